@@ -1,0 +1,64 @@
+"""What a conversation is: the messages of one channel, paired into turns; a turn exists once it was answered.
+
+A question without an answer (failed, refused, withdrawn) never becomes history. So roles alternate by construction, and
+the prompt of the next question always continues the prompt of the last answer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Who speaks, in the words of the Llama-2 chat template."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationKey:
+    """One channel (or thread, direct message, terminal) is one conversation."""
+
+    platform: str
+    channel_id: int
+    guild_id: int | None = None
+    """The Discord server; None in direct messages and at the terminal."""
+    parent_channel_id: int | None = None
+    """A thread's channel, whose persona the thread inherits."""
+
+    @property
+    def cache_owner(self) -> str:
+        """The name under which the engine keeps this conversation's KV cache blocks."""
+        return f"{self.platform}:{self.channel_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person asked, as an edge (Discord, terminal) hands it in.
+
+    `message_id` is the platform's own id of the message, unique per platform. `is_direct` is True where only one
+    person speaks (a direct message, the terminal), so that no name is put before the text.
+    """
+
+    conversation: ConversationKey
+    message_id: int
+    author_id: int
+    author_name: str
+    content: str
+    created_at: datetime
+    is_direct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An answered question. `id` grows with time inside a conversation.
+
+    `author_name` is None in a direct conversation; elsewhere the prompt shows `NAME: question`.
+    """
+
+    id: int
+    question: str
+    answer: str
+    author_name: str | None = None

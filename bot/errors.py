@@ -1,0 +1,203 @@
+"""Every error Trinity raises on purpose, sorted by who can act on it.
+
+TrinityError
+├── UserError                 shown, in its own words, to the person who asked
+│   ├── PromptTooLong         one message alone is longer than the token budget
+│   ├── PersonaError
+│   │   ├── UnknownPersona
+│   │   ├── InvalidPersonaName
+│   │   ├── BuiltInPersona    a built-in persona can be used, not changed
+│   │   └── PersonaTooLong    the persona's prompt leaves too little room
+│   ├── NotAllowed            the person may not do this here
+│   ├── EngineOverloaded      the queue is full
+│   └── RequestFailed         this one request failed (out of memory, NaN); the engine lives on
+├── ConfigError               one line on stderr that names the setting; exit status 78
+├── PromptError               a conversation that has no Llama-2 prompt: a mistake in the calling code
+│   ├── EmptyConversation
+│   ├── InvalidFirstRole
+│   ├── InvalidTurn
+│   ├── EmptyMessage
+│   └── LastMessageNotUser
+├── StoreError
+│   ├── DatabaseUnusable      not ours, corrupt, read-only or from a newer Trinity; exit status 78
+│   ├── DatabaseBusy          locked by another process, or the disk is full; passing
+│   └── SecondInstance        another Trinity already runs on this token and database; exit status 75
+├── DiscordError
+│   └── DiscordRefused        token or intents refused by Discord; exit status 78
+└── EngineError
+    ├── EngineUnavailable     passing: still loading, or shutting down; exit status 69
+    └── EngineFailed          the GPU or its thread is lost, the process has to be replaced; exit status 70
+"""
+
+
+class TrinityError(Exception):
+    """The root of every error that Trinity raises on purpose.
+
+    `exit_status` is what the process ends with when the error reaches `__main__` (sysexits.h).
+    """
+
+    exit_status = 70
+
+
+class UserError(TrinityError):
+    """An error whose text is a sentence for the person who asked."""
+
+    exit_status = 2
+
+
+class PromptTooLong(UserError):
+    """One message is longer by itself than the token budget allows.
+
+    Args:
+        num_tokens: what the message costs together with the persona's prompt.
+        limit: the token budget.
+    """
+
+    def __init__(self, num_tokens: int, limit: int) -> None:
+        super().__init__(
+            f"That message is too long for me: it takes {num_tokens:,} tokens and I can read {limit:,}. "
+            "Please shorten it, or send it in parts."
+        )
+        self.num_tokens = num_tokens
+        self.limit = limit
+
+
+class PersonaError(UserError):
+    """A persona can't be shown, used or changed as asked."""
+
+
+class UnknownPersona(PersonaError):
+    """No persona of that name exists here."""
+
+
+class InvalidPersonaName(PersonaError):
+    """The name is empty, too long or has characters that a persona's name can't have."""
+
+
+class BuiltInPersona(PersonaError):
+    """A built-in persona can be used but neither changed nor deleted."""
+
+
+class PersonaTooLong(PersonaError):
+    """A persona's prompt would leave too little room for the conversation.
+
+    Args:
+        num_tokens: what the prompt costs.
+        limit: what it may cost.
+    """
+
+    def __init__(self, num_tokens: int, limit: int) -> None:
+        super().__init__(
+            f"That prompt takes {num_tokens:,} tokens; a persona may take {limit:,}, "
+            "so that there is room left for the conversation. Please shorten it."
+        )
+        self.num_tokens = num_tokens
+        self.limit = limit
+
+
+class NotAllowed(UserError):
+    """The person lacks the permission for this, in this place."""
+
+
+class EngineOverloaded(UserError):
+    """The engine's queue is full; nothing was queued."""
+
+    def __init__(
+        self, message: str = "I have more questions waiting than I can answer. Please ask again later."
+    ) -> None:
+        super().__init__(message)
+
+
+class RequestFailed(UserError):
+    """One request failed inside the engine; the engine and all other requests live on."""
+
+    def __init__(self, message: str = "Something went wrong while I was answering. Please ask again.") -> None:
+        super().__init__(message)
+
+
+class ConfigError(TrinityError):
+    """A setting is missing or wrong.
+
+    Args:
+        setting: the setting's name as the operator writes it, for instance `TRINITY_MODEL`.
+        problem: what is wrong and what to do, in one line.
+    """
+
+    exit_status = 78
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"{setting}: {problem}")
+        self.setting = setting
+        self.problem = problem
+
+
+class PromptError(TrinityError, ValueError):
+    """A conversation that the Llama-2 chat template has no form for."""
+
+
+class EmptyConversation(PromptError):
+    """There is no message at all."""
+
+
+class InvalidFirstRole(PromptError):
+    """The first message is neither the system's nor a user's."""
+
+
+class InvalidTurn(PromptError):
+    """Roles don't alternate as system, user, assistant, user, ..."""
+
+
+class EmptyMessage(PromptError):
+    """A message has no text."""
+
+
+class LastMessageNotUser(PromptError):
+    """The model can only answer a user: the last message has to be a user's."""
+
+
+class StoreError(TrinityError):
+    """The database can't do what it was asked."""
+
+
+class DatabaseUnusable(StoreError):
+    """The database is not ours, corrupt, read-only or from a newer Trinity. The file was left untouched."""
+
+    exit_status = 78
+
+
+class DatabaseBusy(StoreError):
+    """The database is locked by another process or its disk is full; nothing was written."""
+
+    exit_status = 75
+
+
+class SecondInstance(StoreError):
+    """Another Trinity already runs with this token and database."""
+
+    exit_status = 75
+
+
+class DiscordError(TrinityError):
+    """Discord can't be used."""
+
+
+class DiscordRefused(DiscordError):
+    """Discord refused the token or the intents."""
+
+    exit_status = 78
+
+
+class EngineError(TrinityError):
+    """The engine can't answer."""
+
+
+class EngineUnavailable(EngineError):
+    """The engine can't answer just now: it is starting or shutting down, or its server can't be reached."""
+
+    exit_status = 69
+
+
+class EngineFailed(EngineError):
+    """The GPU or the engine's thread is lost; only a new process mends it."""
+
+    exit_status = 70

@@ -1,0 +1,119 @@
+"""The border between conversations and the model: prompt token ids go in, text deltas come out.
+
+Whatever stands behind `Engine` - the GPU thread in this process, a vLLM server, a test double - knows nothing of
+Discord, of the database or of the chat template; whoever stands before it knows nothing of tensors.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+
+class FinishReason(StrEnum):
+    """Why a completion ended."""
+
+    STOP = "stop"
+    """The model emitted its end-of-sequence token."""
+    LENGTH = "length"
+    """`max_new_tokens` were generated, or `max_sequence_tokens` was reached."""
+    ABORTED = "aborted"
+    """The reader left `generate`; only ever seen inside the engine and in its counters."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How the next token is drawn.
+
+    `temperature` 0 is greedy: the other fields but `max_new_tokens` and `repetition_penalty` then change nothing.
+    `top_k` 0 and `top_p` 1 switch their filter off. Random numbers depend on `seed` and the token's position only.
+    """
+
+    max_new_tokens: int = 1024
+    temperature: float = 0.0
+    top_p: float = 0.95
+    top_k: int = 50
+    repetition_penalty: float = 1.0
+    seed: int = 0
+
+
+class FairnessKey(NamedTuple):
+    """Who a request is for, widest first; the scheduler takes turns over guilds, then channels, then people."""
+
+    guild: str = ""
+    channel: str = ""
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One `generate` call.
+
+    `cache_owner` names the conversation whose KV cache blocks this request may reuse. The first
+    `num_shared_prefix_tokens` of the prompt (a persona's system block) may be shared with other owners.
+    `priority` 1 (background) runs only when nothing of priority 0 waits.
+    """
+
+    prompt_token_ids: tuple[int, ...]
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    cache_owner: str = ""
+    num_shared_prefix_tokens: int = 0
+    fairness: FairnessKey = FairnessKey()
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What one request cost, for the log line and for metrics. Lengths of time are in seconds."""
+
+    num_prompt_tokens: int = 0
+    num_cached_tokens: int = 0
+    num_new_tokens: int = 0
+    queued_seconds: float = 0.0
+    first_token_seconds: float = 0.0
+    """From submission to the first token, queueing included."""
+    total_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a completion, in order; the texts of all deltas joined are the completion.
+
+    The text never ends inside a UTF-8 sequence, so `token_ids` may be non-empty while `text` is still empty.
+    `finish_reason` and `counters` are set on the last delta only.
+    """
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    finish_reason: FinishReason | None = None
+    counters: Counters | None = None
+
+
+class Engine(Protocol):
+    """Generates completions for prompts given as token ids."""
+
+    @property
+    def max_sequence_tokens(self) -> int:
+        """The most tokens, prompt plus completion, that one request may take; constant after start."""
+        ...
+
+    @property
+    def model_hash(self) -> str:
+        """Identifies weights and vocabulary, so that a stored answer can be traced to what produced it."""
+        ...
+
+    def generate(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """Stream the completion of `request`; leaving the iterator in any way aborts it.
+
+        Raises:
+            EngineOverloaded: the queue is full.
+            PromptTooLong: prompt plus one token don't fit into `max_sequence_tokens`.
+            RequestFailed: this request failed; the engine lives on.
+            EngineUnavailable: the engine is starting or shutting down.
+            EngineFailed: the engine is lost; the process has to be replaced.
+        """
+        ...
+
+    async def forget(self, cache_owner: str) -> None:
+        """Drop every KV cache block that belongs to `cache_owner` alone."""
+        ...
