@@ -102,9 +102,7 @@ class NotAllowed(UserError):
 class EngineOverloaded(UserError):
     """The engine's queue is full; nothing was queued."""
 
-    def __init__(
-        self, message: str = "I have more questions waiting than I can answer. Please ask again later."
-    ) -> None:
+    def __init__(self, message: str = "More questions are waiting than I can answer. Please ask again later.") -> None:
         super().__init__(message)
 
 

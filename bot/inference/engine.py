@@ -58,7 +58,7 @@ class Request:
     sampling: SamplingParams = field(default_factory=SamplingParams)
     cache_owner: str = ""
     num_shared_prefix_tokens: int = 0
-    fairness: FairnessKey = FairnessKey()
+    fairness: FairnessKey = field(default_factory=FairnessKey)
     priority: int = 0
 
 
