@@ -1,0 +1,84 @@
+"""Reads `.env` and refuses one whose secrets others could read: the token in it is the whole bot."""
+
+import io
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv.parser import Binding, parse_stream
+
+from bot.errors import ConfigError
+
+_SECRET_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "HF_TOKEN")
+_OVERRIDE = "TRINITY_ALLOW_READABLE_ENV_FILE"
+_TRUE = ("1", "true", "yes", "on", "t", "y")
+
+
+def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what `path` sets, `{}` where there is no such file.
+
+    Values are taken as they stand: nothing in them is expanded. `environ` may hold the override that allows a file with
+    a secret to be readable by others (so may the file).
+
+    Raises:
+        ConfigError: the file or a line of it can't be read, sets a name twice, or bares a secret.
+    """
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            content, status = file.read(), os.fstat(file.fileno())
+        text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(name, f"can't be read ({error.strerror})") from None
+    except ValueError:
+        raise ConfigError(name, "is not UTF-8 text; save it again as UTF-8") from None
+    values = _values(name, text)
+    override = environ.get(_OVERRIDE) or values.get(_OVERRIDE, "")
+    if _holds_secret(values) and override.strip().lower() not in _TRUE:
+        _refuse_bared(path, status)
+    return values
+
+
+def _values(name: str, text: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        line = _line_number(binding)
+        if binding.error:
+            raise ConfigError(name, f"line {line} can't be read; it has to be NAME=value")
+        if binding.key is None:
+            continue
+        if binding.value is None:
+            raise ConfigError(binding.key, f"stands without a = in line {line} of {name}")
+        if binding.key in values:
+            raise ConfigError(binding.key, f"is set twice in {name}, the second time in line {line}; keep one")
+        values[binding.key] = binding.value
+    return values
+
+
+def _line_number(binding: Binding) -> int:
+    blank_lines = binding.original.string[: -len(binding.original.string.lstrip()) or None].count("\n")
+    return binding.original.line + blank_lines
+
+
+def _holds_secret(values: Mapping[str, str]) -> bool:
+    if any(values.get(name, "").strip() for name in _SECRET_NAMES):
+        return True
+    try:
+        return bool(urlsplit(values.get("TRINITY_DATABASE_URL", "")).password)
+    except ValueError:
+        return True
+
+
+def _refuse_bared(path: Path, status: os.stat_result) -> None:
+    """Both the file that was read and, where the name is a symbolic link, the link have to be the user's own."""
+    name, user = str(path), os.getuid()
+    if status.st_uid != user or path.lstat().st_uid != user:
+        problem = f"holds a secret and belongs to another user; mend it with: sudo chown {user} {name}"
+        raise ConfigError(name, f"{problem} ({_OVERRIDE}=true overrides)")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        problem = f"holds a secret and others can read it; mend it with: chmod 600 {name}"
+        raise ConfigError(name, f"{problem} ({_OVERRIDE}=true overrides)")

@@ -1,0 +1,101 @@
+"""What a setting's value has to look like, and the words for one that doesn't. No words ever repeat the value."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg"}
+
+
+def refusal(problem: str, *, setting: str = "") -> PydanticCustomError:
+    """Make the error that a check raises; `setting` is for checks of several settings at once."""
+    return PydanticCustomError("refused", "{problem}", {"problem": problem, "setting": setting})
+
+
+def problem_in_words(kind: str, context: Mapping[str, Any]) -> str:
+    """Say what pydantic's error of this kind means to an operator."""
+    bounds = {
+        "greater_than": f"has to be more than {context.get('gt')}",
+        "greater_than_equal": f"has to be at least {context.get('ge')}",
+        "less_than": f"has to be less than {context.get('lt')}",
+        "less_than_equal": f"has to be at most {context.get('le')}",
+    }
+    kinds = {
+        "refused": context.get("problem"),
+        "int_parsing": "has to be a whole number",
+        "int_from_float": "has to be a whole number",
+        "int_parsing_size": "has too many digits",
+        "float_parsing": "has to be a number",
+        "finite_number": "has to be a finite number",
+        "bool_parsing": "has to be true or false",
+        "literal_error": f"has to be {context.get('expected')}",
+        "string_pattern_mismatch": "has to be auto, cpu, cuda, or one card such as cuda:1",
+    }
+    return str((bounds | kinds).get(kind) or "is not a value it can have")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, since it is checked only when it is read
+    except ValueError:
+        raise refusal("is not a URL that can be read") from None
+    return parts
+
+
+def _check_database_url(url: SecretStr) -> SecretStr:
+    """Accept SQLite and PostgreSQL, each also by its short name, and write out the driver."""
+    scheme, separator, rest = url.get_secret_value().partition("://")
+    driver = _DRIVERS.get(scheme, scheme)
+    if not separator or driver not in _DRIVERS.values():
+        raise refusal("has to begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+    if driver == "sqlite+aiosqlite":
+        if not rest.startswith("/") or rest.strip("/") in ("", ":memory:"):
+            raise refusal("has to name a file, for instance sqlite+aiosqlite:////var/lib/trinity/trinity.db")
+    elif not _split(f"{driver}://{rest}").hostname:
+        raise refusal("has to name a server, for instance postgresql+asyncpg://trinity@localhost/trinity")
+    return SecretStr(f"{driver}://{rest}")
+
+
+def _check_url(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        parts = _split(url)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise refusal(f"has to be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        if "@" in parts.netloc:
+            raise refusal("may not hold a user name or a password")
+        return url.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()
+    if text.lower().startswith(("bot ", "bearer ")):
+        raise refusal("is the token alone, without the word before it")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise refusal("holds a blank or a character that no token has; copy it again")
+    return SecretStr(text)
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+UPPER = BeforeValidator(_upper)
+LOWER = BeforeValidator(_lower)
+Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
+HttpUrl = Annotated[str, _check_url("https", "http")]
+WebsocketUrl = Annotated[str, _check_url("wss", "ws")]
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Device = Annotated[str, LOWER, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")]

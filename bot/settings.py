@@ -1,0 +1,205 @@
+"""What an operator may choose, read once at start: the environment over `.env` over the defaults.
+
+Nothing here is lenient. A name nobody knows, a value of the wrong kind or out of range, a line of `.env` that can't be
+read: each is a ConfigError that names the setting, because a default used in silence is found out much later. No
+message repeats a value, since people paste tokens into the wrong line.
+"""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.env_file import read_env_file
+from bot.errors import ConfigError
+from bot.setting_checks import (
+    LOWER,
+    UPPER,
+    DatabaseUrl,
+    Device,
+    Folder,
+    HttpUrl,
+    Number,
+    Secret,
+    WebsocketUrl,
+    problem_in_words,
+    refusal,
+)
+
+PREFIX = "TRINITY_"
+TOKEN_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "DISCORD_BOT_TOKEN_FILE")
+MIN_PROMPT_TOKENS = 512
+_MAX_TOKEN_FILE_BYTES = 4096
+# Kubernetes sets TRINITY_SERVICE_HOST, TRINITY_PORT_80_TCP and the like for a Service that is called trinity.
+_FOREIGN_PREFIXES = ("TRINITY_SERVICE_", "TRINITY_PORT")
+
+
+class Settings(BaseSettings):
+    """Every setting, checked. `load_settings` makes it; constructing it reads no environment and no file."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_by_name=True,
+        alias_generator=lambda field: PREFIX + field.upper(),
+        protected_namespaces=(),
+    )
+
+    discord_bot_token: Secret | None = Field(None, validation_alias="DISCORD_BOT_TOKEN")
+    hf_token: Secret | None = Field(None, validation_alias="HF_TOKEN")
+
+    model: str | None = None
+    """A folder or a hub id; None is the bundled demonstration model."""
+    device: Device = "auto"
+    gpu_memory_gib: Annotated[Number, Field(gt=0)] | None = None
+    """The most that weights and KV cache may take together; None leaves it to the fraction."""
+    gpu_memory_fraction: Annotated[Number, Field(gt=0, le=1)] = 0.9
+
+    data_dir: Folder = Path("data")
+    database_url: DatabaseUrl | None = None
+    """None is SQLite in the data folder; `effective_database_url` knows."""
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """Messages older than this are deleted; None keeps them."""
+
+    context_window: Annotated[int, Field(gt=MIN_PROMPT_TOKENS, le=1_048_576)] | None = None
+    """None is the model's own."""
+    max_new_tokens: Annotated[int, Field(ge=1, le=1_048_576)] = 1024
+    temperature: Annotated[Number, Field(ge=0, le=2)] = 0.0
+    top_p: Annotated[Number, Field(gt=0, le=1)] = 0.95
+    top_k: Annotated[int, Field(ge=0, le=1_000_000)] = 50
+    repetition_penalty: Annotated[Number, Field(ge=0.5, le=2)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    """None draws one for every answer."""
+
+    discord_api_url: HttpUrl | None = None
+    discord_gateway_url: WebsocketUrl | None = None
+    edit_interval_seconds: Annotated[Number, Field(ge=0.05, le=60)] = 1.0
+    drain_seconds: Annotated[Number, Field(ge=0, le=3600)] = 20.0
+
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UPPER] = "INFO"
+    log_format: Annotated[Literal["text", "json"], LOWER] = "text"
+    allow_readable_env_file: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what `load_settings` hands in: the library's own sources let unknown names pass."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "Settings":
+        if (self.discord_api_url is None) != (self.discord_gateway_url is None):
+            missing = "GATEWAY" if self.discord_gateway_url is None else "API"
+            problem = "set both Discord URLs or neither, so that nothing meant for a test reaches the real Discord"
+            raise refusal(problem, setting=f"TRINITY_DISCORD_{missing}_URL")
+        if self.context_window is not None and self.context_window - self.max_new_tokens < MIN_PROMPT_TOKENS:
+            problem = f"has to leave {MIN_PROMPT_TOKENS} tokens or more of TRINITY_CONTEXT_WINDOW for the conversation"
+            raise refusal(problem, setting="TRINITY_MAX_NEW_TOKENS")
+        return self
+
+    @property
+    def effective_database_url(self) -> str:
+        """Where the database is, password included: for the store alone, never for a message."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'trinity.db'}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log line may hold."""
+        given = (self.discord_bot_token, self.hf_token)
+        tokens = [secret.get_secret_value() for secret in given if secret is not None]
+        password = urlsplit(self.effective_database_url).password
+        return (*tokens, *({password, unquote(password)} if password else ()))
+
+
+def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:
+    """Read and check every setting.
+
+    Args:
+        environ: the environment; None is the process's own.
+        env_file: read where it exists; the environment goes before it. An empty value counts as not set.
+
+    Raises:
+        ConfigError: the first thing that is wrong, in one line, without the value.
+    """
+    environment = dict(os.environ if environ is None else environ)
+    from_file = read_env_file(env_file, environment)
+    _refuse_unknown_names(environment | from_file)
+    values = _known_values(from_file, environment)
+    token_name = next((name for name in TOKEN_NAMES if name in values), TOKEN_NAMES[0])
+    rest = {name: value for name, value in values.items() if name not in TOKEN_NAMES}
+    try:
+        return Settings.model_validate(rest | {TOKEN_NAMES[0]: _one_token(values)})
+    except ValidationError as error:
+        # `from None`: pydantic's error holds what was entered.
+        raise _config_error(error, token_name) from None
+
+
+def setting_names() -> tuple[str, ...]:
+    """Every name that can be set."""
+    return (*(str(field.validation_alias) for field in Settings.model_fields.values()), *TOKEN_NAMES[1:])
+
+
+def _refuse_unknown_names(values: Mapping[str, str]) -> None:
+    known = setting_names()
+    for name in sorted(values):
+        upper = name.upper()
+        if name in known or not upper.startswith(PREFIX) or upper.startswith(_FOREIGN_PREFIXES):
+            continue
+        nearest = "".join(f" (did you mean {match}?)" for match in get_close_matches(upper, known, n=1))
+        raise ConfigError(name, f"there is no such setting{nearest}; .env.example lists them all")
+
+
+def _known_values(from_file: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Put the environment over the file. The ways of giving a Discord token are one setting in this."""
+    names = setting_names()
+    given = {name: environment[name].strip() for name in names if environment.get(name, "").strip()}
+    hidden = TOKEN_NAMES if any(name in given for name in TOKEN_NAMES) else ()
+    below = {name: from_file[name].strip() for name in names if from_file.get(name, "").strip() and name not in hidden}
+    for name, value in (below | given).items():
+        if not value.isprintable():
+            raise ConfigError(name, "holds a control character")
+    return below | given
+
+
+def _one_token(values: Mapping[str, str]) -> str | None:
+    given = {name: values[name] for name in TOKEN_NAMES if name in values}
+    if path := given.get("DISCORD_BOT_TOKEN_FILE"):
+        given["DISCORD_BOT_TOKEN_FILE"] = _read_token(Path(path).expanduser())
+    if len(set(given.values())) > 1:
+        raise ConfigError(" and ".join(given), "hold different tokens; keep one of them")
+    return next(iter(given.values()), None)
+
+
+def _read_token(path: Path) -> str:
+    name = "DISCORD_BOT_TOKEN_FILE"
+    try:
+        with path.open("rb") as file:
+            token = file.read(_MAX_TOKEN_FILE_BYTES).decode().strip()
+    except OSError as error:
+        raise ConfigError(name, f"the file it names can't be read ({error.strerror})") from None
+    except ValueError:
+        raise ConfigError(name, "the file it names is not a text file") from None
+    if not token:
+        raise ConfigError(name, "the file it names is empty; put the bot's token into it")
+    return token
+
+
+def _config_error(error: ValidationError, token_name: str) -> ConfigError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    context = first.get("ctx", {})
+    name = str(context.get("setting") or first["loc"][0])
+    return ConfigError(token_name if name in TOKEN_NAMES else name, problem_in_words(first["type"], context))

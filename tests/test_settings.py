@@ -1,0 +1,305 @@
+import os
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from bot.errors import ConfigError
+from bot.settings import Settings, load_settings, setting_names
+
+NO_FILE = Path("/nowhere/.env")
+CANARY = "canary-MTA1.Gx0aBc.a-secret-that-nobody-may-read"
+
+WRONG_ENVIRONMENTS = [
+    ("TRINITY_MODLE", {"TRINITY_MODLE": "folder"}),
+    ("trinity_model", {"trinity_model": "folder"}),
+    ("TRINITY_NEW_SETTING", {"TRINITY_NEW_SETTING": ""}),
+    ("TRINITY_MAX_NEW_TOKENS", {"TRINITY_MAX_NEW_TOKENS": "many"}),
+    ("TRINITY_MAX_NEW_TOKENS", {"TRINITY_MAX_NEW_TOKENS": "0"}),
+    ("TRINITY_MAX_NEW_TOKENS", {"TRINITY_MAX_NEW_TOKENS": "1.5"}),
+    ("TRINITY_MAX_NEW_TOKENS", {"TRINITY_MAX_NEW_TOKENS": "9" * 5000}),
+    ("TRINITY_CONTEXT_WINDOW", {"TRINITY_CONTEXT_WINDOW": "512"}),
+    ("TRINITY_CONTEXT_WINDOW", {"TRINITY_CONTEXT_WINDOW": "4k"}),
+    ("TRINITY_MAX_NEW_TOKENS", {"TRINITY_CONTEXT_WINDOW": "1535"}),
+    ("TRINITY_TEMPERATURE", {"TRINITY_TEMPERATURE": "-0.1"}),
+    ("TRINITY_TEMPERATURE", {"TRINITY_TEMPERATURE": "nan"}),
+    ("TRINITY_TEMPERATURE", {"TRINITY_TEMPERATURE": "0,7"}),
+    ("TRINITY_TOP_P", {"TRINITY_TOP_P": "0"}),
+    ("TRINITY_TOP_P", {"TRINITY_TOP_P": "1.01"}),
+    ("TRINITY_TOP_K", {"TRINITY_TOP_K": "-1"}),
+    ("TRINITY_REPETITION_PENALTY", {"TRINITY_REPETITION_PENALTY": "0"}),
+    ("TRINITY_SEED", {"TRINITY_SEED": "-1"}),
+    ("TRINITY_SEED", {"TRINITY_SEED": "4294967296"}),
+    ("TRINITY_DEVICE", {"TRINITY_DEVICE": "gpu"}),
+    ("TRINITY_DEVICE", {"TRINITY_DEVICE": "cuda:one"}),
+    ("TRINITY_GPU_MEMORY_GIB", {"TRINITY_GPU_MEMORY_GIB": "0"}),
+    ("TRINITY_GPU_MEMORY_FRACTION", {"TRINITY_GPU_MEMORY_FRACTION": "90"}),
+    ("TRINITY_DATABASE_URL", {"TRINITY_DATABASE_URL": f"mysql://user:{CANARY}@host/trinity"}),
+    ("TRINITY_DATABASE_URL", {"TRINITY_DATABASE_URL": "trinity.db"}),
+    ("TRINITY_DATABASE_URL", {"TRINITY_DATABASE_URL": "sqlite:///:memory:"}),
+    ("TRINITY_DATABASE_URL", {"TRINITY_DATABASE_URL": "postgresql://[::1/trinity"}),
+    ("TRINITY_RETENTION_DAYS", {"TRINITY_RETENTION_DAYS": "0"}),
+    ("TRINITY_DISCORD_GATEWAY_URL", {"TRINITY_DISCORD_API_URL": "http://127.0.0.1:1"}),
+    ("TRINITY_DISCORD_API_URL", {"TRINITY_DISCORD_GATEWAY_URL": "ws://127.0.0.1:1"}),
+    ("TRINITY_DISCORD_API_URL", {"TRINITY_DISCORD_API_URL": "ftp://host", "TRINITY_DISCORD_GATEWAY_URL": "ws://host"}),
+    ("TRINITY_DISCORD_API_URL", {"TRINITY_DISCORD_API_URL": "http://[::", "TRINITY_DISCORD_GATEWAY_URL": "ws://host"}),
+    (
+        "TRINITY_DISCORD_GATEWAY_URL",
+        {"TRINITY_DISCORD_API_URL": "http://host", "TRINITY_DISCORD_GATEWAY_URL": f"ws://me:{CANARY}@host"},
+    ),
+    ("TRINITY_EDIT_INTERVAL_SECONDS", {"TRINITY_EDIT_INTERVAL_SECONDS": "0"}),
+    ("TRINITY_DRAIN_SECONDS", {"TRINITY_DRAIN_SECONDS": "inf"}),
+    ("TRINITY_LOG_LEVEL", {"TRINITY_LOG_LEVEL": "loud"}),
+    ("TRINITY_LOG_FORMAT", {"TRINITY_LOG_FORMAT": "xml"}),
+    ("TRINITY_ALLOW_READABLE_ENV_FILE", {"TRINITY_ALLOW_READABLE_ENV_FILE": "perhaps"}),
+    ("TRINITY_MODEL", {"TRINITY_MODEL": "folder\nTRINITY_SEED=1"}),
+    ("DISCORD_BOT_TOKEN", {"DISCORD_BOT_TOKEN": f"Bot {CANARY}"}),
+    ("DISCORD_TOKEN", {"DISCORD_TOKEN": f"{CANARY} {CANARY}"}),
+    ("DISCORD_BOT_TOKEN and DISCORD_TOKEN", {"DISCORD_BOT_TOKEN": CANARY, "DISCORD_TOKEN": CANARY + "2"}),
+    ("DISCORD_BOT_TOKEN_FILE", {"DISCORD_BOT_TOKEN_FILE": "/nowhere/token"}),
+    ("DISCORD_BOT_TOKEN_FILE", {"DISCORD_BOT_TOKEN_FILE": "/"}),
+    ("HF_TOKEN", {"HF_TOKEN": f"hf_{CANARY}é"}),
+]
+
+WRONG_FILES = [
+    ("line 3", "TRINITY_SEED=1\n\n=2\n"),
+    ("line 1", f'DISCORD_BOT_TOKEN="{CANARY}\n'),
+    ("TRINITY_SEED", "\n\nTRINITY_SEED\n"),
+    ("TRINITY_SEED", "TRINITY_SEED=1\nTRINITY_SEED=\n"),
+    ("TRINITY_SEED", "TRINITY_SEED=one\n"),
+    ("TRINITY_SEEED", "TRINITY_SEEED=1\n"),
+    ("TRINITY_MODEL", 'TRINITY_MODEL="a\\nb"\n'),
+]
+
+
+def load(environ: dict[str, str] | None = None, env_file: Path = NO_FILE) -> Settings:
+    return load_settings(environ or {}, env_file)
+
+
+def write_env_file(folder: Path, text: str, mode: int = 0o600) -> Path:
+    path = folder / ".env"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_without_any_setting_the_defaults_hold():
+    settings = load()
+
+    assert settings.discord_bot_token is None
+    assert settings.model is None
+    assert (settings.max_new_tokens, settings.context_window) == (1024, None)
+    assert (settings.temperature, settings.top_p, settings.top_k, settings.repetition_penalty) == (0.0, 0.95, 50, 1.0)
+    assert (settings.edit_interval_seconds, settings.drain_seconds) == (1.0, 20.0)
+    assert settings.effective_database_url == f"sqlite+aiosqlite:///{Path.cwd()}/data/trinity.db"
+
+
+def test_environment_goes_over_the_file_and_the_file_over_the_default(tmp_path):
+    env_file = write_env_file(tmp_path, "TRINITY_SEED=1\nTRINITY_TOP_K=7\n")
+
+    settings = load({"TRINITY_SEED": "2"}, env_file)
+
+    assert (settings.seed, settings.top_k, settings.top_p) == (2, 7, 0.95)
+
+
+def test_empty_value_means_not_set(tmp_path):
+    env_file = write_env_file(tmp_path, "TRINITY_SEED=3\nTRINITY_TOP_K=\nDISCORD_BOT_TOKEN=''\n")
+
+    settings = load({"TRINITY_SEED": " "}, env_file)
+
+    assert (settings.seed, settings.top_k, settings.discord_bot_token) == (3, 50, None)
+
+
+def test_values_of_the_file_are_taken_as_they_stand(tmp_path):
+    env_file = write_env_file(tmp_path, "export TRINITY_MODEL='a ${HOME} # b'  # the folder\r\nOTHER=\"x\"\n")
+
+    settings = load({}, env_file)
+
+    assert settings.model == "a ${HOME} # b"
+
+
+@pytest.mark.parametrize(("name", "environ"), WRONG_ENVIRONMENTS)
+def test_wrong_environment_is_one_line_that_names_the_setting_and_no_value(name, environ):
+    with pytest.raises(ConfigError) as caught:
+        load(environ)
+
+    line = str(caught.value)
+    assert caught.value.setting == name
+    assert line.startswith(f"{name}: ")
+    assert len(line.splitlines()) == 1
+    assert CANARY not in line
+    assert caught.value.exit_status == 78
+
+
+@pytest.mark.parametrize(("named", "text"), WRONG_FILES)
+def test_wrong_env_file_is_one_line_that_says_where(tmp_path, named, text):
+    env_file = write_env_file(tmp_path, text)
+
+    with pytest.raises(ConfigError) as caught:
+        load({}, env_file)
+
+    line = str(caught.value)
+    assert named in line
+    assert len(line.splitlines()) == 1
+    assert CANARY not in line
+
+
+@pytest.mark.parametrize("content", [b"TRINITY_MODEL=\xff\xfe\n", None])
+def test_env_file_that_is_no_text_is_refused(tmp_path, content):
+    path = tmp_path / ".env"
+    path.mkdir() if content is None else path.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        load({}, path)
+
+
+def test_names_that_kubernetes_sets_are_let_pass():
+    settings = load({"TRINITY_SERVICE_HOST": "10.0.0.1", "TRINITY_PORT": "tcp://x", "TRINITY_PORT_80_TCP_ADDR": "x"})
+
+    assert settings == Settings()
+
+
+def test_misspelt_name_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"did you mean TRINITY_MODEL\?"):
+        load({"TRINITY_MODLE": "x"})
+
+
+@pytest.mark.parametrize("name", ["DISCORD_BOT_TOKEN", "DISCORD_TOKEN"])
+def test_either_name_gives_the_token(name):
+    settings = load({name: f" {CANARY} "})
+
+    assert settings.discord_bot_token.get_secret_value() == CANARY
+
+
+def test_token_may_come_from_a_file(tmp_path):
+    (tmp_path / "token").write_text(f"{CANARY}\n")
+
+    settings = load({"DISCORD_BOT_TOKEN_FILE": str(tmp_path / "token"), "DISCORD_TOKEN": CANARY})
+
+    assert settings.discord_bot_token.get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"])
+def test_token_file_without_a_token_is_refused(tmp_path, content):
+    (tmp_path / "token").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"^DISCORD_BOT_TOKEN_FILE: "):
+        load({"DISCORD_BOT_TOKEN_FILE": str(tmp_path / "token")})
+
+
+def test_token_of_the_environment_hides_the_file_under_whatever_name(tmp_path):
+    env_file = write_env_file(tmp_path, "DISCORD_BOT_TOKEN=of-the-file\nDISCORD_BOT_TOKEN_FILE=/nowhere\n")
+
+    settings = load({"DISCORD_TOKEN": CANARY}, env_file)
+
+    assert settings.discord_bot_token.get_secret_value() == CANARY
+
+
+def test_secrets_are_not_in_a_repr_or_a_dump():
+    url = "postgresql://trinity:sea%20shell@host/trinity"
+    settings = load({"DISCORD_BOT_TOKEN": CANARY, "HF_TOKEN": "hf_canary", "TRINITY_DATABASE_URL": url})
+
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+
+    assert not any(secret in shown for secret in (CANARY, "hf_canary", "sea%20shell", "sea shell"))
+    assert set(settings.secrets) == {CANARY, "hf_canary", "sea%20shell", "sea shell"}
+
+
+def test_error_of_pydantic_itself_repeats_no_value():
+    with pytest.raises(ValidationError) as caught:
+        Settings(seed=CANARY, hf_token=f"{CANARY} ")
+
+    assert CANARY not in str(caught.value)
+
+
+def test_settings_are_frozen():
+    settings = load()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.seed = 1
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:////srv/t.db", "sqlite+aiosqlite:////srv/t.db"),
+        ("postgres://u:p@h/t", "postgresql+asyncpg://u:p@h/t"),
+        ("postgresql+asyncpg://u@h:5433/t", "postgresql+asyncpg://u@h:5433/t"),
+    ],
+)
+def test_short_database_urls_get_their_driver(given, used):
+    assert load({"TRINITY_DATABASE_URL": given}).effective_database_url == used
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+@pytest.mark.parametrize(
+    "line", [f"DISCORD_TOKEN={CANARY}", f"HF_TOKEN={CANARY}", f"TRINITY_DATABASE_URL=postgres://u:{CANARY}@h/t"]
+)
+def test_readable_file_with_a_secret_is_refused_with_the_command_that_mends_it(tmp_path, mode, line):
+    env_file = write_env_file(tmp_path, line, mode)
+
+    with pytest.raises(ConfigError) as caught:
+        load({}, env_file)
+
+    assert f"chmod 600 {env_file}" in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_private_file_with_a_secret_is_read(tmp_path, mode):
+    env_file = write_env_file(tmp_path, f"DISCORD_BOT_TOKEN={CANARY}", mode)
+
+    assert load({}, env_file).discord_bot_token.get_secret_value() == CANARY
+
+
+def test_readable_file_without_a_secret_is_read(tmp_path):
+    env_file = write_env_file(tmp_path, "DISCORD_BOT_TOKEN=\nTRINITY_SEED=4\n", 0o644)
+
+    assert load({}, env_file).seed == 4
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_readable_file_is_read_where_the_operator_says_so(tmp_path, where):
+    override = {"TRINITY_ALLOW_READABLE_ENV_FILE": "true"}
+    lines = [f"DISCORD_BOT_TOKEN={CANARY}", *(f"{n}={v}" for n, v in override.items() if where == "file")]
+    env_file = write_env_file(tmp_path, "\n".join(lines), 0o644)
+
+    settings = load(override if where == "environment" else {}, env_file)
+
+    assert settings.discord_bot_token.get_secret_value() == CANARY
+
+
+def test_symbolic_link_counts_as_the_file_behind_it(tmp_path):
+    bared = write_env_file(tmp_path, f"DISCORD_BOT_TOKEN={CANARY}", 0o644)
+    link = tmp_path / "link"
+    link.symlink_to(bared)
+
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load({}, link)
+    bared.chmod(0o600)
+    assert load({}, link).discord_bot_token.get_secret_value() == CANARY
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("given_away", ["file", "link"])
+def test_file_or_link_of_another_user_is_refused(tmp_path, given_away):
+    env_file = write_env_file(tmp_path, f"DISCORD_BOT_TOKEN={CANARY}")
+    link = tmp_path / "link"
+    link.symlink_to(env_file)
+    os.chown(env_file if given_away == "file" else link, 12345, 12345, follow_symlinks=False)
+
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        load({}, link)
+
+
+def test_every_setting_has_one_name():
+    names = setting_names()
+
+    assert len(names) == len(set(names))
+    assert {name for name in names if not name.startswith("TRINITY_")} == {
+        "DISCORD_BOT_TOKEN",
+        "DISCORD_TOKEN",
+        "DISCORD_BOT_TOKEN_FILE",
+        "HF_TOKEN",
+    }
