@@ -1,0 +1,144 @@
+import re
+
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.discord.split import PART_UNITS, Splitter, is_blank, is_boundary, split, utf16_length
+
+WORDS = st.text(alphabet="abcXYZ019.,!?-_*|#>~ \n\t`'\"äßé中文字😀👨‍👩‍👧🇩🇪\u200bé", max_size=40)
+FENCES = st.sampled_from(["```", "```python\n", "\n```\n", "```c++\nint x;\n```\n", "``", "`", "````", "\n\n", ". "])
+TEXTS = st.lists(st.one_of(WORDS, FENCES, st.text(max_size=20)), max_size=60).map("".join)
+LIMITS = st.integers(min_value=80, max_value=200)
+
+
+def visible_in_code(text):
+    """Every visible character with whether it stands in a code block; fences and their languages left out."""
+    shown, in_code = [], False
+    for index, stretch in enumerate(text.split("```")):
+        in_code = index % 2 == 1
+        body = re.sub(r"\A[A-Za-z0-9_+\-.#]{0,30}\n", "", stretch) if in_code else stretch
+        shown += [(character, in_code) for character in body if not is_blank(character)]
+    return shown
+
+
+@given(TEXTS, LIMITS)
+@settings(max_examples=300, deadline=None)
+def test_no_part_is_longer_than_the_limit_or_blank(text, limit):
+    parts = split(text, limit)
+
+    assert all(utf16_length(part) <= limit for part in parts)
+    assert not any(is_blank(part) for part in parts)
+
+
+@given(TEXTS, LIMITS)
+@settings(max_examples=300, deadline=None)
+def test_every_part_has_balanced_fences(text, limit):
+    parts = split(text, limit)
+
+    assert all(part.count("```") % 2 == 0 for part in parts)
+
+
+@given(
+    st.lists(st.one_of(WORDS.map(lambda word: word.replace("`", "")), st.just("```\ncode;\n```\n")), max_size=60),
+    LIMITS,
+)
+@settings(max_examples=300, deadline=None)
+def test_nothing_visible_is_lost_doubled_or_moved_in_or_out_of_code(pieces, limit):
+    text = "".join(pieces)
+
+    parts = split(text, limit)
+
+    assert [pair for part in parts for pair in visible_in_code(part)] == visible_in_code(text)
+
+
+@given(st.lists(st.one_of(WORDS, FENCES), max_size=60), LIMITS)
+@settings(max_examples=300, deadline=None)
+def test_cuts_do_not_depend_on_how_the_text_arrives(pieces, limit):
+    splitter = Splitter(limit)
+    seen: list[str] = []
+
+    for piece in pieces:
+        splitter.feed(piece)
+        final = splitter.parts[: len(splitter._done)]
+        assert final[: len(seen)] == seen
+        seen = final
+
+    assert splitter.parts == split("".join(pieces), limit)
+
+
+@given(st.text(min_size=2, max_size=12), st.data())
+@settings(max_examples=1000, deadline=None)
+def test_boundaries_are_boundaries_of_graphemes(text, draw):
+    place = draw.draw(st.integers(min_value=1, max_value=len(text) - 1))
+    starts = {match.start() for match in regex.finditer(r"\X", text)}
+
+    assert not is_boundary(text, place) or place in starts
+
+
+def test_graphemes_of_many_scripts_stay_whole():
+    for grapheme in ("👨‍👩‍👧‍👦", "🇩🇪", "👍🏽", "é", "각", "한", "நி", "क्ष", "🏴\U000e0067\U000e0062\U000e007f", "\r\n"):
+        assert not any(is_boundary(grapheme, place) for place in range(1, len(grapheme)))
+
+
+def test_one_grapheme_longer_than_a_message_is_cut_all_the_same():
+    text = "a" + "\u0301" * 5000
+
+    parts = split(text)
+
+    assert "".join(parts).strip() == text
+    assert all(utf16_length(part) <= PART_UNITS for part in parts)
+
+
+def test_paragraphs_come_before_lines_before_sentences_before_words():
+    filler = "word " * 10
+
+    assert split(f"{filler}\n\n{filler}one\ntwo. Three four", 100)[0] == filler.strip()
+    assert split(f"{filler}{filler[:20]}one\ntwo. Three four " + filler, 100)[0].endswith("one")
+    assert split(f"{filler}{filler[:20]}one two. Three four " + filler, 100)[0].endswith("two.")
+    assert split(filler * 3, 100)[0].endswith("word")
+
+
+def test_a_long_word_is_cut_at_the_limit():
+    parts = split("x" * 3000)
+
+    assert "".join(parts) == "x" * 3000
+    assert len(parts) == 2
+
+
+def test_code_is_closed_and_opened_again_with_its_language():
+    parts = split("Look:\n```python\n" + "print('hello')\n" * 30 + "```\nDone.", 200)
+
+    assert all(part.startswith("```python\n") for part in parts[1:])
+    assert all(part.endswith("\n```") for part in parts[:-1])
+    assert parts[-1].endswith("```\nDone.")
+
+
+def test_a_block_that_would_only_open_at_the_end_of_a_part_begins_in_the_next():
+    parts = split("word " * 17 + "\n```python\n" + "x = 1\n" * 20 + "```", 100)
+
+    assert "```" not in parts[0]
+    assert parts[1].startswith("```python\nx = 1")
+
+
+def test_a_block_closed_exactly_at_a_cut_leaves_no_empty_block_behind():
+    text = "```\n" + "12345678\n" * 9 + "12345678\n```\nafter that"
+
+    for limit in range(85, 105):
+        assert not any("```\n```" in part for part in split(text, limit))
+
+
+def test_blank_text_has_no_parts():
+    assert split("") == split(" \n\u200b\u2063 ") == split("\n" * 9000) == []
+
+
+def test_megabytes_are_split_in_linear_time():
+    for text in (
+        "`" * 1_000_000,
+        "." * 1_000_000,
+        "\n" * 1_000_000,
+        "```\n" * 250_000,
+        "🇩" * 500_000,
+        "a\u0301" * 500_000,
+    ):
+        assert all(utf16_length(part) <= PART_UNITS for part in split(text))
