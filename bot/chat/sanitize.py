@@ -1,0 +1,108 @@
+"""What people may not smuggle into a prompt: template tags, broken Unicode, names that speak for someone else.
+
+Tags are made inert by swapping their brackets for others that no normal form maps back: `[INST]` reads `⟦INST⟧` and
+`<<SYS>>` reads `«SYS»`. No letter is deleted, so whatever is stripped, decoded or normalised later, no tag comes back.
+"""
+
+import re
+import unicodedata
+
+FALLBACK_NAME = "someone"
+MAX_NAME_LENGTH = 32
+DEFAULT_OWN_NAME = "Trinity"
+ROLE_NAMES = ("User", "Human", "Assistant", "System")
+"""Names that a model, or a reader, takes for a part of the template rather than for a person."""
+
+_REPLACEMENT = "\ufffd"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+# A tag is looked for in a copy of the text, folded character by character so that places stay the same: letters of any
+# width, style and case become plain ones, and what can be invisible or fall away becomes _GAP.
+_GAP = "\x00"
+_ST = "\x01"  # the ligatures U+FB05 and U+FB06
+_BLANK_LETTERS = "\u115f\u1160\u2581\u2800\u3164\uffa0\ufffd\\"
+_INST = re.compile(r"(\[)\0*+(?:/\0*+)?i\0*+n\0*+(?:s\0*+t|\x01)\0*+(\])")
+_SYS = re.compile(r"(<\0*+<)\0*+(?:/\0*+)?s\0*+y\0*+s\0*+(>\0*+>)")
+_BRACKETS = {"[": "⟦", "]": "⟧", "<": "«", ">": "»"}
+
+_NAME_PUNCTUATION = frozenset("[]<>⟦⟧«»‹›:\ua789\u02d0\u02f8\u2236\u0589\u05c3" + _BLANK_LETTERS)
+_MAX_NAME_MARKS = 2
+_LOOK_ALIKES = str.maketrans(
+    "01l|35" + "аеорсухіјѕтнкмвԁ" + "αεικνορτυχ",
+    "oiiies" + "aeopcyxijsthkmbd" + "aeiknoptyx",
+)
+
+
+def repair(text: str) -> str:
+    """Replace lone surrogates and NUL by U+FFFD: databases, tokenizers and log files each fail on them differently."""
+    return _UNSTORABLE.sub(_REPLACEMENT, text)
+
+
+def neutralise(text: str) -> str:
+    """Make every `[INST]`, `[/INST]`, `<<SYS>>` and `<</SYS>>` in `text` inert; the rest stays as it is.
+
+    Forms in other case or width, or with blanks and invisible characters between, count too. Doing it twice changes
+    nothing more, and takes time in proportion to the text's length.
+    """
+    if text.isascii() and "[" not in text and "<<" not in text:
+        return text
+    folded = _folded(text)
+    swaps = [match.span(group) for tag in (_INST, _SYS) for match in tag.finditer(folded) for group in (1, 2)]
+    if not swaps:
+        return text
+    pieces: list[str] = []
+    end = 0
+    for start, stop in sorted(swaps):
+        pieces += text[end:start], _BRACKETS[folded[start]], text[start + 1 : stop - 1]
+        end = stop
+    return "".join(pieces) + text[end:]
+
+
+def clean(text: str) -> str:
+    """`text` as it may stand in a prompt: repaired, its tags inert, without blanks around it."""
+    return neutralise(repair(text)).strip()
+
+
+def speaker_name(name: str, own_name: str = DEFAULT_OWN_NAME) -> str:
+    """`name` as it may stand before a message in a prompt (`NAME: text`).
+
+    One line of at most 32 characters, without brackets, colons, control, direction or invisible characters. A name that
+    passes for Trinity's own, for a role of the template, or that has nothing to read in it becomes "someone".
+    """
+    plain = _plain_name(name)
+    taken = {_skeleton(taken) for taken in (own_name, DEFAULT_OWN_NAME, *ROLE_NAMES)}
+    is_readable = any(unicodedata.category(character)[0] in "LNS" for character in plain)
+    return plain if is_readable and _skeleton(plain) not in taken else FALLBACK_NAME
+
+
+def _folded(text: str) -> str:
+    return text.translate({ord(character): _fold(character) for character in set(text)})
+
+
+def _fold(character: str) -> str:
+    if unicodedata.category(character)[0] in "CZM" or character in _BLANK_LETTERS:
+        return _GAP
+    if character in "ﬅﬆ":
+        return _ST
+    plain = [part for part in unicodedata.normalize("NFKD", character).casefold() if not unicodedata.combining(part)]
+    return plain[0] if len(plain) == 1 else character
+
+
+def _plain_name(name: str) -> str:
+    kept: list[str] = []
+    num_marks = 0
+    for character in unicodedata.normalize("NFKC", repair(name)):
+        category = unicodedata.category(character)
+        num_marks = num_marks + 1 if category[0] == "M" else 0
+        if character.isspace():
+            kept.append(" ")
+        elif category[0] != "C" and character not in _NAME_PUNCTUATION and num_marks <= _MAX_NAME_MARKS:
+            kept.append(character)
+    line = " ".join("".join(kept).split())[:MAX_NAME_LENGTH]
+    return unicodedata.normalize("NFKC", line).strip()
+
+
+def _skeleton(name: str) -> str:
+    """What a reader sees of `name` at a glance: letters and digits, without case, accents and look-alikes."""
+    plain = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKES)
+    return "".join(filter(str.isalnum, plain))
