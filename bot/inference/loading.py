@@ -1,0 +1,254 @@
+"""From a model's name to a folder that is safe to load: a hub download or a local path, its config read and judged.
+
+Only safetensors, tokenizer.json and JSON configuration are ever fetched or opened. Pickle files can run code when
+they are loaded and are refused by name; code that comes with a model (`auto_map`) is never executed.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+SETTING = "TRINITY_MODEL"
+INDEX_NAME = "model.safetensors.index.json"
+_PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
+_WANTED_FILES = ("*.safetensors", INDEX_NAME, "config.json", "generation_config.json", "tokenizer.json")
+_ROPE_TYPES = ("default", "linear", "llama3")
+
+
+@dataclass(frozen=True, slots=True)
+class RopeScaling:
+    """How positions beyond the original training length are squeezed: `rope_type` and its numbers."""
+
+    rope_type: str = "default"
+    factor: float = 1.0
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_context_window: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaShape:
+    """Everything about a Llama that decides its tensors' shapes and its arithmetic."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    context_window: int
+    rms_norm_eps: float = 1e-5
+    rope_theta: float = 10000.0
+    rope_scaling: RopeScaling = RopeScaling()
+    has_tied_embeddings: bool = False
+    eos_token_ids: frozenset[int] = frozenset({2})
+
+    @property
+    def q_size(self) -> int:
+        """Width of the query projection."""
+        return self.num_heads * self.head_dim
+
+    @property
+    def kv_size(self) -> int:
+        """Width of the key (or value) projection."""
+        return self.num_kv_heads * self.head_dim
+
+    @property
+    def qkv_size(self) -> int:
+        """Width of the merged query, key and value projection."""
+        return self.q_size + 2 * self.kv_size
+
+
+def find_model_folder(model: str, *, token: str | None = None) -> Path:
+    """The local folder of `model`, which is a folder or a hub id; a hub model is downloaded on first use.
+
+    Raises:
+        ConfigError: the model doesn't exist, is gated, or is nothing that may be loaded.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists() or path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
+        raise ConfigError(SETTING, f"there is no model folder {model!r}, and it is not a hub id (owner/name)")
+    return _download(model, token)
+
+
+def _download(model: str, token: str | None) -> Path:
+    import huggingface_hub  # noqa: PLC0415  (slow to import, and a local folder never needs it)
+    from huggingface_hub import errors as hub  # noqa: PLC0415
+
+    try:
+        return Path(huggingface_hub.snapshot_download(model, allow_patterns=list(_WANTED_FILES), token=token))
+    except hub.GatedRepoError as error:
+        message = f"{model} is gated: accept the licence on https://huggingface.co/{model} and set HF_TOKEN"
+        raise ConfigError(SETTING, message) from error
+    except (hub.RepositoryNotFoundError, hub.HFValidationError) as error:
+        message = f"there is no model {model} on the hub, or it needs an HF_TOKEN that may see it"
+        raise ConfigError(SETTING, message) from error
+    except hub.LocalEntryNotFoundError as error:
+        message = f"{model} is not in the local cache, and the hub can't be reached (or HF_HUB_OFFLINE is set)"
+        raise ConfigError(SETTING, message) from error
+    except (hub.HfHubHTTPError, OSError) as error:
+        raise ConfigError(SETTING, f"{model} could not be downloaded: {_first_line(error)}") from error
+
+
+def find_weight_files(folder: Path) -> list[Path]:
+    """The folder's safetensors files, in order.
+
+    Raises:
+        ConfigError: there are none, only pickle files, or the index names a file that may not be loaded.
+    """
+    index = folder / INDEX_NAME
+    if index.is_file():
+        return [_checked_shard(folder, name) for name in sorted(set(_weight_map(index).values()))]
+    files = sorted(folder.glob("*.safetensors"))
+    if files:
+        return files
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLE_SUFFIXES)
+    if pickles:
+        raise ConfigError(
+            SETTING,
+            f"{folder} has only pickle weights ({pickles[0]}), which are never loaded; convert them to safetensors",
+        )
+    raise ConfigError(SETTING, f"{folder} has no *.safetensors file (pickle weights are neither fetched nor loaded)")
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    weight_map = _read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(v, str) for v in weight_map.values()):
+        raise ConfigError(SETTING, f"{index} has no usable weight_map")
+    return weight_map
+
+
+def _checked_shard(folder: Path, name: str) -> Path:
+    if name != Path(name).name or "\\" in name or name.startswith("."):
+        raise ConfigError(SETTING, f"{folder / INDEX_NAME} points outside its folder: {name}")
+    if not name.endswith(".safetensors"):
+        raise ConfigError(SETTING, f"{folder / INDEX_NAME} points to {name}; only safetensors files are loaded")
+    path = folder / name
+    if not path.is_file():
+        raise ConfigError(SETTING, f"{path} is missing, though {INDEX_NAME} names it")
+    return path
+
+
+def find_tokenizer_file(folder: Path) -> Path:
+    """The folder's tokenizer.json.
+
+    Raises:
+        ConfigError: the folder has none.
+    """
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        return path
+    hint = " (tokenizer.model alone is not enough)" if (folder / "tokenizer.model").is_file() else ""
+    raise ConfigError(SETTING, f"{folder} has no tokenizer.json{hint}")
+
+
+def read_shape(folder: Path) -> LlamaShape:
+    """Read config.json through transformers' LlamaConfig and judge it.
+
+    Raises:
+        ConfigError: it is missing, malformed, or describes something other than a plain Llama.
+    """
+    raw = _read_json(folder / "config.json")
+    architectures = raw.get("architectures") or []
+    if architectures != ["LlamaForCausalLM"]:
+        name = ", ".join(map(str, architectures)) if isinstance(architectures, list) and architectures else "nothing"
+        raise ConfigError(SETTING, f"{folder} holds {name}; only LlamaForCausalLM can be run")
+    if "auto_map" in raw:
+        log.warning("%s brings its own code (auto_map), which is never executed", folder)
+    if raw.get("quantization_config"):
+        raise ConfigError(SETTING, f"{folder} is quantised; only plain FP16, BF16 or FP32 weights can be run")
+    return _shape(folder, raw)
+
+
+def _shape(folder: Path, raw: dict[str, Any]) -> LlamaShape:
+    from transformers import LlamaConfig  # noqa: PLC0415  (takes seconds to import)
+
+    try:
+        config = LlamaConfig.from_dict({key: value for key, value in raw.items() if key != "auto_map"})
+        rope: dict[str, Any] = dict(config.rope_parameters or {})
+        shape = LlamaShape(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_layers=config.num_hidden_layers,
+            num_heads=config.num_attention_heads,
+            num_kv_heads=config.num_key_value_heads or config.num_attention_heads,
+            head_dim=config.head_dim or config.hidden_size // config.num_attention_heads,
+            context_window=config.max_position_embeddings,
+            rms_norm_eps=config.rms_norm_eps,
+            rope_theta=float(rope.get("rope_theta", 10000.0)),
+            rope_scaling=_rope_scaling(rope),
+            has_tied_embeddings=bool(config.tie_word_embeddings),
+            eos_token_ids=_eos_token_ids(folder, config.eos_token_id),
+        )
+    except ConfigError:
+        raise
+    except Exception as error:  # the configuration's validators raise errors of many kinds
+        raise ConfigError(SETTING, f"{folder / 'config.json'} can't be understood: {_first_line(error)}") from error
+    _judge(folder, shape, biases=bool(config.attention_bias or config.mlp_bias), activation=str(config.hidden_act))
+    return shape
+
+
+def _rope_scaling(parameters: dict[str, Any]) -> RopeScaling:
+    rope_type = str(parameters.get("rope_type", "default"))
+    if rope_type not in _ROPE_TYPES:
+        raise ConfigError(SETTING, f"rope scaling {rope_type!r} is not supported (only {', '.join(_ROPE_TYPES)})")
+    return RopeScaling(
+        rope_type,
+        float(parameters.get("factor", 1.0)),
+        float(parameters.get("low_freq_factor", 1.0)),
+        float(parameters.get("high_freq_factor", 4.0)),
+        int(parameters.get("original_max_position_embeddings") or 0),
+    )
+
+
+def _eos_token_ids(folder: Path, from_config: object) -> frozenset[int]:
+    path = folder / "generation_config.json"
+    found = _read_json(path).get("eos_token_id") if path.is_file() else None
+    eos: Any = from_config if found is None else found
+    if eos is None:
+        return frozenset()
+    return frozenset(map(int, eos if isinstance(eos, list) else [eos]))
+
+
+def _judge(folder: Path, shape: LlamaShape, *, biases: bool, activation: str) -> None:
+    problems: Iterable[tuple[bool, str]] = (
+        (biases, "attention_bias and mlp_bias are not supported"),
+        (activation != "silu", f"activation {activation!r} is not supported (only silu)"),
+        (min(shape.vocab_size, shape.num_layers, shape.num_heads, shape.head_dim) < 1, "its sizes must be positive"),
+        (
+            shape.num_kv_heads < 1 or shape.num_heads % shape.num_kv_heads != 0,
+            "heads don't divide into key-value heads",
+        ),
+        (shape.head_dim % 2 != 0, f"head_dim {shape.head_dim} is odd"),
+        (shape.context_window < 1, "max_position_embeddings must be positive"),
+    )
+    for is_wrong, problem in problems:
+        if is_wrong:
+            raise ConfigError(SETTING, f"{folder / 'config.json'}: {problem}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(SETTING, f"{path} is missing") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(SETTING, f"{path} can't be read: {_first_line(error)}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(SETTING, f"{path} holds no JSON object")
+    return content
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,35 @@
+"""A Llama: embed, run the layers, project to logits. One path for prefill and decode, the arithmetic injected."""
+
+import torch
+from torch import Tensor
+
+from bot.inference.kv_cache import KVCache
+from bot.inference.ops import Ops, Pass
+from bot.inference.weights import LlamaWeights
+
+
+class LlamaModel:
+    """Weights, cache and operations, joined."""
+
+    def __init__(self, weights: LlamaWeights, cache: KVCache, ops: Ops) -> None:
+        self._weights = weights
+        self._caches = tuple(cache.blocks.unbind(0))
+        self.ops = ops
+
+    def embed(self, token_ids: Tensor, rows: Pass) -> None:
+        """Start the residual stream from token ids [n]."""
+        torch.index_select(self._weights.embedding, 0, token_ids, out=rows.x)
+
+    def run_layers(self, rows: Pass) -> None:
+        """Carry the residual stream `rows.x` through every layer, in place."""
+        self.ops.prepare(rows)
+        for layer, cache in zip(self._weights.layers, self._caches, strict=True):
+            self.ops.project_qkv(rows, layer, cache)
+            self.ops.attend(rows, cache)
+            self.ops.add_projection(rows.x, rows.attended, layer.output)
+            self.ops.project_gated(rows, layer)
+            self.ops.add_projection(rows.x, rows.activated, layer.down)
+
+    def project(self, x: Tensor, logits: Tensor) -> None:
+        """Logits [n, vocab] of the residual stream's rows [n, hidden]."""
+        self.ops.project_head(x, self._weights.norm, self._weights.head, logits)

@@ -1,0 +1,181 @@
+"""The operations in plain torch: what the CPU and the tests run, and the yardstick that kernels are held to.
+
+A step costs what it costs in calls, so rows are batched: one `index_select` brings keys and values of all rows into
+the layout that attention reads, and everything that all layers share is derived once per pass.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
+from torch import Tensor
+
+from bot.inference.kv_cache import BLOCK_SIZE, KVCache
+from bot.inference.loading import LlamaShape
+from bot.inference.ops import Pass, Span
+from bot.inference.rope import rope_tables
+from bot.inference.weights import LayerWeights
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Where one attention call finds its keys and values."""
+
+    cache_rows: Tensor
+    """Rows of the layer's cache seen as [2 * blocks * kv_heads, BLOCK_SIZE * head_dim]."""
+    shape: tuple[int, ...]  # (sequences, 2, kv_heads, padded length, head_dim)
+    length: int
+    mask: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    cosines: Tensor  # [n, 1, head_dim]
+    sines: Tensor  # [n, 1, head_dim], the first half negated
+    store_rows: Tensor  # [n * 2 * kv_heads]: rows of the cache seen as [2 * blocks * kv_heads * BLOCK_SIZE, head_dim]
+    decode: _Reading | None
+    spans: tuple[tuple[Span, _Reading], ...]
+
+
+class ReferenceOps:
+    """Plain torch on any device. Shapes follow the batch, so nothing can be captured in a graph."""
+
+    can_capture = False
+
+    def __init__(self, shape: LlamaShape, cache: KVCache, num_positions: int) -> None:
+        self._shape = shape
+        self._cache = cache.blocks
+        cosines, sines = rope_tables(shape, num_positions, cache.blocks.device)
+        self._cosines = torch.cat((cosines, cosines), dim=1).to(cache.blocks.dtype)
+        self._sines = torch.cat((-sines, sines), dim=1).to(cache.blocks.dtype)
+        heads = torch.arange(2 * shape.num_kv_heads, device=cache.blocks.device)
+        # Row of (key or value, block 0, head) in the cache seen as [2 * blocks * kv_heads, ...].
+        self._head_rows = (heads // shape.num_kv_heads) * cache.num_blocks * shape.num_kv_heads
+        self._head_rows += heads % shape.num_kv_heads
+
+    def prepare(self, rows: Pass) -> None:
+        """Look up cosines and sines, and where keys and values are written and read."""
+        positions = rows.positions
+        blocks = torch.div(rows.kv_slots, BLOCK_SIZE, rounding_mode="floor")
+        self._clean(rows)
+        store = self._head_rows[None, :] + (blocks * self._shape.num_kv_heads)[:, None]
+        store = store * BLOCK_SIZE + (rows.kv_slots - blocks * BLOCK_SIZE)[:, None]
+        rows.plan = _Plan(
+            cosines=self._cosines.index_select(0, positions)[:, None, :],
+            sines=self._sines.index_select(0, positions)[:, None, :],
+            store_rows=store.view(-1).long(),
+            decode=self._read_decode(rows) if rows.is_decode else None,
+            spans=() if rows.is_decode else tuple((span, self._read_span(rows, span)) for span in rows.spans),
+        )
+
+    def _clean(self, rows: Pass) -> None:
+        """Zero the blocks that are written for the first time: masked attention still multiplies what lies there."""
+        fresh = [
+            block for span in rows.spans for block in range(-(-span.start // BLOCK_SIZE), -(-span.end // BLOCK_SIZE))
+        ]
+        if not fresh:
+            return
+        table_rows = [
+            span.table_row
+            for span in rows.spans
+            for _ in range(-(-span.start // BLOCK_SIZE), -(-span.end // BLOCK_SIZE))
+        ]
+        self._cache[:, :, rows.block_tables[table_rows, fresh].long()] = 0
+
+    def _gather_rows(self, tables: Tensor) -> Tensor:
+        """Cache rows for block tables [sequences, blocks], ordered as [sequences, 2, kv_heads, blocks]."""
+        rows = self._head_rows[None, :, None] + (tables * self._shape.num_kv_heads)[:, None, :]
+        return rows.reshape(-1)
+
+    def _read_decode(self, rows: Pass) -> _Reading:
+        num_rows, longest = rows.num_rows, max(span.end for span in rows.spans)
+        num_blocks = -(-longest // BLOCK_SIZE)
+        mask = None
+        if num_rows > 1:
+            offsets = torch.arange(longest, device=rows.positions.device)
+            mask = (offsets[None, :] <= rows.positions[:, None])[:, None, None, :]
+        size = (num_rows, 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
+        return _Reading(self._gather_rows(rows.block_tables[:num_rows, :num_blocks]), size, longest, mask)
+
+    def _read_span(self, rows: Pass, span: Span) -> _Reading:
+        num_blocks = -(-span.end // BLOCK_SIZE)
+        tables = rows.block_tables[span.table_row : span.table_row + 1, :num_blocks]
+        mask = None
+        if span.start > 0:
+            device = rows.positions.device
+            queries = torch.arange(span.start, span.end, device=device)
+            mask = torch.arange(span.end, device=device)[None, :] <= queries[:, None]
+        size = (1, 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
+        return _Reading(self._gather_rows(tables), size, span.end, mask)
+
+    def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+        """Norm, project, rotate in place, store."""
+        shape, plan = self._shape, rows.plan
+        torch.mm(self._norm(rows.x, layer.input_norm), layer.qkv.t(), out=rows.qkv)
+        heads = rows.qkv.view(rows.num_rows, -1, shape.head_dim)
+        rotating = heads[:, : shape.num_heads + shape.num_kv_heads]
+        swapped = torch.roll(rotating, shape.head_dim // 2, -1)
+        torch.mul(rotating, plan.cosines, out=rotating)
+        rotating.addcmul_(swapped, plan.sines)
+        stored = heads[:, shape.num_heads :].reshape(-1, shape.head_dim)
+        cache.view(-1, shape.head_dim).index_copy_(0, plan.store_rows, stored)
+
+    def attend(self, rows: Pass, cache: Tensor) -> None:
+        """One attention call for all decode rows, or one for each span of a prefill."""
+        shape, plan = self._shape, rows.plan
+        if plan.decode is not None:
+            queries = rows.qkv[:, : shape.q_size].view(rows.num_rows, shape.num_kv_heads, -1, shape.head_dim)
+            keys, values = self._gather(cache, plan.decode)
+            out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=plan.decode.mask)
+            rows.attended.view(out.shape).copy_(out)
+            return
+        for span, reading in plan.spans:
+            self._attend_span(rows, cache, span, reading)
+
+    def _attend_span(self, rows: Pass, cache: Tensor, span: Span, reading: _Reading) -> None:
+        shape = self._shape
+        within = slice(span.first_row, span.first_row + span.num_rows)
+        queries = rows.qkv[within, : shape.q_size].view(1, span.num_rows, shape.num_heads, shape.head_dim)
+        keys, values = self._gather(cache, reading)
+        out = F.scaled_dot_product_attention(
+            queries.transpose(1, 2),
+            keys,
+            values,
+            attn_mask=reading.mask,
+            is_causal=reading.mask is None,
+            enable_gqa=shape.num_heads != shape.num_kv_heads,
+        )
+        rows.attended[within].view(span.num_rows, shape.num_heads, shape.head_dim).copy_(out[0].transpose(0, 1))
+
+    def _gather(self, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
+        """Keys and values, each [sequences, kv_heads, length, head_dim]."""
+        per_row = BLOCK_SIZE * self._shape.head_dim
+        gathered = torch.index_select(cache.view(-1, per_row), 0, reading.cache_rows).view(reading.shape)
+        gathered = gathered[:, :, :, : reading.length]
+        return gathered[:, 0], gathered[:, 1]
+
+    def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+        """The residual joins in the matrix product itself."""
+        x.addmm_(values, weight.t())
+
+    def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
+        """Norm, project, gate."""
+        torch.mm(self._norm(rows.x, layer.mlp_norm), layer.gate_up.t(), out=rows.gate_up)
+        gate, up = rows.gate_up.chunk(2, dim=1)
+        torch.mul(F.silu(gate), up, out=rows.activated)
+
+    def project_head(self, x: Tensor, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+        """Norm, project."""
+        torch.mm(self._norm(x, norm), head.t(), out=logits)
+
+    def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
+        """Two reductions over the vocabulary."""
+        torch.argmax(logits, dim=1, out=tokens)
+        torch.all(torch.isfinite(logits), dim=1, out=finite)
+
+    def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        if x.dtype == torch.float32:
+            return F.rms_norm(x, (x.shape[1],), weight, self._shape.rms_norm_eps)
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.pow(2).mean(1, keepdim=True) + self._shape.rms_norm_eps)
+        return weight * wide.to(x.dtype)

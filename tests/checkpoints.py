@@ -1,0 +1,94 @@
+"""Tiny random Llama checkpoints with a tokenizer, made in a folder of the test's own."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, normalizers
+from tokenizers.models import BPE
+from transformers import LlamaConfig, LlamaForCausalLM
+
+BYTE_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)]
+NUM_SPECIAL_AND_BYTE_TOKENS = 3 + 256
+
+
+def tiny_config(**changes) -> LlamaConfig:
+    """Multi-head attention, two layers, and big enough heads for the kernels; `changes` override."""
+    settings = {
+        "vocab_size": 320,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": False,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "initializer_range": 0.5,
+    }
+    return LlamaConfig(**(settings | changes))
+
+
+def grouped_config(**changes) -> LlamaConfig:
+    """Grouped-query attention: four query heads share one of two key-value heads."""
+    return tiny_config(**({"hidden_size": 256, "num_attention_heads": 8, "initializer_range": 0.2} | changes))
+
+
+def random_model(config: LlamaConfig, seed: int = 0) -> LlamaForCausalLM:
+    """A float32 Llama with random weights, norms included."""
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM(config).eval().float()
+    for name, parameter in model.named_parameters():
+        if "norm" in name:
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    return model
+
+
+def byte_tokenizer(vocab_size: int) -> Tokenizer:
+    """Llama-2's pipeline with bytes and single ASCII characters for a vocabulary, filled up with placeholders."""
+    names = ["<unk>", "<s>", "</s>", *BYTE_TOKENS, "\u2581", *map(chr, range(33, 127))]
+    names += [f"<extra{number}>" for number in range(vocab_size - len(names))]
+    vocab = {name: number for number, name in enumerate(names[:vocab_size])}
+    tokenizer = Tokenizer(BPE(vocab=vocab, merges=[], unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
+    return tokenizer
+
+
+def save_checkpoint(
+    folder: Path, model: LlamaForCausalLM, *, num_shards: int = 1, dtype: torch.dtype = torch.float32
+) -> Path:
+    """Write the model as safetensors (with an index where there are several files), its config and a tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    is_tied = bool(model.config.tie_word_embeddings)
+    tensors = {
+        name: tensor.detach().to(dtype).contiguous().clone()
+        for name, tensor in model.state_dict().items()
+        if not (is_tied and name == "lm_head.weight")
+    }
+    _save_tensors(folder, tensors, num_shards)
+    config = model.config.to_dict() | {"architectures": ["LlamaForCausalLM"]}
+    (folder / "config.json").write_text(json.dumps(config, default=str), encoding="utf-8")
+    byte_tokenizer(model.config.vocab_size).save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def _save_tensors(folder: Path, tensors: dict[str, torch.Tensor], num_shards: int) -> None:
+    if num_shards == 1:
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        return
+    names = sorted(tensors)
+    weight_map = {}
+    for shard in range(num_shards):
+        file = f"model-{shard + 1:05}-of-{num_shards:05}.safetensors"
+        within = names[shard::num_shards]
+        save_file({name: tensors[name] for name in within}, folder / file, metadata={"format": "pt"})
+        weight_map |= dict.fromkeys(within, file)
+    index = {"metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")

@@ -1,0 +1,89 @@
+"""Drives a model runner as a scheduler would, and transformers' generate beside it."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import LlamaForCausalLM
+
+from bot.inference.engine import SamplingParams
+from bot.inference.model_runner import LlamaRunner
+from bot.inference.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
+
+
+def reference_tokens(model: LlamaForCausalLM, prompt: Sequence[int], num_new: int, **settings) -> list[int]:
+    """What transformers generates after `prompt`, greedily unless told otherwise."""
+    device = next(model.parameters()).device
+    prompt_ids = torch.tensor([list(prompt)], device=device)
+    options = {"do_sample": False, "eos_token_id": None, "pad_token_id": 0, "max_new_tokens": num_new} | settings
+    with torch.inference_mode():
+        out = model.generate(prompt_ids, attention_mask=torch.ones_like(prompt_ids), **options)
+    return out[0, len(prompt) :].tolist()
+
+
+def random_prompt(length: int, vocab_size: int, seed: int) -> list[int]:
+    """BOS and `length - 1` random tokens."""
+    generator = torch.Generator().manual_seed(seed)
+    return [1, *torch.randint(3, vocab_size, (length - 1,), generator=generator).tolist()]
+
+
+class Conversation:
+    """One sequence on a runner: its slot, its blocks, its tokens."""
+
+    def __init__(
+        self, slot: int, prompt: Sequence[int], blocks: Sequence[int], sampling: SamplingParams | None = None
+    ) -> None:
+        self.slot = slot
+        self.prompt = list(prompt)
+        self.blocks = tuple(blocks)
+        self.sampling = sampling or SamplingParams()
+        self.new_tokens: list[int] = []
+        self.is_finite = True
+        self.num_done = 0
+
+    def chunk(self, num_tokens: int | None = None) -> PrefillChunk:
+        """The next tokens of the prompt, all that are left unless told otherwise."""
+        start = self.num_done
+        end = len(self.prompt) if num_tokens is None else min(start + num_tokens, len(self.prompt))
+        self.num_done = end
+        is_last = end == len(self.prompt)
+        seen = tuple(self.prompt) if is_last else ()
+        return PrefillChunk(self.slot, tuple(self.prompt[start:end]), start, self.blocks, self.sampling, is_last, seen)
+
+    def row(self) -> DecodeRow:
+        """The next decode row; may be asked for before the last token was read."""
+        row = DecodeRow(self.slot, self.num_done, self.blocks)
+        self.num_done += 1
+        return row
+
+
+def prefill(runner: LlamaRunner, conversations: Sequence[Conversation], chunk_tokens: int | None = None) -> None:
+    """Run all prompts packed, `chunk_tokens` of each at a time."""
+    while waiting := [c for c in conversations if c.num_done < len(c.prompt)]:
+        _note(conversations, runner.launch(PrefillStep(tuple(c.chunk(chunk_tokens) for c in waiting))).collect())
+
+
+def decode(runner: LlamaRunner, conversations: Sequence[Conversation], num_steps: int) -> None:
+    """Run `num_steps` decode steps over all conversations, each read one step late."""
+    pending = None
+    for _ in range(num_steps):
+        launched = runner.launch(DecodeStep(tuple(c.row() for c in conversations)))
+        if pending is not None:
+            _note(conversations, pending.collect())
+        pending = launched
+    if pending is not None:
+        _note(conversations, pending.collect())
+
+
+def generate(runner: LlamaRunner, prompt: Sequence[int], num_new: int, blocks: Sequence[int]) -> list[int]:
+    """One conversation by itself in slot 0."""
+    conversation = Conversation(0, prompt, blocks)
+    prefill(runner, [conversation])
+    decode(runner, [conversation], num_new - 1)
+    return conversation.new_tokens
+
+
+def _note(conversations: Sequence[Conversation], tokens) -> None:
+    by_slot = {conversation.slot: conversation for conversation in conversations}
+    for token in tokens:
+        by_slot[token.slot].new_tokens.append(token.token_id)
+        by_slot[token.slot].is_finite &= token.is_finite
