@@ -1,0 +1,254 @@
+"""The in-process engine: one thread owns the GPU, the event loop owns everything else.
+
+The thread lives in `worker`; this is the loop's side. Commands go over in a queue, messages come back by one
+`call_soon_threadsafe` per step, and only immutable values cross. The thread is a daemon: a step that hangs inside a
+driver can't be ended from here, so neither shutting down nor the end of the process may wait for it for ever.
+"""
+
+import asyncio
+import itertools
+import logging
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from bot.errors import EngineError, EngineFailed, EngineOverloaded, EngineUnavailable
+from bot.inference.core import Snapshot, check_request
+from bot.inference.engine import Delta, Request
+from bot.inference.messages import (
+    Abort,
+    Ended,
+    Forget,
+    Loaded,
+    LoadedModel,
+    Message,
+    Progress,
+    ReportProgress,
+    StepResults,
+    Submit,
+)
+from bot.inference.scheduler import Limits
+from bot.inference.stream import Stream
+from bot.inference.watchdog import Watchdog
+from bot.inference.worker import Worker
+
+log = logging.getLogger(__name__)
+
+WATCHDOG_SECONDS = 30.0
+STOP_SECONDS = 10.0
+_LOOKS_PER_LIMIT = 10
+# While another thread is busy with Python, ours waits for the interpreter this long at a time (default 5 ms, more than
+# a decode step takes).
+_SWITCH_INTERVAL_SECONDS = 0.0005
+
+
+class LocalEngine:
+    """An `Engine` on this machine's card or CPU. Made by `open_local_engine`; every method is for the event loop."""
+
+    def __init__(
+        self,
+        load: Callable[[ReportProgress], LoadedModel],
+        *,
+        on_progress: ReportProgress | None = None,
+        limits: Limits | None = None,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        self.failed = asyncio.Event()
+        """Set once the engine is lost and the process has to be replaced."""
+        self._on_progress = on_progress or (lambda _done, _total: None)
+        self._watchdog = watchdog or Watchdog(WATCHDOG_SECONDS)
+        self._loop = asyncio.get_running_loop()
+        self._worker = Worker(load, self._post, self._watchdog, limits or Limits())
+        self._thread = threading.Thread(target=self._worker.run, name="engine", daemon=True)
+        self._ids = itertools.count()
+        self._streams: dict[int, Stream] = {}
+        self._forgetting: dict[int, asyncio.Event] = {}
+        self._is_open = False
+        self._loaded: asyncio.Future[Loaded] = self._loop.create_future()
+        self._ended = asyncio.Event()
+        self._error: EngineError | None = None
+        self._snapshot = Snapshot()
+        self._next_look: asyncio.TimerHandle | None = None
+
+    @property
+    def max_sequence_tokens(self) -> int:
+        """The most tokens, prompt plus completion, that one request may take."""
+        return self._loaded.result().max_sequence_tokens
+
+    @property
+    def model_hash(self) -> str:
+        """Identifies weights and vocabulary."""
+        return self._loaded.result().model_hash
+
+    @property
+    def failure(self) -> EngineError | None:
+        """Why the engine is lost, or None while it isn't."""
+        return self._error if self.failed.is_set() else None
+
+    def snapshot(self) -> Snapshot:
+        """The engine's state after its last step, for metrics."""
+        return self._snapshot
+
+    async def generate(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """Stream the completion of `request`; leaving the iterator in any way aborts it. Raises as `Engine` says."""
+        if self._error:
+            raise _again(self._error)
+        if not self._is_open:
+            raise EngineUnavailable("The engine is not running.")
+        check_request(request, self.max_sequence_tokens)
+        if len(self._streams) >= self._loaded.result().max_open_requests:
+            raise EngineOverloaded
+        request_id, stream = next(self._ids), Stream()
+        self._streams[request_id] = stream
+        self._worker.inbox.put(Submit(request_id, request, time.monotonic()))
+        try:
+            while True:
+                delta = await stream.take()
+                yield delta
+                if delta.finish_reason:
+                    return
+        finally:
+            del self._streams[request_id]
+            if not stream.is_over:
+                self._worker.inbox.put(Abort(request_id))
+
+    async def forget(self, cache_owner: str) -> None:
+        """Drop every KV cache block that belongs to `cache_owner` alone, and return when it is done."""
+        if not self._is_open:
+            return  # the blocks went with the engine
+        ticket, done = next(self._ids), asyncio.Event()
+        self._forgetting[ticket] = done
+        self._worker.inbox.put(Forget(ticket, cache_owner))
+        try:
+            await done.wait()
+        finally:
+            self._forgetting.pop(ticket, None)
+
+    async def start(self) -> None:
+        """Load the model; raises whatever loading raises."""
+        self._thread.start()
+        await asyncio.shield(self._loaded)
+        self._is_open = True
+        self._look_later()
+
+    async def stop(self) -> None:
+        """End the thread; requests under way get `EngineUnavailable`. Returns in seconds, whatever the thread does."""
+        self._close(EngineUnavailable("The engine is shutting down."))
+        self._worker.stop()
+        if self._next_look:
+            self._next_look.cancel()
+        if self.failed.is_set() and self._thread.is_alive() and self._watchdog.is_overdue:
+            return  # it hangs
+        try:
+            await asyncio.wait_for(self._ended.wait(), STOP_SECONDS)
+        except TimeoutError:
+            log.warning("the engine's thread did not end within %s seconds and is left behind", STOP_SECONDS)
+
+    def _look_later(self) -> None:
+        self._next_look = self._loop.call_later(self._watchdog.limit_seconds / _LOOKS_PER_LIMIT, self._look)
+
+    def _look(self) -> None:
+        """See whether the thread still moves."""
+        if self._watchdog.is_overdue:
+            self._fail(EngineFailed(f"A step of the engine took more than {self._watchdog.limit_seconds:g} seconds."))
+        elif not self._thread.is_alive() and not self._ended.is_set():
+            self._fail(EngineFailed("The engine's thread is gone."))
+        else:
+            self._look_later()
+
+    def _post(self, message: Message) -> None:
+        """Called by the thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._receive, message)
+        except RuntimeError:
+            log.debug("the event loop is closed; a message of the engine is lost")
+
+    def _receive(self, message: Message) -> None:
+        match message:
+            case StepResults():
+                self._deliver(message)
+            case Progress(done, total):
+                self._on_progress(done, total)
+            case Loaded():
+                self._snapshot = message.snapshot
+                self._loaded.set_result(message)
+            case Ended(error):
+                self._ended.set()
+                self._end(error)
+
+    def _deliver(self, results: StepResults) -> None:
+        self._snapshot = results.snapshot
+        for request_id, delta in results.deltas:
+            if stream := self._streams.get(request_id):
+                stream.push(delta)
+        for request_id, error in results.errors:
+            if stream := self._streams.get(request_id):
+                stream.fail(error)
+        for ticket in results.forgotten:
+            if done := self._forgetting.get(ticket):
+                done.set()
+
+    def _end(self, error: BaseException | None) -> None:
+        if not self._loaded.done():
+            self._loaded.set_exception(error if isinstance(error, Exception) else EngineFailed("Loading was ended."))
+            self._loaded.exception()  # seen, even if nobody waits any more
+        elif error is not None:
+            failure = error if isinstance(error, EngineFailed) else EngineFailed(f"The engine's thread died: {error!r}")
+            if failure is not error:
+                failure.__cause__ = error
+            self._fail(failure)
+
+    def _fail(self, failure: EngineFailed) -> None:
+        if self.failed.is_set():
+            return
+        log.critical("the engine is lost: %s", failure, exc_info=failure)
+        self.failed.set()
+        self._close(failure)
+
+    def _close(self, error: EngineError) -> None:
+        """Take nothing more in, and let nobody wait."""
+        self._is_open = False
+        self._error = self._error or error
+        for stream in self._streams.values():
+            stream.fail(_again(error))
+        for done in self._forgetting.values():
+            done.set()
+
+
+@asynccontextmanager
+async def open_local_engine(
+    load: Callable[[ReportProgress], LoadedModel],
+    *,
+    on_progress: ReportProgress | None = None,
+    limits: Limits | None = None,
+    watchdog: Watchdog | None = None,
+) -> AsyncGenerator[LocalEngine, None]:
+    """Run an engine on its own thread, from the loading of the model to the end of the block.
+
+    Args:
+        load: builds everything that owns tensors; runs on the engine's thread and reports its progress in bytes.
+        on_progress: called on the event loop.
+        limits: how much is taken on at once.
+        watchdog: how long a step may take.
+
+    Raises:
+        Exception: whatever `load` raises.
+    """
+    engine = LocalEngine(load, on_progress=on_progress, limits=limits, watchdog=watchdog)
+    switch_interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+    try:
+        await engine.start()
+        yield engine
+    finally:
+        sys.setswitchinterval(switch_interval)
+        await engine.stop()
+
+
+def _again(error: EngineError) -> EngineError:
+    """A copy to raise elsewhere: one exception object raised in many tasks would collect all their tracebacks."""
+    copy = type(error)(*error.args)
+    copy.__cause__ = error.__cause__
+    return copy

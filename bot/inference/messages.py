@@ -1,0 +1,95 @@
+"""What crosses between the event loop and the engine's thread: immutable values, nothing else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from bot.inference.core import DEFAULT_EOS_TOKEN_IDS, Snapshot
+from bot.inference.engine import Delta, Request
+from bot.inference.step import ModelRunner
+
+ReportProgress = Callable[[int, int], None]
+"""Called with what is done and what there is to do, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """What loading brings: the runner, and what one has to know to read its tokens."""
+
+    runner: ModelRunner
+    tokenizer: Tokenizer
+    model_hash: str
+    eos_token_ids: frozenset[int] = DEFAULT_EOS_TOKEN_IDS
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Answer a request."""
+
+    request_id: int
+    request: Request
+    submitted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Nobody reads this request's answer any more."""
+
+    request_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Drop an owner's blocks."""
+
+    ticket: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the thread; what runs is left."""
+
+
+Command = Submit | Abort | Forget | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The model is ready."""
+
+    max_sequence_tokens: int
+    max_open_requests: int
+    """Running and waiting together."""
+    model_hash: str
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Loading has come this far."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepResults:
+    """What the commands and the step since the last message brought."""
+
+    deltas: tuple[tuple[int, Delta], ...]
+    errors: tuple[tuple[int, Exception], ...]
+    forgotten: tuple[int, ...]
+    """Tickets of `Forget` commands that were obeyed."""
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The thread has ended, of itself or because of an error; it sends nothing more."""
+
+    error: BaseException | None = None
+
+
+Message = Loaded | Progress | StepResults | Ended

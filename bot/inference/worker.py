@@ -1,0 +1,138 @@
+"""The engine's thread: it loads the model, owns every tensor, and speaks to the event loop by messages only.
+
+Commands come through a queue and are obeyed between two steps; each step's results leave in one call. Nothing here
+waits for the event loop, so the GPU never waits for Discord.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+
+from bot.errors import EngineUnavailable, TrinityError
+from bot.inference.core import EngineCore, Output, Snapshot
+from bot.inference.detokenizer import Detokenizer, TokenTexts
+from bot.inference.engine import Delta
+from bot.inference.messages import (
+    Abort,
+    Command,
+    Ended,
+    Forget,
+    Loaded,
+    LoadedModel,
+    Message,
+    Progress,
+    ReportProgress,
+    StepResults,
+    Stop,
+    Submit,
+)
+from bot.inference.scheduler import Limits
+from bot.inference.watchdog import Watchdog
+
+
+class Worker:
+    """What the thread does from its first to its last moment."""
+
+    def __init__(
+        self,
+        load: Callable[[ReportProgress], LoadedModel],
+        post: Callable[[Message], None],
+        watchdog: Watchdog,
+        limits: Limits,
+    ) -> None:
+        self.inbox: SimpleQueue[Command] = SimpleQueue()
+        self._load = load
+        self._post = post
+        self._watchdog = watchdog
+        self._limits = limits
+        self._is_stopping = threading.Event()
+        self._detokenizers: dict[int, Detokenizer] = {}
+        self._errors: list[tuple[int, Exception]] = []
+        self._forgotten: list[int] = []
+
+    def stop(self) -> None:
+        """Ask the thread to end; called by others."""
+        self._is_stopping.set()
+        self.inbox.put(Stop())
+
+    def run(self) -> None:
+        """Load, then serve until told to stop; whatever happens, `Ended` is the last message."""
+        try:
+            model = self._load(self._report_progress)
+            core = EngineCore(model.runner, limits=self._limits, eos_token_ids=model.eos_token_ids)
+            texts = TokenTexts(model.tokenizer)
+            max_open_requests = core.scheduler.max_open_requests
+            self._post(Loaded(core.max_sequence_tokens, max_open_requests, model.model_hash, core.snapshot()))
+            self._serve(core, texts)
+        except BaseException as error:  # a thread's death is news, whatever the cause
+            self._post(Ended(error))
+        else:
+            self._post(Ended())
+
+    def _report_progress(self, done: int, total: int) -> None:
+        if self._is_stopping.is_set():
+            raise EngineUnavailable("The engine is shutting down.")
+        self._post(Progress(done, total))
+
+    def _serve(self, core: EngineCore, texts: TokenTexts) -> None:
+        while True:
+            for command in self._commands(may_wait=not core.has_work):
+                if isinstance(command, Stop):
+                    return
+                self._obey(core, texts, command)
+            with self._watchdog.watch():
+                outputs = core.step()
+            self._post(self._results(outputs, core.snapshot()))
+
+    def _commands(self, *, may_wait: bool) -> Iterator[Command]:
+        """All commands there are; with `may_wait`, at least one."""
+        if may_wait:
+            yield self.inbox.get()
+        while True:
+            try:
+                yield self.inbox.get_nowait()
+            except Empty:
+                return
+
+    def _obey(self, core: EngineCore, texts: TokenTexts, command: Submit | Abort | Forget) -> None:
+        match command:
+            case Submit(request_id, request, submitted_at):
+                try:
+                    core.submit(request_id, request, submitted_at)
+                except (TrinityError, ValueError) as error:
+                    self._errors.append((request_id, error))
+                else:
+                    self._detokenizers[request_id] = Detokenizer(texts)
+            case Abort(request_id):
+                core.abort(request_id)
+                self._detokenizers.pop(request_id, None)
+            case Forget(ticket, owner):
+                core.forget(owner)
+                self._forgotten.append(ticket)
+
+    def _results(self, outputs: list[Output], snapshot: Snapshot) -> StepResults:
+        deltas = []
+        for output in outputs:
+            detokenizer = self._detokenizers.get(output.request_id)
+            if detokenizer is None:
+                continue  # aborted since
+            if output.error:
+                self._errors.append((output.request_id, output.error))
+            else:
+                deltas.append((output.request_id, _delta(output, detokenizer)))
+            if output.error or output.finish_reason:
+                del self._detokenizers[output.request_id]
+        errors, self._errors = self._errors, []
+        forgotten, self._forgotten = self._forgotten, []
+        return StepResults(tuple(deltas), tuple(errors), tuple(forgotten), snapshot)
+
+
+def _delta(output: Output, detokenizer: Detokenizer) -> Delta:
+    text = "".join(map(detokenizer.push, output.token_ids))
+    delta = Delta(text, output.token_ids)
+    if output.finish_reason is None:
+        return delta
+    return replace(
+        delta, text=text + detokenizer.finish(), finish_reason=output.finish_reason, counters=output.counters
+    )

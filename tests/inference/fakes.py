@@ -1,0 +1,215 @@
+"""A model without tensors: its next token is a digest of what stands in the blocks that a block table reaches.
+
+Whatever the scheduler mixes up - rows, blocks, positions, stale contents - changes the digest, and so the answer; the
+right answer is `echo(request)`. A prompt asks for a failure by holding a *trigger* token.
+"""
+
+import zlib
+from array import array
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from threading import Event
+
+from bot.inference.engine import Request, SamplingParams
+from bot.inference.step import DecodeRow, DecodeStep, PendingTokens, PrefillChunk, PrefillStep, SampledToken, Step
+
+EOS = 2
+FIRST_TOKEN = 20
+VOCABULARY_SIZE = 500
+EOS_ONE_IN = 40
+
+
+class Trigger(IntEnum):
+    """Tokens that make the echo model fail when a prompt holds them."""
+
+    LAUNCH_ERROR = 3
+    OUT_OF_MEMORY = 4
+    COLLECT_ERROR = 5
+    NOT_FINITE = 6
+    STICKY = 7
+    STICKY_AT_COLLECT = 8
+    HANG = 9
+    THREAD_DEATH = 10
+    DECODE_LAUNCH_ERROR = 11
+    DECODE_COLLECT_ERROR = 12
+    DECODE_NOT_FINITE = 13
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's."""
+
+
+class AcceleratorError(RuntimeError):
+    """Named as torch's."""
+
+
+def next_token(token_ids: Sequence[int], sampling: SamplingParams, *, has_eos: bool = True) -> int:
+    """The token after `token_ids`."""
+    seed = zlib.crc32(repr((sampling.temperature, sampling.seed, sampling.repetition_penalty)).encode())
+    digest = zlib.crc32(array("I", token_ids).tobytes(), seed)
+    if has_eos and digest % EOS_ONE_IN == 0:
+        return EOS
+    return FIRST_TOKEN + digest // EOS_ONE_IN % (VOCABULARY_SIZE - FIRST_TOKEN)
+
+
+def echo(request: Request, *, max_sequence_tokens: int = 1 << 30, has_eos: bool = True) -> list[int]:
+    """The right completion of `request`."""
+    token_ids = list(request.prompt_token_ids)
+    limit = min(len(token_ids) + request.sampling.max_new_tokens, max_sequence_tokens)
+    while len(token_ids) < limit and not (has_eos and token_ids[-1] == EOS and len(token_ids) > _prompt(request)):
+        token_ids.append(next_token(token_ids, request.sampling, has_eos=has_eos))
+    return token_ids[_prompt(request) :]
+
+
+def _prompt(request: Request) -> int:
+    return len(request.prompt_token_ids)
+
+
+@dataclass
+class _Slot:
+    sampling: SamplingParams
+    last_token: int
+
+
+@dataclass
+class _Pending:
+    tokens: list[SampledToken]
+    error: BaseException | None = None
+    before_collect: Callable[[], object] = lambda: None
+
+    def collect(self) -> list[SampledToken]:
+        self.before_collect()
+        if self.error:
+            raise self.error
+        return self.tokens
+
+
+@dataclass
+class EchoRunner:
+    """A `ModelRunner` on plain lists. `violations` names every breach of the border's rules; tests want it empty."""
+
+    num_blocks: int = 65
+    block_size: int = 4
+    max_num_sequences: int = 8
+    max_prefill_tokens: int = 64
+    context_window: int = 200
+    has_eos: bool = True
+    max_step_tokens: int = 1 << 30
+    """More tokens than this in one prefill step are out of memory."""
+    before_launch: Callable[[Step], None] = lambda _step: None
+    before_collect: Callable[[], object] = lambda: None
+    released: Event = field(default_factory=Event)
+    """Ends a hang."""
+    steps: list[Step] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    num_tokens_computed: int = 0
+
+    def __post_init__(self) -> None:
+        self._cells: dict[int, list[tuple[int, int] | None]] = {}
+        self._slots: dict[int, _Slot] = {}
+
+    def launch(self, step: Step) -> PendingTokens:
+        """Write the step's tokens into the blocks and digest what the block tables reach."""
+        self.before_launch(step)
+        self._check(step)
+        contents = self._contents(step)
+        for token_ids in contents:
+            self._raise_launch_error(step, set(token_ids))
+        if isinstance(step, PrefillStep) and sum(len(c.token_ids) for c in step.chunks) > self.max_step_tokens:
+            raise OutOfMemoryError("tried to allocate too much")
+        self.steps.append(step)
+        triggers = {token for token_ids in contents for token in token_ids if token in list(Trigger)}
+        if Trigger.HANG in triggers:
+            self.released.wait()
+        return _Pending(self._run(step), _collect_error(step, triggers), self.before_collect)
+
+    def _run(self, step: Step) -> list[SampledToken]:
+        if isinstance(step, DecodeStep):
+            rows = [(row.slot, row.position, [self._slots[row.slot].last_token], row.block_ids) for row in step.rows]
+        else:
+            rows = [(chunk.slot, chunk.start, list(chunk.token_ids), chunk.block_ids) for chunk in step.chunks]
+        for _, start, token_ids, block_ids in rows:
+            for position, token in enumerate(token_ids, start):
+                cells = self._cells.setdefault(block_ids[position // self.block_size], [None] * self.block_size)
+                cells[position % self.block_size] = (position, token)
+            self.num_tokens_computed += len(token_ids)
+        if isinstance(step, DecodeStep):
+            return [self._sample(row.slot, row.position + 1, row.block_ids) for row in step.rows]
+        return [self._finish_prefill(chunk) for chunk in step.chunks if chunk.is_last]
+
+    def _finish_prefill(self, chunk: PrefillChunk) -> SampledToken:
+        self._slots[chunk.slot] = _Slot(chunk.sampling, 0)
+        end = chunk.start + len(chunk.token_ids)
+        if chunk.sampling.repetition_penalty != 1.0 and list(chunk.seen_token_ids) != self._read(end, chunk.block_ids):
+            self.violations.append("seen tokens are not the tokens before the sampled one")
+        return self._sample(chunk.slot, end, chunk.block_ids)
+
+    def _sample(self, slot: int, num_tokens: int, block_ids: Sequence[int]) -> SampledToken:
+        token_ids, state = self._read(num_tokens, block_ids), self._slots[slot]
+        state.last_token = next_token(token_ids, state.sampling, has_eos=self.has_eos)
+        is_poisoned = Trigger.NOT_FINITE in token_ids
+        is_late_poisoned = Trigger.DECODE_NOT_FINITE in token_ids and token_ids[-1] >= FIRST_TOKEN + 100
+        return SampledToken(slot, state.last_token, is_finite=not (is_poisoned or is_late_poisoned))
+
+    def _read(self, num_tokens: int, block_ids: Sequence[int]) -> list[int]:
+        token_ids = []
+        for position in range(num_tokens):
+            cell = self._cells.get(block_ids[position // self.block_size], [None] * self.block_size)
+            written, token = cell[position % self.block_size] or (-1, 0)
+            if written != position:
+                self.violations.append(f"position {position} reads what was written at {written}")
+            token_ids.append(token)
+        return token_ids
+
+    def _contents(self, step: Step) -> list[list[int]]:
+        """What each chunk or row will see, triggers included."""
+        if isinstance(step, DecodeStep):
+            return [self._read(row.position, row.block_ids) for row in step.rows]
+        return [self._read(chunk.start, chunk.block_ids) + list(chunk.token_ids) for chunk in step.chunks]
+
+    def _raise_launch_error(self, step: Step, token_ids: Collection[int]) -> None:
+        if Trigger.LAUNCH_ERROR in token_ids:
+            raise ValueError("a launch failed")
+        if Trigger.OUT_OF_MEMORY in token_ids:
+            raise OutOfMemoryError("CUDA out of memory.")
+        if Trigger.STICKY in token_ids:
+            raise AcceleratorError("CUDA error: device-side assert triggered")
+        if Trigger.THREAD_DEATH in token_ids:
+            raise SystemExit("the thread dies")
+        if Trigger.DECODE_LAUNCH_ERROR in token_ids and isinstance(step, DecodeStep):
+            raise ValueError("a decode launch failed")
+
+    def _check(self, step: Step) -> None:
+        parts: Sequence[PrefillChunk | DecodeRow] = step.rows if isinstance(step, DecodeStep) else step.chunks
+        self._expect(len(parts) > 0, "an empty step")
+        self._expect(len({part.slot for part in parts}) == len(parts), "a slot twice in a step")
+        written: list[int] = []
+        for part in parts:
+            start = part.position if isinstance(part, DecodeRow) else part.start
+            end = start + (1 if isinstance(part, DecodeRow) else len(part.token_ids))
+            self._expect(end > start, "an empty chunk")
+            self._expect(0 <= part.slot < self.max_num_sequences, "a slot out of range")
+            self._expect(end <= self.context_window, "beyond the context window")
+            self._expect(end <= len(part.block_ids) * self.block_size, "a block table too short")
+            self._expect(all(0 < block < self.num_blocks for block in part.block_ids), "a block out of range")
+            self._expect(len(set(part.block_ids)) == len(part.block_ids), "a block twice in a table")
+            written += part.block_ids[start // self.block_size : -(-end // self.block_size)]
+        self._expect(len(set(written)) == len(written), "two rows write to one block")
+        if isinstance(step, PrefillStep):
+            num_tokens = sum(len(chunk.token_ids) for chunk in step.chunks)
+            self._expect(num_tokens <= self.max_prefill_tokens, "a prefill step too large")
+
+    def _expect(self, is_kept: bool, rule: str) -> None:
+        if not is_kept:
+            self.violations.append(rule)
+
+
+def _collect_error(step: Step, triggers: Collection[int]) -> BaseException | None:
+    if Trigger.COLLECT_ERROR in triggers:
+        return ValueError("a step failed")
+    if Trigger.DECODE_COLLECT_ERROR in triggers and isinstance(step, DecodeStep):
+        return ValueError("a decode step failed")
+    if Trigger.STICKY_AT_COLLECT in triggers:
+        return RuntimeError("CUDA error: an illegal memory access was encountered")
+    return None
