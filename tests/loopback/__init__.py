@@ -1,0 +1,63 @@
+"""A Discord on loopback: REST and gateway for the unmodified discord.py, with faults, people and an oracle.
+
+async with LoopbackDiscord() as server:
+    alice, general = server.person("Alice"), server.channel("general")
+    # start the bot with server.token, server.api_url and server.gateway_url, or inside `redirect(server)`
+    question = await alice.says(general, "hello", mention=True)
+    answer = await general.answer_to(question)
+    judge(server).require(turns=1)
+"""
+
+from tests.loopback.accounts import BotAccount
+from tests.loopback.answers import Answer
+from tests.loopback.entities import Channel, Guild, Message, User
+from tests.loopback.faults import (
+    ABORT,
+    OP7,
+    OP9,
+    OP9_RESUMABLE,
+    STALL,
+    CloudflareBan,
+    Delay,
+    Hang,
+    RateLimited,
+    Reset,
+    Status,
+    close_with,
+)
+from tests.loopback.interaction import Interaction
+from tests.loopback.people import Person
+from tests.loopback.redirect import redirect
+from tests.loopback.rules import Intent, Limit, MessageKind, Permission, Rules, without_waits
+from tests.loopback.server import LoopbackDiscord
+
+__all__ = [
+    "ABORT",
+    "OP7",
+    "OP9",
+    "OP9_RESUMABLE",
+    "STALL",
+    "Answer",
+    "BotAccount",
+    "Channel",
+    "CloudflareBan",
+    "Delay",
+    "Guild",
+    "Hang",
+    "Intent",
+    "Interaction",
+    "Limit",
+    "LoopbackDiscord",
+    "Message",
+    "MessageKind",
+    "Permission",
+    "Person",
+    "RateLimited",
+    "Reset",
+    "Rules",
+    "Status",
+    "User",
+    "close_with",
+    "redirect",
+    "without_waits",
+]
