@@ -1,0 +1,125 @@
+"""What is SQLite's alone: where its file lies, how each connection is set up and how transactions begin.
+
+The driver's default, a deferred transaction, loses updates: two readers that both want to write can't both have their
+way. So every writing transaction begins as one (BEGIN IMMEDIATE), and waits for its turn instead of failing half-way.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.errors import DatabaseUnusable
+
+APPLICATION_ID = int.from_bytes(b"Trin", "big")
+"""Stands in the header of every SQLite file of ours (https://sqlite.org/pragma.html#pragma_application_id)."""
+
+BUSY_TIMEOUT_SECONDS = 5.0
+
+# Once per connection, in this order: with the timeout set first, none of the others fails on a passing lock.
+_PRAGMAS = (
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA journal_mode = WAL",
+    # FULL syncs the log at every commit, so that power loss takes nothing acknowledged; 4 ms.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # Deleted content is overwritten, not just unlinked.
+    "PRAGMA secure_delete = ON",
+)
+# A migration may rebuild a table, and dropping the old one must not cascade; it checks all references at its end.
+_MIGRATION_PRAGMAS = (*_PRAGMAS[:3], "PRAGMA foreign_keys = OFF", _PRAGMAS[4])
+
+READ = {"sqlite_begin": "BEGIN"}
+WRITE = {"sqlite_begin": "BEGIN IMMEDIATE"}
+NO_TRANSACTION = {"sqlite_begin": None}
+
+
+def parse_url(url: str) -> URL:
+    """Read a database URL; `sqlite:///` means the same as `sqlite+aiosqlite:///`.
+
+    Raises:
+        DatabaseUnusable: it is no URL, or of a database that Trinity can't use.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseUnusable("The database URL can't be read; it looks like sqlite:////folder/trinity.db.") from None
+    if parsed.drivername in ("sqlite", "sqlite+aiosqlite"):
+        if parsed.database in (None, "", ":memory:"):
+            raise DatabaseUnusable("An SQLite database needs a file: sqlite:////folder/trinity.db.")
+        return parsed.set(drivername="sqlite+aiosqlite")
+    if parsed.drivername == "postgresql+asyncpg":
+        return parsed
+    raise DatabaseUnusable("The database URL has to begin with sqlite:/// or postgresql+asyncpg://.")
+
+
+def database_file(url: str) -> Path | None:
+    """The file of an SQLite database, absolute; None for another kind of database."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    return Path(str(parsed.database)).absolute()
+
+
+def sidecar(file: Path, suffix: str) -> Path:
+    """The path of the log (`-wal`) or its index (`-shm`) that SQLite keeps beside a database."""
+    return file.with_name(file.name + suffix)
+
+
+def build_engine(url: str) -> AsyncEngine:
+    """An engine for either kind of database; every pooled SQLite connection gets the pragmas above."""
+    parsed = parse_url(url)
+    engine = create_async_engine(parsed, pool_size=5, max_overflow=0, pool_timeout=30, hide_parameters=True)
+    if parsed.get_backend_name() == "sqlite":
+        _prepare_connections(engine.sync_engine, _PRAGMAS)
+    return engine
+
+
+def build_migration_engine(file: Path) -> Engine:
+    """A plain engine for migrating one file, outside the event loop."""
+    engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool, hide_parameters=True)
+    _prepare_connections(engine, _MIGRATION_PRAGMAS)
+    return engine
+
+
+def truncate_log(connection: Connection) -> bool:
+    """Move the log's content into the database and empty it, so that deleted text is in neither.
+
+    Does nothing to another kind of database. A reader elsewhere can keep it from finishing: then False.
+    """
+    if connection.dialect.name != "sqlite":
+        return True
+    connection.exec_driver_sql("PRAGMA busy_timeout = 200")
+    try:
+        is_blocked = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+        return not is_blocked
+    finally:
+        connection.exec_driver_sql(_PRAGMAS[0])
+
+
+def open_read_only(file: Path, *, is_unused: bool) -> sqlite3.Connection:
+    """Open a file so that nothing is written to it; of one that is not in use, not even a lock is taken."""
+    query = "?mode=ro&immutable=1" if is_unused else "?mode=ro"
+    return sqlite3.connect(file.as_uri() + query, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+
+
+def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        # Transactions begin where SQLAlchemy says so, below, not where the driver guesses.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        try:
+            for pragma in pragmas:
+                cursor.execute(pragma)
+        finally:
+            cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        statement = connection.get_execution_options().get("sqlite_begin", WRITE["sqlite_begin"])
+        if statement is not None:
+            connection.exec_driver_sql(statement)

@@ -1,0 +1,212 @@
+"""The tables, as SQLAlchemy Core sees them; `migrations/` builds the same ones, and a test keeps the two alike.
+
+A turn is a user's message and its answer. The answer refers to its message in the same conversation, and the schema
+refuses an answer without one: no words get into the assistant's mouth except by `History.save_turn`.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from bot.store.types import BigId, RepairedText, UtcDateTime
+
+SCHEMA_VERSION = "0001"
+"""The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id_column() -> Column[Any]:
+    return Column("id", BigId, primary_key=True, autoincrement=True)
+
+
+conversations = Table(
+    "conversations",
+    metadata,
+    _id_column(),
+    Column("platform", String(32), nullable=False),
+    Column("channel_id", BigId, nullable=False),
+    Column("guild_id", BigId),
+    Column("parent_channel_id", BigId, index=True),
+    # Counts the resets: an answer that was asked for in an older epoch is not stored any more.
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
+    # Not a foreign key: it may point behind the newest turn, when none of the old ones is kept.
+    Column("first_kept_turn_id", BigId),
+    Column("trim_told", Boolean, nullable=False, server_default=false()),
+    # Outlives the inbox rows, so that what was said while Trinity was offline can be asked for.
+    Column("last_message_id", BigId),
+    UniqueConstraint("platform", "channel_id"),
+    sqlite_autoincrement=True,
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    # Ids are never used twice (AUTOINCREMENT), so that a deleted turn's id can't come to mean another one.
+    _id_column(),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("role", String(16), nullable=False),
+    # An answer's user message; its id is the turn's id.
+    Column("turn_id", BigId, unique=True),
+    Column("content", RepairedText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    # Set by a reset: from then on it is in no prompt; a minute later it is deleted for good.
+    Column("hidden_at", UtcDateTime, index=True),
+    # A user's message only.
+    Column("author_id", BigId, index=True),
+    Column("author_name", RepairedText),
+    Column("is_direct", Boolean),
+    Column("message_id", BigId, index=True),
+    # An answer only: all that is needed to see why it says what it says.
+    Column("generation", Integer),
+    Column("sampling", JSON(none_as_null=True)),
+    Column("seed", BigId),
+    Column("model_hash", String(128)),
+    Column("persona", RepairedText),
+    Column("prompt_turn_ids", JSON(none_as_null=True)),
+    Column("num_prompt_tokens", Integer),
+    Column("num_new_tokens", Integer),
+    Column("finish_reason", String(32)),
+    UniqueConstraint("id", "conversation_id"),
+    ForeignKeyConstraint(
+        ["turn_id", "conversation_id"], ["messages.id", "messages.conversation_id"], ondelete="CASCADE"
+    ),
+    CheckConstraint("role IN ('user', 'assistant')", name="role"),
+    CheckConstraint("(role = 'assistant') = (turn_id IS NOT NULL)", name="answer_has_its_question"),
+    CheckConstraint("turn_id IS NULL OR turn_id < id", name="answer_follows_its_question"),
+    CheckConstraint(
+        "role <> 'assistant' OR (sampling IS NOT NULL AND model_hash IS NOT NULL AND finish_reason IS NOT NULL)",
+        name="answer_was_generated",
+    ),
+    CheckConstraint("role <> 'user' OR (author_id IS NOT NULL AND message_id IS NOT NULL)", name="user_is_known"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "uq_messages_question",
+    messages.c.conversation_id,
+    messages.c.message_id,
+    unique=True,
+    sqlite_where=text("role = 'user'"),
+    postgresql_where=text("role = 'user'"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    _id_column(),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("platform", String(32), nullable=False),
+    Column("message_id", BigId, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("epoch", Integer, nullable=False),
+    # Committed before each try: a question that kills the process is seen by its count.
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Counts the answers that were asked for anew; a repeated attempt is not a new generation.
+    Column("generation", Integer, nullable=False, server_default=text("0")),
+    Column("seed", BigId),
+    Column("author_id", BigId, nullable=False),
+    # Name and content are emptied once the question is done with; what stays is only that it was seen.
+    Column("author_name", RepairedText, nullable=False),
+    Column("content", RepairedText, nullable=False),
+    Column("is_direct", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False, index=True),
+    # The turn that holds its answer, from the moment that is complete; it may still have to be delivered.
+    Column("turn_id", ForeignKey("messages.id", ondelete="SET NULL"), index=True),
+    UniqueConstraint("platform", "message_id"),
+    CheckConstraint(
+        "state IN ('received', 'waiting', 'answering', 'answered', 'failed', 'refused', 'expired', 'withdrawn')",
+        name="state",
+    ),
+    sqlite_autoincrement=True,
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    Column("inbox_id", ForeignKey("inbox.id", ondelete="CASCADE"), primary_key=True),
+    Column("purpose", String(16), primary_key=True),
+    Column("part_index", Integer, primary_key=True, autoincrement=False),
+    Column("message_id", BigId, nullable=False, index=True),
+    # About to be deleted by ourselves, so that its deletion isn't taken for a person's.
+    Column("is_surplus", Boolean, nullable=False, server_default=false()),
+    CheckConstraint("part_index >= 0", name="part_index"),
+)
+
+hints = Table(
+    "hints",
+    metadata,
+    Column("platform", String(32), primary_key=True),
+    Column("author_id", BigId, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+)
+
+personas = Table(
+    "personas",
+    metadata,
+    _id_column(),
+    Column("platform", String(32), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("scope_id", BigId, nullable=False),
+    Column("name", RepairedText, nullable=False),
+    # The name with its case folded: unique, and what a channel's choice refers to.
+    Column("name_key", RepairedText, nullable=False),
+    Column("prompt", RepairedText, nullable=False),
+    Column("changed_by", BigId, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    UniqueConstraint("platform", "scope", "scope_id", "name_key"),
+    CheckConstraint("scope IN ('guild', 'channel')", name="scope"),
+    CheckConstraint("length(name) BETWEEN 1 AND 32", name="name_length"),
+    sqlite_autoincrement=True,
+)
+
+persona_choices = Table(
+    "persona_choices",
+    metadata,
+    Column("platform", String(32), primary_key=True),
+    Column("channel_id", BigId, primary_key=True, autoincrement=False),
+    Column("guild_id", BigId),
+    Column("name", RepairedText, nullable=False),
+    Column("name_key", RepairedText, nullable=False),
+)
+
+persona_changes = Table(
+    "persona_changes",
+    metadata,
+    _id_column(),
+    Column("platform", String(32), nullable=False),
+    Column("channel_id", BigId, nullable=False),
+    Column("guild_id", BigId),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("author_id", BigId, nullable=False),
+    Column("author_name", RepairedText, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("name", RepairedText),
+    Column("prompt", RepairedText),
+    CheckConstraint("action IN ('set', 'delete', 'use', 'clear')", name="action"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,112 @@
+import pytest
+
+from bot.store.database import Database
+from bot.store.history import History
+from bot.store.inbox import Inbox
+from bot.store.message_deletion import DeletedMessage, MessageDeletion
+from bot.store.questions import InboxState, Part
+from tests.store.said import HERE, answer, ask, hold_turn, said
+
+NOTHING = MessageDeletion(DeletedMessage.NOTHING)
+
+
+@pytest.fixture
+def history(database: Database) -> History:
+    return History(database)
+
+
+@pytest.fixture
+def inbox(database: Database) -> Inbox:
+    return Inbox(database)
+
+
+async def test_a_message_nobody_knows_is_nothing(history):
+    assert await history.delete_message("discord", 1) == NOTHING
+
+
+@pytest.mark.parametrize("state", [InboxState.RECEIVED, InboxState.WAITING, InboxState.ANSWERING])
+async def test_an_unanswered_question_is_withdrawn(history, inbox, state):
+    await inbox.receive(ask(1))
+    await inbox.set_state(ask(1), state)
+    await inbox.record_part(ask(1), Part("answer", 0, 500))
+
+    deletion = await history.delete_message("discord", 1)
+
+    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE.channel_id, 1, (500,))
+    assert await inbox.state("discord", 1) is InboxState.WITHDRAWN
+
+
+async def test_an_answered_question_goes_with_its_turn_and_names_what_is_left_of_the_answer(database, history, inbox):
+    await hold_turn(database, ask(1))
+    for part in (Part("answer", 0, 500), Part("answer", 1, 501), Part("notice", 0, 600)):
+        await inbox.record_part(ask(1), part)
+
+    deletion = await history.delete_message("discord", 1)
+
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE.channel_id, 1, (500, 501))
+    assert await said(database) == []
+    assert await history.delete_message("discord", 1) == NOTHING
+
+
+async def test_any_part_of_an_answer_takes_the_turn_with_it(database, history, inbox):
+    await hold_turn(database, ask(1))
+    await inbox.record_part(ask(1), Part("answer", 0, 500))
+    await inbox.record_part(ask(1), Part("answer", 1, 501))
+
+    deletion = await history.delete_message("discord", 501)
+
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE.channel_id, 1, (500,))
+    assert await said(database) == []
+
+
+async def test_a_part_that_is_deleted_while_she_writes_withdraws_the_question(history, inbox):
+    await inbox.receive(ask(1))
+    await inbox.begin_attempt(ask(1), seed=1)
+    await inbox.record_part(ask(1), Part("answer", 0, 500))
+
+    deletion = await history.delete_message("discord", 500)
+
+    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE.channel_id, 1)
+    assert await inbox.unfinished() == []
+
+
+async def test_a_turn_that_is_still_being_delivered_is_deleted_and_withdrawn(database, history, inbox):
+    await inbox.receive(ask(1))
+    await inbox.begin_attempt(ask(1), seed=1)
+    await history.save_turn(ask(1), answer(), epoch=0)
+
+    deletion = await history.delete_message("discord", 1)
+
+    assert deletion.kind is DeletedMessage.TURN
+    assert await inbox.state("discord", 1) is InboxState.WITHDRAWN
+    assert await said(database) == []
+
+
+async def test_deleting_our_own_surplus_parts_and_notices_deletes_no_turn(database, history, inbox):
+    await hold_turn(database, ask(1))
+    for part in (Part("answer", 0, 500), Part("answer", 1, 501), Part("notice", 0, 600)):
+        await inbox.record_part(ask(1), part)
+
+    surplus = await inbox.mark_surplus(ask(1), "answer", 1)
+    deletions = [await history.delete_message("discord", number) for number in (501, 600)]
+
+    assert surplus == (Part("answer", 1, 501, is_surplus=True),)
+    assert deletions == [NOTHING, NOTHING]
+    assert await inbox.parts(ask(1)) == (Part("answer", 0, 500),)
+    assert len(await said(database)) == 1
+
+
+async def test_a_turn_without_an_inbox_row_can_be_deleted_too(database, history):
+    await history.save_turn(ask(1), answer(), epoch=0)
+
+    deletion = await history.delete_message("discord", 1)
+
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE.channel_id, 1)
+    assert await said(database) == []
+
+
+async def test_the_same_id_on_another_platform_is_left_alone(database, history):
+    await hold_turn(database, ask(1))
+
+    assert await history.delete_message("terminal", 1) == NOTHING
+    assert len(await said(database)) == 1
