@@ -1,0 +1,249 @@
+"""The same Chat at a terminal prompt: one person, one conversation, answers as they come."""
+
+import asyncio
+import getpass
+import itertools
+import re
+import signal
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Protocol
+
+from rich.console import Console
+
+from bot.chat.conversation import ConversationKey, Question
+from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
+from bot.errors import DatabaseBusy, EngineUnavailable, UserError
+from bot.inference.engine import FinishReason
+from bot.lines import PROMPT, Lines
+from bot.store.questions import InboxState
+
+TERMINAL = ConversationKey(platform="terminal", channel_id=1)
+AUTHOR_ID = 1
+
+DEMONSTRATION = (
+    "Hello! Who are you?",
+    "My name is Alice and my favourite colour is green.",
+    "What is my name?",
+    "What is my favourite colour?",
+    "/reset",
+    "What is my name?",
+)
+
+HELP = """\
+Write a message and press Enter; Trinity answers out of this conversation's history.
+  /reset                     forget this conversation
+  /persona show              the persona in use, and its prompt
+  /persona list              all personas
+  /persona use NAME          speak to another persona
+  /persona set NAME PROMPT   make a persona, or change one of yours
+  /persona delete NAME       delete one of yours
+  /persona clear             go back to the persona you began with
+  /help                      this list
+  /quit                      leave (Ctrl-D does too)
+Ctrl-C stops an answer; where there is none, it leaves. A message that begins with / needs a blank before it."""
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Persona(Protocol):
+    """What is shown of a persona."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def prompt(self) -> str: ...  # noqa: D102
+
+
+class Chat(Protocol):
+    """What the terminal needs of the use cases in `bot.chat.chat`."""
+
+    async def receive(self, question: Question) -> object: ...  # noqa: D102
+    def reply(self, question: Question) -> AsyncGenerator[ReplyEvent, None]: ...  # noqa: D102
+    async def finish(self, question: Question, state: InboxState) -> object: ...  # noqa: D102
+    async def reset(self, key: ConversationKey) -> object: ...  # noqa: D102
+    async def persona_show(self, key: ConversationKey) -> Persona: ...  # noqa: D102
+    async def persona_list(self, key: ConversationKey) -> Sequence[Persona]: ...  # noqa: D102
+    async def persona_use(self, key: ConversationKey, name: str, by: int) -> object: ...  # noqa: D102
+    async def persona_set(self, key: ConversationKey, name: str, prompt: str, by: int) -> object: ...  # noqa: D102
+    async def persona_delete(self, key: ConversationKey, name: str, by: int) -> object: ...  # noqa: D102
+    async def persona_clear(self, key: ConversationKey, by: int) -> object: ...  # noqa: D102
+
+
+async def chat_at_terminal(chat: Chat, lines: Lines, console: Console, key: ConversationKey = TERMINAL) -> None:
+    """Talk until the lines end, `/quit`, or Ctrl-C while nothing is being answered.
+
+    Where nobody types, Ctrl-C is left to whoever called.
+
+    Raises:
+        TrinityError: what nobody at a terminal can wait out, such as a lost engine.
+    """
+    await _Session(chat, lines, console, key).run()
+
+
+class _Left(Exception):
+    """The conversation is over."""
+
+
+class _Session:
+    def __init__(self, chat: Chat, lines: Lines, console: Console, key: ConversationKey) -> None:
+        self._chat = chat
+        self._lines = lines
+        self._console = console
+        self._key = key
+        self._message_ids = itertools.count(time.time_ns() // 1000)
+        self._is_interrupted = False
+        self._is_line_open = False
+
+    async def run(self) -> None:
+        if self._lines.is_interactive:
+            self._small("Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands.")
+        with self._ctrl_c(), suppress(_Left):
+            while (line := await self._lines.next()) is not None:
+                if not self._lines.is_interactive:
+                    self._say(f"{PROMPT}{line}", style="bold")
+                await self._take(line)
+        if self._lines.is_interactive:
+            self._say("")
+
+    async def _take(self, line: str) -> None:
+        try:
+            if line.startswith("/"):
+                await self._command(line)
+            elif line.strip():
+                await self._ask(line.strip())
+        except (UserError, EngineUnavailable, DatabaseBusy) as error:
+            self._small(str(error))
+
+    async def _ask(self, content: str) -> None:
+        question = self._question(content)
+        await self._chat.receive(question)
+        state = InboxState.FAILED
+        try:
+            await self._show_answer(question)
+            state = InboxState.ANSWERED
+        except asyncio.CancelledError as cancelled:
+            state = InboxState.WITHDRAWN
+            self._forgive_interrupt(cancelled)
+            self._small("Stopped.")
+        finally:
+            await self._chat.finish(question, state)
+
+    def _question(self, content: str) -> Question:
+        return Question(
+            conversation=self._key,
+            message_id=next(self._message_ids),
+            author_id=AUTHOR_ID,
+            author_name=_user_name(),
+            content=content,
+            created_at=datetime.now(UTC),
+            is_direct=True,
+        )
+
+    async def _show_answer(self, question: Question) -> None:
+        notices = []
+        self._say(f"{(await self._chat.persona_show(self._key)).name}: ", style="bold cyan", end="")
+        async with aclosing(self._chat.reply(question)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta(text):
+                        self._say(text, end="")
+                    case Notice(text):
+                        notices.append(text)
+                    case Finished(FinishReason.LENGTH):
+                        notices.append("The answer reached its greatest length (TRINITY_MAX_NEW_TOKENS).")
+        self._say("")
+        for notice in notices:
+            self._small(notice)
+
+    async def _command(self, line: str) -> None:
+        name, *words = line[1:].split(maxsplit=1) or [""]
+        match name.lower(), (words[0] if words else ""):
+            case "reset", "":
+                await self._chat.reset(self._key)
+                self._small("This conversation is forgotten.")
+            case "persona", rest:
+                await self._persona(rest)
+            case "help", "":
+                self._say(HELP)
+            case (("quit" | "exit"), ""):
+                raise _Left
+            case _:
+                problem = f"There is no command {line.strip()!r}. /help lists them."
+                self._small(f"{problem} A message that begins with / needs a blank before it.")
+
+    async def _persona(self, rest: str) -> None:
+        action, name, prompt = (*rest.split(maxsplit=2), "", "", "")[:3]
+        match action.lower(), name, prompt:
+            case (("show" | ""), "", ""):
+                persona = await self._chat.persona_show(self._key)
+                self._say(f"{persona.name}: {persona.prompt}")
+            case "list", "", "":
+                in_use = (await self._chat.persona_show(self._key)).name
+                for persona in await self._chat.persona_list(self._key):
+                    self._say(f"{'*' if persona.name == in_use else ' '} {persona.name}")
+            case "use", str(name), "" if name:
+                await self._chat.persona_use(self._key, name, AUTHOR_ID)
+                await self._tell_persona()
+            case "set", str(name), str(prompt) if prompt:
+                await self._chat.persona_set(self._key, name, prompt, AUTHOR_ID)
+                self._small(f"{name} is kept. /persona use {name} lets you speak to it.")
+            case "delete", str(name), "" if name:
+                await self._chat.persona_delete(self._key, name, AUTHOR_ID)
+                self._small(f"{name} is deleted.")
+            case "clear", "", "":
+                await self._chat.persona_clear(self._key, AUTHOR_ID)
+                await self._tell_persona()
+            case _:
+                self._small("/persona takes show, list, use NAME, set NAME PROMPT, delete NAME or clear.")
+
+    async def _tell_persona(self) -> None:
+        self._small(f"You are speaking to {(await self._chat.persona_show(self._key)).name} now.")
+
+    def _small(self, text: str) -> None:
+        if self._is_line_open:
+            self._say("")
+        self._say(text, style="dim")
+
+    def _say(self, text: str, *, style: str | None = None, end: str = "\n") -> None:
+        # Models and personas write text, nothing that steers the terminal; `out`, unlike `print`, leaves text as it is.
+        self._console.out(_STEERING.sub("", text), style=style, end=end, highlight=False)
+        self._is_line_open = not end
+
+    @contextmanager
+    def _ctrl_c(self) -> Iterator[None]:
+        """While somebody types, let Ctrl-C cancel what this task waits for; unforgiven, that ends the block."""
+        if not self._lines.is_interactive:
+            yield
+            return
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+
+        def interrupt() -> None:
+            self._is_interrupted = True
+            task.cancel()
+
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        try:
+            yield
+        except asyncio.CancelledError as cancelled:
+            self._forgive_interrupt(cancelled)
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+    def _forgive_interrupt(self, cancelled: asyncio.CancelledError) -> None:
+        """Go on after Ctrl-C; any other cancellation is raised again."""
+        task = asyncio.current_task()
+        if not self._is_interrupted or task is None:
+            raise cancelled
+        self._is_interrupted = False
+        task.uncancel()
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        return "you"
