@@ -77,6 +77,15 @@ class Inbox:
 
         return await self._database.write(work)
 
+    async def release(self, question: Question) -> None:
+        """Take back the count of an attempt that ended in order, unfinished: it says nothing about the question."""
+
+        async def work(connection: AsyncConnection) -> None:
+            is_counted = and_(_is_open(question), inbox.c.attempts > 0)
+            await connection.execute(update(inbox).where(is_counted).values(attempts=inbox.c.attempts - 1))
+
+        await self._database.write(work)
+
     async def begin_generation(self, question: Question) -> bool:
         """Have an answered question answered anew, with another seed; False unless its turn still is in the history.
 
