@@ -89,8 +89,8 @@ class TurnEncoder:
 
     def num_system_tokens(self, system_message: str) -> int:
         """What a persona's prompt costs: the tokens that it adds to a conversation."""
-        system_message = clean(system_message)
-        return len(self.shared_prefix(system_message)) - len(self.shared_prefix("")) if system_message else 0
+        with_it = turn_text(_PROBES[0], system_message=clean(system_message))
+        return len(self.encode(with_it)) - len(self.encode(turn_text(_PROBES[0])))
 
     @cached_property
     def longest_piece(self) -> int:

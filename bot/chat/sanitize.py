@@ -6,6 +6,7 @@ Tags are made inert by swapping their brackets for others that no normal form ma
 
 import re
 import unicodedata
+from functools import lru_cache
 
 FALLBACK_NAME = "someone"
 MAX_NAME_LENGTH = 32
@@ -25,7 +26,7 @@ _INST = re.compile(r"(\[)\0*+(?:/\0*+)?i\0*+n\0*+(?:s\0*+t|\x01)\0*+(\])")
 _SYS = re.compile(r"(<\0*+<)\0*+(?:/\0*+)?s\0*+y\0*+s\0*+(>\0*+>)")
 _BRACKETS = {"[": "⟦", "]": "⟧", "<": "«", ">": "»"}
 
-_NAME_PUNCTUATION = frozenset("[]<>⟦⟧«»‹›:\ua789\u02d0\u02f8\u2236\u0589\u05c3" + _BLANK_LETTERS)
+_NAME_PUNCTUATION = frozenset("[]<>⟦⟧«»‹›`:\ua789\u02d0\u02f8\u2236\u0589\u05c3" + _BLANK_LETTERS)
 _MAX_NAME_MARKS = 2
 _LOOK_ALIKES = str.maketrans(
     "01l|35" + "аеорсухіјѕтнкмвԁ" + "αεικνορτυχ",
@@ -63,6 +64,12 @@ def clean(text: str) -> str:
     return neutralise(repair(text)).strip()
 
 
+def has_visible_text(text: str) -> bool:
+    """Whether a reader sees anything of `text`: it is not all blanks, controls and invisible characters."""
+    return any(_fold(character) != _GAP for character in set(text))
+
+
+@lru_cache(maxsize=1024)
 def speaker_name(name: str, own_name: str = DEFAULT_OWN_NAME) -> str:
     """`name` as it may stand before a message in a prompt (`NAME: text`).
 
