@@ -36,6 +36,9 @@ class Trigger(IntEnum):
     DECODE_NOT_FINITE = 13
 
 
+_TRIGGERS = frozenset(int(trigger) for trigger in Trigger)
+
+
 class OutOfMemoryError(RuntimeError):
     """Named as torch's."""
 
@@ -70,6 +73,22 @@ def _prompt(request: Request) -> int:
 class _Slot:
     sampling: SamplingParams
     last_token: int
+
+
+@dataclass
+class _Part:
+    """A chunk or a row."""
+
+    slot: int
+    token_ids: tuple[int, ...]
+    start: int
+    block_ids: tuple[int, ...]
+    chunk: PrefillChunk | None = None
+    samples: bool = True
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.token_ids)
 
 
 @dataclass
@@ -110,75 +129,75 @@ class EchoRunner:
         self._slots: dict[int, _Slot] = {}
 
     def launch(self, step: Step) -> PendingTokens:
-        """Write the step's tokens into the blocks and digest what the block tables reach."""
+        """Write the step's tokens into the blocks and digest what the block tables reach.
+
+        A failure strikes after the writing, as it may on a device, and before any slot has changed.
+        """
         self.before_launch(step)
         self._check(step)
-        contents = self._contents(step)
-        for token_ids in contents:
-            self._raise_launch_error(step, set(token_ids))
-        if isinstance(step, PrefillStep) and sum(len(c.token_ids) for c in step.chunks) > self.max_step_tokens:
-            raise OutOfMemoryError("tried to allocate too much")
+        parts = self._parts(step)
+        for part in parts:
+            self._write(part)
+        contents = [self._read(part.end, part.block_ids) for part in parts]
+        triggers = _TRIGGERS & set().union(*contents)
+        self._raise_launch_error(step, triggers)
         self.steps.append(step)
-        triggers = {token for token_ids in contents for token in token_ids if token in list(Trigger)}
         if Trigger.HANG in triggers:
             self.released.wait()
-        return _Pending(self._run(step), _collect_error(step, triggers), self.before_collect)
+        tokens = [self._sample(part, content) for part, content in zip(parts, contents, strict=True) if part.samples]
+        return _Pending(tokens, _collect_error(step, triggers), self.before_collect)
 
-    def _run(self, step: Step) -> list[SampledToken]:
+    def _parts(self, step: Step) -> list["_Part"]:
         if isinstance(step, DecodeStep):
-            rows = [(row.slot, row.position, [self._slots[row.slot].last_token], row.block_ids) for row in step.rows]
-        else:
-            rows = [(chunk.slot, chunk.start, list(chunk.token_ids), chunk.block_ids) for chunk in step.chunks]
-        for _, start, token_ids, block_ids in rows:
-            for position, token in enumerate(token_ids, start):
-                cells = self._cells.setdefault(block_ids[position // self.block_size], [None] * self.block_size)
-                cells[position % self.block_size] = (position, token)
-            self.num_tokens_computed += len(token_ids)
-        if isinstance(step, DecodeStep):
-            return [self._sample(row.slot, row.position + 1, row.block_ids) for row in step.rows]
-        return [self._finish_prefill(chunk) for chunk in step.chunks if chunk.is_last]
+            return [
+                _Part(row.slot, (self._slots[row.slot].last_token,), row.position, row.block_ids) for row in step.rows
+            ]
+        return [
+            _Part(chunk.slot, chunk.token_ids, chunk.start, chunk.block_ids, chunk, samples=chunk.is_last)
+            for chunk in step.chunks
+        ]
 
-    def _finish_prefill(self, chunk: PrefillChunk) -> SampledToken:
-        self._slots[chunk.slot] = _Slot(chunk.sampling, 0)
-        end = chunk.start + len(chunk.token_ids)
-        if chunk.sampling.repetition_penalty != 1.0 and list(chunk.seen_token_ids) != self._read(end, chunk.block_ids):
-            self.violations.append("seen tokens are not the tokens before the sampled one")
-        return self._sample(chunk.slot, end, chunk.block_ids)
-
-    def _sample(self, slot: int, num_tokens: int, block_ids: Sequence[int]) -> SampledToken:
-        token_ids, state = self._read(num_tokens, block_ids), self._slots[slot]
-        state.last_token = next_token(token_ids, state.sampling, has_eos=self.has_eos)
-        is_poisoned = Trigger.NOT_FINITE in token_ids
-        is_late_poisoned = Trigger.DECODE_NOT_FINITE in token_ids and token_ids[-1] >= FIRST_TOKEN + 100
-        return SampledToken(slot, state.last_token, is_finite=not (is_poisoned or is_late_poisoned))
+    def _write(self, part: "_Part") -> None:
+        for position, token in enumerate(part.token_ids, part.start):
+            cells = self._cells.setdefault(part.block_ids[position // self.block_size], [None] * self.block_size)
+            cells[position % self.block_size] = (position, token)
+        self.num_tokens_computed += len(part.token_ids)
 
     def _read(self, num_tokens: int, block_ids: Sequence[int]) -> list[int]:
+        cells = [cell for block_id in block_ids for cell in self._cells.get(block_id, [None] * self.block_size)]
         token_ids = []
-        for position in range(num_tokens):
-            cell = self._cells.get(block_ids[position // self.block_size], [None] * self.block_size)
-            written, token = cell[position % self.block_size] or (-1, 0)
+        for position, cell in enumerate(cells[:num_tokens]):
+            written, token = cell or (-1, 0)
             if written != position:
                 self.violations.append(f"position {position} reads what was written at {written}")
             token_ids.append(token)
         return token_ids
 
-    def _contents(self, step: Step) -> list[list[int]]:
-        """What each chunk or row will see, triggers included."""
-        if isinstance(step, DecodeStep):
-            return [self._read(row.position, row.block_ids) for row in step.rows]
-        return [self._read(chunk.start, chunk.block_ids) + list(chunk.token_ids) for chunk in step.chunks]
+    def _sample(self, part: "_Part", token_ids: list[int]) -> SampledToken:
+        if chunk := part.chunk:
+            self._slots[part.slot] = _Slot(chunk.sampling, 0)
+            wants_seen = chunk.sampling.repetition_penalty != 1.0
+            self._expect(list(chunk.seen_token_ids) == (token_ids if wants_seen else []), "wrong seen tokens")
+        slot = self._slots[part.slot]
+        slot.last_token = next_token(token_ids, slot.sampling, has_eos=self.has_eos)
+        is_finite = Trigger.NOT_FINITE not in token_ids
+        if Trigger.DECODE_NOT_FINITE in token_ids and part.chunk is None:
+            is_finite = False
+        return SampledToken(part.slot, slot.last_token, is_finite)
 
-    def _raise_launch_error(self, step: Step, token_ids: Collection[int]) -> None:
-        if Trigger.LAUNCH_ERROR in token_ids:
+    def _raise_launch_error(self, step: Step, triggers: Collection[int]) -> None:
+        if Trigger.LAUNCH_ERROR in triggers:
             raise ValueError("a launch failed")
-        if Trigger.OUT_OF_MEMORY in token_ids:
+        if Trigger.OUT_OF_MEMORY in triggers:
             raise OutOfMemoryError("CUDA out of memory.")
-        if Trigger.STICKY in token_ids:
+        if Trigger.STICKY in triggers:
             raise AcceleratorError("CUDA error: device-side assert triggered")
-        if Trigger.THREAD_DEATH in token_ids:
+        if Trigger.THREAD_DEATH in triggers:
             raise SystemExit("the thread dies")
-        if Trigger.DECODE_LAUNCH_ERROR in token_ids and isinstance(step, DecodeStep):
+        if Trigger.DECODE_LAUNCH_ERROR in triggers and isinstance(step, DecodeStep):
             raise ValueError("a decode launch failed")
+        if isinstance(step, PrefillStep) and sum(len(chunk.token_ids) for chunk in step.chunks) > self.max_step_tokens:
+            raise OutOfMemoryError("tried to allocate too much")
 
     def _check(self, step: Step) -> None:
         parts: Sequence[PrefillChunk | DecodeRow] = step.rows if isinstance(step, DecodeStep) else step.chunks
