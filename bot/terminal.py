@@ -6,19 +6,19 @@ import itertools
 import re
 import signal
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Protocol
 
 from rich.console import Console
 
+from bot.chat.chat import Chat, Finished, InboxState, Notice, TextDelta
 from bot.chat.conversation import ConversationKey, Question
-from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
+from bot.chat.persona import Persona
+from bot.chat.sanitize import DEFAULT_OWN_NAME
 from bot.errors import DatabaseBusy, EngineUnavailable, UserError
 from bot.inference.engine import FinishReason
 from bot.lines import PROMPT, Lines
-from bot.store.questions import InboxState
 
 TERMINAL = ConversationKey(platform="terminal", channel_id=1)
 AUTHOR_ID = 1
@@ -48,30 +48,6 @@ Ctrl-C stops an answer; where there is none, it leaves. A message that begins wi
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-class Persona(Protocol):
-    """What is shown of a persona."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def prompt(self) -> str: ...  # noqa: D102
-
-
-class Chat(Protocol):
-    """What the terminal needs of the use cases in `bot.chat.chat`."""
-
-    async def receive(self, question: Question) -> object: ...  # noqa: D102
-    def reply(self, question: Question) -> AsyncGenerator[ReplyEvent, None]: ...  # noqa: D102
-    async def finish(self, question: Question, state: InboxState) -> object: ...  # noqa: D102
-    async def reset(self, key: ConversationKey) -> object: ...  # noqa: D102
-    async def persona_show(self, key: ConversationKey) -> Persona: ...  # noqa: D102
-    async def persona_list(self, key: ConversationKey) -> Sequence[Persona]: ...  # noqa: D102
-    async def persona_use(self, key: ConversationKey, name: str, by: int) -> object: ...  # noqa: D102
-    async def persona_set(self, key: ConversationKey, name: str, prompt: str, by: int) -> object: ...  # noqa: D102
-    async def persona_delete(self, key: ConversationKey, name: str, by: int) -> object: ...  # noqa: D102
-    async def persona_clear(self, key: ConversationKey, by: int) -> object: ...  # noqa: D102
-
-
 async def chat_at_terminal(chat: Chat, lines: Lines, console: Console, key: ConversationKey = TERMINAL) -> None:
     """Talk until the lines end, `/quit`, or Ctrl-C while nothing is being answered.
 
@@ -98,6 +74,9 @@ class _Session:
         self._is_line_open = False
 
     async def run(self) -> None:
+        for left_over in await self._chat.unfinished(self._key.platform):
+            # Whoever asked has left the terminal; they will ask again if they still want to know.
+            await self._chat.finish(left_over.question, InboxState.EXPIRED)
         if self._lines.is_interactive:
             self._small("Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands.")
         with self._ctrl_c(), suppress(_Left):
@@ -144,7 +123,7 @@ class _Session:
 
     async def _show_answer(self, question: Question) -> None:
         notices = []
-        self._say(f"{(await self._chat.persona_show(self._key)).name}: ", style="bold cyan", end="")
+        self._say(f"{DEFAULT_OWN_NAME}: ", style="bold cyan", end="")
         async with aclosing(self._chat.reply(question)) as events:
             async for event in events:
                 match event:
@@ -185,22 +164,20 @@ class _Session:
                 for persona in await self._chat.persona_list(self._key):
                     self._say(f"{'*' if persona.name == in_use else ' '} {persona.name}")
             case "use", str(name), "" if name:
-                await self._chat.persona_use(self._key, name, AUTHOR_ID)
-                await self._tell_persona()
+                self._tell_persona(await self._chat.persona_use(self._key, name, AUTHOR_ID))
             case "set", str(name), str(prompt) if prompt:
-                await self._chat.persona_set(self._key, name, prompt, AUTHOR_ID)
-                self._small(f"{name} is kept. /persona use {name} lets you speak to it.")
+                kept = await self._chat.persona_set(self._key, name, prompt, AUTHOR_ID)
+                self._small(f"{kept.name} is kept. /persona use {kept.name} lets you speak to it.")
             case "delete", str(name), "" if name:
                 await self._chat.persona_delete(self._key, name, AUTHOR_ID)
                 self._small(f"{name} is deleted.")
             case "clear", "", "":
-                await self._chat.persona_clear(self._key, AUTHOR_ID)
-                await self._tell_persona()
+                self._tell_persona(await self._chat.persona_clear(self._key, AUTHOR_ID))
             case _:
                 self._small("/persona takes show, list, use NAME, set NAME PROMPT, delete NAME or clear.")
 
-    async def _tell_persona(self) -> None:
-        self._small(f"You are speaking to {(await self._chat.persona_show(self._key)).name} now.")
+    def _tell_persona(self, persona: Persona) -> None:
+        self._small(f"You are speaking to {persona.name} now.")
 
     def _small(self, text: str) -> None:
         if self._is_line_open:

@@ -1,33 +1,21 @@
 import json
 import logging
 import stat
-import sys
 import threading
 import warnings
 
 import pytest
 
 from bot.logs import configure_logging, escape_control_characters
+from tests.logging_state import logging_as_before
 
 TOKEN = "MTA1NTU1NTU1NTU1NTU1NTU1.Gx0aBc.a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5"
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before():
-    root = logging.getLogger()
-    names = ("", "bot", "__main__", "discord", "aiosqlite")
-    handlers, levels = root.handlers[:], {name: logging.getLogger(name).level for name in names}
-    hooks = sys.excepthook, threading.excepthook
-    yield
-    for handler in set(root.handlers) - set(handlers):
-        root.removeHandler(handler)
-        handler.close()
-    for handler in handlers:
-        root.addHandler(handler)
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-    logging.captureWarnings(capture=False)
-    sys.excepthook, threading.excepthook = hooks
+    with logging_as_before():
+        yield
 
 
 @pytest.fixture

@@ -4,23 +4,18 @@ import os
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from bot.chat.persona import Persona
 from rich.console import Console
 
+from bot.chat.chat import Finished, InboxState, Notice, TextDelta
 from bot.chat.conversation import ConversationKey
-from bot.chat.events import Finished, Notice, TextDelta
 from bot.errors import EngineFailed, EngineOverloaded, UnknownPersona
 from bot.inference.engine import FinishReason
 from bot.lines import PipedLines, ScriptedLines, open_standard_input
-from bot.store.questions import InboxState
 from bot.terminal import DEMONSTRATION, TERMINAL, chat_at_terminal
-
-
-@dataclass(frozen=True)
-class Persona:
-    name: str
-    prompt: str
 
 
 @dataclass
@@ -33,7 +28,11 @@ class FakeChat:
     states: list = field(default_factory=list)
     calls: list = field(default_factory=list)
     personas: dict = field(default_factory=lambda: {"Trinity": "Your name is Trinity."})
+    left_over: list = field(default_factory=list)
     in_use: str = "Trinity"
+
+    async def unfinished(self, platform):
+        return self.left_over
 
     async def receive(self, question):
         self.questions.append(question)
@@ -66,15 +65,18 @@ class FakeChat:
         if name not in self.personas:
             raise UnknownPersona(f"There is no persona {name}.")
         self.in_use = name
+        return await self.persona_show(key)
 
     async def persona_set(self, key, name, prompt, by):
         self.personas[name] = prompt
+        return Persona(name, prompt)
 
     async def persona_delete(self, key, name, by):
         del self.personas[name]
 
     async def persona_clear(self, key, by):
         self.in_use = "Trinity"
+        return await self.persona_show(key)
 
 
 class TypedLines:
@@ -173,7 +175,7 @@ async def test_nothing_in_an_answer_steers_the_terminal():
 
     transcript = await talk(chat, content)
 
-    assert transcript == "You: hello]0;owned\nTrinity: a[2Jb1m\tc\n[bold]:smile:[/bold] \n"
+    assert transcript == "You: hello]0;owned\nTrinity: a[2Jb1m c\n[bold]:smile:[/bold] \n"
 
 
 async def test_reset_forgets():
@@ -183,6 +185,15 @@ async def test_reset_forgets():
 
     assert chat.calls == [("reset", TERMINAL)]
     assert transcript.splitlines()[-1] == "Trinity: You said two"
+
+
+async def test_what_an_earlier_start_left_unanswered_is_closed():
+    left_over = SimpleNamespace(question=SimpleNamespace(content="tell me"))
+    chat = FakeChat(left_over=[left_over])
+
+    await talk(chat, "hello")
+
+    assert chat.states == [("tell me", InboxState.EXPIRED), ("hello", InboxState.ANSWERED)]
 
 
 async def test_unknown_command_is_no_message():
@@ -226,7 +237,7 @@ async def test_persona_is_made_chosen_shown_and_deleted():
 
     assert "Pirate: Speak like  a pirate.\n" in transcript
     assert "  Trinity\n* Pirate\n" in transcript
-    assert "Pirate: You said hello" in transcript
+    assert "You are speaking to Pirate now." in transcript
     assert transcript.endswith("Pirate is deleted.\nYou: /persona\nTrinity: Your name is Trinity.\n")
 
 
