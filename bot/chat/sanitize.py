@@ -96,17 +96,19 @@ def _fold(character: str) -> str:
 
 
 def _plain_name(name: str) -> str:
+    whole = unicodedata.normalize("NFKC", repair(name))
+    allowed = "".join(" " if character.isspace() else character for character in whole if _may_be_in_name(character))
     kept: list[str] = []
     num_marks = 0
-    for character in unicodedata.normalize("NFKC", repair(name)):
-        category = unicodedata.category(character)
-        num_marks = num_marks + 1 if category[0] == "M" else 0
-        if character.isspace():
-            kept.append(" ")
-        elif category[0] != "C" and character not in _NAME_PUNCTUATION and num_marks <= _MAX_NAME_MARKS:
+    for character in unicodedata.normalize("NFKC", allowed):
+        num_marks = num_marks + 1 if unicodedata.category(character)[0] == "M" else 0
+        if num_marks <= _MAX_NAME_MARKS:
             kept.append(character)
-    line = " ".join("".join(kept).split())[:MAX_NAME_LENGTH]
-    return unicodedata.normalize("NFKC", line).strip()
+    return " ".join("".join(kept).split())[:MAX_NAME_LENGTH].strip()
+
+
+def _may_be_in_name(character: str) -> bool:
+    return character.isspace() or (unicodedata.category(character)[0] != "C" and character not in _NAME_PUNCTUATION)
 
 
 def _skeleton(name: str) -> str:
