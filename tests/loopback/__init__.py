@@ -10,6 +10,8 @@ async with LoopbackDiscord() as server:
 
 from tests.loopback.accounts import BotAccount
 from tests.loopback.answers import Answer
+from tests.loopback.control import RemoteDiscord, separate_process
+from tests.loopback.database_oracle import DatabaseVerdict, judge_database
 from tests.loopback.entities import Channel, Guild, Message, User
 from tests.loopback.faults import (
     ABORT,
@@ -26,6 +28,7 @@ from tests.loopback.faults import (
     close_with,
 )
 from tests.loopback.interaction import Interaction
+from tests.loopback.oracle import Expectation, Verdict, judge
 from tests.loopback.people import Person
 from tests.loopback.redirect import redirect
 from tests.loopback.rules import Intent, Limit, MessageKind, Permission, Rules, without_waits
@@ -41,7 +44,9 @@ __all__ = [
     "BotAccount",
     "Channel",
     "CloudflareBan",
+    "DatabaseVerdict",
     "Delay",
+    "Expectation",
     "Guild",
     "Hang",
     "Intent",
@@ -53,11 +58,16 @@ __all__ = [
     "Permission",
     "Person",
     "RateLimited",
+    "RemoteDiscord",
     "Reset",
     "Rules",
     "Status",
     "User",
+    "Verdict",
     "close_with",
+    "judge",
+    "judge_database",
     "redirect",
+    "separate_process",
     "without_waits",
 ]

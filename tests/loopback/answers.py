@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,29 @@ from dataclasses import dataclass
 from tests.loopback.entities import Channel, Message, User
 from tests.loopback.rules import MessageKind
 from tests.loopback.waiting import came_true
+
+_NONCE = re.compile(r"(?P<question>[0-9a-f]{15,16})(?P<purpose>[a-z])(?P<generation>[0-9a-f]+)\.(?P<part>[0-9a-f]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What Trinity's nonce says: the question's id, the purpose's first letter, the attempt, the number of the part."""
+
+    question_id: int
+    purpose: str
+    generation: int
+    part: int
+
+
+def label_of(message: Message) -> Label | None:
+    """The label in a message's nonce; None for other bots' nonces and for an unknown question."""
+    match = _NONCE.fullmatch(message.nonce or "")
+    if match is None:
+        return None
+    question = message.channel.world.messages.get(int(match["question"], 16))
+    if question is None or question.channel is not message.channel:
+        return None
+    return Label(question.id, match["purpose"], int(match["generation"], 16), int(match["part"], 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,49 +53,38 @@ class Answer:
         return max(part.changed_at for part in self.parts)
 
 
-def answers_in(channel: Channel, bot: User) -> dict[int, list[Message]]:
-    """A bot's visible messages by the id of the question that each belongs to.
+def answers_in(channel: Channel, bot: User, *, with_deleted: bool = False) -> dict[int, list[Message]]:
+    """A bot's messages by the id of the question that each belongs to; 0 for those that belong to none.
 
-    A nonce that begins with the question's id in hex decides; then a message reference; a message with neither goes
-    with the part before it, or, if a person spoke in between, to the first person's message without an answer.
+    The label in the nonce decides, then a message reference. A message with neither goes with the part before it, or,
+    if a person spoke in between, to the first person's message that has no answer yet.
     """
     found: dict[int, list[Message]] = {}
-    current: int | None = None
+    current = 0
     unanswered: list[int] = []
-    for message in channel.visible_messages():
+    for message in channel.messages if with_deleted else channel.visible_messages():
         if message.author is not bot:
             unanswered.append(message.id)
-            continue
-        if message.kind == MessageKind.COMMAND_RESPONSE:
-            continue
-        question = _by_nonce(channel, message) or message.replies_to
-        if question is None:
-            question = unanswered[0] if unanswered and (current is None or channel.is_dm) else current
-        if question is None:
-            continue
-        found.setdefault(question, []).append(message)
-        unanswered = [kept for kept in unanswered if kept != question]
-        current = question
+        elif message.kind != MessageKind.COMMAND_RESPONSE:
+            current = _question_of(message, current, unanswered)
+            found.setdefault(current, []).append(message)
+            unanswered = [kept for kept in unanswered if kept != current]
     return found
 
 
-def _by_nonce(channel: Channel, message: Message) -> int | None:
-    nonce = message.nonce or ""
-    for length in (16, 15):  # an id of today has fifteen or sixteen hexadecimal digits
-        try:
-            candidate = int(nonce[:length], 16)
-        except ValueError:
-            continue
-        known = channel.world.messages.get(candidate)
-        if known is not None and known.channel is channel:
-            return candidate
-    return None
+def _question_of(message: Message, current: int, unanswered: list[int]) -> int:
+    label = label_of(message)
+    if label is not None:
+        return label.question_id
+    if message.replies_to is not None:
+        return message.replies_to
+    takes_next = bool(unanswered) and (current == 0 or message.channel.is_dm)
+    return unanswered[0] if takes_next else current
 
 
 def answer_to(message: Message, bot: User | None = None) -> Answer | None:
     """What answers this message now."""
-    world = message.channel.world
-    for account in world.bots.values():
+    for account in message.channel.world.bots.values():
         if bot in (None, account.user) and account.user is not message.author:
             parts = answers_in(message.channel, account.user).get(message.id)
             if parts:

@@ -214,6 +214,7 @@ class Message:
     embeds: list[Any] = field(default_factory=list)
     components: list[Any] = field(default_factory=list)
     attachments: list[Any] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
     webhook_id: int | None = None
     application_id: int | None = None
     ephemeral_for: User | None = None

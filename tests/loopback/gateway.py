@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 
 from tests.loopback.accounts import BotAccount
 from tests.loopback.entities import Guild
-from tests.loopback.faults import FaultPlan
+from tests.loopback.fault_plan import FaultPlan
 from tests.loopback.payloads import guild_json, member_json, user_json
 from tests.loopback.rules import PRIVILEGED_INTENTS, Intent
 from tests.loopback.session import (

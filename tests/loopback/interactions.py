@@ -20,7 +20,7 @@ from tests.loopback.interaction import (
     Interaction,
     interaction_json,
 )
-from tests.loopback.message_rules import check_flags, check_mentions, checked_content, shown_attachments
+from tests.loopback.message_rules import check_flags, check_mentions, checked_content, shown_attachments, uploaded_files
 from tests.loopback.payloads import Json
 from tests.loopback.routes_message import apply_edit, edited_content
 from tests.loopback.rules import EPHEMERAL, LOADING, SUPPRESS_EMBEDS, Intent, MessageKind
@@ -196,6 +196,7 @@ def _post(interaction: Interaction, content: str, payload: Json, flags: int) -> 
         embeds=payload.get("embeds") or [],
         components=payload.get("components") or [],
         attachments=shown_attachments(payload),
+        files=uploaded_files(payload),
         webhook_id=interaction.bot.id,
         application_id=interaction.bot.id,
         ephemeral_for=interaction.user if flags & EPHEMERAL else None,

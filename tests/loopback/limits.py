@@ -14,6 +14,16 @@ from tests.loopback.wire import Call, html_answer, json_answer
 _INVALID_STATUSES = (401, 403, 429)
 _BAN_AFTER_TOO_MANY_SECONDS = 3600.0
 _CLOCK_SLACK_SECONDS = 0.02
+# What arrives so shortly after a 429 may have been on its way before.
+_IN_FLIGHT_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A planned 429 that goes on for some time."""
+
+    since: float
+    until: float
 
 
 @dataclass(eq=False, slots=True)
@@ -24,7 +34,7 @@ class Bucket:
     limit: Limit
     remaining: int = 0
     resets_at: float = 0.0
-    blocked_until: float = 0.0
+    block: Block | None = None
 
     def take(self, now: float) -> bool:
         """Takes one request out of the window, if there is one."""
@@ -55,7 +65,7 @@ class RateLimits:
         self._rules = rules
         self._buckets: dict[tuple[object, ...], Bucket] = {}
         self._recent: dict[int, deque[float]] = {}
-        self._blocked_until: dict[int, float] = {}
+        self._blocks: dict[int, Block] = {}
         self._invalid: deque[float] = deque()
 
     @property
@@ -79,10 +89,10 @@ class RateLimits:
         return self._refuse_by_bucket(call, now)
 
     def _refuse_globally(self, call: Call, bot_id: int, now: float) -> web.Response | None:
-        blocked_until = self._blocked_until.get(bot_id, 0.0)
-        if now < blocked_until:
-            self._note_impatience(call, blocked_until - now)
-            return self._too_many(call, blocked_until - now, is_global=True)
+        block = self._blocks.get(bot_id)
+        if block is not None and now < block.until:
+            self._note_impatience(call, block, now)
+            return self._too_many(call, block.until - now, is_global=True)
         recent = self._recent.setdefault(bot_id, deque())
         while recent and now - recent[0] >= 1.0:
             recent.popleft()
@@ -96,17 +106,17 @@ class RateLimits:
         bucket = self.bucket_of(call)
         if bucket is None:
             return None
-        if now < bucket.blocked_until:
-            self._note_impatience(call, bucket.blocked_until - now)
-            return self._too_many(call, bucket.blocked_until - now, bucket=bucket)
+        if bucket.block is not None and now < bucket.block.until:
+            self._note_impatience(call, bucket.block, now)
+            return self._too_many(call, bucket.block.until - now, bucket=bucket)
         if bucket.take(now):
             return None
         call.world.journal.accuse("rate_limit", f"{call.method} {call.path} although nothing remained")
         return self._too_many(call, bucket.resets_at - now, bucket=bucket)
 
-    def _note_impatience(self, call: Call, seconds_left: float) -> None:
-        if seconds_left > _CLOCK_SLACK_SECONDS:
-            detail = f"{call.method} {call.path} came {seconds_left:.2f} s before retry_after was over"
+    def _note_impatience(self, call: Call, block: Block, now: float) -> None:
+        if block.until - now > _CLOCK_SLACK_SECONDS and now - block.since > _IN_FLIGHT_SECONDS:
+            detail = f"{call.method} {call.path} came {block.until - now:.2f} s before retry_after was over"
             call.world.journal.accuse("early_retry", detail)
 
     def _too_many(
@@ -128,12 +138,12 @@ class RateLimits:
 
     def block(self, call: Call, seconds: float, *, is_global: bool) -> web.Response:
         """Begins a planned 429 that stays until it is over."""
-        until = time.monotonic() + seconds
+        block = Block(time.monotonic(), time.monotonic() + seconds)
         bucket = self.bucket_of(call)
         if is_global and call.bot is not None:
-            self._blocked_until[call.bot.id] = until
+            self._blocks[call.bot.id] = block
         elif bucket is not None:
-            bucket.blocked_until = until
+            bucket.block = block
         return self._too_many(call, seconds, is_global=is_global, bucket=None if is_global else bucket)
 
     def ban(self, seconds: float) -> web.Response:

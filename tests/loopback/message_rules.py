@@ -73,6 +73,12 @@ def shown_attachments(payload: dict[str, Any]) -> list[dict[str, Any]]:
     return shown
 
 
+def uploaded_files(payload: dict[str, Any]) -> dict[str, bytes]:
+    """The bytes of a message's uploaded files by their names."""
+    attachments = payload.get("attachments") or []
+    return {attachment["filename"]: attachment["_bytes"] for attachment in attachments if "_bytes" in attachment}
+
+
 def mentions_everyone(content: str, allowed: dict[str, Any] | None, author_may: bool) -> bool:
     """Whether a bot's text would have rung everybody."""
     is_allowed = allowed is None or "everyone" in allowed.get("parse", [])

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from tests.loopback import routes_account, routes_channel, routes_message
 from tests.loopback.accounts import BotAccount
-from tests.loopback.faults import Action, CutOff, FaultPlan
+from tests.loopback.fault_plan import FaultPlan
+from tests.loopback.faults import Action, CutOff
 from tests.loopback.interactions import Interactions
 from tests.loopback.journal import RestCall
 from tests.loopback.limits import RateLimits

@@ -15,6 +15,7 @@ from tests.loopback.message_rules import (
     mentions_everyone,
     pinged_by_reply,
     shown_attachments,
+    uploaded_files,
 )
 from tests.loopback.routes_channel import channel_to_write_in, message_in, open_channel
 from tests.loopback.rules import NO_PERMISSION, SUPPRESS_EMBEDS, MessageKind, Permission
@@ -78,6 +79,7 @@ def _post(call: Call, channel: Channel, content: str, payload: dict[str, Any]) -
         embeds=payload.get("embeds") or [],
         components=_numbered(payload.get("components") or []),
         attachments=shown_attachments(payload),
+        files=uploaded_files(payload),
     )
     if message.nonce is not None:
         call.world.nonces[call.author.id, message.nonce] = message

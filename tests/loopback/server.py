@@ -12,7 +12,7 @@ from tests.loopback import messages
 from tests.loopback.accounts import BotAccount
 from tests.loopback.answers import Answer, answer_to
 from tests.loopback.entities import Channel, Guild, Message, Role
-from tests.loopback.faults import FaultPlan
+from tests.loopback.fault_plan import FaultPlan
 from tests.loopback.gateway import Gateway
 from tests.loopback.interactions import Interactions
 from tests.loopback.journal import Journal, Violation
@@ -42,6 +42,7 @@ class LoopbackDiscord:
         self.gateway = Gateway(self.world, self.faults)
         self._rest = RestApi(self.world, self.faults, self.limits, self.interactions)
         self._people: dict[str, Person] = {}
+        self._mounts: list[Callable[[web.Application], None]] = []
         self._port = port
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
@@ -61,11 +62,17 @@ class LoopbackDiscord:
     ) -> None:
         await self.stop()
 
+    def mount(self, add_to: Callable[[web.Application], None]) -> None:
+        """Puts further routes on the same port, before the start."""
+        self._mounts.append(add_to)
+
     async def start(self) -> None:
         """Opens the port; 0 takes a free one."""
         app = web.Application(client_max_size=_MAX_UPLOAD_BYTES)
         app.router.add_get("/", self.gateway.serve)
         self._rest.add_to(app)
+        for add_to in self._mounts:
+            add_to(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await self.open_port()
@@ -91,6 +98,10 @@ class LoopbackDiscord:
             await self._site.stop()
             self._site = None
         self.gateway.abort_all()
+        if self._runner is not None and self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
 
     @property
     def port(self) -> int:

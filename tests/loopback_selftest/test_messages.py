@@ -1,5 +1,7 @@
 """Messages between people and a plain discord.py client."""
 
+import io
+
 import discord
 import pytest
 
@@ -168,3 +170,14 @@ async def test_pings_happen_only_where_they_are_allowed(server: LoopbackDiscord,
     assert server.world.messages[silent.id].mentions == []
     assert server.world.messages[loud.id].mentions == [alice.user]
     assert [violation.rule for violation in server.violations] == ["allowed_mentions"]
+
+
+async def test_an_uploaded_file_arrives_with_its_bytes(server: LoopbackDiscord, client: PlainClient):
+    channel = client.get_channel(server.channel("general").id)
+
+    file = discord.File(io.BytesIO(b"long"), "answer.txt")
+    sent = await channel.send("the beginning", file=file, suppress_embeds=True)
+
+    assert sent.attachments[0].filename == "answer.txt"
+    assert server.world.messages[sent.id].files == {"answer.txt": b"long"}
+    assert server.violations == []
