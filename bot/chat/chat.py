@@ -1,5 +1,308 @@
-"""The use cases: answer a question, reset a conversation, choose a persona. Every front end goes through here."""
+"""The use cases: answer a question, reset a conversation, choose a persona. Every front end goes through here.
 
+One question's way: `receive` commits it to the inbox and takes its place in the channel's line; `reply` waits for its
+turn, builds the prompt and streams the answer; `finish` records what became of it and lets the next one go. An answer
+is stored as a whole or not at all, and only while its conversation has not been reset.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+from bot.chat.answer import AnswerWriter, SamplingChoice
+from bot.chat.conversation import ConversationKey, Question
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
+from bot.chat.persona import Persona
+from bot.chat.persona_desk import PersonaDesk
+from bot.chat.prompt import TurnEncoder
+from bot.chat.sanitize import DEFAULT_OWN_NAME, repair
+from bot.chat.stopping import Stop
+from bot.chat.turns import Ticket, Turns
+from bot.chat.window import TokenBudget
+from bot.errors import EngineFailed, EngineOverloaded, RequestFailed
+from bot.inference.engine import Engine, FinishReason
+from bot.store.history import History
+from bot.store.inbox import Inbox
+from bot.store.message_deletion import DeletedMessage
+from bot.store.personas import Personas
+from bot.store.questions import Attempt, InboxState, KnownChannel, OpenQuestion, Part
 
-__all__ = ["Finished", "Notice", "ReplyEvent", "TextDelta"]
+__all__ = ["Chat", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "TextDelta"]
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 2
+"""A question that ended the process this often is set aside."""
+HIDDEN_SECONDS = 60.0
+"""How long after a reset its messages are deleted for good."""
+
+SET_ASIDE = "Something went wrong each time I tried to answer this, so I have set it aside. Please ask in other words."
+
+QuestionId = tuple[str, int]
+
+
+class Chat:
+    """Conversations with the engine behind them and the database below.
+
+    Args:
+        engine: writes the answers.
+        encoder: turns text into token ids, and remembers what turns cost.
+        budget: what a prompt may cost.
+        sampling: how answers are drawn.
+        own_name: nobody else speaks under this name in a prompt.
+        clock: the present moment, with time zone.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        inbox: Inbox,
+        personas: Personas,
+        engine: Engine,
+        encoder: TurnEncoder,
+        budget: TokenBudget,
+        *,
+        sampling: SamplingChoice | None = None,
+        turns: Turns | None = None,
+        own_name: str = DEFAULT_OWN_NAME,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._personas = PersonaDesk(personas, engine, encoder, budget)
+        self.turns = turns or Turns()
+        self._history = history
+        self._inbox = inbox
+        self._engine = engine
+        self._sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
+        self._writer = AnswerWriter(history, self._personas, engine, encoder, budget, self._sampling, own_name)
+        self._clock = clock
+        self._tickets: dict[QuestionId, Ticket] = {}
+        self._stops: dict[QuestionId, Stop] = {}
+        self._left_over: dict[QuestionId, OpenQuestion] = {}
+
+    async def receive(self, question: Question) -> bool:
+        """Commit a question and give it its place in the channel's line; False if it was received before.
+
+        After True, call `reply` and then `finish`, or `finish` alone.
+
+        Raises:
+            EngineOverloaded: too many questions wait; this one was committed as refused.
+            StoreError: nothing was committed.
+        """
+        refusal = None
+        try:
+            # Before anything is awaited: the line has the order in which the questions came.
+            ticket = self.turns.join(_line(question), question.author_id)
+        except EngineOverloaded as error:
+            refusal, ticket = error, None
+        is_accepted = False
+        try:
+            is_new = await self._inbox.receive(question)
+            if is_new and refusal:
+                await self._inbox.set_state(question, InboxState.REFUSED)
+                raise refusal
+            is_accepted = is_new
+        finally:
+            if ticket and not is_accepted:
+                self.turns.leave(ticket)
+        if ticket and is_accepted:
+            self._tickets[_id(question)] = ticket
+        return is_accepted
+
+    async def reply(self, question: Question) -> AsyncGenerator[ReplyEvent, None]:
+        """Wait for the question's turn, then stream its answer; the last event is `Finished`.
+
+        The turn is held until `finish`, or until this generator is left early.
+
+        Raises:
+            UserError: its text is for the person who asked.
+            EngineError: the engine is starting, shutting down or lost; the question stays open.
+            StoreError: the database failed; the question stays open.
+        """
+        ticket = self._ticket(question)
+        stop = self._stops.setdefault(_id(question), Stop())
+        try:
+            await ticket.ready.wait()
+            async with aclosing(self._events(question, stop)) as events:
+                async for event in events:
+                    yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            self._give_turn_back(question)  # nobody may be left to call `finish`
+            raise
+
+    async def finish(self, question: Question, state: InboxState, reason: str = "") -> None:
+        """Record what became of a question, after the last of its answer was shown, and let the next one go.
+
+        `reason` is for the log, where the state alone doesn't say it.
+
+        Raises:
+            StoreError: it could not be recorded; the turn is given back all the same.
+        """
+        if reason:
+            log.info("question %s is %s: %s", question.message_id, state, reason)
+        try:
+            await self._inbox.set_state(question, state)
+        finally:
+            self._give_turn_back(question)
+
+    async def reset(self, key: ConversationKey) -> int:
+        """Forget a conversation: hide it at once, stop its answer, withdraw what waits; returns the number of turns.
+
+        The messages are deleted for good a minute later, by `delete_hidden`.
+        """
+        reset = await self._history.reset(key)
+        for message_id in (*reset.answering, *reset.withdrawn):
+            self._stop((key.platform, message_id))
+        await self._engine.forget(key.cache_owner)
+        return reset.num_turns
+
+    async def withdraw(self, platform: str, message_id: int) -> tuple[int, ...]:
+        """Follow the deletion of a message: a question, or a part of an answer, takes the whole turn with it.
+
+        Returns the message ids of those parts of its answer that are left.
+        """
+        deletion = await self._history.delete_message(platform, message_id)
+        if deletion.kind is DeletedMessage.NOTHING:
+            return ()
+        if deletion.question_message_id is not None:
+            self._stop((platform, deletion.question_message_id))
+        if deletion.channel_id is not None:
+            await self._engine.forget(ConversationKey(platform, deletion.channel_id).cache_owner)
+        return deletion.part_message_ids
+
+    async def delete_channel(self, platform: str, channel_id: int) -> None:
+        """Follow the deletion of a channel or thread: everything said in it goes for good."""
+        deletion = await self._history.delete_channel(platform, channel_id)
+        for message_id in deletion.withdrawn:
+            self._stop((platform, message_id))
+        for deleted_id in deletion.channel_ids:
+            await self._engine.forget(ConversationKey(platform, deleted_id).cache_owner)
+
+    async def edit(self, platform: str, message_id: int, text: str) -> bool:
+        """Take over an edited question; False, and no effect, once its answer was begun."""
+        return await self._inbox.edit_question(platform, message_id, repair(text))
+
+    async def unfinished(self, platform: str) -> list[OpenQuestion]:
+        """What an earlier process left open, oldest first. Call `reply` and `finish` for each."""
+        left_over = [left for left in await self._inbox.unfinished() if left.question.conversation.platform == platform]
+        for left in left_over:
+            self._left_over[_id(left.question)] = left
+            self._ticket(left.question)
+        return left_over
+
+    async def known_channels(self, platform: str) -> list[KnownChannel]:
+        """Channels in which something was asked, and the newest question in each; the most recently used first."""
+        return await self._inbox.known_channels(platform)
+
+    async def should_hint(self, platform: str, kind: str, person_id: int) -> bool:
+        """Whether a person may be given a hint now: one a day, of whatever kind."""
+        may_hint = await self._inbox.claim_hint(platform, person_id, self._clock().date())
+        log.debug("hint %s to %s: %s", kind, person_id, may_hint)
+        return may_hint
+
+    async def record_part(self, question: Question, purpose: str, part: int, message_id: int) -> None:
+        """Commit the id of a message that shows a part of the answer, or a notice about it."""
+        await self._inbox.record_part(question, Part(purpose, part, message_id))
+
+    async def remove_part(self, question: Question, purpose: str, part: int) -> None:
+        """Forget a part, before we delete it: its deletion is then not taken for a person's."""
+        await self._inbox.remove_part(question, purpose, part)
+
+    async def parts(self, question: Question) -> tuple[Part, ...]:
+        """The messages that were created for a question so far."""
+        return await self._inbox.parts(question)
+
+    async def generation(self, question: Question) -> int:
+        """Which answer to the question this is: it grows with a regeneration, not with a retry."""
+        left = self._left_over.get(_id(question))
+        return left.generation if left else 0
+
+    async def delete_hidden(self, *, everything: bool = False) -> int:
+        """Delete for good what was reset more than a minute ago, or `everything` that was reset."""
+        older_than = None if everything else self._clock() - timedelta(seconds=HIDDEN_SECONDS)
+        return await self._history.purge_hidden(older_than)
+
+    async def delete_older_than(self, days: int) -> int:
+        """Delete for good every turn older than this many days."""
+        return await self._history.delete_older_than(self._clock() - timedelta(days=days))
+
+    async def persona_show(self, key: ConversationKey) -> Persona:
+        """The persona that answers here."""
+        return await self._personas.show(key)
+
+    async def persona_list(self, key: ConversationKey) -> list[Persona]:
+        """Every persona that can be chosen here."""
+        return await self._personas.list(key)
+
+    async def persona_use(self, key: ConversationKey, name: str, by: int) -> Persona:
+        """Make a persona the channel's. See `PersonaDesk` for this and the following."""
+        return await self._personas.use(key, name, by)
+
+    async def persona_set(self, key: ConversationKey, name: str, prompt: str, by: int) -> Persona:
+        """Make a persona, or change it."""
+        return await self._personas.set(key, name, prompt, by)
+
+    async def persona_delete(self, key: ConversationKey, name: str, by: int) -> None:
+        """Delete a persona that was made here."""
+        await self._personas.delete(key, name, by)
+
+    async def persona_clear(self, key: ConversationKey, by: int) -> Persona:
+        """Go back to the default persona."""
+        return await self._personas.clear(key, by)
+
+    async def _events(self, question: Question, stop: Stop) -> AsyncGenerator[ReplyEvent, None]:
+        left = self._left_over.get(_id(question))
+        if left and left.answer is not None and not left.is_stale:
+            yield TextDelta(left.answer)
+            yield Finished(FinishReason.STOP)
+            return
+        attempt = None if stop.is_thrown or (left and left.is_stale) else await self._begin(question)
+        if attempt is None:
+            yield Finished(FinishReason.ABORTED)
+            return
+        try:
+            async with aclosing(self._writer.write(attempt.question, attempt.seed, stop)) as events:
+                async for event in events:
+                    yield event
+        except EngineFailed:
+            raise
+        except BaseException:
+            # It ended in order: this try doesn't make it a question that ends the process.
+            await self._inbox.release(question)
+            raise
+
+    async def _begin(self, question: Question) -> Attempt | None:
+        seed = self._sampling.seed if self._sampling.seed is not None else secrets.randbits(32)
+        attempt = await self._inbox.begin_attempt(question, seed=seed)
+        if attempt is not None and attempt.attempts > MAX_ATTEMPTS:
+            raise RequestFailed(SET_ASIDE)
+        return attempt
+
+    def _ticket(self, question: Question) -> Ticket:
+        """The place that `receive` took, or a new one for a question that an earlier process received."""
+        ticket = self._tickets.get(_id(question))
+        if ticket is None:
+            ticket = self.turns.join(_line(question), question.author_id, is_limited=False)
+            self._tickets[_id(question)] = ticket
+        return ticket
+
+    def _give_turn_back(self, question: Question) -> None:
+        ticket = self._tickets.pop(_id(question), None)
+        if ticket is not None:
+            self.turns.leave(ticket)
+        self._stops.pop(_id(question), None)
+        self._left_over.pop(_id(question), None)
+
+    def _stop(self, question_id: QuestionId) -> None:
+        if stop := self._stops.get(question_id):
+            stop.throw()
+
+
+def _id(question: Question) -> QuestionId:
+    return question.conversation.platform, question.message_id
+
+
+def _line(question: Question) -> QuestionId:
+    return question.conversation.platform, question.conversation.channel_id

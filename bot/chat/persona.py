@@ -21,6 +21,11 @@ class Persona:
     name: str
     prompt: str
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it comes with Trinity, and can't be changed."""
+        return find_built_in(self.name) is not None
+
 
 TRINITY = Persona(
     "Trinity",

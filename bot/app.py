@@ -1,0 +1,169 @@
+"""The one place where parts are chosen and joined: database, engine, chat, and whatever shows it to people.
+
+Start-up opens what can refuse first and costs least (the database), then loads the model, and only then goes where
+people are. Shutdown is the reverse order, by the order of the `async with` blocks.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.chat.chat import Chat, SamplingChoice
+from bot.chat.prompt import TurnEncoder
+from bot.chat.tokenizer import load_tokenizer
+from bot.chat.window import TokenBudget
+from bot.errors import StoreError
+from bot.settings import Settings
+from bot.store.database import open_database
+from bot.store.history import History
+from bot.store.inbox import Inbox
+from bot.store.personas import Personas
+
+if TYPE_CHECKING:
+    from bot.inference.local import LocalEngine
+    from bot.inference.messages import LoadedModel, ReportProgress
+
+log = logging.getLogger(__name__)
+
+DEMO_MODEL = Path(__file__).parent / "demo_model"
+"""The model that is used where TRINITY_MODEL names no other."""
+HOUSEKEEPING_SECONDS = 15.0
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model on this disk, ready to be loaded."""
+
+    folder: Path
+    context_window: int
+    load: "Callable[[ReportProgress], LoadedModel]"
+
+
+@asynccontextmanager
+async def open_chat(
+    settings: Settings, *, platform: str, on_progress: Callable[[int, int], None] | None = None
+) -> AsyncIterator[Chat]:
+    """Open everything a front end needs, and close it again.
+
+    Args:
+        settings: what the operator chose.
+        platform: the front end's name; what an earlier run of it reset is deleted first.
+        on_progress: called with the bytes of the model that are loaded, and all of them.
+
+    Raises:
+        ConfigError, StoreError: as the part that refuses says.
+    """
+    async with open_database(settings.effective_database_url) as database:
+        history = History(database)
+        await history.purge_hidden()
+        model = await asyncio.to_thread(_find_model, settings)
+        log.info("loading the model in %s for %s", model.folder, platform)
+        async with _open_engine(model, on_progress or _LoggedProgress()) as engine:
+            budget = TokenBudget(
+                min(settings.context_window or model.context_window, model.context_window),
+                engine.max_sequence_tokens,
+                settings.max_new_tokens,
+            )
+            chat = Chat(
+                history,
+                Inbox(database),
+                Personas(database),
+                engine,
+                TurnEncoder(load_tokenizer(model.folder)),
+                budget,
+                sampling=_sampling(settings),
+            )
+            log.info(
+                "ready: prompts of up to %d tokens, answers of up to %d",
+                budget.num_prompt_tokens,
+                budget.max_new_tokens,
+            )
+            async with _housekeeping(chat, settings.retention_days):
+                yield chat
+
+
+@asynccontextmanager
+async def _open_engine(model: Model, on_progress: Callable[[int, int], None]) -> "AsyncIterator[LocalEngine]":
+    from bot.inference.local import open_local_engine  # noqa: PLC0415 - see `_find_model`
+
+    async with open_local_engine(model.load, on_progress=on_progress) as engine:
+        yield engine
+
+
+def _find_model(settings: Settings) -> Model:
+    """Find the model's folder, downloading it if need be. Imports what is slow to import: it runs beside the loop."""
+    from bot.inference.build import build_runner  # noqa: PLC0415
+    from bot.inference.loading import find_model_folder, read_shape  # noqa: PLC0415
+    from bot.inference.messages import LoadedModel  # noqa: PLC0415
+
+    token = settings.hf_token.get_secret_value() if settings.hf_token else None
+    folder = find_model_folder(settings.model, token=token) if settings.model else DEMO_MODEL
+    shape = read_shape(folder)
+
+    def load(report_progress: "ReportProgress") -> LoadedModel:
+        runner = build_runner(
+            folder,
+            settings.device,
+            context_window=settings.context_window,
+            gpu_memory_gib=settings.gpu_memory_gib,
+            gpu_memory_fraction=settings.gpu_memory_fraction,
+            progress=report_progress,
+        )
+        return LoadedModel(runner, load_tokenizer(folder), runner.model_hash, shape.eos_token_ids)
+
+    return Model(folder, shape.context_window, load)
+
+
+def _sampling(settings: Settings) -> SamplingChoice:
+    return SamplingChoice(
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        top_k=settings.top_k,
+        repetition_penalty=settings.repetition_penalty,
+        seed=settings.seed,
+    )
+
+
+@asynccontextmanager
+async def _housekeeping(chat: Chat, retention_days: int | None) -> AsyncIterator[None]:
+    """Delete in the background what was reset a minute ago, and what is older than it may get."""
+    task = asyncio.create_task(_keep_house(chat, retention_days))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _keep_house(chat: Chat, retention_days: int | None) -> None:
+    loop = asyncio.get_running_loop()
+    next_retention = loop.time()
+    while True:
+        try:
+            if retention_days is not None and loop.time() >= next_retention:
+                await chat.delete_older_than(retention_days)
+                next_retention = loop.time() + _HOUR
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            await chat.delete_hidden()
+        except StoreError as error:
+            log.warning("what was reset could not be deleted yet: %s", error)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+class _LoggedProgress:
+    """Logs a line for each tenth of the model that is loaded."""
+
+    def __init__(self) -> None:
+        self._tenths = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        tenths = 10 * done // total if total else 0
+        if tenths > self._tenths:
+            self._tenths = tenths
+            log.info("loading the model: %d %% of %.1f GiB", tenths * 10, total / 2**30)

@@ -1,0 +1,206 @@
+"""From a question to its stored answer: the history, the prompt that fits, the engine, and what people get to see."""
+
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+
+from bot.chat.conversation import Question
+from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
+from bot.chat.output import OutputFilter
+from bot.chat.persona import Persona
+from bot.chat.persona_desk import PersonaDesk
+from bot.chat.prompt import TurnEncoder
+from bot.chat.stopping import Stop
+from bot.chat.window import TokenBudget, Window, fit_window_off_loop
+from bot.errors import RequestFailed
+from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, SamplingParams
+from bot.store.history import Conversation, History
+from bot.store.turns import Answer
+
+log = logging.getLogger(__name__)
+
+TRIM_NOTICE = "This conversation is longer than I can read at once, so from here on I forget its oldest part."
+NOTHING_SAID = "I found nothing to say to that. Please ask in other words."
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingChoice:
+    """How answers are drawn. `seed` None draws a new seed for every question."""
+
+    max_new_tokens: int = 1024
+    temperature: float = 0.0
+    top_p: float = 0.95
+    top_k: int = 50
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+
+    def params(self, seed: int) -> SamplingParams:
+        """The engine's params for one answer."""
+        return SamplingParams(**asdict(replace(self, seed=seed)))
+
+
+class AnswerText:
+    """An answer as it grows: safe to show, without blanks around it. The pieces joined are `text`."""
+
+    def __init__(self, output: OutputFilter) -> None:
+        self.text = ""
+        self.reason = FinishReason.STOP
+        self.counters = Counters()
+        self._output = output
+        self._held_back = ""
+
+    @property
+    def is_cut(self) -> bool:
+        """The rest of what the model says is not to be shown; nothing more is taken."""
+        return self._output.is_cut
+
+    def feed(self, delta: Delta) -> str:
+        """Take what the engine said; returns what can be shown of it now."""
+        self.reason = delta.finish_reason or self.reason
+        self.counters = delta.counters or self.counters
+        return self._show(self._output.feed(delta.text))
+
+    def finish(self) -> str:
+        """The last piece."""
+        return self._show(self._output.finish())
+
+    def _show(self, text: str) -> str:
+        text = self._held_back + text if self.text else text.lstrip()
+        shown = text.rstrip()
+        self._held_back = text[len(shown) :]
+        self.text += shown
+        return shown
+
+
+class AnswerWriter:
+    """Writes one answer at a time for any number of conversations; see `Chat` for the arguments."""
+
+    def __init__(
+        self,
+        history: History,
+        personas: PersonaDesk,
+        engine: Engine,
+        encoder: TurnEncoder,
+        budget: TokenBudget,
+        sampling: SamplingChoice,
+        own_name: str,
+    ) -> None:
+        self._history = history
+        self._personas = personas
+        self._engine = engine
+        self._encoder = encoder
+        self._budget = budget
+        self._sampling = sampling
+        self._own_name = own_name
+
+    async def write(self, question: Question, seed: int, stop: Stop) -> AsyncGenerator[ReplyEvent, None]:
+        """Stream the answer and store it as a whole; the last event is `Finished`.
+
+        It ends with `ABORTED`, and nothing is stored, if `stop` is thrown or the conversation is reset meanwhile.
+
+        Raises:
+            UserError, EngineError, StoreError: as `Chat.reply` says.
+        """
+        started_at = time.monotonic()
+        conversation = await self._history.load(question.conversation)
+        persona = self._personas.resolve(conversation.persona)
+        window = await self._fit(question, conversation, persona)
+        if window.was_trimmed and await self._is_first_trim(conversation, window):
+            yield Notice(TRIM_NOTICE)
+        request = self._request(question, window, seed)
+        answer = AnswerText(OutputFilter(_speakers(question, conversation)))
+        async with aclosing(self._texts(request, answer, stop)) as texts:
+            async for text in texts:
+                yield TextDelta(text)
+        is_stored = not stop.is_thrown and await self._store(question, conversation, persona, window, request, answer)
+        if not is_stored:
+            await self._engine.forget(request.cache_owner)
+        reason = answer.reason if is_stored else FinishReason.ABORTED
+        _log_answer(question, answer.counters, time.monotonic() - started_at, reason)
+        yield Finished(reason)
+
+    async def _texts(self, request: Request, answer: AnswerText, stop: Stop) -> AsyncGenerator[str, None]:
+        async with aclosing(self._engine.generate(request)) as deltas:
+            while not answer.is_cut and (delta := await stop.next(deltas)) is not None:
+                if text := answer.feed(delta):
+                    yield text
+        if not stop.is_thrown and (text := answer.finish()):
+            yield text
+
+    async def _fit(self, question: Question, conversation: Conversation, persona: Persona) -> Window:
+        return await fit_window_off_loop(
+            self._encoder,
+            self._budget,
+            persona.prompt,
+            conversation.turns,
+            question.content,
+            author_name=None if question.is_direct else question.author_name,
+            own_name=self._own_name,
+        )
+
+    async def _is_first_trim(self, conversation: Conversation, window: Window) -> bool:
+        if window.first_kept_turn_id is not None:
+            key, epoch = conversation.key, conversation.epoch
+            await self._history.move_first_kept(key, epoch, window.first_kept_turn_id)
+        return not conversation.trim_told and await self._history.mark_trim_told(conversation.key, conversation.epoch)
+
+    def _request(self, question: Question, window: Window, seed: int) -> Request:
+        key = question.conversation
+        guild = f"guild {key.guild_id}" if key.guild_id is not None else f"person {question.author_id}"
+        return Request(
+            prompt_token_ids=window.prompt_token_ids,
+            sampling=self._sampling.params(seed),
+            cache_owner=key.cache_owner,
+            num_shared_prefix_tokens=window.num_shared_prefix_tokens,
+            fairness=FairnessKey(guild, str(key.channel_id), str(question.author_id)),
+        )
+
+    async def _store(
+        self,
+        question: Question,
+        conversation: Conversation,
+        persona: Persona,
+        window: Window,
+        request: Request,
+        answer: AnswerText,
+    ) -> bool:
+        if not answer.text:
+            raise RequestFailed(NOTHING_SAID)
+        stored = Answer(
+            text=answer.text,
+            sampling=asdict(request.sampling),
+            seed=request.sampling.seed,
+            model_hash=self._engine.model_hash,
+            finish_reason=answer.reason,
+            persona=persona.name,
+            prompt_turn_ids=window.turn_ids,
+            num_prompt_tokens=len(window.prompt_token_ids),
+            num_new_tokens=answer.counters.num_new_tokens,
+        )
+        return await self._history.save_turn(question, stored, epoch=conversation.epoch) is not None
+
+
+def _speakers(question: Question, conversation: Conversation) -> frozenset[str]:
+    """The people whose lines the model must not write: those of this conversation, where names are in use."""
+    if question.is_direct:
+        return frozenset()
+    names = {turn.author_name for turn in conversation.turns if turn.author_name}
+    return frozenset(names | {question.author_name})
+
+
+def _log_answer(question: Question, counters: Counters, seconds: float, reason: FinishReason) -> None:
+    key = question.conversation
+    log.info(
+        "answered %s:%s question %s: prompt %d tokens, %d cached, %d new, first after %.2f s, %.2f s in all, %s",
+        key.platform,
+        key.channel_id,
+        question.message_id,
+        counters.num_prompt_tokens,
+        counters.num_cached_tokens,
+        counters.num_new_tokens,
+        counters.first_token_seconds,
+        seconds,
+        reason,
+    )

@@ -1,0 +1,87 @@
+"""Who Trinity is in a channel: built-in personas and the guild's own, shown, chosen and changed."""
+
+from bot.chat.conversation import ConversationKey
+from bot.chat.persona import BUILT_IN, DEFAULT, Persona, check_name, check_prompt, find_built_in
+from bot.chat.prompt import TurnEncoder
+from bot.chat.window import TokenBudget
+from bot.errors import BuiltInPersona, UnknownPersona
+from bot.inference.engine import Engine
+from bot.store.personas import PersonaChoice, Personas
+
+
+class PersonaDesk:
+    """Personas by conversation. A change drops what the engine kept of it, since its prompt begins anew."""
+
+    def __init__(self, personas: Personas, engine: Engine, encoder: TurnEncoder, budget: TokenBudget) -> None:
+        self._personas = personas
+        self._engine = engine
+        self._encoder = encoder
+        self._budget = budget
+
+    def resolve(self, choice: PersonaChoice | None) -> Persona:
+        """The persona that a stored choice stands for; the default where there is none, or where it is gone."""
+        if choice is None:
+            return DEFAULT
+        if choice.prompt is not None:
+            return Persona(choice.name, choice.prompt)
+        return find_built_in(choice.name) or DEFAULT
+
+    async def show(self, key: ConversationKey) -> Persona:
+        """The persona in use."""
+        return self.resolve(await self._personas.choice(key))
+
+    async def list(self, key: ConversationKey) -> list[Persona]:
+        """Every persona that can be used here: the built-in ones, then the guild's own by name."""
+        own = await self._personas.list_own(key)
+        return [*BUILT_IN, *(Persona(persona.name, persona.prompt) for persona in own)]
+
+    async def use(self, key: ConversationKey, name: str, by: int) -> Persona:
+        """Make a persona the channel's.
+
+        Raises:
+            UnknownPersona: there is none of that name here.
+        """
+        persona = find_built_in(name)
+        if persona is None:
+            own = await self._personas.find_own(key, name)
+            if own is None:
+                raise UnknownPersona(f"I know no persona called “{name}” here. `/persona list` shows them all.")
+            persona = Persona(own.name, own.prompt)
+        await self._personas.choose(key, persona.name, author_id=by, author_name="")
+        await self._engine.forget(key.cache_owner)
+        return persona
+
+    async def set(self, key: ConversationKey, name: str, prompt: str, by: int) -> Persona:
+        """Make a persona, or replace the guild's own of that name; it is not chosen by that.
+
+        Raises:
+            InvalidPersonaName: the name can't be one.
+            BuiltInPersona: the name is a built-in persona's.
+            PersonaTooLong: the prompt leaves too little room for the conversation.
+        """
+        name = check_name(name)
+        if find_built_in(name):
+            raise BuiltInPersona(f"“{name}” is built in and can't be changed. Please choose another name.")
+        prompt = check_prompt(prompt, self._encoder, self._budget)
+        await self._personas.save(key, name, prompt, author_id=by, author_name="")
+        await self._engine.forget(key.cache_owner)
+        return Persona(name, prompt)
+
+    async def delete(self, key: ConversationKey, name: str, by: int) -> None:
+        """Delete one of the guild's own personas; channels that used it go back to the default.
+
+        Raises:
+            BuiltInPersona: it is built in.
+            UnknownPersona: there is none of that name here.
+        """
+        if find_built_in(name):
+            raise BuiltInPersona(f"“{name}” is built in and can't be deleted.")
+        if not await self._personas.delete(key, name, author_id=by, author_name=""):
+            raise UnknownPersona(f"I know no persona called “{name}” here. `/persona list` shows them all.")
+        await self._engine.forget(key.cache_owner)
+
+    async def clear(self, key: ConversationKey, by: int) -> Persona:
+        """Go back to the default persona, in a thread to its channel's; returns it."""
+        await self._personas.clear_choice(key, author_id=by, author_name="")
+        await self._engine.forget(key.cache_owner)
+        return await self.show(key)

@@ -1,0 +1,489 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.chat.answer import NOTHING_SAID, TRIM_NOTICE
+from bot.chat.chat import Chat, Finished, InboxState, Notice, ReplyEvent, SamplingChoice, TextDelta
+from bot.chat.conversation import ConversationKey, Question
+from bot.chat.prompt import TurnEncoder
+from bot.chat.turns import Turns
+from bot.chat.window import TokenBudget
+from bot.errors import (
+    BuiltInPersona,
+    EngineOverloaded,
+    EngineUnavailable,
+    PersonaTooLong,
+    PromptTooLong,
+    RequestFailed,
+    UnknownPersona,
+)
+from bot.inference.engine import FinishReason
+from bot.store.database import open_database
+from bot.store.history import History
+from bot.store.inbox import Inbox
+from bot.store.personas import Personas
+from tests.chat.vocabularies import load_any_vocabulary
+from tests.engines import EchoEngine, echo
+
+GENERAL = ConversationKey("discord", 10, guild_id=1)
+RANDOM = ConversationKey("discord", 20, guild_id=1)
+THREAD = ConversationKey("discord", 11, guild_id=1, parent_channel_id=10)
+ASKED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class House:
+    """A chat on a real database, and what is behind it."""
+
+    chat: Chat
+    engine: EchoEngine
+    inbox: Inbox
+    history: History
+    encoder: TurnEncoder
+    last_id: int = 0
+
+    def asks(self, text: str, key: ConversationKey = GENERAL, author: str = "Alice", **fields: object) -> Question:
+        self.last_id += 1
+        question = Question(key, self.last_id, hash(author) % 1000, author, text, ASKED_AT)
+        return replace(question, **fields)
+
+    async def ask(self, text: str, key: ConversationKey = GENERAL, author: str = "Alice") -> list[ReplyEvent]:
+        return await self.serve(self.asks(text, key, author))
+
+    async def serve(self, question: Question) -> list[ReplyEvent]:
+        assert await self.chat.receive(question)
+        events = [event async for event in self.chat.reply(question)]
+        await self.chat.finish(question, InboxState.ANSWERED)
+        return events
+
+    def prompt(self, number: int = -1) -> str:
+        return self.encoder.tokenizer.decode(list(self.engine.requests[number].prompt_token_ids))
+
+    async def state(self, question: Question) -> InboxState | None:
+        return await self.inbox.state(question.conversation.platform, question.message_id)
+
+
+@pytest.fixture(scope="session")
+def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> TurnEncoder:
+    return TurnEncoder(load_any_vocabulary("small", tmp_path_factory.mktemp("vocabulary")))
+
+
+@pytest.fixture
+def open_house(
+    tmp_path: Path, small_encoder: TurnEncoder
+) -> Callable[..., contextlib.AbstractAsyncContextManager[House]]:
+    @asynccontextmanager
+    async def opened(*, num_prompt_tokens: int = 3072, turns: Turns | None = None) -> AsyncIterator[House]:
+        async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
+            history, inbox, engine = History(database), Inbox(database), EchoEngine()
+            budget = TokenBudget(num_prompt_tokens + 100, 100_000, 100)
+            sampling = SamplingChoice(max_new_tokens=100, seed=7)
+            chat = Chat(
+                history, inbox, Personas(database), engine, small_encoder, budget, sampling=sampling, turns=turns
+            )
+            yield House(chat, engine, inbox, history, small_encoder)
+
+    return opened
+
+
+@pytest.fixture
+async def house(open_house: Callable[..., contextlib.AbstractAsyncContextManager[House]]) -> AsyncIterator[House]:
+    async with open_house() as opened:
+        yield opened
+
+
+def text(events: list[ReplyEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+async def test_an_answer_streams_and_ends_with_finished(house: House) -> None:
+    events = await house.ask("Hello?")
+
+    assert text(events) == echo(house.engine.requests[0])
+    assert len([event for event in events if isinstance(event, TextDelta)]) > 1
+    assert events[-1] == Finished(FinishReason.STOP)
+
+
+async def test_the_next_prompt_holds_what_was_said(house: House) -> None:
+    answer = text(await house.ask("My cat is called Tom."))
+
+    await house.ask("What is my cat called?")
+
+    assert "[INST] <<SYS>>" in house.prompt()
+    assert f"Alice: My cat is called Tom. [/INST] {answer}" in house.prompt()
+    assert house.prompt().endswith("[INST] Alice: What is my cat called? [/INST]")
+
+
+async def test_names_are_left_out_where_one_person_speaks(house: House) -> None:
+    await house.serve(house.asks("Hello?", ConversationKey("terminal", 1), is_direct=True))
+
+    assert "Alice" not in house.prompt()
+
+
+async def test_channels_do_not_know_each_other(house: House) -> None:
+    await house.ask("The password is swordfish.", GENERAL)
+
+    await house.ask("What is the password?", RANDOM)
+
+    assert "swordfish" not in house.prompt()
+    assert house.engine.requests[0].cache_owner != house.engine.requests[1].cache_owner
+
+
+async def test_a_question_that_comes_twice_is_received_once(house: House) -> None:
+    question = house.asks("Hello?")
+    await house.serve(question)
+
+    is_new = await house.chat.receive(question)
+
+    assert not is_new
+    assert house.chat.turns.num_running == 0
+
+
+async def test_answers_of_one_channel_come_one_at_a_time_in_order(house: House) -> None:
+    questions = [house.asks(f"Question {number}") for number in range(4)]
+    for question in questions:
+        assert await house.chat.receive(question)
+    order = []
+
+    async def serve(question: Question) -> None:
+        async for event in house.chat.reply(question):
+            if isinstance(event, Finished):
+                order.append(question.message_id)
+                assert house.engine.num_running == 0
+        assert len(house.engine.requests) == len(order), "the next one waits for `finish`"
+        await house.chat.finish(question, InboxState.ANSWERED)
+
+    async with asyncio.TaskGroup() as tasks:
+        for question in reversed(questions):
+            tasks.create_task(serve(question))
+
+    assert order == [question.message_id for question in questions]
+
+
+async def test_a_reset_forgets_at_once_and_stops_the_answer_under_way(house: House) -> None:
+    await house.ask("The password is swordfish.")
+    house.engine.gate.clear()
+    question, waiting = house.asks("What is it?"), house.asks("Well?")
+    await house.chat.receive(question)
+    await house.chat.receive(waiting)
+    under_way = asyncio.create_task(collect(house, question))
+    left_behind = asyncio.create_task(collect(house, waiting))
+    await until(lambda: len(house.engine.requests) == 2)
+
+    num_turns = await house.chat.reset(GENERAL)
+    events = [await under_way, await left_behind]
+
+    assert num_turns == 1
+    assert [event[-1] for event in events] == [Finished(FinishReason.ABORTED)] * 2
+    assert house.engine.num_aborted == 1
+    assert GENERAL.cache_owner in house.engine.forgotten
+    house.engine.gate.set()
+    await house.ask("What is the password?")
+    assert "swordfish" not in house.prompt()
+    assert "Well?" not in house.prompt()
+
+
+async def test_a_deleted_question_stops_its_answer_and_is_in_no_later_prompt(house: House) -> None:
+    house.engine.gate.clear()
+    question = house.asks("My name is Secret.")
+    await house.chat.receive(question)
+    under_way = asyncio.create_task(collect(house, question))
+    await until(lambda: bool(house.engine.requests))
+
+    await house.chat.withdraw("discord", question.message_id)
+    events = await under_way
+
+    assert events[-1] == Finished(FinishReason.ABORTED)
+    house.engine.gate.set()
+    await house.ask("What is my name?")
+    assert "Secret" not in house.prompt()
+
+
+async def test_the_deletion_of_an_old_question_takes_its_turn_out_of_the_history(house: House) -> None:
+    question = house.asks("My name is Secret.")
+    await house.serve(question)
+
+    await house.chat.withdraw("discord", question.message_id)
+    await house.ask("What is my name?")
+
+    assert "Secret" not in house.prompt()
+
+
+async def test_an_edit_counts_until_the_answer_is_begun(house: House) -> None:
+    question = house.asks("Tell me about cats")
+    await house.chat.receive(question)
+
+    assert await house.chat.edit("discord", question.message_id, "Tell me about dogs")
+    events = await collect(house, question)
+
+    assert "dogs" in house.prompt()
+    assert "cats" not in house.prompt()
+    assert not await house.chat.edit("discord", question.message_id, "Tell me about birds")
+    assert events[-1] == Finished(FinishReason.STOP)
+
+
+async def test_a_failed_question_leaves_no_trace_in_the_history(house: House) -> None:
+    house.engine.answer = lambda _: RequestFailed()
+    question = house.asks("Boom")
+    await house.chat.receive(question)
+
+    with pytest.raises(RequestFailed):
+        await collect(house, question)
+    await house.chat.finish(question, InboxState.FAILED)
+    house.engine.answer = echo
+    await house.ask("Hello?")
+
+    assert "Boom" not in house.prompt()
+    assert await house.state(question) is InboxState.FAILED
+
+
+async def test_an_empty_answer_is_an_error_in_words(house: House) -> None:
+    house.engine.answer = lambda _: " \u200b\n"
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+
+    with pytest.raises(RequestFailed, match=NOTHING_SAID):
+        await collect(house, question)
+
+
+async def test_blanks_around_an_answer_are_neither_shown_nor_stored(house: House) -> None:
+    house.engine.answer = lambda _: "  well  then \n"
+
+    assert text(await house.ask("Hello?")) == "well  then"
+
+    await house.ask("And?")
+    assert "Alice: Hello? [/INST] well  then  [INST] Alice: And?" in house.prompt()
+
+
+async def test_a_line_that_speaks_for_someone_else_ends_the_answer(house: House) -> None:
+    house.engine.answer = lambda _: "Hi.\nAlice: I hate you\nyes I do"
+
+    assert text(await house.ask("Hello?")) == "Hi."
+    assert house.engine.num_aborted == 1
+
+
+async def test_a_cancelled_answer_stays_open_and_its_try_is_not_counted(house: House) -> None:
+    house.engine.gate.clear()
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+    under_way = asyncio.create_task(collect(house, question))
+    await until(lambda: bool(house.engine.requests))
+
+    under_way.cancel()
+    await asyncio.gather(under_way, return_exceptions=True)
+
+    [left] = await house.inbox.unfinished()
+    assert left.question.content == "Hello?"
+    assert left.attempts == 0
+    assert house.chat.turns.num_running == 0
+
+
+async def test_what_an_earlier_process_left_open_is_answered_with_the_same_seed(house: House, open_house) -> None:
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+    attempt = await house.inbox.begin_attempt(question, seed=99)
+    assert attempt is not None
+
+    async with open_house() as restarted:
+        [left] = await restarted.chat.unfinished("discord")
+        events = await collect(restarted, left.question)
+
+    assert text(events)
+    assert restarted.engine.requests[0].sampling.seed == 99
+
+
+async def test_an_answer_that_was_complete_before_a_crash_is_delivered_and_not_made_anew(
+    house: House, open_house
+) -> None:
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+    shown = text([event async for event in house.chat.reply(question)])
+
+    async with open_house() as restarted:
+        [left] = await restarted.chat.unfinished("discord")
+        events = await collect(restarted, left.question)
+
+        assert text(events) == shown
+        assert not restarted.engine.requests
+        assert not await restarted.chat.unfinished("discord")
+
+
+async def test_a_question_that_ended_the_process_twice_is_set_aside(house: House, open_house) -> None:
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+    for _ in range(2):
+        await house.inbox.begin_attempt(question, seed=1)
+
+    async with open_house() as restarted:
+        [left] = await restarted.chat.unfinished("discord")
+        with pytest.raises(RequestFailed, match="set it aside"):
+            await collect(restarted, left.question)
+        await restarted.chat.finish(left.question, InboxState.FAILED)
+
+        assert not await restarted.chat.unfinished("discord")
+
+
+async def test_the_first_trim_after_a_reset_is_told_once_and_is_not_part_of_the_answer(open_house) -> None:
+    async with open_house(num_prompt_tokens=600) as house:
+        notices = []
+        for number in range(25):
+            events = await house.ask(f"Tale {number}: " + "once upon a time " * 5)
+            notices += [event for event in events if isinstance(event, Notice)]
+
+        assert notices == [Notice(TRIM_NOTICE)]
+        assert TRIM_NOTICE not in house.prompt()
+        assert "Tale 0:" not in house.prompt()
+        await house.chat.reset(GENERAL)
+        for number in range(25):
+            events = await house.ask(f"Tale {number}: " + "once upon a time " * 5)
+            notices += [event for event in events if isinstance(event, Notice)]
+        assert len(notices) == 2
+
+
+async def test_a_message_too_long_by_itself_is_refused_with_its_length_and_the_limit(open_house) -> None:
+    async with open_house(num_prompt_tokens=600) as house:
+        question = house.asks("7" * 2000)
+        await house.chat.receive(question)
+
+        with pytest.raises(PromptTooLong) as refused:
+            await collect(house, question)
+
+        assert refused.value.num_tokens > 2000
+        assert refused.value.limit == 600
+
+
+async def test_too_many_waiting_questions_are_refused_and_committed_as_such(open_house) -> None:
+    async with open_house(turns=Turns(max_waiting_per_person=1)) as house:
+        running, waiting, refused = (house.asks(f"Question {number}") for number in range(3))
+        assert await house.chat.receive(running)
+        assert await house.chat.receive(waiting)
+
+        with pytest.raises(EngineOverloaded):
+            await house.chat.receive(refused)
+
+        assert await house.state(refused) is InboxState.REFUSED
+        assert not await house.chat.receive(refused)
+
+
+async def test_an_engine_that_is_away_leaves_the_question_open(house: House) -> None:
+    house.engine.answer = lambda _: EngineUnavailable("The engine is shutting down.")
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+
+    with pytest.raises(EngineUnavailable):
+        await collect(house, question)
+
+    assert [left.question.message_id for left in await house.inbox.unfinished()] == [question.message_id]
+
+
+async def test_a_persona_is_the_prompt_of_its_channel_and_of_the_threads_in_it(house: House) -> None:
+    await house.chat.persona_set(GENERAL, "baker", "Your name is Flour.", 1)
+    await house.chat.persona_use(GENERAL, "BAKER", 1)
+
+    await house.ask("Hello?", THREAD)
+    assert "Your name is Flour." in house.prompt()
+    await house.ask("Hello?", RANDOM)
+    assert "Your name is Flour." not in house.prompt()
+    await house.chat.persona_clear(GENERAL, 1)
+    await house.ask("Hello?", GENERAL)
+    assert "Your name is Trinity." in house.prompt()
+
+
+async def test_a_persona_block_is_what_conversations_may_share(house: House) -> None:
+    await house.ask("Hello?", GENERAL)
+    await house.ask("Good evening!", RANDOM)
+
+    first, second = house.engine.requests
+    shared = first.num_shared_prefix_tokens
+    assert shared > 10
+    assert first.prompt_token_ids[:shared] == second.prompt_token_ids[:shared]
+
+
+async def test_personas_are_refused_with_reasons(house: House) -> None:
+    with pytest.raises(UnknownPersona):
+        await house.chat.persona_use(GENERAL, "nobody", 1)
+    with pytest.raises(BuiltInPersona):
+        await house.chat.persona_set(GENERAL, "trinity", "I am new", 1)
+    with pytest.raises(BuiltInPersona):
+        await house.chat.persona_delete(GENERAL, "plain", 1)
+    with pytest.raises(UnknownPersona):
+        await house.chat.persona_delete(GENERAL, "nobody", 1)
+    with pytest.raises(PersonaTooLong):
+        await house.chat.persona_set(GENERAL, "long", "7" * 4000, 1)
+
+
+async def test_a_deleted_persona_gives_its_channels_back_to_the_default(house: House) -> None:
+    await house.chat.persona_set(GENERAL, "baker", "Your name is Flour.", 1)
+    await house.chat.persona_use(GENERAL, "baker", 1)
+
+    await house.chat.persona_delete(GENERAL, "baker", 1)
+
+    assert (await house.chat.persona_show(GENERAL)).name == "Trinity"
+    assert [persona.name for persona in await house.chat.persona_list(GENERAL) if not persona.is_built_in] == []
+
+
+async def test_a_deleted_channel_is_forgotten_with_its_threads(house: House) -> None:
+    await house.ask("The password is swordfish.", GENERAL)
+    await house.ask("The other is halibut.", THREAD)
+
+    await house.chat.delete_channel("discord", GENERAL.channel_id)
+
+    assert not (await house.history.load(GENERAL)).turns
+    assert not (await house.history.load(THREAD)).turns
+    assert {GENERAL.cache_owner, THREAD.cache_owner} <= set(house.engine.forgotten)
+
+
+async def test_a_person_gets_one_hint_a_day(house: House) -> None:
+    assert await house.chat.should_hint("discord", "bare", 1)
+    assert not await house.chat.should_hint("discord", "bare", 1)
+    assert await house.chat.should_hint("discord", "bare", 2)
+
+
+async def test_parts_are_remembered_until_they_are_removed(house: House) -> None:
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+    await house.chat.record_part(question, "answer", 0, 500)
+    await house.chat.record_part(question, "answer", 1, 501)
+
+    await house.chat.remove_part(question, "answer", 1)
+
+    assert [(part.index, part.message_id) for part in await house.chat.parts(question)] == [(0, 500)]
+    assert await house.chat.generation(question) == 0
+
+
+async def test_what_was_reset_is_deleted_for_good_a_minute_later(house: House) -> None:
+    await house.ask("The password is swordfish.")
+    await house.chat.reset(GENERAL)
+
+    assert await house.chat.delete_hidden() == 0
+    assert await house.chat.delete_hidden(everything=True) == 1
+    assert await house.chat.delete_older_than(1) == 0
+
+
+async def test_the_prompt_log_line_holds_no_text(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "bot")
+
+    await house.ask("The password is swordfish.")
+
+    [line] = [record.getMessage() for record in caplog.records if "answered" in record.getMessage()]
+    assert "discord:10" in line
+    assert "swordfish" not in caplog.text
+
+
+async def collect(house: House, question: Question) -> list[ReplyEvent]:
+    events = [event async for event in house.chat.reply(question)]
+    is_aborted = events[-1] == Finished(FinishReason.ABORTED)
+    await house.chat.finish(question, InboxState.WITHDRAWN if is_aborted else InboxState.ANSWERED)
+    return events
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.001)
