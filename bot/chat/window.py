@@ -148,10 +148,13 @@ def refuse_absurd_length(encoder: TurnEncoder, budget: TokenBudget, text: str) -
     Raises:
         PromptTooLong: with the fewest tokens that `text` can take.
     """
+    limit = budget.num_prompt_tokens
+    if len(text) <= limit:  # spares most calls a look at the vocabulary
+        return
     # Half, because cleaning can shorten a text: `<<SYS>>` to `«SYS»`.
     fewest = len(text.strip()) // (2 * encoder.longest_piece)
-    if fewest > budget.num_prompt_tokens:
-        raise PromptTooLong(fewest, budget.num_prompt_tokens)
+    if fewest > limit:
+        raise PromptTooLong(fewest, limit)
 
 
 class _Fitting:

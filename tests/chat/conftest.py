@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tokenizers import Tokenizer
 
 from bot.chat.prompt import TurnEncoder
 from tests.chat.vocabularies import load_any_vocabulary, needs_real_vocabulary
+
+settings.register_profile("without a clock", deadline=None)  # a busy machine is no failure
+settings.load_profile("without a clock")
 
 
 @pytest.fixture(scope="session", params=["small", pytest.param("real", marks=needs_real_vocabulary)])
