@@ -1,0 +1,48 @@
+# `make run` and `make test` are all it takes on a machine with Python 3.11 to 3.14 and make.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format soak audit clean
+MAKEFLAGS += --no-print-directory
+export PYTHON
+BIN := .venv/bin
+
+help:
+	@echo 'make run     start Trinity: on Discord where a token is set, else at this terminal (ARGS=... for options)'
+	@echo 'make test    run the tests with coverage'
+	@echo 'make lint    check style, types and who imports whom'
+	@echo 'make format  bring the code into shape'
+	@echo 'make soak    run the long tests against faults'
+	@echo 'make audit   look for known holes in the pinned dependencies'
+	@echo 'make clean   remove .venv and what the tools left; data/ and .env stay'
+
+# Trinity gets the terminal for itself (set -m): Ctrl-C then stops an answer without stopping make under it.
+run:
+	@MAKE_GOAL=run sh deploy/make-venv.sh
+	@if [ -t 0 ] && [ -t 1 ]; then set -m; fi; $(BIN)/python -m bot $(ARGS)
+
+test:
+	@MAKE_GOAL=test sh deploy/make-venv.sh dev
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+
+lint:
+	@MAKE_GOAL=lint sh deploy/make-venv.sh dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format:
+	@MAKE_GOAL=format sh deploy/make-venv.sh dev
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+soak:
+	@MAKE_GOAL=soak sh deploy/make-venv.sh dev
+	@$(BIN)/python -m pytest -m soak --timeout=0 -s $(ARGS)
+
+# uv keeps pip-audit in an environment of its own, so that it can't change what it looks at.
+audit:
+	@MAKE_GOAL=audit sh deploy/make-venv.sh dev
+	@$(BIN)/python -m uv tool run 'pip-audit>=2.9,<3' --disable-pip --no-deps -r constraints.txt
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov build dist
