@@ -1,0 +1,190 @@
+"""The `trinity` command. Here, and nowhere else, an error becomes a line on stderr and an exit status.
+
+Whatever needs torch is imported by the command that needs it: `--help` and a wrong setting answer at once.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from bot import __version__
+from bot.errors import ConfigError, TrinityError
+from bot.logs import configure_logging, escape_control_characters
+from bot.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from bot.lines import Lines
+
+INTERRUPTED = 130
+UNEXPECTED = 70
+
+NOTICE = (
+    "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
+)
+
+log = logging.getLogger("bot")
+
+cli = typer.Typer(
+    name="trinity",
+    help="A Discord chat bot that runs Llama-2 in its own process. Without a command: `run` if a Discord token is set, "
+    "else `chat`.",
+    epilog="Settings come from the environment and from .env; .env.example lists them. " + NOTICE,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables, secrets among them
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run the command line, and end the process with its exit status."""
+    # What Trinity writes (database, logs) holds what people said: it is for its owner alone.
+    os.umask(0o077)
+    if sys.stdin is None:  # else the next file to be opened would become standard input
+        os.open(os.devnull, os.O_RDONLY)
+    configure_logging("WARNING", "text")
+    cli(prog_name="trinity")
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"trinity {__version__}\n{NOTICE}")
+        raise typer.Exit
+
+
+@cli.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    _version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    """Do what the settings suggest where no command is named."""
+    if context.invoked_subcommand is None:
+        end_with(_run_or_chat)
+
+
+@cli.command()
+def run() -> None:
+    """Answer on Discord until SIGTERM or Ctrl-C."""
+    end_with(lambda: _run(load_settings()))
+
+
+@cli.command()
+def chat() -> None:
+    """Talk at this terminal.
+
+    Each line of a pipe is a message. With neither a terminal nor a pipe, a demonstration is played.
+    """
+    end_with(lambda: _chat(load_settings()))
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database up to date.
+
+    Every start does so by itself.
+    """
+    end_with(lambda: _migrate(load_settings()))
+
+
+def end_with(action: Callable[[], int]) -> NoReturn:
+    """Run a command and turn whatever comes of it into an exit status."""
+    try:
+        status = action()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except TrinityError as error:
+        _complain(str(error))
+        status = error.exit_status
+    except Exception as error:  # a mistake of ours: one line for people, and the traceback in the log
+        log.critical("unexpected error", exc_info=True)
+        _complain(f"unexpected {type(error).__name__}; this is a mistake in Trinity, and the log holds the traceback")
+        status = UNEXPECTED
+    raise typer.Exit(status)
+
+
+def _complain(problem: str) -> None:
+    typer.echo(f"trinity: {escape_control_characters(problem)}", err=True)
+
+
+def _run_or_chat() -> int:
+    settings = load_settings()
+    if settings.discord_bot_token is not None:
+        return _run(settings)
+    typer.echo("No DISCORD_BOT_TOKEN is set, so this is a chat right here; README.md says how to get one.", err=True)
+    return _chat(settings)
+
+
+def _run(settings: Settings) -> int:
+    if settings.discord_bot_token is None:
+        raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.app import run_daemon  # noqa: PLC0415 - see the module's docstring
+
+    return asyncio.run(run_daemon(settings))
+
+
+def _chat(settings: Settings) -> int:
+    from bot.lines import ScriptedLines, open_standard_input  # noqa: PLC0415
+    from bot.terminal import DEMONSTRATION  # noqa: PLC0415
+
+    lines = open_standard_input()
+    if lines is not None:
+        _log_beside_the_talk(settings)
+        return asyncio.run(_talk(settings, lines))
+    typer.echo("Nobody is at the keyboard, so here is a demonstration, in a conversation that is thrown away.")
+    with tempfile.TemporaryDirectory(prefix="trinity-") as folder:
+        passing = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
+        configure_logging("WARNING", settings.log_format, secrets=settings.secrets)
+        return asyncio.run(_talk(passing, ScriptedLines(DEMONSTRATION)))
+
+
+async def _talk(settings: Settings, lines: "Lines") -> int:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from bot.app import open_chat  # noqa: PLC0415
+    from bot.terminal import TERMINAL, chat_at_terminal  # noqa: PLC0415
+
+    progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    bar = progress.add_task("Loading the model", total=None)
+
+    def show(done: int, total: int) -> None:
+        progress.update(bar, completed=done, total=total)
+
+    with progress:
+        async with open_chat(settings, platform=TERMINAL.platform, on_progress=show) as chat:
+            progress.stop()
+            await chat_at_terminal(chat, lines, Console())
+    return 0
+
+
+def _log_beside_the_talk(settings: Settings) -> None:
+    """Log to a file in the data folder: at a prompt, log lines would stand between the words."""
+    file = settings.data_dir / "chat.log"
+    try:
+        configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets, file=file)
+    except OSError as error:
+        raise ConfigError("TRINITY_DATA_DIR", f"nothing can be written into that folder ({error.strerror})") from None
+
+
+def _migrate(settings: Settings) -> int:
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.store.database import migrate as migrate_database  # noqa: PLC0415
+
+    migration = asyncio.run(migrate_database(settings.effective_database_url))
+    was = migration.before or "not there"
+    typer.echo(f"The database's schema was {was} and is {migration.after} now.")
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot import __main__ as command
+from bot.__main__ import main
+from bot.errors import EngineFailed, SecondInstance
+from tests.logging_state import logging_as_before
+from tests.test_settings import WRONG_ENVIRONMENTS
+
+ROOT = Path(command.__file__).parents[1]
+NOTICE = (
+    "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
+)
+TOKEN = "MTA1NTU1NTU1NTU1NTU1NTU1.Gx0aBc.a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5"
+
+
+@pytest.fixture
+def trinity(monkeypatch, capsys, tmp_path):
+    """Run the command in an empty folder; returns its exit status, its output and its errors."""
+    for name in [name for name in os.environ if name.startswith(("TRINITY_", "DISCORD_", "HF_TOKEN"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    mask = os.umask(0o077)
+    os.umask(mask)
+
+    def run(*arguments, **environ):
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["trinity", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    with logging_as_before():
+        yield run
+    os.umask(mask)
+
+
+def run_trinity(*arguments, cwd, stdin=subprocess.DEVNULL, **environ):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRINITY_", "DISCORD_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        cwd=cwd,
+        env=kept | environ,
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_version_carries_the_notice_that_the_licence_asks_for(trinity):
+    status, output, _ = trinity("--version")
+
+    assert status == 0
+    assert NOTICE in output
+    assert NOTICE in (ROOT / "README.md").read_text()
+
+
+def test_help_lists_the_commands(trinity):
+    status, output, _ = trinity("--help")
+
+    assert status == 0
+    assert all(f"\n  {name} " in output for name in ("run", "chat", "migrate"))
+
+
+@pytest.mark.parametrize("arguments", [("answer",), ("--loud",), ("run", "now")])
+def test_misuse_is_exit_status_2(trinity, arguments):
+    status, output, errors = trinity(*arguments)
+
+    assert (status, output) == (2, "")
+    assert "Error" in errors
+
+
+@pytest.mark.parametrize(("name", "environ"), WRONG_ENVIRONMENTS)
+def test_wrong_setting_is_one_line_and_exit_status_78(trinity, name, environ):
+    status, output, errors = trinity("run", **environ)
+
+    assert (status, output) == (78, "")
+    assert errors.startswith(f"trinity: {name}: ")
+    assert errors.count("\n") == 1
+
+
+def test_run_without_a_token_names_the_setting(trinity):
+    status, _, errors = trinity("run")
+
+    assert status == 78
+    assert errors.startswith("trinity: DISCORD_BOT_TOKEN: is not set;")
+    assert errors.count("\n") == 1
+
+
+def test_secret_in_a_readable_env_file_is_refused(trinity, tmp_path):
+    (tmp_path / ".env").write_text(f"DISCORD_BOT_TOKEN={TOKEN}\n")
+    (tmp_path / ".env").chmod(0o644)
+
+    status, _, errors = trinity("run")
+
+    assert status == 78
+    assert "chmod 600 .env" in errors
+    assert TOKEN not in errors
+
+
+def test_data_folder_that_cannot_be_written_is_named(trinity, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    reader, writer = os.pipe()
+    os.write(writer, b"hello\n")
+    os.close(writer)
+
+    with os.fdopen(reader) as piped:
+        monkeypatch.setattr(sys, "stdin", piped)
+        status, _, errors = trinity("chat", TRINITY_DATA_DIR=str(tmp_path / "file" / "data"))
+
+    assert status == 78
+    assert errors.startswith("trinity: TRINITY_DATA_DIR: nothing can be written into that folder")
+
+
+def test_migrate_makes_a_database_for_its_owner_alone(trinity, tmp_path):
+    first = trinity("migrate", TRINITY_DATA_DIR="kept")
+    second = trinity("migrate", TRINITY_DATA_DIR="kept")
+
+    assert first[0] == second[0] == 0
+    assert "was not there and is" in first[1]
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "kept").iterdir()} == {0o600}
+
+
+def test_database_that_is_not_ours_is_one_line(trinity, tmp_path):
+    (tmp_path / "notes.txt").write_text("no database" * 1000)
+
+    status, _, errors = trinity("migrate", TRINITY_DATABASE_URL=f"sqlite:///{tmp_path}/notes.txt")
+
+    assert status == 78
+    assert errors.startswith("trinity: ")
+    assert errors.count("\n") == 1
+
+
+def failing(error):
+    def action():
+        raise error
+
+    return action
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (EngineFailed("lost"), 70),
+        (SecondInstance("another one runs"), 75),
+        (KeyboardInterrupt(), 130),
+        (ValueError(f"Bot {TOKEN}\nsecond line"), 70),
+    ],
+)
+def test_error_becomes_an_exit_status(trinity, error, status):
+    command.cli.command("fail")(lambda: command.end_with(failing(error)))
+    try:
+        ended, output, errors = trinity("fail")
+    finally:
+        command.cli.registered_commands.pop()
+
+    assert (ended, output) == (status, "")
+    assert TOKEN not in errors
+    assert all(line.startswith(("trinity: ", "20")) for line in errors.splitlines())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("run",)])
+def test_what_needs_no_model_loads_no_torch(tmp_path, arguments):
+    code = (
+        "import sys\n"
+        "from bot.__main__ import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(sorted({'torch', 'transformers', 'discord', 'sqlalchemy'} & set(sys.modules)))"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_module_runs_as_the_command(tmp_path):
+    ended = run_trinity("run", cwd=tmp_path, TRINITY_SEED="x")
+
+    assert ended.returncode == 78
+    assert ended.stderr == "trinity: TRINITY_SEED: has to be a whole number\n"
