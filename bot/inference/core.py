@@ -7,51 +7,23 @@ it is dropped. Plain Python, no torch: the model runner is given.
 
 import logging
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.errors import EngineFailed, PromptTooLong, RequestFailed, UserError
+from bot.errors import EngineFailed, PromptTooLong, RequestFailed
 from bot.inference.block_manager import BlockManager, CacheScope
 from bot.inference.containment import halves, is_sticky
-from bot.inference.engine import Counters, FinishReason, Request
+from bot.inference.engine import Request
+from bot.inference.flight import Flight, take_off
+from bot.inference.outputs import Output, Snapshot
 from bot.inference.scheduler import Batch, Limits, Scheduler
 from bot.inference.sequence import Sequence
-from bot.inference.step import DecodeStep, ModelRunner, PendingTokens, PrefillStep, SampledToken
+from bot.inference.step import ModelRunner, SampledToken
 
 log = logging.getLogger(__name__)
 
 DEFAULT_EOS_TOKEN_IDS = frozenset({2})
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What one step brought for one request. The last output has a finish reason and counters, or an error."""
-
-    request_id: int
-    token_ids: tuple[int, ...] = ()
-    finish_reason: FinishReason | None = None
-    counters: Counters | None = None
-    error: UserError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The engine's state at one moment, and its totals since it started."""
-
-    num_waiting: int = 0
-    num_running: int = 0
-    num_blocks: int = 0
-    num_available_blocks: int = 0
-    """Blocks that no running sequence holds."""
-    num_findable_blocks: int = 0
-    """Blocks that a later prompt could start from."""
-    total_requests: int = 0
-    total_failed: int = 0
-    total_aborted: int = 0
-    total_prompt_tokens: int = 0
-    total_cached_tokens: int = 0
-    total_new_tokens: int = 0
-    total_preemptions: int = 0
 
 
 @dataclass(slots=True)
@@ -62,30 +34,6 @@ class _Totals:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     new_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One sequence's share in a launched step, as things stood at its launch."""
-
-    sequence: Sequence
-    incarnation: int
-    slot: int
-    is_sampling: bool
-
-    @property
-    def is_current(self) -> bool:
-        """Nothing has made its token worthless since."""
-        return not self.sequence.is_finished and self.incarnation == self.sequence.incarnation
-
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A launched step, to be read back."""
-
-    pending: PendingTokens
-    is_decode: bool
-    parts: tuple[_Part, ...]
 
 
 class EngineCore:
@@ -111,8 +59,10 @@ class EngineCore:
         self._eos_token_ids = eos_token_ids
         self._clock = clock
         self._sequences: dict[int, Sequence] = {}
-        self._in_flight: list[_Flight] = []
+        self._in_flight: list[Flight] = []
         self._outputs: list[Output] = []
+        self._unbegun: set[int] = set()
+        """Requests of which nothing was handed out yet."""
         self._totals = _Totals()
 
     @property
@@ -139,12 +89,14 @@ class EngineCore:
         )
         self.scheduler.add(sequence)
         self._sequences[request_id] = sequence
+        self._unbegun.add(request_id)
         self._totals.requests += 1
 
     def abort(self, request_id: int) -> None:
         """End a request whose reader has left; an unknown or finished one is no mistake."""
         if sequence := self._sequences.get(request_id):
             self._totals.aborted += 1
+            self._unbegun.discard(request_id)
             self._close(sequence)
 
     def forget(self, owner: str) -> None:
@@ -164,10 +116,7 @@ class EngineCore:
         landed, self._in_flight = self._in_flight, launched
         for flight in landed:
             self._collect(flight)
-        if self.scheduler.is_bursting:
-            return []  # an answer isn't begun before it can go on
-        outputs, self._outputs = self._outputs, []
-        return outputs
+        return self._take_outputs()
 
     def snapshot(self) -> Snapshot:
         """The present state and the totals."""
@@ -187,18 +136,30 @@ class EngineCore:
             total_preemptions=self.scheduler.num_preemptions,
         )
 
-    def _launch(self, batch: Batch) -> list[_Flight]:
+    def _take_outputs(self) -> list[Output]:
+        """What can be handed out: an answer doesn't begin before it can go on, which is when a burst is over."""
+        outputs, self._outputs = self._outputs, []
+        if self.scheduler.is_bursting:
+            self._outputs = [output for output in outputs if output.request_id in self._unbegun]
+            outputs = [output for output in outputs if output.request_id not in self._unbegun]
+        self._unbegun.difference_update(output.request_id for output in outputs)
+        return outputs
+
+    def _launch(self, batch: Batch) -> list[Flight]:
         try:
             pending = self._runner.launch(batch.step)
         except Exception as error:
-            _raise_if_lost(error)
-            return self._launch_in_halves(batch, error)
-        flight = _Flight(pending, isinstance(batch.step, DecodeStep), _parts(batch))
-        self.scheduler.launched(batch)
-        return [flight]
+            failure = _contained(error)
+        else:
+            flight = take_off(batch, pending)
+            self.scheduler.launched(batch)
+            for sequence in batch.sequences:
+                sequence.began_at = sequence.began_at or self._clock()
+            return [flight]
+        return self._launch_in_halves(batch, failure)
 
-    def _launch_in_halves(self, batch: Batch, error: Exception) -> list[_Flight]:
-        flights: list[_Flight] = []
+    def _launch_in_halves(self, batch: Batch, error: Exception) -> list[Flight]:
+        flights: list[Flight] = []
         smaller = halves(batch, error)
         if not smaller:
             self._fail(batch.sequences[0], error)
@@ -207,22 +168,20 @@ class EngineCore:
                 flights += self._launch(half)
         return flights
 
-    def _collect(self, flight: _Flight) -> None:
-        sampling = [part for part in flight.parts if part.is_sampling]
+    def _collect(self, flight: Flight) -> None:
         try:
-            tokens = flight.pending.collect()
-            _check_slots(sampling, tokens)
+            landed = flight.collect()
         except Exception as error:
-            _raise_if_lost(error)
-            self._retry_alone(flight, error)
+            self._retry_alone(flight, _contained(error))
             return
-        for part, token in zip(sampling, tokens, strict=True):
-            if part.is_current:
-                self._receive(part.sequence, token)
-        if flight.is_decode and len(sampling) == 1:
-            sampling[0].sequence.is_suspect = False
+        for part, token in landed:
+            if not part.is_current:
+                continue
+            if flight.is_decode and len(flight.parts) == 1:
+                part.sequence.is_suspect = False
+            self._receive(part.sequence, token)
 
-    def _retry_alone(self, flight: _Flight, error: Exception) -> None:
+    def _retry_alone(self, flight: Flight, error: Exception) -> None:
         """A step failed after its launch, so it may have gone wrong for everyone in it."""
         sequences = [part.sequence for part in flight.parts if part.is_current]
         if len(flight.parts) == 1:
@@ -281,22 +240,13 @@ def check_request(request: Request, max_sequence_tokens: int) -> None:
         raise ValueError("max_new_tokens has to be at least 1")
 
 
-def _raise_if_lost(error: Exception) -> None:
+def _contained(error: Exception) -> Exception:
+    """The error, fit to be kept: the tensors of the frames it came through are let go.
+
+    Raises:
+        EngineFailed: it is none that stays with a request.
+    """
     if is_sticky(error):
         raise EngineFailed(f"The GPU is lost: {error}") from error
-
-
-def _parts(batch: Batch) -> tuple[_Part, ...]:
-    is_sampling = [True] * len(batch.sequences)
-    if isinstance(batch.step, PrefillStep):
-        is_sampling = [chunk.is_last for chunk in batch.step.chunks]
-    return tuple(
-        _Part(sequence, sequence.incarnation, sequence.slot, samples)
-        for sequence, samples in zip(batch.sequences, is_sampling, strict=True)
-    )
-
-
-def _check_slots(sampling: list[_Part], tokens: list[SampledToken]) -> None:
-    expected, got = [part.slot for part in sampling], [token.slot for token in tokens]
-    if expected != got:
-        raise RuntimeError(f"the model runner returned tokens of slots {got}, not {expected}")
+    traceback.clear_frames(error.__traceback__)
+    return error

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from bot.errors import EngineError, EngineFailed, EngineOverloaded, EngineUnavailable
-from bot.inference.core import Snapshot, check_request
+from bot.inference.core import check_request
 from bot.inference.engine import Delta, Request
 from bot.inference.messages import (
     Abort,
@@ -29,6 +29,7 @@ from bot.inference.messages import (
     StepResults,
     Submit,
 )
+from bot.inference.outputs import Snapshot
 from bot.inference.scheduler import Limits
 from bot.inference.stream import Stream
 from bot.inference.watchdog import Watchdog

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from bot.inference.core import DEFAULT_EOS_TOKEN_IDS, Snapshot
+from bot.inference.core import DEFAULT_EOS_TOKEN_IDS
 from bot.inference.engine import Delta, Request
+from bot.inference.outputs import Snapshot
 from bot.inference.step import ModelRunner
 
 ReportProgress = Callable[[int, int], None]

@@ -46,7 +46,8 @@ class Sequence:
     is_finished: bool = False
 
     num_cached_tokens: int = 0
-    admitted_at: float | None = None
+    began_at: float | None = None
+    """When its first step was launched."""
     first_token_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -128,7 +129,7 @@ class Sequence:
             num_prompt_tokens=self.num_prompt_tokens,
             num_cached_tokens=self.num_cached_tokens,
             num_new_tokens=self.num_new_tokens,
-            queued_seconds=(now if self.admitted_at is None else self.admitted_at) - self.submitted_at,
+            queued_seconds=(now if self.began_at is None else self.began_at) - self.submitted_at,
             first_token_seconds=0.0 if self.first_token_at is None else self.first_token_at - self.submitted_at,
             total_seconds=now - self.submitted_at,
         )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from bot.errors import EngineUnavailable, TrinityError
-from bot.inference.core import EngineCore, Output, Snapshot
+from bot.inference.core import EngineCore
 from bot.inference.detokenizer import Detokenizer, TokenTexts
 from bot.inference.engine import Delta
 from bot.inference.messages import (
@@ -27,6 +27,7 @@ from bot.inference.messages import (
     Stop,
     Submit,
 )
+from bot.inference.outputs import Output, Snapshot
 from bot.inference.scheduler import Limits
 from bot.inference.watchdog import Watchdog
 
