@@ -102,8 +102,6 @@ def _judge_channel(channel: Channel, bot: BotAccount, expected: Expectation, ver
     first_parts: list[tuple[int, int]] = []
     for message in channel.messages:
         parts = shown.pop(message.id, [])
-        if message.author is bot.user:
-            continue
         if not is_eligible(message, bot):
             verdict.problems += list(_judge_uncalled(message, parts, bot, expected))
             continue

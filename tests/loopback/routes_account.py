@@ -126,7 +126,15 @@ async def _get_member(call: Call) -> web.Response:
     return json_answer(member_json(member))
 
 
+async def _get_gateway(call: Call) -> web.Response:
+    url = f"ws://{call.request.host}/"
+    start = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+    return json_answer({"url": url, "shards": 1, "session_start_limit": start})
+
+
 ROUTES = [
+    ("GET", "/gateway", _get_gateway),
+    ("GET", "/gateway/bot", _get_gateway),
     ("GET", "/users/@me", _get_me),
     ("GET", "/users/{user}", _get_user),
     ("POST", "/users/@me/channels", _open_dm),

@@ -60,7 +60,7 @@ async def test_a_reset_leaves_the_caller_in_doubt(server: LoopbackDiscord, chann
 async def test_a_delay_holds_one_channel_only(server: LoopbackDiscord, client: PlainClient):
     slow, fast = server.channel("slow"), server.channel("fast")
     await server.wait_until(lambda: client.get_channel(fast.id))
-    server.faults.add(Delay(0.3), channel=slow)
+    server.faults.add(Delay(0.1), channel=slow)
     server.faults.add(Hang(), channel=slow, method="GET")
 
     late = asyncio.create_task(client.get_channel(slow.id).send("late", suppress_embeds=True))
@@ -68,20 +68,20 @@ async def test_a_delay_holds_one_channel_only(server: LoopbackDiscord, client: P
     assert slow.messages == []
     await late
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(client.fetch_channel(slow.id), 0.5)
+        await asyncio.wait_for(client.fetch_channel(slow.id), 0.2)
 
     assert [channel.visible_messages()[0].content for channel in (fast, slow)] == ["soon", "late"]
 
 
 async def test_a_planned_429_is_waited_out(server: LoopbackDiscord, channel: discord.TextChannel):
-    server.faults.add(RateLimited(0.3), **CREATE, nth=1)
-    server.faults.add(RateLimited(0.3, global_=True), **CREATE, nth=3)
+    server.faults.add(RateLimited(0.1), **CREATE, nth=1)
+    server.faults.add(RateLimited(0.1, global_=True), **CREATE, nth=3)
 
     began = time.monotonic()
     await channel.send("one", suppress_embeds=True)
     await channel.send("two", suppress_embeds=True)
 
-    assert time.monotonic() - began >= 0.6
+    assert time.monotonic() - began >= 0.2
     assert server.journal.statuses()[429] == 2
     assert server.limits.num_invalid_requests == 2
     assert server.violations == []
@@ -90,13 +90,13 @@ async def test_a_planned_429_is_waited_out(server: LoopbackDiscord, channel: dis
 async def test_cloudflares_429_is_raised_at_once_and_stays_a_while(
     server: LoopbackDiscord, channel: discord.TextChannel
 ):
-    server.faults.add(CloudflareBan(0.3), **CREATE, nth=1)
+    server.faults.add(CloudflareBan(0.2), **CREATE, nth=1)
 
     for _ in range(2):
         with pytest.raises(discord.HTTPException) as banned:
             await channel.send("one")
         assert banned.value.status == 429
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.2)
     await channel.send("two", suppress_embeds=True)
 
     assert [call.refusal for call in server.journal.calls if call.method == "POST"] == ["fault", "cloudflare", None]

@@ -75,7 +75,8 @@ async def test_every_way_of_being_wrong_is_seen(server: LoopbackDiscord, client:
     await bot.says(twice, "once more", "a1.0")
     await bot.says(wrong, "nonsense")
     await bot.says(uncalled, "you called?")
-    await bot.says(robo, "boop")
+    boop = await bot.says(robo, "boop")
+    await bot.says(server.world.messages[boop.id], "talking to myself")
     await bot.says(half, "half of it ▌")
     await bot.says(late, "late")
     await bot.says(early, "early", allowed_mentions=discord.AllowedMentions(users=True))
@@ -91,6 +92,7 @@ async def test_every_way_of_being_wrong_is_seen(server: LoopbackDiscord, client:
         "reads 'nonsense', not 'right'",
         "uncalled' was not meant for the bot",
         "Robo: '<@",
+        "Trinity: 'boop' was not meant for the bot",
         "left unfinished",
         "not in the order",
         "allowed_mentions",
