@@ -13,7 +13,8 @@ context.configure(
     target_metadata=metadata,
     compare_type=True,
     compare_server_default=True,
-    # SQLite alters a table by copying it.
+    # SQLite alters a table by copying it. A migration that does so passes
+    # table_kwargs={"sqlite_autoincrement": True}, or ids of deleted rows are used again.
     render_as_batch=True,
 )
 context.run_migrations()

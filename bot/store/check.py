@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bot.errors import DatabaseBusy, DatabaseUnusable
 from bot.store.failures import WHAT_TO_DO, translate
-from bot.store.sqlite import APPLICATION_ID, open_read_only, sidecar
+from bot.store.files import sidecar
+from bot.store.sqlite import APPLICATION_ID, open_read_only
 from bot.store.tables import SCHEMA_VERSION
 
 # https://sqlite.org/fileformat2.html, sections 1.3 and 4.1
@@ -26,8 +27,10 @@ _LOG_HEADER_BYTES = 32
 _LOG_MAGIC = (0x377F0682, 0x377F0683)
 
 
-def check_file(file: Path) -> str | None:
+def check_file(file: Path, *, newest: str = SCHEMA_VERSION, for_writing: bool = True) -> str | None:
     """Return the schema version of a database file that can be used; None where there is no file yet.
+
+    `newest` is the newest schema that is known. A backup need not be writable to be read.
 
     Raises:
         DatabaseUnusable: it can't be used; the file is untouched.
@@ -37,18 +40,19 @@ def check_file(file: Path) -> str | None:
         _refuse_log_without_database(file)
         return None
     _refuse_unless_ours(file)
-    _refuse_unless_writable(file)
+    if for_writing:
+        _refuse_unless_writable(file)
     _refuse_foreign_log(sidecar(file, "-wal"))
     version = _read_version(file)
-    refuse_newer(version, str(file))
+    refuse_newer(version, str(file), newest)
     return version
 
 
-def refuse_newer(version: str | None, name: str) -> None:
+def refuse_newer(version: str | None, name: str, newest: str = SCHEMA_VERSION) -> None:
     """Raise `DatabaseUnusable` if the database called `name` has a schema that this Trinity doesn't know."""
-    if version is not None and version > SCHEMA_VERSION:
+    if version is not None and version > newest:
         raise DatabaseUnusable(
-            f"{name} has schema {version} and is from a newer Trinity; this one knows schemas up to {SCHEMA_VERSION}. "
+            f"{name} has schema {version} and is from a newer Trinity; this one knows schemas up to {newest}. "
             "Start the newer Trinity, or restore a backup that is as old as this one."
         )
 
@@ -79,6 +83,8 @@ def _refuse_unless_ours(file: Path) -> None:
         raise DatabaseUnusable(f"{file} is empty (0 bytes), which Trinity never leaves behind. {WHAT_TO_DO}")
     if not header.startswith(_MAGIC):
         raise DatabaseUnusable(f"{file} is not an SQLite database. {WHAT_TO_DO}")
+    if len(header) < _HEADER_BYTES:
+        raise DatabaseUnusable(f"{file} is truncated. {WHAT_TO_DO}")
     if header[_APPLICATION_ID_OFFSET:][:4] != APPLICATION_ID.to_bytes(4, "big"):
         raise DatabaseUnusable(f"{file} is an SQLite database, but not Trinity's. Name another file.")
 

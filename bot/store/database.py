@@ -67,7 +67,7 @@ class Database:
         Raises:
             StoreError: translated from whatever went wrong.
         """
-        return await _outlast_cancel(self._transact(work, READ), self._running)
+        return await outlast_cancel(self._transact(work, READ), self._running)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a writing transaction, committed when it returns and rolled back when it raises.
@@ -82,19 +82,19 @@ class Database:
         asked_at = time.monotonic()
         async with self._write_lock:
             self._refuse_if_locked_since(asked_at)
-            return await _outlast_cancel(self._transact(work, WRITE), self._running)
+            return await outlast_cancel(self._transact(work, WRITE), self._running)
 
     async def erase_traces(self) -> bool:
         """Empty SQLite's log, which may still hold what was deleted; False if another process keeps it from that."""
         async with self._write_lock:
             truncation = self._transact(lambda connection: connection.run_sync(truncate_log), NO_TRANSACTION)
-            return await _outlast_cancel(truncation, self._running)
+            return await outlast_cancel(truncation, self._running)
 
     async def close(self) -> None:
         """Wait for running transactions, then close every connection and its thread."""
         if self._running:
             await asyncio.wait(self._running)
-        await _outlast_cancel(self.engine.dispose(), self._running)
+        await outlast_cancel(self.engine.dispose(), self._running)
 
     def _refuse_if_locked_since(self, asked_at: float) -> None:
         # Who waited while another one's patience ran out has waited long enough: not each in turn another 5 s.
@@ -142,7 +142,7 @@ async def migrate(url: str) -> Migration:
     """
     file = database_file(url)
     if file is not None:
-        return await _outlast_cancel(asyncio.to_thread(prepare_file, file), set())
+        return await outlast_cancel(asyncio.to_thread(prepare_file, file))
     engine = build_engine(url)
     try:
         with translated_failures():
@@ -161,11 +161,16 @@ def _migrate_server(connection: Connection) -> Migration:
     return Migration(before, SCHEMA_VERSION)
 
 
-async def _outlast_cancel(work: Coroutine[Any, Any, T], tasks: set[asyncio.Task[Any]]) -> T:
+async def outlast_cancel(work: Coroutine[Any, Any, T], running: set[asyncio.Task[Any]] | None = None) -> T:
+    """Run `work` to its end, come what may; a cancel is raised after it, and `was_committed` tells how it ended.
+
+    While it runs, its task is in `running`.
+    """
     # Not in a TaskGroup: that would cancel the work together with its asker.
     task = asyncio.create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
+    if running is not None:
+        running.add(task)
+        task.add_done_callback(running.discard)
     is_cancelled = False
     while not task.done():
         try:

@@ -1,5 +1,6 @@
 """The store's border: what drivers and operating system raise becomes an error of `bot.errors` here."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ def translate(error: Exception) -> StoreError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if isinstance(cause, sqlite3.Error):
         return _translate_sqlite(cause)
+    if isinstance(cause, (PermissionError, NotADirectoryError)) or getattr(cause, "errno", None) == errno.EROFS:
+        return DatabaseUnusable(f"The database can't be used: {cause}.")
     if isinstance(cause, OSError):
         return DatabaseBusy(f"The database can't be reached: {cause.strerror or cause}.")
     if str(getattr(cause, "sqlstate", None) or "").startswith(_SQLSTATE_PASSING):

@@ -4,13 +4,8 @@ A new SQLite database is built under another name and renamed when it is complet
 database or a whole one. Two processes that start together take turns by a lock on the folder, which leaves no file.
 """
 
-import fcntl
 import logging
-import os
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,15 +14,15 @@ from alembic.config import Config
 from sqlalchemy import Connection, inspect, text
 
 import bot
-from bot.errors import DatabaseBusy, DatabaseUnusable, StoreError
+from bot.errors import StoreError
 from bot.store.check import check_file
 from bot.store.failures import translated_failures
-from bot.store.sqlite import build_migration_engine, sidecar
+from bot.store.files import create_empty_file, create_private_folder, folder_lock, sync_folder
+from bot.store.sqlite import build_migration_engine
 from bot.store.tables import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
 
-_FOLDER_LOCK_SECONDS = 30.0
 # Alembic keeps the migration that runs in globals of its own.
 _alembic_turn = threading.Lock()
 
@@ -62,9 +57,9 @@ def prepare_file(file: Path, folder: Path | None = None, version: str = SCHEMA_V
         DatabaseBusy: it is locked.
     """
     folder = folder or migrations_folder()
-    _create_private_folder(file.parent)
-    with _folder_lock(file.parent), translated_failures():
-        before = check_file(file)
+    create_private_folder(file.parent)
+    with folder_lock(file.parent), translated_failures():
+        before = check_file(file, newest=version)
         if before is None:
             _create(file, folder, version)
         elif before < version:
@@ -74,19 +69,19 @@ def prepare_file(file: Path, folder: Path | None = None, version: str = SCHEMA_V
 
 
 def run_migrations(connection: Connection, folder: Path, version: str) -> None:
-    """Migrate up or down to `version`, inside the transaction that the connection is in.
+    """Migrate up or down to `version` ("base" is an empty database), inside the transaction the connection is in.
 
     Alembic needs no event loop of its own: an async connection passes this to its `run_sync`.
     """
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
-    current = read_version(connection)
+    is_newer = (read_version(connection) or "") > version
     with _alembic_turn:
-        if current is None or current < version:
-            command.upgrade(config, version)
-        elif current > version:
+        if is_newer or version == "base":
             command.downgrade(config, version)
+        else:
+            command.upgrade(config, version)
 
 
 def read_version(connection: Connection) -> str | None:
@@ -98,12 +93,10 @@ def read_version(connection: Connection) -> str | None:
 
 def _create(file: Path, folder: Path, version: str) -> None:
     new = file.with_name(file.name + ".new")
-    for leftover in (new, sidecar(new, "-journal"), sidecar(new, "-wal"), sidecar(new, "-shm")):
-        leftover.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    create_empty_file(new)
     _migrate_file(new, folder, version)
     new.replace(file)
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
 def _migrate_file(file: Path, folder: Path, version: str) -> None:
@@ -126,44 +119,3 @@ def _make_private(file: Path) -> None:
         file.chmod(0o600)
     except PermissionError:
         log.warning("%s is readable by others and belongs to another user; chmod 600 is advised", file)
-
-
-def _create_private_folder(folder: Path) -> None:
-    try:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        for path in reversed(missing):
-            path.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise DatabaseUnusable(f"The database's folder {folder} can't be created: {error.strerror}.") from error
-
-
-@contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise DatabaseUnusable(f"The database's folder {folder} can't be opened: {error.strerror}.") from error
-    try:
-        _wait_for_lock(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _wait_for_lock(descriptor: int) -> None:
-    deadline = time.monotonic() + _FOLDER_LOCK_SECONDS
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise DatabaseBusy("Another process has been preparing the database for 30 seconds.") from None
-            time.sleep(0.02)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -64,11 +64,6 @@ def database_file(url: str) -> Path | None:
     return Path(str(parsed.database)).absolute()
 
 
-def sidecar(file: Path, suffix: str) -> Path:
-    """The path of the log (`-wal`) or its index (`-shm`) that SQLite keeps beside a database."""
-    return file.with_name(file.name + suffix)
-
-
 def build_engine(url: str) -> AsyncEngine:
     """An engine for either kind of database; every pooled SQLite connection gets the pragmas above."""
     parsed = parse_url(url)

@@ -1,0 +1,131 @@
+"""Copies of an SQLite database, made while it is in use and checked before they count.
+
+`VACUUM INTO` reads one state of the database, waits for no writer and keeps none waiting, and leaves out what was
+deleted. A backup holds nothing that a reset hid. PostgreSQL has tools of its own.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from bot.errors import DatabaseBusy, DatabaseUnusable
+from bot.store.check import check_file, is_ours
+from bot.store.database import outlast_cancel
+from bot.store.failures import translate, translated_failures
+from bot.store.files import create_empty_file, create_private_folder, folder_lock, sidecar, sync_folder
+from bot.store.instance import hold_database_file
+from bot.store.sqlite import BUSY_TIMEOUT_SECONDS, database_file, open_read_only
+
+
+async def backup(url: str, file: Path) -> None:
+    """Write a checked copy of the database to `file`, whole or not at all; a backup of that name is replaced.
+
+    Raises:
+        DatabaseUnusable: there is no database, it is corrupt, or `file` is something else than a backup.
+        DatabaseBusy: the database is locked, or the disk is full.
+    """
+    await outlast_cancel(asyncio.to_thread(_backup, _require_file(url), file))
+
+
+async def restore(file: Path, url: str) -> Path | None:
+    """Put a checked copy of the backup `file` in the database's place; returns where the old one was kept, if any.
+
+    Raises:
+        DatabaseUnusable: `file` is no whole backup that this Trinity can read; nothing was changed.
+        SecondInstance: a daemon runs on the database.
+        DatabaseBusy: another process has the database open, or the disk is full.
+    """
+    return await outlast_cancel(asyncio.to_thread(_restore, file, _require_file(url)))
+
+
+def _require_file(url: str) -> Path:
+    file = database_file(url)
+    if file is None:
+        raise DatabaseUnusable("This is for SQLite; use pg_dump and pg_restore for PostgreSQL.")
+    return file
+
+
+def _backup(database: Path, file: Path) -> None:
+    file = file.absolute()
+    with translated_failures():
+        if check_file(database) is None:
+            raise DatabaseUnusable(f"There is no database {database}.")
+        if file.exists() and (not file.is_file() or file.samefile(database) or not is_ours(file)):
+            raise DatabaseUnusable(f"{file} is not a backup, and is not overwritten. Name another file.")
+        with closing(_connect(database)) as source, _checked_copy(source, sidecar(file, ".new")) as copy:
+            copy.replace(file)
+        sync_folder(file.parent)
+
+
+def _restore(file: Path, database: Path) -> Path | None:
+    file = file.absolute()
+    create_private_folder(database.parent)
+    with hold_database_file(database), folder_lock(database.parent), translated_failures():
+        if check_file(file, for_writing=False) is None:
+            raise DatabaseUnusable(f"There is no backup {file}.")
+        with closing(_open_backup(file)) as source, _checked_copy(source, sidecar(database, ".new")) as copy:
+            kept = _keep_aside(database)
+            copy.replace(database)
+        sync_folder(database.parent)
+    return kept
+
+
+@contextmanager
+def _checked_copy(source: sqlite3.Connection, copy: Path) -> Iterator[Path]:
+    """A copy, whole and on the disk; removed if the block leaves it where it is."""
+    create_empty_file(copy)
+    try:
+        source.execute("VACUUM INTO ?", (str(copy),))
+        with closing(_connect(copy)) as connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("DELETE FROM messages WHERE hidden_at IS NOT NULL")
+            _refuse_unless_whole(connection)
+        with copy.open("rb") as stream:
+            os.fsync(stream.fileno())
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+        sidecar(copy, "-journal").unlink(missing_ok=True)
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(file.as_uri() + "?mode=rw", uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+
+
+def _open_backup(file: Path) -> sqlite3.Connection:
+    # A backup has no log; another copy of a database may have one, and that is read as well.
+    return open_read_only(file, is_unused=not sidecar(file, "-wal").exists())
+
+
+def _refuse_unless_whole(connection: sqlite3.Connection) -> None:
+    problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if problem != "ok" or connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
+        raise DatabaseUnusable("The copy came out corrupt, so its source is; nothing was changed.")
+
+
+def _keep_aside(database: Path) -> Path | None:
+    """Give whatever lies in the database's place a second name, so that the place is never empty."""
+    if not database.exists():
+        return None
+    _fold_log(database)
+    kept = sidecar(database, datetime.now().astimezone().strftime(".before-restore-%Y%m%d-%H%M%S-%f"))
+    os.link(database, kept)
+    for suffix in ("-wal", "-shm"):
+        if sidecar(database, suffix).exists():
+            sidecar(database, suffix).rename(sidecar(kept, suffix))
+    return kept
+
+
+def _fold_log(database: Path) -> None:
+    """Move the log into the database; that needs it to be nobody else's, and a damaged one keeps its log."""
+    try:
+        with closing(_connect(database)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        if isinstance(translate(error), DatabaseBusy):
+            raise DatabaseBusy("Another process has the database open. Stop it first.") from error

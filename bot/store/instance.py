@@ -1,0 +1,75 @@
+"""One daemon per Discord token and per database: locks that the kernel frees, however the process ends.
+
+Each has its own lock, because either alone in common is wrong: two daemons on one token answer everything twice, and
+two on one database answer each other's questions. The files stay; only the lock on them means something.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+from bot.errors import DatabaseUnusable, SecondInstance
+from bot.store.files import create_private_folder, sidecar
+from bot.store.sqlite import database_file
+
+
+@contextmanager
+def hold_instance(url: str, token: str, folder: Path) -> Iterator[None]:
+    """Be the only daemon on this token and on this database; `folder` is the data folder.
+
+    Raises:
+        SecondInstance: another process is.
+    """
+    with ExitStack() as locks:
+        locks.enter_context(_hold_database(url, folder))
+        locks.enter_context(_hold(folder / f"token-{_digest(token)}.lock", "with this Discord token"))
+        yield
+
+
+@contextmanager
+def hold_database_file(file: Path) -> Iterator[None]:
+    """Be the only daemon on this SQLite file; the lock lies beside it.
+
+    Raises:
+        SecondInstance: another process is.
+    """
+    with _hold(sidecar(file.resolve(), ".lock"), "on this database"):
+        yield
+
+
+def _hold_database(url: str, folder: Path) -> AbstractContextManager[None]:
+    file = database_file(url)
+    if file is not None:
+        return hold_database_file(file)
+    return _hold(folder / f"database-{_digest(url)}.lock", "on this database")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _hold(lock: Path, what: str) -> Iterator[None]:
+    create_private_folder(lock.parent)
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DatabaseUnusable(f"The lock {lock} can't be made: {error.strerror}.") from error
+    try:
+        _take(descriptor, what)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, what: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+        raise SecondInstance(f"Another Trinity already runs {what} (process {holder}). Stop it first.") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
