@@ -6,6 +6,10 @@ async with LoopbackDiscord() as server:
     question = await alice.says(general, "hello", mention=True)
     answer = await general.answer_to(question)
     judge(server).require(turns=1)
+
+`server.faults` plans failures of requests and of the gateway, `server.gateway` and `server.world` make things happen at
+once (drops, lost permissions, deleted channels), `server.journal` holds what was done and `server.violations` which
+rules were broken. `Rules` shortens or widens every limit. `separate_process` runs it all outside the test's process.
 """
 
 from tests.loopback.accounts import BotAccount
