@@ -110,7 +110,7 @@ class AnswerWriter:
         if window.was_trimmed and await self._is_first_trim(conversation, window):
             yield Notice(TRIM_NOTICE)
         request = self._request(question, window, seed)
-        answer = AnswerText(OutputFilter(_speakers(question, conversation)))
+        answer = AnswerText(OutputFilter(_speakers(question, conversation), self._own_name))
         async with aclosing(self._texts(request, answer, stop)) as texts:
             async for text in texts:
                 yield TextDelta(text)
