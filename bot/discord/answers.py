@@ -1,0 +1,242 @@
+"""The questions that are being answered: each has a task, which ends in an answer, in words, or in a later restart.
+
+`_answer` is the one place on the message path where an error is caught; outcomes.py decides what it means. What isn't
+finished when the process ends is taken up by the next one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.chat.chat import Chat
+from bot.chat.conversation import Question
+from bot.chat.events import Finished, Notice, TextDelta
+from bot.discord.limits import NoticeLimiter
+from bot.discord.outcomes import (
+    ANSWERED,
+    CHANNEL_LOST,
+    EXPIRED,
+    REFUSALS,
+    REPLY_DELETED,
+    RESET,
+    SEEN_BEFORE,
+    STORE_FAILURES,
+    WITHDRAWN,
+    Outcome,
+    outcome_of,
+)
+from bot.discord.posts import Posts
+from bot.discord.reply import Reply
+from bot.discord.sender import Sender, growing_pauses
+from bot.discord.typing_indicator import TypingIndicator
+from bot.errors import DiscordError, EngineFailed, StoreError
+from bot.inference.engine import FinishReason
+from bot.store.questions import InboxState, OpenQuestion
+
+log = logging.getLogger(__name__)
+
+OLDEST_ANSWERED = timedelta(minutes=10)
+"""An older question that is found after a restart gets a notice in place of an answer."""
+STOPPED_BY_RESET = "I stopped here, because this conversation was reset."
+_STORE_PATIENCE_SECONDS = 120.0
+
+
+@dataclass(eq=False, slots=True)
+class _Running:
+    """One question on its way to an answer."""
+
+    question: Question
+    reply: Reply
+    is_taken_up: bool
+    is_committed: bool
+    """Whether the inbox has it, so that what becomes of it can be committed."""
+    stop_typing: Callable[[], None] = lambda: None
+    has_begun: bool = False
+    stopped: Outcome | None = None
+    scope: asyncio.Timeout | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def channel_id(self) -> int:
+        return self.question.conversation.channel_id
+
+    def end_typing(self) -> None:
+        self.stop_typing()
+
+    def stop(self, outcome: Outcome) -> None:
+        """End it at once, with this outcome, unless it is ending already."""
+        self.stopped = self.stopped or outcome
+        if self.scope is not None:
+            self.scope.reschedule(asyncio.get_running_loop().time())
+
+
+class Answers:
+    """Starts, stops and drains the tasks that answer questions.
+
+    `engine_failed` gets the error when the engine is lost, so that the process can be replaced.
+    """
+
+    def __init__(self, chat: Chat, sender: Sender, tasks: asyncio.TaskGroup) -> None:
+        self.engine_failed: asyncio.Future[EngineFailed] = asyncio.get_running_loop().create_future()
+        self._chat = chat
+        self._sender = sender
+        self._tasks = tasks
+        self._typing = TypingIndicator(sender, tasks)
+        self._running: dict[int, _Running] = {}
+        self._limiters = {limit: NoticeLimiter(*limit) for limit in (REFUSALS, STORE_FAILURES)}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def begin(self, question: Question, *, note: str = "") -> None:
+        """Answer a question, if it wasn't received before; `note` is shown as a small line above the answer.
+
+        The questions of a channel are received, and get their turns, in the order of these calls.
+        """
+        if question.message_id not in self._running:
+            running = self._enter(question, is_taken_up=False)
+            if note:
+                running.reply.note(note)
+            running.task = self._tasks.create_task(self._answer(running))
+
+    def take_up(self, opened: OpenQuestion) -> None:
+        """Go on with a question that an earlier process left unfinished."""
+        running = self._enter(opened.question, is_taken_up=True)
+        is_too_old = datetime.now(UTC) - opened.question.created_at > OLDEST_ANSWERED
+        # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
+        work = self._close(running, EXPIRED) if is_too_old and opened.answer is None else self._answer(running)
+        running.task = self._tasks.create_task(work)
+
+    def message_deleted(self, message_id: int) -> None:
+        """Stop the answer to a deleted question, and an answer of which a part was deleted."""
+        if message_id in self._running:
+            self._running[message_id].stop(WITHDRAWN)
+        for running in self._running.values():
+            if running.reply.posts.shows(message_id):
+                running.stop(REPLY_DELETED)
+
+    def channel_lost(self, is_lost: Callable[[Question], bool]) -> None:
+        """Stop the answers in channels that are gone."""
+        for running in self._running.values():
+            if is_lost(running.question):
+                running.stop(CHANNEL_LOST)
+
+    async def drain(self, seconds: float) -> None:
+        """Let the answers that were begun finish, for some time; leave all others to the next process."""
+        give_up_at = asyncio.get_running_loop().time() + seconds
+        seen: set[int] = set()
+        for running in self._running.values():
+            if running.channel_id in seen and running.task is not None:
+                running.task.cancel()
+            seen.add(running.channel_id)
+        while any(running.has_begun for running in self._running.values()):
+            remaining = give_up_at - asyncio.get_running_loop().time()
+            if remaining <= 0:
+                break
+            await asyncio.wait(self._running_tasks(), timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
+        for task in self._running_tasks():
+            task.cancel()
+
+    def _running_tasks(self) -> set[asyncio.Task[None]]:
+        return {running.task for running in self._running.values() if running.task is not None}
+
+    def _enter(self, question: Question, *, is_taken_up: bool) -> _Running:
+        posts = Posts(self._chat, self._sender, question)
+        running = _Running(question, Reply(posts, self._sender), is_taken_up, is_committed=is_taken_up)
+        posts.on_first = running.end_typing
+        self._running[question.message_id] = running
+        return running
+
+    def _leave(self, running: _Running) -> None:
+        running.stop_typing()
+        self._running.pop(running.question.message_id, None)
+
+    async def _answer(self, running: _Running) -> None:
+        try:
+            async with asyncio.timeout(0 if running.stopped else None) as running.scope:
+                outcome = await self._receive_and_stream(running)
+        except Exception as error:
+            outcome = running.stopped or outcome_of(error)
+            outcome.log(running.question, error)
+            if isinstance(error, EngineFailed) and not self.engine_failed.done():
+                self.engine_failed.set_result(error)
+        except BaseException:
+            self._leave(running)
+            raise
+        finally:
+            running.scope = None
+        await self._close(running, outcome)
+
+    async def _receive_and_stream(self, running: _Running) -> Outcome:
+        if not running.is_taken_up:
+            # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
+            running.is_committed = await self._chat.receive(running.question)
+            if not running.is_committed:
+                return SEEN_BEFORE
+        running.stop_typing = self._typing.start(running.channel_id)
+        return await self._stream(running)
+
+    async def _stream(self, running: _Running) -> Outcome:
+        outcome = ANSWERED
+        async with aclosing(self._chat.reply(running.question)) as events, running.reply.growing():
+            async for event in events:
+                if not running.has_begun:
+                    running.has_begun = True
+                    if running.is_taken_up:
+                        await running.reply.posts.take_up()
+                match event:
+                    case TextDelta(text):
+                        running.reply.write(text)
+                    case Notice(text):
+                        running.reply.note(text)
+                    case Finished(FinishReason.ABORTED):
+                        running.reply.note(STOPPED_BY_RESET)
+                        outcome = RESET
+            await running.reply.finish()
+        return outcome
+
+    async def _close(self, running: _Running, outcome: Outcome) -> None:
+        """Say what has to be said, then commit what became of the question."""
+        try:
+            # An outage while we apologise for another error leaves nothing more to be said.
+            with suppress(DiscordError, StoreError):
+                await self._say(running, outcome)
+            if outcome.state is not None and running.is_committed:
+                await self._commit(running.question, outcome.state, outcome.reason)
+        finally:
+            self._leave(running)
+
+    async def _say(self, running: _Running, outcome: Outcome) -> None:
+        posts, sentence = running.reply.posts, outcome.sentence
+        if outcome.discards:
+            await posts.discard()
+        elif sentence and running.is_taken_up and not running.has_begun:
+            await posts.take_up()
+            await posts.replace_by(sentence)
+        elif sentence and posts:
+            running.reply.note(sentence)
+            await running.reply.show_final()
+        elif sentence and self._may_say(running, outcome):
+            await posts.replace_by(sentence)
+
+    def _may_say(self, running: _Running, outcome: Outcome) -> bool:
+        if outcome.limit is None:
+            return True
+        return self._limiters[outcome.limit].allows(running.question.author_id, running.channel_id)
+
+    async def _commit(self, question: Question, state: InboxState, reason: str) -> None:
+        """Commit the outcome; while the database is locked or full, try again for a while."""
+        give_up_at = asyncio.get_running_loop().time() + _STORE_PATIENCE_SECONDS
+        for pause in growing_pauses():
+            try:
+                await self._chat.finish(question, state, reason)
+            except StoreError as error:
+                if asyncio.get_running_loop().time() + pause > give_up_at:
+                    log.error("question %s stays unfinished: %s", question.message_id, error)
+                    return
+                await asyncio.sleep(pause)
+            else:
+                return

@@ -1,0 +1,120 @@
+"""What was said while Trinity was away is fetched, after a start and whenever Discord forgot the gateway's session.
+
+Only channels are asked whose newest message is newer than what was seen there, and only ten minutes back. Whether a
+message was answered is for the inbox to say, never for what stands in the channel. A fresh install asks nowhere.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import discord
+
+from bot.chat.chat import Chat
+from bot.discord.intake import PLATFORM, Intake
+from bot.discord.sender import Sender
+from bot.discord.wire import DiscordWire
+from bot.errors import DiscordError, StoreError
+
+log = logging.getLogger(__name__)
+
+MAX_CHANNELS = 200
+MESSAGES_PER_CHANNEL = 50
+OLDEST = timedelta(minutes=10)
+_AT_ONCE = 8
+_MAX_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """A channel in which something may have been missed: everything behind the id `after`."""
+
+    channel: discord.abc.Messageable
+    channel_id: int
+    after: int
+
+
+class CatchUp:
+    """Finds out where messages were missed, fetches them, and hands them to the intake in their order."""
+
+    def __init__(self, client: discord.Client, chat: Chat, intake: Intake, sender: Sender, wire: DiscordWire) -> None:
+        self._client = client
+        self._chat = chat
+        self._intake = intake
+        self._sender = sender
+        self._wire = wire
+        self._seen: OrderedDict[int, int] = OrderedDict()  # channel id -> newest message id that the gateway told
+
+    def note_seen(self, message: discord.Message) -> None:
+        """Remember that the gateway told us of a message."""
+        self._seen[message.channel.id] = max(message.id, self._seen.get(message.channel.id, 0))
+        self._seen.move_to_end(message.channel.id)
+        while len(self._seen) > _MAX_REMEMBERED:
+            self._seen.popitem(last=False)
+
+    async def run(self) -> None:
+        """Fetch what was missed; live messages of the channels concerned wait meanwhile."""
+        missed: list[_Missed] = []
+        try:
+            missed = await self._find_missed()
+        except StoreError as error:
+            log.warning("missed messages are not fetched: %s", error)
+        self._intake.gate.open_but_for({place.channel_id for place in missed})
+        slots = asyncio.Semaphore(_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            for place in missed:
+                tasks.create_task(self._fetch(place, slots))
+
+    async def _find_missed(self) -> list[_Missed]:
+        known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
+        if not known and not self._seen:
+            return []
+        floor = discord.utils.time_snowflake(datetime.now(UTC) - OLDEST)
+        seen = {channel_id: known.last_message_id for channel_id, known in known.items()}
+        for channel_id, message_id in self._seen.items():
+            seen[channel_id] = max(message_id, seen.get(channel_id, 0))
+        missed = [
+            _Missed(channel, channel.id, max(floor, seen.get(channel.id, 0)))
+            for channel in _readable_channels(self._client)
+            if (channel.last_message_id or 0) > max(floor, seen.get(channel.id, 0))
+        ]
+        # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
+        for channel_id, last in known.items():
+            if last.key.guild_id is None:
+                partial = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
+                missed.append(_Missed(partial, channel_id, max(floor, seen[channel_id])))
+        return missed[:MAX_CHANNELS]
+
+    async def _fetch(self, place: _Missed, slots: asyncio.Semaphore) -> None:
+        try:
+            async with slots:
+                messages = await self._sender.read(
+                    place.channel_id, lambda: self._wire.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
+                )
+            for message in messages:
+                if message.id > place.after:
+                    await self._intake.take(message, is_live=False)
+        except DiscordError as error:
+            log.info("missed messages in channel %s are not fetched: %s", place.channel_id, error)
+        finally:
+            self._intake.gate.open_channel(place.channel_id)
+
+
+_Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
+
+
+def _readable_channels(client: discord.Client) -> Iterator[_Readable]:
+    """The channels whose messages may be read, the most recently used first."""
+    found: list[_Readable] = []
+    for guild in client.guilds:
+        places: list[_Readable] = [
+            *guild.text_channels, *guild.voice_channels, *guild.stage_channels, *guild.threads
+        ]  # fmt: skip
+        for channel in places:
+            allowed = channel.permissions_for(guild.me) if guild.me else None
+            if allowed is None or (allowed.view_channel and allowed.read_message_history):
+                found.append(channel)
+    return iter(sorted(found, key=lambda channel: channel.last_message_id or 0, reverse=True))

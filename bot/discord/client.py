@@ -1,0 +1,167 @@
+"""Trinity's discord.py client: which events of Discord's are listened to, and who gets them.
+
+Three intents, none of them privileged: guilds, guild messages, direct messages. Without the message content intent
+Discord sends the text only of messages that mention her, of direct messages, and of her own.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import discord
+
+from bot.chat.chat import Chat
+from bot.discord.answers import Answers
+from bot.discord.catch_up import CatchUp
+from bot.discord.commands import TrinityTree
+from bot.discord.connection import ConnectedClient
+from bot.discord.intake import PLATFORM, Intake
+from bot.discord.sender import Sender
+from bot.discord.wire import DiscordWire
+from bot.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+INVITE_PERMISSIONS = discord.Permissions(
+    view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
+)
+
+
+def invite_url(application_id: int) -> str:
+    """The link that invites Trinity into a guild, with the four permissions she needs."""
+    return discord.utils.oauth_url(
+        application_id, permissions=INVITE_PERMISSIONS, scopes=("bot", "applications.commands")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the client hands events to, once it is logged in."""
+
+    chat: Chat
+    sender: Sender
+    answers: Answers
+    intake: Intake
+    catch_up: CatchUp
+
+
+class TrinityClient(ConnectedClient):
+    """Listens to Discord; `edge` is set before the connection is opened."""
+
+    edge: Edge
+
+    def __init__(self, *, guild_ready_seconds: float = 2.0) -> None:
+        super().__init__(
+            intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,
+            guild_ready_timeout=guild_ready_seconds,
+        )
+        self.is_draining = False
+        self.was_ready = False
+        self.when_ready: Callable[[], None] = lambda: None
+        self.tree = TrinityTree(self)
+
+    async def on_connect(self) -> None:
+        """A new session: nothing is answered before what was missed is known."""
+        self.edge.intake.gate.shut()
+
+    async def on_ready(self) -> None:
+        """The guilds are known: go on where the last process or session ended."""
+        log.info("connected as %s to %s guilds", self.user, len(self.guilds))
+        if not self.was_ready:
+            self.was_ready = True
+            await self._take_up()
+        if not self.is_draining:
+            await self.edge.catch_up.run()
+        self.when_ready()
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Somebody wrote something."""
+        if not self.is_draining:
+            self.edge.catch_up.note_seen(message)
+            await self.edge.intake.take(message)
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Somebody changed a message, or Discord added a link's preview."""
+        try:
+            await self.edge.intake.take_edit(payload.message)
+        except StoreError as error:
+            log.warning("an edit was not taken over: %s", error)
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Somebody deleted a message."""
+        await self._follow_deletion({payload.message_id})
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Somebody deleted many messages."""
+        await self._follow_deletion(payload.message_ids)
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """A channel is gone, and its threads with it."""
+        self.edge.answers.channel_lost(
+            lambda question: channel.id in {question.conversation.channel_id, question.conversation.parent_channel_id}
+        )
+        await self._forget_channel(channel.id)
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """A thread is gone."""
+        self.edge.answers.channel_lost(lambda question: question.conversation.channel_id == payload.thread_id)
+        await self._forget_channel(payload.thread_id)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """We were thrown out of a guild, or it is gone."""
+        self.edge.answers.channel_lost(lambda question: question.conversation.guild_id == guild.id)
+
+    async def on_guild_channel_update(self, _: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
+        """A channel's permissions may have changed."""
+        self._try_again(after.guild, only=after.id)
+
+    async def on_thread_update(self, _: discord.Thread, after: discord.Thread) -> None:
+        """A thread may have been unlocked."""
+        self._try_again(after.guild, only=after.id)
+
+    async def on_guild_role_update(self, _: discord.Role, after: discord.Role) -> None:
+        """A role's permissions may have changed."""
+        self._try_again(after.guild)
+
+    async def on_member_update(self, _: discord.Member, after: discord.Member) -> None:
+        """Our own roles may have changed; Discord tells of nobody else's without a privileged intent."""
+        if after.id == after.guild.me.id:
+            self._try_again(after.guild)
+
+    def _try_again(self, guild: discord.Guild, only: int | None = None) -> None:
+        places = [*guild.channels, *guild.threads]
+        for channel in places:
+            parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+            if only is None or only in {channel.id, parent_id}:
+                self.edge.sender.closed_channels.reopen(channel.id)
+
+    async def _take_up(self) -> None:
+        try:
+            for opened in await self.edge.chat.unfinished(PLATFORM):
+                self.edge.answers.take_up(opened)
+        except StoreError as error:
+            log.error("unfinished questions stay unfinished until the next start: %s", error)
+
+    async def _forget_channel(self, channel_id: int) -> None:
+        try:
+            await self.edge.chat.delete_channel(PLATFORM, channel_id)
+        except StoreError as error:
+            log.error("the deletion of channel %s was not followed: %s", channel_id, error)
+
+    async def _follow_deletion(self, message_ids: set[int]) -> None:
+        for message_id in message_ids:
+            self.edge.answers.message_deleted(message_id)
+        try:
+            for message_id in message_ids:
+                await self.edge.chat.withdraw(PLATFORM, message_id)
+        except StoreError as error:
+            log.error("a deletion was not followed: %s", error)
+
+
+def build_edge(client: TrinityClient, chat: Chat, sender: Sender, wire: DiscordWire, answers: Answers) -> Edge:
+    """Join the parts; the client has to be logged in."""
+    own_id = client.user.id if client.user else 0
+    intake = Intake(chat, sender, answers, own_id)
+    return Edge(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, wire))

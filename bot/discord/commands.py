@@ -1,0 +1,259 @@
+"""The slash commands: `/reset`, `/persona ...` and `/help`.
+
+Who may change a persona is checked here, for every command by itself: Discord keeps permissions for whole commands
+only, and an administrator can widen those. `interaction.permissions` is what Discord says the person may do in the
+channel at that moment.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+
+from bot.chat.chat import Chat
+from bot.chat.conversation import ConversationKey
+from bot.chat.persona import MAX_PERSONA_NAME_LENGTH
+from bot.discord.intake import PLATFORM
+from bot.discord.sender import growing_pauses
+from bot.discord.wire import Rejected, Unreachable, translated
+from bot.discord.words import Words, answer
+from bot.errors import DiscordError, NotAllowed, TrinityError
+
+if TYPE_CHECKING:
+    from bot.discord.client import TrinityClient
+
+log = logging.getLogger(__name__)
+
+HELP = """**I'm Trinity.** Mention me, reply to one of my messages, or write to me directly, and I answer.
+I remember what was said to me in this channel, and only that; other channels have their own memory.
+
+`/reset` makes me forget this channel's conversation.
+`/persona show` and `/persona list` tell who I am here, and who I could be.
+`/persona use` and `/persona clear` choose who I am in this channel; `/persona set` and `/persona delete` make \
+personas of your own. In a server that takes the permission Manage Channels.
+Delete your question while I answer, and I stop.
+-# I'm a language model: what I say can be wrong."""
+MAY_NOT_CHANGE = "Changing who I am here takes the permission Manage Channels."
+RESTARTING = "I'm just restarting. Please try again in a minute."
+_PREVIEW_LENGTH = 80
+_MAX_CHOICES = 25  # Discord's limit
+_CHOICE_SECONDS = 2.0  # Discord waits for three
+
+
+def key_of(interaction: discord.Interaction) -> ConversationKey:
+    """The conversation in which a command was used."""
+    channel = interaction.channel
+    parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+    return ConversationKey(PLATFORM, interaction.channel_id or 0, interaction.guild_id, parent_id)
+
+
+def may_change(interaction: discord.Interaction) -> bool:
+    """Whether the person may change personas here: with Manage Channels, or in a direct message."""
+    if interaction.guild_id is None:
+        return interaction.context.dm_channel
+    allowed = interaction.permissions
+    return allowed.manage_channels or allowed.administrator
+
+
+async def suggest_names(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """The names of personas that have `typed` in them."""
+    try:
+        async with asyncio.timeout(_CHOICE_SECONDS):
+            personas = await _chat(interaction).persona_list(key_of(interaction))
+    except (TimeoutError, TrinityError):
+        return []
+    names = [persona.name for persona in personas if typed.casefold() in persona.name.casefold()]
+    return [app_commands.Choice(name=name, value=name) for name in names[:_MAX_CHOICES]]
+
+
+_Name = app_commands.Range[str, 1, MAX_PERSONA_NAME_LENGTH]
+_Prompt = app_commands.Range[str, 1, 6000]  # Discord's own limit for a text option
+
+
+class PersonaCommands(app_commands.Group):
+    """`/persona`: who Trinity is in a channel."""
+
+    def __init__(self) -> None:
+        super().__init__(name="persona", description="Who Trinity is in this channel")
+
+    @app_commands.command(description="Show who Trinity is in this channel, with the whole prompt")
+    async def show(self, interaction: discord.Interaction) -> None:
+        """`/persona show`"""
+        await answer(interaction, _show(_chat(interaction), key_of(interaction)), is_private=True)
+
+    @app_commands.command(name="list", description="List the personas that can be chosen here")
+    async def list_all(self, interaction: discord.Interaction) -> None:
+        """`/persona list`"""
+        await answer(interaction, _list(_chat(interaction), key_of(interaction)), is_private=True)
+
+    @app_commands.command(description="Choose who Trinity is in this channel")
+    @app_commands.describe(name="The persona's name")
+    @app_commands.autocomplete(name=suggest_names)
+    async def use(self, interaction: discord.Interaction, name: _Name) -> None:
+        """`/persona use NAME`"""
+
+        async def work() -> str:
+            persona = await _chat(interaction).persona_use(key_of(interaction), name, interaction.user.id)
+            return f"From now on I'm **{_plain(persona.name)}** in this channel."
+
+        await _change(interaction, work())
+
+    @app_commands.command(name="set", description="Make a persona of your own, or change one")
+    @app_commands.describe(name="One word", prompt="Who Trinity is to be, in a few sentences")
+    async def set_prompt(self, interaction: discord.Interaction, name: _Name, prompt: _Prompt) -> None:
+        """`/persona set NAME PROMPT`"""
+
+        async def work() -> str:
+            persona = await _chat(interaction).persona_set(key_of(interaction), name, prompt, interaction.user.id)
+            return f"The persona **{_plain(persona.name)}** is set. `/persona use {persona.name}` makes it mine here."
+
+        await _change(interaction, work())
+
+    @app_commands.command(description="Delete a persona that was made here")
+    @app_commands.describe(name="The persona's name")
+    @app_commands.autocomplete(name=suggest_names)
+    async def delete(self, interaction: discord.Interaction, name: _Name) -> None:
+        """`/persona delete NAME`"""
+
+        async def work() -> str:
+            await _chat(interaction).persona_delete(key_of(interaction), name, interaction.user.id)
+            return f"The persona **{_plain(name)}** is deleted."
+
+        await _change(interaction, work())
+
+    @app_commands.command(description="Let Trinity be herself again in this channel")
+    async def clear(self, interaction: discord.Interaction) -> None:
+        """`/persona clear`"""
+
+        async def work() -> str:
+            persona = await _chat(interaction).persona_clear(key_of(interaction), interaction.user.id)
+            return f"From now on I'm **{_plain(persona.name)}** in this channel."
+
+        await _change(interaction, work())
+
+
+@app_commands.command(description="Make Trinity forget this channel's conversation")
+async def reset(interaction: discord.Interaction) -> None:
+    """`/reset`: for everybody, like deleting what one has said."""
+
+    async def work() -> Words:
+        num_turns = await _chat(interaction).reset(key_of(interaction))
+        what = "There was nothing to forget." if num_turns == 0 else "I have forgotten this channel's conversation."
+        return Words(what, is_private=num_turns == 0)
+
+    await answer(interaction, work(), is_private=False)
+
+
+@app_commands.command(name="help", description="What Trinity can do")
+async def show_help(interaction: discord.Interaction) -> None:
+    """`/help`"""
+    await answer(interaction, _at_once(Words(HELP)), is_private=True)
+
+
+class TrinityTree(app_commands.CommandTree["TrinityClient"]):
+    """All commands, for guilds and for direct messages with Trinity; nowhere else."""
+
+    def __init__(self, client: "TrinityClient") -> None:
+        super().__init__(
+            client,
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+        self.add_command(reset)
+        self.add_command(PersonaCommands())
+        self.add_command(show_help)
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Count the answer against the pace; refuse while we shut down."""
+        self.client.edge.sender.pacer.spend()
+        if self.client.is_draining:
+            await answer(interaction, _at_once(Words(RESTARTING)), is_private=True)
+        return not self.client.is_draining
+
+    async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
+        """What wasn't caught in `answer`: an old command that Discord still shows, or a mistake of ours."""
+        log.error("a command in channel %s failed", interaction.channel_id, exc_info=error)
+        if not interaction.response.is_done():
+            await answer(interaction, _at_once(Words("That command doesn't work. Please try again.")), is_private=True)
+
+    async def sync_if_changed(self) -> None:
+        """Tell Discord the commands, unless it has these already; an outage is waited out."""
+        for pause in growing_pauses(longest=300.0):
+            try:
+                await self._sync_if_changed()
+            except Unreachable:
+                await asyncio.sleep(pause)
+            except (DiscordError, app_commands.AppCommandError) as error:
+                log.error("the slash commands could not be registered: %s", error)
+                return
+            else:
+                return
+
+    async def _sync_if_changed(self) -> None:
+        application_id = self.client.application_id
+        if application_id is None:
+            raise Rejected("not logged in")
+        async with translated():
+            known = await self.client.http.get_global_commands(application_id)
+            if _essence(known) != _essence([command.to_dict(self) for command in self.get_commands()]):
+                await self.sync()
+                log.info("registered the slash commands")
+
+
+def _essence(commands: Any) -> Any:
+    """What two lists of commands or options have to share; defaults and what Discord adds are left out."""
+    if isinstance(commands, list) and all(isinstance(command, dict) for command in commands):
+        shortened = [{key: _essence(command[key]) for key in _TOLD if command.get(key)} for command in commands]
+        return sorted(shortened, key=lambda command: str(command.get("name")))
+    return sorted(commands) if isinstance(commands, list) else commands
+
+
+_TOLD = (
+    "name", "description", "options", "choices", "required", "autocomplete", "min_length", "max_length", "value",
+    "nsfw", "contexts", "integration_types", "default_member_permissions",
+)  # fmt: skip
+
+
+def _chat(interaction: discord.Interaction) -> Chat:
+    client: Any = interaction.client
+    chat: Chat = client.edge.chat
+    return chat
+
+
+async def _change(interaction: discord.Interaction, work: Awaitable[str]) -> None:
+    """Change who Trinity is, if the person may; told to all, because it concerns all."""
+
+    async def checked() -> Words:
+        if not may_change(interaction):
+            raise NotAllowed(MAY_NOT_CHANGE)
+        return Words(await work, is_private=False)
+
+    await answer(interaction, checked(), is_private=False)
+
+
+async def _show(chat: Chat, key: ConversationKey) -> Words:
+    persona = await chat.persona_show(key)
+    origin = "built in" if persona.is_built_in else "made here"
+    return Words(f"I'm **{_plain(persona.name)}** here ({origin}). My prompt:\n>>> {persona.prompt}")
+
+
+async def _list(chat: Chat, key: ConversationKey) -> Words:
+    current = await chat.persona_show(key)
+    lines = ["These personas can be chosen here:"]
+    for persona in await chat.persona_list(key):
+        mark = " (me, here)" if persona.name == current.name else ""
+        preview = " ".join(persona.prompt.split())
+        short = preview if len(preview) <= _PREVIEW_LENGTH else preview[: _PREVIEW_LENGTH - 1] + "…"
+        lines.append(f"- **{_plain(persona.name)}**{mark}: {discord.utils.escape_markdown(short)}")
+    return Words("\n".join(lines))
+
+
+async def _at_once(words: Words) -> Words:
+    return words
+
+
+def _plain(name: str) -> str:
+    return discord.utils.escape_markdown(name)

@@ -1,0 +1,107 @@
+"""The gateway connection, kept for as long as the process lives.
+
+discord.py's own loop ends with an AttributeError if the gateway can't be reached the first time (Rapptz/discord.py
+#10520), after an outage pauses for up to 17 minutes, and waits for ever for the answer to a RESUME. This one doesn't.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import aiohttp
+import discord
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+
+from bot.discord.sender import growing_pauses
+from bot.errors import DiscordRefused
+
+log = logging.getLogger(__name__)
+
+LOGIN_REFUSED = "Discord refuses the bot token. Copy it anew from the application's Bot page into DISCORD_BOT_TOKEN."
+_INTENTS_REFUSED = (
+    "Discord refuses the intents {code}. Look at Privileged Gateway Intents on the application's Bot page."
+)
+_AUTHENTICATION_FAILED = 4004
+_FATAL_CODES = frozenset({_AUTHENTICATION_FAILED, 4010, 4011, 4012, 4013, 4014})
+_HANDSHAKE_SECONDS = 60.0
+_RESUME_SECONDS = 30.0
+_MIN_SPACING_SECONDS = 1.0
+_STEADY_SECONDS = 60.0
+_UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPException, discord.ConnectionClosed)
+
+
+class ConnectedClient(discord.Client):
+    """A client that stays connected through anything but a refusal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._is_resumed = asyncio.Event()
+        self._has_identified = False
+
+    async def on_resumed(self) -> None:
+        """Discord has replayed what we missed."""
+        self._is_resumed.set()
+
+    async def connect(self, *, reconnect: bool = True) -> None:  # noqa: ARG002 - it always does
+        """Connect, and connect again, until the client is closed.
+
+        Raises:
+            DiscordRefused: the token or the intents were refused.
+        """
+        resumption: dict[str, Any] = {}
+        pauses, loop = growing_pauses(_MIN_SPACING_SECONDS), asyncio.get_running_loop()
+        while not self.is_closed():
+            began_at, pause = loop.time(), 0.0
+            try:
+                await self._serve(resumption)
+            except ReconnectWebSocket as again:
+                resumption = self._resumption() if again.resume else {}
+                pause = 0.0 if again.resume else next(pauses)
+            except _UNREACHABLE as error:
+                if self.is_closed():
+                    return
+                _raise_if_refused(error)
+                resumption, pause = self._resumption(), next(pauses)
+                log.warning("no connection to Discord's gateway (%s)", type(error).__name__)
+            self.dispatch("disconnect")
+            lasted = loop.time() - began_at
+            if lasted > _STEADY_SECONDS:
+                pauses = growing_pauses(_MIN_SPACING_SECONDS)
+            await asyncio.sleep(max(pause, _MIN_SPACING_SECONDS - lasted))
+
+    async def _serve(self, resumption: dict[str, Any]) -> None:
+        """Keep one connection until it ends; `resumption` is empty for a new session."""
+        self._is_resumed.clear()
+        opening = DiscordWebSocket.from_client(
+            self, initial=not self._has_identified, shard_id=self.shard_id, **resumption
+        )
+        self.ws = await asyncio.wait_for(opening, _HANDSHAKE_SECONDS)
+        self._has_identified = True
+        try:
+            async with asyncio.timeout(_RESUME_SECONDS if resumption else None) as patience:
+                while True:
+                    await self.ws.poll_event()
+                    if self._is_resumed.is_set():
+                        patience.reschedule(None)
+        except TimeoutError:
+            log.warning("Discord didn't answer the resumption of the session")
+            await self.ws.close(code=4000)
+            raise ReconnectWebSocket(self.shard_id, resume=False) from None
+
+    def _resumption(self) -> dict[str, Any]:
+        """What continues the session of the last connection; nothing where there was none."""
+        socket: DiscordWebSocket | None = self.ws
+        if socket is None or socket.session_id is None:
+            return {}
+        return {
+            "gateway": socket.gateway,
+            "sequence": socket.sequence,
+            "session": socket.session_id,
+            "resume": True,
+        }
+
+
+def _raise_if_refused(error: Exception) -> None:
+    if isinstance(error, discord.ConnectionClosed) and error.code in _FATAL_CODES:
+        is_token = error.code == _AUTHENTICATION_FAILED
+        raise DiscordRefused(LOGIN_REFUSED if is_token else _INTENTS_REFUSED.format(code=error.code)) from error

@@ -1,0 +1,184 @@
+"""Which messages are for Trinity, and what they become: a question, a hint how to ask, or nothing.
+
+Live messages wait at a gate while messages that were missed are fetched, so that a channel's order is kept.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from enum import Enum, auto
+
+import discord
+
+from bot.chat.chat import Chat
+from bot.chat.conversation import ConversationKey, Question
+from bot.discord.answers import Answers
+from bot.discord.limits import NoticeLimiter
+from bot.discord.posts import Purpose, nonce
+from bot.discord.sender import Sender
+from bot.discord.text import names_in, readable
+from bot.discord.wire import Draft, Posted
+from bot.errors import DiscordError, StoreError
+
+log = logging.getLogger(__name__)
+
+PLATFORM = "discord"
+BARE_HINT = "-# Yes? Write your question in the same message as my name."
+NO_TEXT_HINT = "-# I can only read text. Please put your question into words."
+UNPINGED_HINT = "-# I can't read a reply without its ping: turn the @ on in your reply, or mention me."
+TEXT_ONLY = "I can't open what is attached; I only read the text."
+_GATE_PATIENCE_SECONDS = 60.0
+
+
+class Address(Enum):
+    """How a message concerns Trinity."""
+
+    NOT_FOR_US = auto()
+    QUESTION = auto()
+    UNPINGED_REPLY = auto()
+    """A reply to her with the ping switched off: Discord sends it without its text."""
+
+
+def address_of(message: discord.Message, own_id: int) -> Address:
+    """Who a message is for. Not for us are bots, webhooks, Discord's own messages, and pings of everyone or a role."""
+    is_ordinary = message.type in {discord.MessageType.default, discord.MessageType.reply}
+    if message.author.bot or message.webhook_id is not None or not is_ordinary or message.author.id == own_id:
+        return Address.NOT_FOR_US
+    if is_direct(message) or any(user.id == own_id for user in message.mentions):
+        return Address.QUESTION
+    answered = message.reference and message.reference.resolved
+    if isinstance(answered, discord.Message) and answered.author.id == own_id:
+        return Address.QUESTION if message.content else Address.UNPINGED_REPLY
+    return Address.NOT_FOR_US
+
+
+def is_direct(message: discord.Message) -> bool:
+    """Whether it was written in a direct-message channel. (Without a guild are also guilds that aren't loaded.)"""
+    return message.channel.type is discord.ChannelType.private
+
+
+def has_more_than_text(message: discord.Message) -> bool:
+    """Whether there is something in it that she can't read."""
+    return bool(message.attachments or message.stickers or message.poll or message.message_snapshots)
+
+
+def question_in(message: discord.Message, own_id: int) -> Question:
+    """The question that a message asks."""
+    channel = message.channel
+    guild_id = message.guild.id if message.guild else getattr(channel, "guild_id", None)
+    parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+    return Question(
+        conversation=ConversationKey(PLATFORM, channel.id, guild_id, parent_id),
+        message_id=message.id,
+        author_id=message.author.id,
+        author_name=message.author.display_name,
+        content=readable(message.content, names_in(message), own_id),
+        created_at=message.created_at,
+        is_direct=is_direct(message),
+    )
+
+
+def can_speak(message: discord.Message) -> bool:
+    """Whether the cached permissions let her answer where a message was written; True where they aren't known."""
+    me = message.guild.me if message.guild else None
+    if me is None or not isinstance(message.channel, discord.abc.GuildChannel | discord.Thread):
+        return True
+    allowed = message.channel.permissions_for(me)
+    is_thread = isinstance(message.channel, discord.Thread)
+    return allowed.view_channel and (allowed.send_messages_in_threads if is_thread else allowed.send_messages)
+
+
+class Gate:
+    """Where live messages wait: all of them while it is shut, and those of single channels a little longer."""
+
+    def __init__(self) -> None:
+        self._is_open = asyncio.Event()
+        self._channels: dict[int, asyncio.Event] = {}
+
+    def shut(self) -> None:
+        """Let nothing pass."""
+        self._is_open.clear()
+
+    def open_but_for(self, channel_ids: set[int]) -> None:
+        """Let everything pass but for the messages of these channels."""
+        self._channels = {channel_id: asyncio.Event() for channel_id in channel_ids}
+        self._is_open.set()
+
+    def open_channel(self, channel_id: int) -> None:
+        """Let a channel's messages pass."""
+        if channel_id in self._channels:
+            self._channels.pop(channel_id).set()
+
+    async def passage(self, channel_id: int) -> None:
+        """Wait until a channel's messages may pass; in any case not for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GATE_PATIENCE_SECONDS):
+                await self._is_open.wait()
+                if channel_id in self._channels:
+                    await self._channels[channel_id].wait()
+
+
+class Intake:
+    """Takes messages in, live or fetched later."""
+
+    def __init__(self, chat: Chat, sender: Sender, answers: Answers, own_id: int) -> None:
+        self.gate = Gate()
+        self._chat = chat
+        self._sender = sender
+        self._answers = answers
+        self._own_id = own_id
+        self._hints = NoticeLimiter()
+
+    async def take(self, message: discord.Message, *, is_live: bool = True) -> None:
+        """Answer a message, or hint how to ask, if it is for us and we can speak there."""
+        address = address_of(message, self._own_id)
+        if address is Address.NOT_FOR_US:
+            return
+        if is_live:
+            await self.gate.passage(message.channel.id)
+        if not can_speak(message) or self._sender.closed_channels.is_closed(message.channel.id):
+            log.debug("no permission to answer in channel %s", message.channel.id)
+            return
+        question = question_in(message, self._own_id)
+        if address is Address.QUESTION and question.content:
+            self._answers.begin(question, note=TEXT_ONLY if has_more_than_text(message) else "")
+        elif is_live:
+            await self._hint(address, message, question)
+
+    async def take_edit(self, message: discord.Message) -> None:
+        """Take over the edit of a question that still waits."""
+        if address_of(message, self._own_id) is Address.QUESTION and message.edited_at is not None:
+            text = question_in(message, self._own_id).content
+            if text:
+                await self._chat.edit(PLATFORM, message.id, text)
+
+    async def _hint(self, address: Address, message: discord.Message, question: Question) -> None:
+        if address is Address.UNPINGED_REPLY:
+            text = UNPINGED_HINT
+        else:
+            text = NO_TEXT_HINT if has_more_than_text(message) else BARE_HINT
+        try:
+            if await self._may_hint(address, question):
+                await self._sender.create(_hint_draft(question, text), _forget)
+        except (DiscordError, StoreError) as error:
+            log.info("no hint in channel %s: %s", message.channel.id, error)
+
+    async def _may_hint(self, address: Address, question: Question) -> bool:
+        if address is Address.UNPINGED_REPLY:
+            return await self._chat.should_hint(PLATFORM, "unpinged_reply", question.author_id)
+        return self._hints.allows(question.author_id, question.conversation.channel_id)
+
+
+def _hint_draft(question: Question, text: str) -> Draft:
+    return Draft(
+        channel_id=question.conversation.channel_id,
+        guild_id=question.conversation.guild_id,
+        content=text,
+        nonce=nonce(question.message_id, Purpose.HINT, 0, 0),
+        after=question.message_id,
+        reply_to=question.message_id,
+    )
+
+
+async def _forget(_: Posted) -> None:
+    """A hint isn't recorded: a second one after a crash does no harm."""

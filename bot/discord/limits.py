@@ -1,0 +1,202 @@
+"""What keeps Trinity inside Discord's limits: one pace for all requests, and no request that is known to be refused.
+
+Discord allows a bot 50 requests a second in all, and bans an address for 10,000 refused ones in ten minutes. All times
+are the event loop's own, so that a clock that jumps changes nothing.
+"""
+
+import asyncio
+import heapq
+from collections import OrderedDict, deque
+from contextlib import suppress
+from enum import IntEnum
+from itertools import count
+from typing import Any
+
+REQUESTS_PER_SECOND = 40.0
+"""Below Discord's 50, so that requests which bunch up on their way still don't exceed it."""
+EDITS_PER_SECOND = 30.0
+"""The part of them that the edits of running answers may take."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class Urgency(IntEnum):
+    """Which request goes first when several wait."""
+
+    FIRST = 0
+    """Creates, final edits, deletions."""
+    EDIT = 1
+    """Edits of answers that still grow; what is missed comes with the next one."""
+    LAST = 2
+    """Typing indicators and reads."""
+
+
+class Pacer:
+    """Lets requests out one by one, evenly spaced, the most urgent first."""
+
+    def __init__(self, requests_per_second: float = REQUESTS_PER_SECOND) -> None:
+        self._gap = 1 / requests_per_second
+        self._next_at = 0.0
+        self._order = count()
+        self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def turn(self, urgency: Urgency) -> None:
+        """Wait until this request may leave."""
+        if not self._waiting and _now() >= self._next_at:
+            self._next_at = _now() + self._gap
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (urgency, next(self._order), place))
+        self._set_timer()
+        await place
+
+    def spend(self) -> None:
+        """Count a request that could not wait (an interaction's answer)."""
+        self._next_at = max(self._next_at, _now()) + self._gap
+
+    def _set_timer(self) -> None:
+        if self._timer is None and self._waiting:
+            self._timer = asyncio.get_running_loop().call_at(self._next_at, self._let_out)
+
+    def _let_out(self) -> None:
+        self._timer = None
+        while self._waiting and _now() >= self._next_at:
+            place = heapq.heappop(self._waiting)[2]
+            if not place.done():
+                place.set_result(None)
+                self._next_at = _now() + self._gap
+        self._set_timer()
+
+
+class Breaker:
+    """Holds all requests back while Discord is out of order, but for one probe in each pause.
+
+    It opens at once when Discord's proxy bans us, else after several failures in a row. The pauses grow to 30 seconds.
+    """
+
+    FAILURES_TO_OPEN = 5
+    LONGEST_PAUSE_SECONDS = 30.0
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+        self._closed.set()
+        self._num_failures = 0
+        self._pause = 1.0
+        self._probe_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are held back."""
+        return not self._closed.is_set()
+
+    async def passage(self) -> None:
+        """Wait until a request may be tried."""
+        while self.is_open:
+            if _now() >= self._probe_at:
+                self._probe_at = _now() + self._pause
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._probe_at):
+                    await self._closed.wait()
+
+    def succeeded(self) -> None:
+        """Discord answered."""
+        self._num_failures, self._pause = 0, 1.0
+        self._closed.set()
+
+    def failed(self, *, is_ban: bool = False) -> None:
+        """Discord didn't answer, or (`is_ban`) its proxy refuses this address."""
+        self._num_failures += 1
+        if is_ban:
+            self._pause = self.LONGEST_PAUSE_SECONDS
+        if is_ban or self._num_failures >= self.FAILURES_TO_OPEN:
+            self._closed.clear()
+            self._probe_at = _now() + self._pause
+            self._pause = min(2 * self._pause, self.LONGEST_PAUSE_SECONDS)
+
+
+class ClosedChannels:
+    """Remembers where Discord refuses our requests, so that they aren't repeated.
+
+    A channel stays closed for ten minutes, longer each time, or until its permissions change. When too many requests
+    were refused lately, only channels that took one before stay open.
+    """
+
+    CLOSED_SECONDS = 600.0
+    LONGEST_SECONDS = 6 * 3600.0
+    REFUSALS_PER_WINDOW = 60
+    WINDOW_SECONDS = 600.0
+    MAX_CHANNELS = 10_000
+
+    def __init__(self) -> None:
+        self._closed: OrderedDict[int, tuple[float, float]] = OrderedDict()  # channel id -> open again at, closed for
+        self._known_open: OrderedDict[int, None] = OrderedDict()
+        self._refusals: deque[float] = deque()
+
+    def is_closed(self, channel_id: int) -> bool:
+        """Whether a request to this channel is known to be refused."""
+        until, _ = self._closed.get(channel_id, (0.0, 0.0))
+        return _now() < until or (self._is_spent() and channel_id not in self._known_open)
+
+    def close(self, channel_id: int) -> None:
+        """Discord refused a request to this channel."""
+        until, seconds = self._closed.pop(channel_id, (0.0, self.CLOSED_SECONDS / 2))
+        self._refusals.append(_now())
+        if until <= _now():
+            seconds = min(2 * seconds, self.LONGEST_SECONDS)
+        self._closed[channel_id] = (_now() + seconds, seconds)
+        self._known_open.pop(channel_id, None)
+        _forget_oldest(self._closed, self.MAX_CHANNELS)
+
+    def reopen(self, channel_id: int) -> None:
+        """The channel's permissions may have changed."""
+        self._closed.pop(channel_id, None)
+
+    def open(self, channel_id: int) -> None:
+        """The channel took a request."""
+        self._closed.pop(channel_id, None)
+        self._known_open[channel_id] = None
+        self._known_open.move_to_end(channel_id)
+        _forget_oldest(self._known_open, self.MAX_CHANNELS)
+
+    def _is_spent(self) -> bool:
+        while self._refusals and self._refusals[0] <= _now() - self.WINDOW_SECONDS:
+            self._refusals.popleft()
+        return len(self._refusals) >= self.REFUSALS_PER_WINDOW
+
+
+class NoticeLimiter:
+    """Lets one notice through per person and per channel in a while; the rest are only counted."""
+
+    MAX_ENTRIES = 10_000
+
+    def __init__(self, person_seconds: float = 30.0, channel_seconds: float = 5.0) -> None:
+        self.num_suppressed = 0
+        self._person_seconds = person_seconds
+        self._channel_seconds = channel_seconds
+        self._last: OrderedDict[tuple[str, int], float] = OrderedDict()
+
+    def allows(self, person_id: int, channel_id: int) -> bool:
+        """Whether a notice may be shown now; if so, it counts as shown."""
+        person, channel = ("person", person_id), ("channel", channel_id)
+        never = float("-inf")
+        is_too_soon = (
+            _now() < self._last.get(person, never) + self._person_seconds
+            or _now() < self._last.get(channel, never) + self._channel_seconds
+        )
+        if is_too_soon:
+            self.num_suppressed += 1
+            return False
+        for key in (person, channel):
+            self._last[key] = _now()
+            self._last.move_to_end(key)
+        _forget_oldest(self._last, self.MAX_ENTRIES)
+        return True
+
+
+def _forget_oldest(entries: OrderedDict[Any, Any], limit: int) -> None:
+    while len(entries) > limit:
+        entries.popitem(last=False)

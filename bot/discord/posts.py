@@ -1,0 +1,171 @@
+"""The messages of ours that belong to one question: each is created once, recorded at once, and found again later.
+
+What a message is for is part of its nonce and of its record: so a notice never hides an answer,
+and a restarted Trinity edits what she finds rather than saying it twice.
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.chat.chat import Chat
+from bot.chat.conversation import Question
+from bot.discord.limits import Urgency
+from bot.discord.sender import Sender
+from bot.discord.wire import Draft, MessageGone, Posted
+from bot.store.message_deletion import ANSWER
+
+_CLOSING = "\n```"
+
+
+class Purpose(StrEnum):
+    """What a message of ours is for."""
+
+    ANSWER = ANSWER
+    FILE = "file"
+    """The whole of a very long answer."""
+    NOTICE = "notice"
+    """Why there is no answer."""
+    HINT = "hint"
+    """How to ask."""
+
+
+Place = tuple[str, int]
+"""A message's purpose, and its number among those of one purpose."""
+
+
+def nonce(question_id: int, purpose: str, generation: int, part: int) -> str:
+    """The nonce of a create, at most 25 characters: a repeated attempt has the same one, also after a restart."""
+    return f"{question_id:x}{purpose[0]}{generation % 0x1000:x}.{part % 0x1000:x}"
+
+
+@dataclass(slots=True)
+class _Post:
+    """A message that exists; `content` is None where it isn't known what it says."""
+
+    message_id: int
+    content: str | None
+
+
+@dataclass(slots=True)
+class Posts:
+    """Shows texts at their places: creates, edits or deletes whatever that takes."""
+
+    chat: Chat
+    sender: Sender
+    question: Question
+    on_first: Callable[[], None] = lambda: None
+    """Called when the first message exists."""
+    _posts: dict[Place, _Post] = field(default_factory=dict)
+    _generation: int | None = None
+    _is_discarded: bool = False
+
+    @property
+    def _channel_id(self) -> int:
+        return self.question.conversation.channel_id
+
+    def __bool__(self) -> bool:
+        """Whether anything is shown."""
+        return bool(self._posts)
+
+    def shows(self, message_id: int) -> bool:
+        """Whether a message is one of these."""
+        return any(post.message_id == message_id for post in self._posts.values())
+
+    async def take_up(self) -> None:
+        """Find what exists since before a restart, also a message whose id could not be recorded any more."""
+        for part in await self.chat.parts(self.question):
+            self._posts[part.purpose, part.index] = _Post(part.message_id, None)
+        own = await self.sender.own_messages(self._channel_id, self.question.message_id)
+        contents = {posted.message_id: posted.content for posted in own}
+        for post in self._posts.values():
+            post.content = contents.get(post.message_id)
+        orphan = self._unrecorded(own)
+        if orphan is not None:
+            await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
+        if self._posts:
+            self.on_first()
+
+    async def show(
+        self,
+        place: Place,
+        latest: Callable[[], str],
+        *,
+        is_final: bool = True,
+        file_text: str | None = None,
+    ) -> None:
+        """Make the message at `place` say what `latest` returns when the request leaves.
+
+        While an answer grows (`is_final` False), a message that already says more than that stays as it is.
+        """
+        post = self._posts.get(place)
+        if post is None:
+            await self._create(place, latest(), file_text)
+            return
+        if post.content == latest() or (not is_final and _says_more(post.content, latest())):
+            return
+        urgency = Urgency.FIRST if is_final else Urgency.EDIT
+        post.content = await self.sender.edit(self._channel_id, post.message_id, latest, urgency)
+
+    async def keep_only(self, places: Collection[Place]) -> None:
+        """Delete every message at another place."""
+        for place in [place for place in self._posts if place not in places]:
+            post = self._posts.pop(place)
+            # In this order, so that Discord's event isn't taken for a person's deletion of the answer.
+            await self.chat.remove_part(self.question, *place)
+            with suppress(MessageGone):
+                await self.sender.delete(self._channel_id, post.message_id)
+
+    async def replace_by(self, sentence: str) -> None:
+        """Say only this: in the answer's first message where there is one, else in a notice of its own."""
+        first: Place = (Purpose.ANSWER, 0)
+        place: Place = first if first in self._posts else (Purpose.NOTICE, 0)
+        await self.show(place, lambda: sentence)
+        await self.keep_only([place])
+
+    async def discard(self) -> None:
+        """Take everything out of the channel, what is being created just now included."""
+        self._is_discarded = True
+        await self.keep_only(())
+
+    async def _create(self, place: Place, content: str, file_text: str | None) -> None:
+        if self._generation is None:
+            self._generation = await self.chat.generation(self.question)
+        purpose, part = place
+        is_reply = part == 0 and purpose != Purpose.FILE
+        draft = Draft(
+            channel_id=self._channel_id,
+            guild_id=self.question.conversation.guild_id,
+            content=content,
+            nonce=nonce(self.question.message_id, purpose, self._generation, part),
+            after=max((post.message_id for post in self._posts.values()), default=self.question.message_id),
+            reply_to=self.question.message_id if is_reply else None,
+            file_text=file_text,
+        )
+        await self.sender.create(draft, lambda posted: self._keep(place, posted))
+
+    async def _keep(self, place: Place, posted: Posted) -> None:
+        """Record a message that exists now; not to be cancelled."""
+        self._posts[place] = _Post(posted.message_id, posted.content)
+        self.on_first()
+        await self.chat.record_part(self.question, *place, posted.message_id)
+        if self._is_discarded:
+            await self.keep_only(())
+
+    def _num_answers(self) -> int:
+        return sum(purpose == Purpose.ANSWER for purpose, _ in self._posts)
+
+    def _unrecorded(self, own: list[Posted]) -> Posted | None:
+        """A message that has to be the next part of the answer: if unsure, it is edited rather than another created."""
+        unknown = [posted for posted in own if not self.shows(posted.message_id)]
+        if self._num_answers() == 0:
+            return next((posted for posted in unknown if posted.reply_to == self.question.message_id), None)
+        last = max(post.message_id for post in self._posts.values())
+        following = [posted for posted in unknown if posted.message_id > last]
+        return following[0] if following and following[0].reply_to is None else None
+
+
+def _says_more(shown: str | None, text: str) -> bool:
+    """Whether a message says all of `text` already; one that isn't known is taken to."""
+    return shown is None or shown.removesuffix(_CLOSING).startswith(text.removesuffix(_CLOSING))

@@ -1,0 +1,157 @@
+"""Keeps Trinity on Discord until she is told to stop: log in, connect, answer, drain; and again after a failure.
+
+Each login gets a client of its own. What was not finished when one ends is taken up by the next, as after a restart.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.chat.chat import Chat
+from bot.discord.answers import Answers
+from bot.discord.client import TrinityClient, build_edge, invite_url
+from bot.discord.connection import LOGIN_REFUSED
+from bot.discord.sender import growing_pauses, open_sender
+from bot.discord.wire import DiscordWire, Unreachable, translated
+from bot.errors import DiscordRefused, EngineFailed
+
+log = logging.getLogger(__name__)
+
+_MIN_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordOptions:
+    """How Trinity is on Discord. Without the two URLs (both or none) she goes to Discord's own servers."""
+
+    token: str = field(repr=False)
+    api_url: str | None = None
+    gateway_url: str | None = None
+    edit_interval_seconds: float = 1.0
+    drain_seconds: float = 20.0
+    guild_ready_seconds: float = 2.0
+    """How long no further guild has to come until all are taken to be there."""
+
+
+async def run_discord(
+    chat: Chat, options: DiscordOptions, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None
+) -> None:
+    """Answer on Discord until `stop` is set, then let the running answers finish for `drain_seconds`.
+
+    `on_ready` is called whenever Trinity has (again) become able to answer.
+
+    Raises:
+        DiscordRefused: the token or the intents were refused.
+        EngineFailed: the engine is lost, and with it the process.
+    """
+    pauses = growing_pauses(_MIN_PAUSE_SECONDS)
+    with _pointed_at(options):
+        while not stop.is_set():
+            session = _Session(chat, options, stop, on_ready)
+            problem = await session.run()
+            if isinstance(problem, DiscordRefused | EngineFailed):
+                raise problem
+            if problem is not None and not stop.is_set():
+                if session.was_ready:
+                    pauses = growing_pauses(_MIN_PAUSE_SECONDS)
+                await _pause(max(next(pauses), _MIN_PAUSE_SECONDS), problem, stop)
+
+
+async def _pause(seconds: float, problem: Exception, stop: asyncio.Event) -> None:
+    is_expected = isinstance(problem, Unreachable)
+    log.warning(
+        "Discord can't be used (%s); trying again in %.0f s",
+        problem,
+        seconds,
+        exc_info=None if is_expected else problem,
+    )
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+class _Session:
+    """One client, from its login to its end."""
+
+    def __init__(self, chat: Chat, options: DiscordOptions, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+        self.was_ready = False
+        self._chat = chat
+        self._options = options
+        self._stop = stop
+        self._on_ready = on_ready
+
+    async def run(self) -> Exception | None:
+        """Serve until the end; returns what ended it, None for `stop`."""
+        client = TrinityClient(guild_ready_seconds=self._options.guild_ready_seconds)
+        client.when_ready = self._note_ready
+        async with client, asyncio.TaskGroup() as tasks:
+            stopping = tasks.create_task(self._stop.wait())
+            login = tasks.create_task(_problem(_log_in(client, self._options.token)))
+            await asyncio.wait({login, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if login.done():
+                problem = login.result() or await self._serve(client, stopping)
+            else:
+                problem = None
+                login.cancel()
+            stopping.cancel()
+            return problem
+
+    async def _serve(self, client: TrinityClient, stopping: "asyncio.Task[bool]") -> Exception | None:
+        wire = DiscordWire(client)
+        async with open_sender(wire, self._options.edit_interval_seconds) as sender, asyncio.TaskGroup() as tasks:
+            answers = Answers(self._chat, sender, tasks)
+            client.edge = build_edge(client, self._chat, sender, wire, answers)
+            syncing = tasks.create_task(client.tree.sync_if_changed())
+            connection = tasks.create_task(_problem(client.connect()))
+            lost = answers.engine_failed
+            ends: set[asyncio.Future[Any]] = {connection, stopping, lost}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            client.is_draining = True
+            await answers.drain(self._options.drain_seconds if stopping.done() else 0.0)
+            syncing.cancel()
+            await client.close()
+        return connection.result() or (lost.result() if lost.done() else None)
+
+    def _note_ready(self) -> None:
+        self.was_ready = True
+        self._on_ready()
+
+
+async def _log_in(client: TrinityClient, token: str) -> None:
+    try:
+        async with translated():
+            await client.login(token)
+    except discord.LoginFailure as error:
+        raise DiscordRefused(LOGIN_REFUSED) from error
+    log.info("invite Trinity with %s", invite_url(client.application_id or 0))
+
+
+async def _problem(work: Coroutine[Any, Any, None]) -> Exception | None:
+    """What `work` raised, if it did."""
+    try:
+        await work
+    except Exception as error:
+        return error
+    return None
+
+
+@contextmanager
+def _pointed_at(options: DiscordOptions) -> Iterator[None]:
+    """Point discord.py at other servers, where the options name some; it only has globals for that."""
+    if options.api_url is None or options.gateway_url is None:
+        yield
+        return
+    api, gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = options.api_url.rstrip("/"), yarl.URL(options.gateway_url)
+    try:
+        yield
+    finally:
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = api, gateway

@@ -1,0 +1,206 @@
+"""The one way out: every request in a channel passes here, paced, repeated where that is safe, and never cancelled.
+
+A request that was begun is never cancelled, although whoever waits for it may be: discord.py's lock for global rate
+limits would stay shut for ever, and a message could be created without anybody learning its id.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Protocol, TypeVar
+
+from bot.discord.limits import EDITS_PER_SECOND, Breaker, ClosedChannels, Pacer, Urgency
+from bot.discord.wire import Draft, NoAccess, Posted, Unreachable
+from bot.errors import DiscordError
+
+NONCE_WINDOW_SECONDS = 150.0
+"""Discord remembers a nonce for "a few minutes"; seen are 180 seconds."""
+GIVE_UP_SECONDS = 900.0
+_LEFTOVER_SECONDS = 2.0
+
+Result = TypeVar("Result")
+
+
+class Wire(Protocol):
+    """What the sender needs of Discord; see `DiscordWire`."""
+
+    async def create(self, draft: Draft) -> Posted: ...  # noqa: D102
+    async def edit(self, channel_id: int, message_id: int, content: str) -> None: ...  # noqa: D102
+    async def delete(self, channel_id: int, message_id: int) -> None: ...  # noqa: D102
+    async def show_typing(self, channel_id: int) -> None: ...  # noqa: D102
+    async def own_messages(self, channel_id: int, after: int) -> list[Posted]: ...  # noqa: D102
+
+
+class Sender:
+    """Creates and edits messages, whatever Discord does meanwhile.
+
+    Its methods wait through outages for a quarter of an hour, and raise `NoAccess` (at once for a channel that is known
+    to be closed), `MessageGone`, `Rejected`, or in the end `Unreachable`.
+    """
+
+    def __init__(self, wire: Wire, calls: asyncio.TaskGroup, edit_interval_seconds: float = 1.0) -> None:
+        self.pacer = Pacer()
+        self.breaker = Breaker()
+        self.closed_channels = ClosedChannels()
+        self._wire = wire
+        self._calls = calls
+        self._running: set[asyncio.Task[None]] = set()
+        self._edit_interval_seconds = edit_interval_seconds
+        self._num_streaming = 0
+        self._is_over = False
+
+    @property
+    def edit_interval_seconds(self) -> float:
+        """How long an answer waits between two edits, so that all running answers together keep the pace."""
+        return max(self._edit_interval_seconds, self._num_streaming / EDITS_PER_SECOND)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Count one answer as running."""
+        self._num_streaming += 1
+        try:
+            yield
+        finally:
+            self._num_streaming -= 1
+
+    async def create(self, draft: Draft, keep: Callable[[Posted], Awaitable[None]]) -> Posted:
+        """Create a message exactly once, and call `keep` with it, even if the caller is cancelled meanwhile.
+
+        Within the nonce's window a repeated create returns the first message. After it the channel is searched first.
+        So the result may say something else than `draft`.
+        """
+        first_tried_at: float | None = None
+
+        async def attempt() -> Posted:
+            nonlocal first_tried_at
+            now, posted = asyncio.get_running_loop().time(), None
+            if first_tried_at is not None and now > first_tried_at + NONCE_WINDOW_SECONDS:
+                posted, first_tried_at = await self._find(draft), None
+            first_tried_at = now if first_tried_at is None else first_tried_at
+            posted = posted or await self._wire.create(draft)
+            await keep(posted)
+            return posted
+
+        return await self._insist(draft.channel_id, Urgency.FIRST, attempt)
+
+    async def edit(
+        self, channel_id: int, message_id: int, latest: Callable[[], str], urgency: Urgency = Urgency.FIRST
+    ) -> str:
+        """Give a message the text that is the latest when the request may leave; returns that text."""
+
+        async def attempt() -> str:
+            content = latest()
+            await self._wire.edit(channel_id, message_id, content)
+            return content
+
+        return await self._insist(channel_id, urgency, attempt)
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Delete a message of ours."""
+        await self._insist(channel_id, Urgency.FIRST, lambda: self._wire.delete(channel_id, message_id))
+
+    async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
+        """Our own messages among the hundred that follow `after`, oldest first."""
+        return await self.read(channel_id, lambda: self._wire.own_messages(channel_id, after))
+
+    async def read(self, channel_id: int, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Run a request of the wire that changes nothing."""
+        return await self._insist(channel_id, Urgency.LAST, attempt)
+
+    async def show_typing(self, channel_id: int) -> None:
+        """Show the typing indicator once, if that is possible just now."""
+        if self.closed_channels.is_closed(channel_id) or self.breaker.is_open:
+            return
+        with suppress(DiscordError):
+            await self._try(channel_id, Urgency.LAST, lambda: self._wire.show_typing(channel_id))
+
+    async def leave_behind(self) -> None:
+        """Wait a moment for requests that nobody waits for any more, then cancel them: the connection is closing."""
+        self._is_over = True
+        if self._running:
+            await asyncio.wait(self._running, timeout=_LEFTOVER_SECONDS)
+        for call in self._running:
+            call.cancel()
+
+    async def _insist(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Repeat `attempt` with growing pauses while Discord can't be reached."""
+        give_up_at = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
+        for pause in growing_pauses():
+            try:
+                return await self._try(channel_id, urgency, attempt)
+            except Unreachable:
+                if self._is_over or asyncio.get_running_loop().time() + pause > give_up_at:
+                    raise
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
+
+    async def _try(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        await self.breaker.passage()
+        await self.pacer.turn(urgency)
+        if self._is_over:
+            raise Unreachable("we are leaving Discord")
+        if self.closed_channels.is_closed(channel_id):
+            raise NoAccess("the channel is closed to us")
+        try:
+            result = await self._uncancelled(attempt)
+        except Unreachable as error:
+            self.breaker.failed(is_ban=error.is_ban)
+            raise
+        except NoAccess:
+            self.breaker.succeeded()
+            self.closed_channels.close(channel_id)
+            raise
+        except DiscordError:
+            self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
+        self.closed_channels.open(channel_id)
+        return result
+
+    async def _uncancelled(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Run `attempt` to its end, even if the caller is cancelled meanwhile."""
+        outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                result = await attempt()
+            except Exception as error:
+                if not outcome.done():
+                    outcome.set_exception(error)
+            else:
+                if not outcome.done():
+                    outcome.set_result(result)
+            finally:
+                outcome.cancel()
+
+        call = self._calls.create_task(run())
+        self._running.add(call)
+        call.add_done_callback(self._running.discard)
+        return await outcome
+
+    async def _find(self, draft: Draft) -> Posted | None:
+        """The message that `draft` became already, if it did."""
+        for posted in await self._wire.own_messages(draft.channel_id, draft.after):
+            if posted.content.strip() == draft.content.strip() and posted.reply_to == draft.reply_to:
+                return posted
+        return None
+
+
+@asynccontextmanager
+async def open_sender(wire: Wire, edit_interval_seconds: float = 1.0) -> AsyncIterator[Sender]:
+    """A sender; at the end its last requests get a moment to finish."""
+    async with asyncio.TaskGroup() as calls:
+        sender = Sender(wire, calls, edit_interval_seconds)
+        try:
+            yield sender
+        finally:
+            await sender.leave_behind()
+
+
+def growing_pauses(first: float = 1.0, longest: float = 30.0) -> Iterator[float]:
+    """Seconds to wait between attempts, doubled each time and without end; with chance in them, so that many differ."""
+    seconds = first
+    while True:
+        yield seconds * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+        seconds = min(2 * seconds, longest)

@@ -1,0 +1,88 @@
+"""How a slash command answers: within half a second, to the asker alone where only the asker cares.
+
+A command's work is given 0.4 seconds; if the database is slower, the answer is deferred and edited in later. Editing is
+harmless to repeat, which a second message would not be.
+"""
+
+import asyncio
+import io
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+import aiohttp
+import discord
+from discord.utils import MISSING
+
+from bot.discord.outcomes import outcome_of
+from bot.discord.split import PART_UNITS, utf16_length
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a command answers. A text too long for a message becomes a file below its first line."""
+
+    text: str
+    is_private: bool = True
+
+    @property
+    def content(self) -> str:
+        """What stands in the message."""
+        return self.text if self._fits else self.text.partition("\n")[0][:PART_UNITS]
+
+    def file(self) -> discord.File | None:
+        """What doesn't fit into the message."""
+        return None if self._fits else discord.File(io.BytesIO(self.text.encode("utf-8", "replace")), "persona.txt")
+
+    @property
+    def _fits(self) -> bool:
+        return utf16_length(self.text) <= PART_UNITS
+
+
+async def answer(interaction: discord.Interaction, work: Awaitable[Words], *, is_private: bool) -> None:
+    """Do a command's work and show its words; `is_private` counts where the work takes long."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            words = tasks.create_task(_in_words(interaction, work))
+            await asyncio.wait({words}, timeout=PATIENCE_SECONDS)
+            if not words.done():
+                await interaction.response.defer(ephemeral=is_private, thinking=True)
+        await _show(interaction, words.result())
+    except* (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as group:
+        # The person sees Discord's own "didn't respond"; there is no other way to reach them.
+        log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])
+
+
+async def _in_words(interaction: discord.Interaction, work: Awaitable[Words]) -> Words:
+    try:
+        return await work
+    except Exception as error:
+        outcome = outcome_of(error)
+        log.log(
+            outcome.log_level,
+            "a command in channel %s failed: %s",
+            interaction.channel_id,
+            type(error).__name__,
+            exc_info=error if outcome.logs_traceback else None,
+        )
+        return Words(outcome.sentence or "That isn't possible just now. Please try again in a minute.")
+
+
+async def _show(interaction: discord.Interaction, words: Words) -> None:
+    file, no_pings = words.file(), discord.AllowedMentions.none()
+    if interaction.response.is_done():
+        await interaction.edit_original_response(
+            content=words.content, attachments=[file] if file else MISSING, allowed_mentions=no_pings
+        )
+    else:
+        await interaction.response.send_message(
+            words.content,
+            file=file or MISSING,
+            ephemeral=words.is_private,
+            suppress_embeds=True,
+            allowed_mentions=no_pings,
+        )

@@ -1,0 +1,88 @@
+"""Trinity on a loopback Discord: the real edge, chat and database, with an engine that a test controls."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.chat.chat import Chat, SamplingChoice
+from bot.chat.prompt import TurnEncoder
+from bot.chat.turns import Turns
+from bot.chat.window import TokenBudget
+from bot.discord.run import DiscordOptions, run_discord
+from bot.store.database import open_database
+from bot.store.history import History
+from bot.store.inbox import Inbox
+from bot.store.personas import Personas
+from tests.engines import EchoEngine
+from tests.loopback import LoopbackDiscord, Message
+
+EDIT_INTERVAL_SECONDS = 0.05
+
+
+@dataclass
+class House:
+    """What a test may look at and set while Trinity runs."""
+
+    server: LoopbackDiscord
+    engine: EchoEngine
+    chat: Chat
+    inbox: Inbox
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    is_ready: asyncio.Event = field(default_factory=asyncio.Event)
+    num_ready: int = 0
+    running: asyncio.Task[None] | None = None
+
+    async def state(self, message: Message) -> str | None:
+        state = await self.inbox.state("discord", message.id)
+        return None if state is None else state.value
+
+    async def reaches(self, message: Message, state: str, seconds: float = 10.0) -> None:
+        """Waits until the inbox says this of a question."""
+        async with asyncio.timeout(seconds):
+            while await self.state(message) != state:
+                await asyncio.sleep(0.01)
+
+    def note_ready(self) -> None:
+        self.num_ready += 1
+        self.is_ready.set()
+
+
+@contextlib.asynccontextmanager
+async def open_house(
+    server: LoopbackDiscord,
+    folder: Path,
+    encoder: TurnEncoder,
+    engine: EchoEngine | None = None,
+    *,
+    turns: Turns | None = None,
+    edit_interval_seconds: float = EDIT_INTERVAL_SECONDS,
+    drain_seconds: float = 5.0,
+    waits_until_ready: bool = True,
+) -> AsyncIterator[House]:
+    """Runs Trinity against `server` with a database in `folder`, and stops her in order."""
+    engine = engine or EchoEngine()
+    async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}") as database:
+        inbox, budget = Inbox(database), TokenBudget(4096, 100_000, 1000)
+        chat = Chat(
+            History(database), inbox, Personas(database), engine, encoder, budget,
+            sampling=SamplingChoice(max_new_tokens=1000, seed=7), turns=turns,
+        )  # fmt: skip
+        options = DiscordOptions(
+            token=server.token,
+            api_url=server.api_url,
+            gateway_url=server.gateway_url,
+            edit_interval_seconds=edit_interval_seconds,
+            drain_seconds=drain_seconds,
+            guild_ready_seconds=0.05,
+        )
+        house = House(server, engine, chat, inbox)
+        house.running = asyncio.create_task(run_discord(chat, options, house.stop, on_ready=house.note_ready))
+        try:
+            if waits_until_ready:
+                await server.wait_until(lambda: house.is_ready.is_set() or (house.running and house.running.done()))
+            yield house
+        finally:
+            house.stop.set()
+            await house.running
