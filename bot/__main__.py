@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -71,7 +72,7 @@ def start(
 @cli.command()
 def run() -> None:
     """Answer on Discord until SIGTERM or Ctrl-C."""
-    end_with(lambda: _run(load_settings()))
+    end_with(lambda: _run(_load()))
 
 
 @cli.command()
@@ -80,7 +81,7 @@ def chat() -> None:
 
     Each line of a pipe is a message. With neither a terminal nor a pipe, a demonstration is played.
     """
-    end_with(lambda: _chat(load_settings()))
+    end_with(lambda: _chat(_load()))
 
 
 @cli.command()
@@ -89,7 +90,7 @@ def migrate() -> None:
 
     Every start does so by itself.
     """
-    end_with(lambda: _migrate(load_settings()))
+    end_with(lambda: _migrate(_load()))
 
 
 def end_with(action: Callable[[], int]) -> NoReturn:
@@ -116,18 +117,26 @@ def _complain(problem: str) -> None:
 
 
 def _run_or_chat() -> int:
-    settings = load_settings()
+    settings = _load()
     if settings.discord_bot_token is not None:
         return _run(settings)
     typer.echo("No DISCORD_BOT_TOKEN is set, so this is a chat right here; README.md says how to get one.", err=True)
     return _chat(settings)
 
 
+def _load() -> Settings:
+    settings = load_settings()
+    if settings.effective_database_url.startswith("postgresql") and find_spec("asyncpg") is None:
+        problem = "PostgreSQL needs a package more: .venv/bin/python -m pip install 'asyncpg>=0.31,<1'"
+        raise ConfigError("TRINITY_DATABASE_URL", problem)
+    return settings
+
+
 def _run(settings: Settings) -> int:
     if settings.discord_bot_token is None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
-    from bot.app import run_daemon  # noqa: PLC0415 - see the module's docstring
+    from bot.daemon import run_daemon  # noqa: PLC0415 - see the module's docstring
 
     return asyncio.run(run_daemon(settings))
 

@@ -6,11 +6,11 @@ people are. Shutdown is the reverse order, by the order of the `async with` bloc
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.prompt import TurnEncoder
@@ -58,6 +58,15 @@ async def open_chat(
     Raises:
         ConfigError, StoreError: as the part that refuses says.
     """
+    async with open_parts(settings, platform=platform, on_progress=on_progress) as (chat, _):
+        yield chat
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings, *, platform: str, on_progress: Callable[[int, int], None] | None = None
+) -> "AsyncIterator[tuple[Chat, LocalEngine]]":
+    """`open_chat`, with the engine beside the chat for whoever has to watch it."""
     async with open_database(settings.effective_database_url) as database:
         history = History(database)
         await history.purge_hidden()
@@ -83,8 +92,8 @@ async def open_chat(
                 budget.num_prompt_tokens,
                 budget.max_new_tokens,
             )
-            async with _housekeeping(chat, settings.retention_days):
-                yield chat
+            async with in_background(_keep_house(chat, settings.retention_days)):
+                yield chat, engine
 
 
 @asynccontextmanager
@@ -93,6 +102,18 @@ async def _open_engine(model: Model, on_progress: Callable[[int, int], None]) ->
 
     async with open_local_engine(model.load, on_progress=on_progress) as engine:
         yield engine
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None] | None) -> AsyncIterator[None]:
+    """Run `work`, which has no end of its own, as long as the block lasts."""
+    task = asyncio.create_task(work) if work else None
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def _find_model(settings: Settings) -> Model:
@@ -130,18 +151,8 @@ def _sampling(settings: Settings) -> SamplingChoice:
     )
 
 
-@asynccontextmanager
-async def _housekeeping(chat: Chat, retention_days: int | None) -> AsyncIterator[None]:
-    """Delete in the background what was reset a minute ago, and what is older than it may get."""
-    task = asyncio.create_task(_keep_house(chat, retention_days))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 async def _keep_house(chat: Chat, retention_days: int | None) -> None:
+    """Delete what was reset a minute ago, and what is older than it may get."""
     loop = asyncio.get_running_loop()
     next_retention = loop.time()
     while True:

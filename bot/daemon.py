@@ -1,0 +1,100 @@
+"""The daemon: Trinity on Discord from start to drain, told to stop by signals and watched by systemd."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bot.app import in_background, open_parts
+from bot.chat.chat import Chat
+from bot.discord.intake import PLATFORM
+from bot.discord.run import DiscordOptions, run_discord
+from bot.errors import ConfigError
+from bot.inference.local import LocalEngine
+from bot.operations.notify import notify_systemd, watchdog_interval_seconds
+from bot.settings import Settings
+from bot.store.instance import hold_instance
+
+log = logging.getLogger(__name__)
+
+
+async def run_daemon(settings: Settings) -> int:
+    """Be on Discord until SIGTERM or SIGINT, then let the running answers finish; returns the exit status.
+
+    A second signal ends it at once. A lost engine replaces the process, since nothing inside it can mend that.
+
+    Raises:
+        ConfigError, StoreError, DiscordRefused: as the part that refuses says.
+        EngineFailed: the process was replaced too often already.
+    """
+    if settings.discord_bot_token is None:
+        raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
+    token = settings.discord_bot_token.get_secret_value()
+    stop = asyncio.Event()
+    _stop_at_signals(stop)
+    with hold_instance(settings.effective_database_url, token, settings.data_dir):
+        async with open_parts(settings, platform=PLATFORM) as (chat, engine), _pinging_systemd():
+            await _serve_discord(chat, engine, _discord_options(settings, token), stop)
+    return 0
+
+
+async def _serve_discord(chat: Chat, engine: LocalEngine, options: DiscordOptions, stop: asyncio.Event) -> None:
+    """Serve until `stop`, or until the engine is lost, whether somebody waits for it just then or not."""
+    serving = asyncio.create_task(run_discord(chat, options, stop, on_ready=_tell_ready))
+    failing = asyncio.create_task(engine.failed.wait())
+    try:
+        await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
+        if failing.done():
+            stop.set()
+        await serving
+    finally:
+        for task in (serving, failing):
+            task.cancel()
+        await asyncio.gather(serving, failing, return_exceptions=True)
+    if engine.failure:
+        raise engine.failure
+
+
+def _discord_options(settings: Settings, token: str) -> DiscordOptions:
+    return DiscordOptions(
+        token=token,
+        api_url=settings.discord_api_url,
+        gateway_url=settings.discord_gateway_url,
+        edit_interval_seconds=settings.edit_interval_seconds,
+        drain_seconds=settings.drain_seconds,
+    )
+
+
+def _stop_at_signals(stop: asyncio.Event) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT; the next one ends the process as if nobody listened."""
+    loop = asyncio.get_running_loop()
+
+    def note(signal_number: signal.Signals) -> None:
+        log.info("%s: running answers may finish, then I stop; a second signal ends me at once", signal_number.name)
+        notify_systemd("STOPPING=1")
+        stop.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, note, number)
+
+
+def _tell_ready() -> None:
+    notify_systemd("READY=1")
+
+
+@asynccontextmanager
+async def _pinging_systemd() -> AsyncIterator[None]:
+    """Tell systemd's watchdog that the event loop is alive, where it wants to know."""
+    interval = watchdog_interval_seconds()
+
+    async def ping(seconds: float) -> None:
+        while True:
+            notify_systemd("WATCHDOG=1")
+            await asyncio.sleep(seconds)
+
+    async with in_background(ping(interval) if interval else None):
+        yield
