@@ -36,7 +36,7 @@ def hold_database_file(file: Path) -> Iterator[None]:
     Raises:
         SecondInstance: another process is.
     """
-    with _hold(sidecar(file.resolve(), ".lock"), "on this database"):
+    with _hold(sidecar(file, ".lock"), "on this database"):
         yield
 
 

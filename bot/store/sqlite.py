@@ -57,11 +57,14 @@ def parse_url(url: str) -> URL:
 
 
 def database_file(url: str) -> Path | None:
-    """The file of an SQLite database, absolute; None for another kind of database."""
+    """The file of an SQLite database; None for another kind of database.
+
+    Links are followed, as SQLite does: the log lies beside the file itself.
+    """
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
-    return Path(str(parsed.database)).absolute()
+    return Path(str(parsed.database)).resolve()
 
 
 def build_engine(url: str) -> AsyncEngine:

@@ -55,12 +55,12 @@ def test_either_the_token_or_the_database_in_common_is_too_much(url, tmp_path):
 
 def test_two_names_of_one_file_are_one_database(file, tmp_path):
     file.parent.mkdir()
-    (tmp_path / "link").symlink_to(file.parent)
+    (tmp_path / "link.db").symlink_to(file)
 
     with (
         hold_instance(f"sqlite:///{file}", "token", tmp_path),
         pytest.raises(SecondInstance),
-        hold_instance(f"sqlite+aiosqlite:///{tmp_path}/link/trinity.db", "other token", tmp_path),
+        hold_instance(f"sqlite+aiosqlite:///{tmp_path}/link.db", "other token", tmp_path),
     ):
         pass
 
