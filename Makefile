@@ -42,7 +42,7 @@ soak:
 # uv keeps pip-audit in an environment of its own, so that it can't change what it looks at.
 audit:
 	@MAKE_GOAL=audit sh deploy/make-venv.sh dev
-	@$(BIN)/python -m uv tool run 'pip-audit>=2.9,<3' --disable-pip --no-deps -r constraints.txt
+	@$(BIN)/python -m uv tool run 'pip-audit>=2.9,<3' --strict --disable-pip --no-deps -r constraints.txt
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov build dist

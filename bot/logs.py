@@ -31,6 +31,7 @@ _SECRET_SHAPES = re.compile(
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user and password in a URL
 )
 _REDACTED = "[redacted]"
+_MIN_SECRET_LENGTH = 6
 
 
 def configure_logging(level: str, log_format: str, *, secrets: Iterable[str] = (), file: Path | None = None) -> None:
@@ -39,7 +40,7 @@ def configure_logging(level: str, log_format: str, *, secrets: Iterable[str] = (
     Args:
         level: for our own loggers; libraries get WARNING, discord.py INFO, or `level` where that is quieter.
         log_format: `text` or `json`.
-        secrets: strings that no line may hold, beside whatever looks like a token.
+        secrets: strings (of 6 characters or more) that no line may hold, beside whatever looks like a secret.
         file: None is stderr. A file is made for its owner alone, and at most five of 10 MiB are kept.
     """
     handler: logging.Handler = logging.StreamHandler() if file is None else _PrivateRotatingFile(file)
@@ -77,8 +78,9 @@ def _may_be_heard(record: logging.LogRecord) -> bool:
 class _Line(logging.Formatter):
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__()
-        # The longest first: one secret may be a part of another.
-        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
+        # The longest first: one secret may be a part of another. A very short one would black out half of every line.
+        long_enough = (secret for secret in secrets if len(secret) >= _MIN_SECRET_LENGTH)
+        self._secrets = sorted(long_enough, key=len, reverse=True)
 
     def _clean(self, text: str) -> str:
         for secret in self._secrets:

@@ -108,8 +108,8 @@ install() {
         fi
         install_with_uv && return
     fi
-    say "Installing with pip instead of uv; that takes longer."
-    "$python" -m pip install --quiet --no-input -c constraints.txt -e "$target"
+    say "Installing with pip instead of uv; that takes some minutes."
+    "$python" -m pip install -qq --no-input -c constraints.txt -e "$target"
 }
 
 is_up_to_date && exit 0

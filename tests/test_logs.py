@@ -81,7 +81,7 @@ def test_traceback_stays_in_the_line_of_its_event(lines, log_format):
 )
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_secret_is_redacted_by_shape_or_by_value(lines, leak, log_format):
-    written = lines(log_format=log_format, secrets=["p4ssphrase", ""])
+    written = lines(log_format=log_format, secrets=["p4ssphrase", "", "e"])
 
     logging.getLogger("bot").error("%s", leak)
 

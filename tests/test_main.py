@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,15 @@ def test_database_that_is_not_ours_is_one_line(trinity, tmp_path):
     assert status == 78
     assert errors.startswith("trinity: ")
     assert errors.count("\n") == 1
+
+
+@pytest.mark.skipif(find_spec("asyncpg") is not None, reason="the driver is installed")
+def test_missing_postgresql_driver_is_named_with_the_command_that_mends_it(trinity):
+    status, _, errors = trinity("migrate", TRINITY_DATABASE_URL="postgres://user:secret@127.0.0.1:1/trinity")
+
+    assert status == 78
+    assert "pip install 'asyncpg" in errors
+    assert "secret" not in errors
 
 
 def failing(error):
