@@ -116,7 +116,7 @@ class EchoRunner:
     has_eos: bool = True
     max_step_tokens: int = 1 << 30
     """More tokens than this in one prefill step are out of memory."""
-    before_launch: Callable[[Step], None] = lambda _step: None
+    before_launch: Callable[[Step], object] = lambda _step: None
     before_collect: Callable[[], object] = lambda: None
     released: Event = field(default_factory=Event)
     """Ends a hang."""
