@@ -7,7 +7,7 @@ channel at that moment.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -99,7 +99,7 @@ class PersonaCommands(app_commands.Group):
             persona = await _chat(interaction).persona_use(key_of(interaction), name, interaction.user.id)
             return f"From now on I'm **{_plain(persona.name)}** in this channel."
 
-        await _change(interaction, work())
+        await _change(interaction, work)
 
     @app_commands.command(name="set", description="Make a persona of your own, or change one")
     @app_commands.describe(name="One word", prompt="Who Trinity is to be, in a few sentences")
@@ -110,7 +110,7 @@ class PersonaCommands(app_commands.Group):
             persona = await _chat(interaction).persona_set(key_of(interaction), name, prompt, interaction.user.id)
             return f"The persona **{_plain(persona.name)}** is set. `/persona use {persona.name}` makes it mine here."
 
-        await _change(interaction, work())
+        await _change(interaction, work)
 
     @app_commands.command(description="Delete a persona that was made here")
     @app_commands.describe(name="The persona's name")
@@ -122,7 +122,7 @@ class PersonaCommands(app_commands.Group):
             await _chat(interaction).persona_delete(key_of(interaction), name, interaction.user.id)
             return f"The persona **{_plain(name)}** is deleted."
 
-        await _change(interaction, work())
+        await _change(interaction, work)
 
     @app_commands.command(description="Let Trinity be herself again in this channel")
     async def clear(self, interaction: discord.Interaction) -> None:
@@ -132,7 +132,7 @@ class PersonaCommands(app_commands.Group):
             persona = await _chat(interaction).persona_clear(key_of(interaction), interaction.user.id)
             return f"From now on I'm **{_plain(persona.name)}** in this channel."
 
-        await _change(interaction, work())
+        await _change(interaction, work)
 
 
 @app_commands.command(description="Make Trinity forget this channel's conversation")
@@ -223,13 +223,13 @@ def _chat(interaction: discord.Interaction) -> Chat:
     return chat
 
 
-async def _change(interaction: discord.Interaction, work: Awaitable[str]) -> None:
+async def _change(interaction: discord.Interaction, work: Callable[[], Awaitable[str]]) -> None:
     """Change who Trinity is, if the person may; told to all, because it concerns all."""
 
     async def checked() -> Words:
         if not may_change(interaction):
             raise NotAllowed(MAY_NOT_CHANGE)
-        return Words(await work, is_private=False)
+        return Words(await work(), is_private=False)
 
     await answer(interaction, checked(), is_private=False)
 

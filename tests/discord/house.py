@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.chat.chat import Chat, SamplingChoice
+from bot.chat.conversation import ConversationKey
 from bot.chat.prompt import TurnEncoder
 from bot.chat.turns import Turns
 from bot.chat.window import TokenBudget
@@ -29,6 +30,9 @@ class House:
     engine: EchoEngine
     chat: Chat
     inbox: Inbox
+    personas: Personas
+    encoder: TurnEncoder
+    database_path: Path
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     num_ready: int = 0
@@ -41,8 +45,18 @@ class House:
     async def reaches(self, message: Message, state: str, seconds: float = 10.0) -> None:
         """Waits until the inbox says this of a question."""
         async with asyncio.timeout(seconds):
-            while await self.state(message) != state:
+            while await self.state(message) != state:  # noqa: ASYNC110 - the database has no event for that
                 await asyncio.sleep(0.01)
+
+    @property
+    def prompts(self) -> list[str]:
+        """What the engine was asked, as text."""
+        return [self.encoder.tokenizer.decode(list(request.prompt_token_ids)) for request in self.engine.requests]
+
+    @property
+    def key(self) -> ConversationKey:
+        """The conversation in the channel "general"."""
+        return ConversationKey("discord", self.server.channel("general").id, self.server.guild.id)
 
     def note_ready(self) -> None:
         self.num_ready += 1
@@ -64,9 +78,9 @@ async def open_house(
     """Runs Trinity against `server` with a database in `folder`, and stops her in order."""
     engine = engine or EchoEngine()
     async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}") as database:
-        inbox, budget = Inbox(database), TokenBudget(4096, 100_000, 1000)
+        inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
         chat = Chat(
-            History(database), inbox, Personas(database), engine, encoder, budget,
+            History(database), inbox, personas, engine, encoder, budget,
             sampling=SamplingChoice(max_new_tokens=1000, seed=7), turns=turns,
         )  # fmt: skip
         options = DiscordOptions(
@@ -77,7 +91,7 @@ async def open_house(
             drain_seconds=drain_seconds,
             guild_ready_seconds=0.05,
         )
-        house = House(server, engine, chat, inbox)
+        house = House(server, engine, chat, inbox, personas, encoder, folder / "trinity.db")
         house.running = asyncio.create_task(run_discord(chat, options, house.stop, on_ready=house.note_ready))
         try:
             if waits_until_ready:

@@ -4,12 +4,16 @@ import asyncio
 
 import pytest
 
+from bot.discord.intake import BARE_HINT, NO_TEXT_HINT, TEXT_ONLY, UNPINGED_HINT
+from bot.discord.outcomes import BROKEN
+from bot.discord.reply import WHOLE_IN_FILE
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine, echo
-from tests.loopback import LoopbackDiscord, judge
+from tests.loopback import LoopbackDiscord, Permission, judge
 
 LONG_ANSWER = " ".join(f"word{index}" for index in range(600))
+VERY_LONG_ANSWER = " ".join(f"word{index}" for index in range(2400))
 
 
 async def test_a_mention_is_answered_by_a_reply(house: House) -> None:
@@ -23,3 +27,290 @@ async def test_a_mention_is_answered_by_a_reply(house: House) -> None:
     assert answer.parts[0].replies_to == question.id
     await house.reaches(question, "answered")
     judge(server).require(turns=1, replies=1)
+
+
+async def test_a_reply_to_her_message_is_answered(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+    first = await general.answer_to(await alice.says(general, "hello", mention=True))
+
+    second = await alice.replies(first.parts[0], "and further?")
+    await general.answer_to(second)
+
+    assert "and further?" in house.prompts[-1]
+    judge(server).require(turns=2, replies=2)
+
+
+async def test_a_direct_message_is_answered_without_a_name_in_the_prompt(house: House) -> None:
+    alice = house.server.person("Alice")
+
+    question = await alice.dms("hello there")
+    await alice.dm_channel().answer_to(question)
+
+    assert "hello there" in house.prompts[-1]
+    assert "Alice" not in house.prompts[-1]
+
+
+async def test_a_thread_is_a_conversation_of_its_own(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+    await general.answer_to(await alice.says(general, "the word is swordfish", mention=True))
+    thread = await alice.opens_thread(general, "aside")
+
+    await thread.answer_to(await alice.says(thread, "which word?", mention=True))
+
+    assert "swordfish" not in house.prompts[-1]
+    judge(server).require(turns=2, replies=2)
+
+
+async def test_bots_webhooks_system_messages_and_pings_of_many_are_not_answered(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+    for stranger in (server.other_bot("Other"), server.webhook("Hook")):
+        await stranger.says(general, "hello", mention=True)
+    await server.system_message(general, text=server.bot.mention)
+    await alice.says(general, "@everyone hello")
+    await alice.says(general, "hello, without her")
+
+    question = await alice.says(general, "but this", mention=True)
+    await general.answer_to(question)
+
+    assert len(house.engine.requests) == 1
+    judge(server).require(turns=1, replies=1)
+
+
+async def test_mentions_become_names_in_the_prompt(house: House) -> None:
+    server = house.server
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+    await bob.says(general, "I'm here")
+
+    question = await alice.says(general, f"{server.bot.mention} do you know {bob.mention} in <#{general.id}>?")
+    await general.answer_to(question)
+
+    assert "do you know @Bob in #general?" in house.prompts[-1]
+
+
+async def test_questions_in_one_channel_are_answered_in_order(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    people = [server.person(name) for name in ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank")]
+    general = server.channel("general")
+
+    async with enter(server, engine=EchoEngine(seconds_per_word=0.01)) as house:
+        questions = [await person.says(general, "hello", mention=True) for person in people]
+        for question in questions:
+            await house.reaches(question, "answered")
+
+    judge(server).require(turns=6, replies=6)
+
+
+async def test_an_answer_grows_by_edits(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(answer=lambda _: "one two three four five", words_before_gate=2)
+    engine.gate.clear()
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await alice.says(general, "count", mention=True)
+        await server.wait_until(lambda: (answer := server.answer_to(question)) and answer.text == "one two")
+        engine.gate.set()
+        await house.reaches(question, "answered")
+
+    (message,) = server.answer_to(question).parts
+    assert message.content == "one two three four five"
+    assert len(message.revisions) >= 2
+
+
+async def test_typing_is_shown_until_the_first_words(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine()
+    engine.gate.clear()
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: list(server.journal.acts_of(server.bot.user, "typing", general)))
+        engine.gate.set()
+        await house.reaches(question, "answered")
+
+    kinds = [act.kind for act in server.journal.acts_of(server.bot.user, channel=general)]
+    assert kinds[0] == "typing"
+    assert kinds.count("typing") == 1
+
+
+async def test_a_long_answer_becomes_several_messages(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: LONG_ANSWER)) as house:
+        question = await alice.says(general, "tell", mention=True)
+        await house.reaches(question, "answered")
+
+    answer = server.answer_to(question)
+    assert " ".join(answer.text.split()) == LONG_ANSWER
+    assert len(answer.parts) == 3
+    judge(server).require(turns=1, replies=1)
+
+
+async def test_a_very_long_answer_becomes_a_file_below_its_beginning(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: VERY_LONG_ANSWER)) as house:
+        question = await alice.says(general, "tell", mention=True)
+        await house.reaches(question, "answered")
+
+    answer = server.answer_to(question)
+    assert len(answer.parts) == 6
+    assert answer.parts[-1].content == WHOLE_IN_FILE
+    assert [attachment["filename"] for attachment in answer.parts[-1].attachments] == ["answer.txt"]
+
+
+async def test_where_files_are_not_allowed_a_very_long_answer_is_shown_whole(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    server.guild.everyone.permissions &= ~Permission.ATTACH_FILES
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: VERY_LONG_ANSWER)) as house:
+        question = await alice.says(general, "tell", mention=True)
+        await house.reaches(question, "answered")
+
+    assert " ".join(server.answer_to(question).text.split()) == VERY_LONG_ANSWER
+    judge(server).require(turns=1, replies=1)
+
+
+async def test_nobody_is_pinged_and_nothing_unfolds(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    engine = EchoEngine(answer=lambda _: f"@everyone {alice.mention} https://example.org " * 3)
+
+    async with enter(server, engine=engine) as house:
+        await house.reaches(await alice.says(general, "shout", mention=True), "answered")
+
+    acts = [act for act in server.journal.acts_of(server.bot.user) if act.kind in ("create", "edit")]
+    assert len(acts) > 1
+    assert all(act.allowed_mentions == {"parse": [], "replied_user": False} for act in acts)
+    assert all(act.payload["flags"] & 4 for act in acts)
+
+
+async def test_a_reply_without_ping_gets_one_hint_a_day(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+    answer = await general.answer_to(await alice.says(general, "hello", mention=True))
+
+    first = await alice.replies(answer.parts[0], "hidden", ping=False)
+    await server.wait_until(lambda: server.answer_to(first))
+    second = await alice.replies(answer.parts[0], "hidden again", ping=False)
+    await general.answer_to(await alice.says(general, "the end", mention=True))
+
+    assert server.answer_to(first).text == UNPINGED_HINT
+    assert server.answer_to(second) is None
+
+
+async def test_a_bare_mention_gets_a_hint(house: House) -> None:
+    alice, general = house.server.person("Alice"), house.server.channel("general")
+
+    bare = await alice.says(general, "", mention=True)
+    await house.server.wait_until(lambda: house.server.answer_to(bare))
+
+    assert house.server.answer_to(bare).text == BARE_HINT
+    assert await house.state(bare) is None
+    assert house.engine.requests == []
+
+
+PICTURE = {
+    "id": "1", "filename": "cat.png", "size": 5, "url": "https://cdn.invalid/cat.png",
+    "proxy_url": "https://cdn.invalid/cat.png",
+}  # fmt: skip
+
+
+async def test_attachments_are_noted_and_never_fetched(house: House) -> None:
+    server = house.server
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+
+    bare = await alice.says(general, "", mention=True, attachments=[PICTURE])
+    await server.wait_until(lambda: server.answer_to(bare))
+    question = await bob.says(general, "what is this?", mention=True, attachments=[PICTURE])
+    await house.reaches(question, "answered")
+
+    assert server.answer_to(bare).text == NO_TEXT_HINT
+    assert server.answer_to(question).text.startswith(f"-# {TEXT_ONLY}\n")
+    assert TEXT_ONLY not in house.prompts[-1]
+
+
+async def test_the_same_event_twice_is_answered_once(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+
+    question = await alice.says(general, "hello", mention=True)
+    server.redeliver(question)
+    await house.reaches(question, "answered")
+    server.redeliver(question)
+    await house.reaches(await alice.says(general, "next", mention=True), "answered")
+
+    assert len(house.engine.requests) == 2
+    judge(server).require(turns=2, replies=2)
+
+
+async def test_a_mistake_of_ours_is_said_and_logged_once(
+    server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: ValueError("boom"))) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await house.reaches(question, "failed")
+
+    assert server.answer_to(question).text == BROKEN
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert errors[0].exc_info is not None
+
+
+async def test_a_deleted_question_stops_its_answer_and_takes_it_back(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(words_before_gate=2)
+    engine.gate.clear()
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+        await alice.deletes(question)
+        await house.reaches(question, "withdrawn")
+        await server.wait_until(lambda: server.answer_to(question) is None)
+        engine.gate.set()
+        await house.reaches(await alice.says(general, "next", mention=True), "answered")
+
+    assert engine.num_aborted == 1
+
+
+async def test_a_deleted_answer_is_not_created_again(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(words_before_gate=2)
+    engine.gate.clear()
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+        await alice.deletes(server.answer_to(question).parts[0])
+        await house.reaches(question, "withdrawn")
+
+    assert server.answer_to(question) is None
+    assert len(list(server.journal.acts_of(server.bot.user, "create"))) == 1
+
+
+async def test_a_stop_lets_running_answers_finish_and_the_next_process_answers_the_rest(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    engine = EchoEngine(words_before_gate=2)
+    engine.gate.clear()
+    people, general = [server.person(name) for name in ("Alice", "Bob", "Carol")], server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        questions = [await person.says(general, "hello", mention=True) for person in people]
+        await server.wait_until(lambda: server.answer_to(questions[0]))
+        house.stop.set()
+        await asyncio.sleep(0)
+        engine.gate.set()
+        await house.running
+        assert await house.state(questions[0]) == "answered"
+        assert server.answer_to(questions[1]) is None
+    async with enter(server) as house:
+        for question in questions:
+            await house.reaches(question, "answered")
+
+    judge(server).require(turns=3, replies=3)

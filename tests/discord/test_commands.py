@@ -1,0 +1,231 @@
+"""The slash commands, end to end on a loopback Discord."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.chat.persona import BUILT_IN, TRINITY
+from bot.discord.commands import MAY_NOT_CHANGE, RESTARTING
+from tests.discord.conftest import OpenHouse
+from tests.discord.house import House
+from tests.loopback import LoopbackDiscord, Permission, judge
+
+CHANGES = [
+    ("/persona use", {"name": "pirate"}),
+    ("/persona set", {"name": "own", "prompt": "You are brief."}),
+    ("/persona delete", {"name": "own"}),
+    ("/persona clear", {}),
+]
+
+
+@pytest.fixture
+async def house(server: LoopbackDiscord, enter: OpenHouse) -> AsyncIterator[House]:
+    async with enter(server) as opened:
+        await server.wait_until(lambda: server.bot.commands)
+        yield opened
+
+
+async def use(house: House, person: str, command: str, channel=None, **options: str):
+    server = house.server
+    used = await server.person(person).uses(command, channel or server.channel("general"), **options)
+    return await used.answered()
+
+
+async def test_help_and_reading_are_for_the_asker_alone(house: House) -> None:
+    for command in ("/help", "/persona show", "/persona list"):
+        used = await use(house, "Alice", command)
+
+        assert used.is_ephemeral
+        assert used.text
+
+
+async def test_show_tells_the_whole_prompt(house: House) -> None:
+    used = await use(house, "Alice", "/persona show")
+
+    assert "Trinity" in used.text
+    assert TRINITY.prompt in used.text
+
+
+async def test_list_names_every_persona_and_marks_the_current_one(house: House) -> None:
+    used = await use(house, "Alice", "/persona list")
+
+    assert all(f"**{persona.name}**" in used.text for persona in BUILT_IN)
+    assert "**Trinity** (me, here)" in used.text
+
+
+@pytest.mark.parametrize(("command", "options"), CHANGES)
+async def test_changing_a_persona_takes_manage_channels(house: House, command: str, options: dict) -> None:
+    used = await use(house, "Alice", command, **options)
+
+    assert used.is_ephemeral
+    assert used.text == MAY_NOT_CHANGE
+    assert (await house.chat.persona_show(house.key)).name == "Trinity"
+
+
+@pytest.mark.parametrize("permission", [Permission.MANAGE_CHANNELS, Permission.ADMINISTRATOR])
+async def test_who_may_manage_channels_may_change_and_all_are_told(house: House, permission: Permission) -> None:
+    house.server.person("Mod", permissions=permission)
+
+    for command, options in (CHANGES[1], ("/persona use", {"name": "own"})):
+        used = await use(house, "Mod", command, **options)
+        assert not used.is_ephemeral
+    shown = await use(house, "Alice", "/persona show")
+
+    assert "You are brief." in shown.text
+
+
+async def test_other_permissions_do_not_let_one_change(house: House) -> None:
+    others = Permission.MANAGE_GUILD | Permission.MANAGE_MESSAGES | Permission.KICK_MEMBERS | Permission.MANAGE_THREADS
+    house.server.person("Mod", permissions=others)
+
+    used = await use(house, "Mod", "/persona use", name="pirate")
+
+    assert used.text == MAY_NOT_CHANGE
+
+
+async def test_a_permission_that_was_taken_away_counts_no_more(house: House) -> None:
+    server = house.server
+    mod = server.person("Mod")
+    role = server.give(mod, Permission.MANAGE_CHANNELS)
+    await use(house, "Mod", "/persona use", name="pirate")
+    server.guild.members[mod.id].roles.remove(role)
+
+    used = await use(house, "Mod", "/persona clear")
+
+    assert used.text == MAY_NOT_CHANGE
+
+
+async def test_in_a_direct_message_nothing_is_needed(house: House) -> None:
+    direct = house.server.person("Alice").dm_channel()
+
+    used = await use(house, "Alice", "/persona use", direct, name="pirate")
+
+    assert "**pirate**" in used.text
+
+
+async def test_a_thread_inherits_its_channels_persona(house: House) -> None:
+    server = house.server
+    server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    await use(house, "Mod", "/persona use", name="pirate")
+    thread = await server.person("Alice").opens_thread(server.channel("general"), "aside")
+
+    used = await use(house, "Alice", "/persona show", thread)
+
+    assert "**pirate**" in used.text
+
+
+async def test_an_unknown_persona_is_told_to_the_asker(house: House) -> None:
+    house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+
+    used = await use(house, "Mod", "/persona use", name="nobody")
+
+    assert used.is_ephemeral
+    assert "nobody" in used.text
+
+
+async def test_a_persona_of_any_length_can_be_shown(house: House) -> None:
+    house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    prompt = "Be kind. " * 300
+    await house.chat.persona_set(house.key, "long", "Be kind.", 1)
+    await house.personas.save(house.key, "long", prompt, author_id=1, author_name="Mod")
+    await use(house, "Mod", "/persona use", name="long")
+
+    used = await use(house, "Alice", "/persona show")
+
+    assert used.responses[0].attachments[0]["filename"] == "persona.txt"
+    assert len(used.text) < 2000
+
+
+async def test_names_are_suggested(house: House) -> None:
+    from bot.discord.commands import suggest_names
+
+    class Asked:
+        client = type("Client", (), {"edge": type("Edge", (), {"chat": house.chat})})
+        channel, channel_id, guild_id = None, 1, 2
+
+    choices = await suggest_names(Asked(), "pi")
+
+    assert [choice.value for choice in choices] == ["pirate"]
+
+
+async def test_reset_forgets_the_channel_and_says_so_to_all(house: House) -> None:
+    server, general = house.server, house.server.channel("general")
+    alice = server.person("Alice")
+    await house.reaches(await alice.says(general, "the word is swordfish", mention=True), "answered")
+
+    used = await use(house, "Alice", "/reset")
+    await house.reaches(await alice.says(general, "which word?", mention=True), "answered")
+
+    assert not used.is_ephemeral
+    assert "swordfish" not in house.prompts[-1]
+
+
+async def test_reset_stops_a_running_answer(house: House) -> None:
+    server, general = house.server, house.server.channel("general")
+    house.engine.words_before_gate = 1
+    house.engine.gate.clear()
+    question = await server.person("Alice").says(general, "hello", mention=True)
+    await server.wait_until(lambda: server.answer_to(question))
+
+    await use(house, "Alice", "/reset")
+    await house.reaches(question, "withdrawn")
+    await server.wait_until(lambda: "reset" in server.answer_to(question).text)
+
+    assert house.engine.num_running == 0
+
+
+async def test_a_locked_database_defers_the_answer(house: House) -> None:
+    house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    with contextlib.closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        used = await house.server.person("Mod").uses("/persona use", house.server.channel("general"), name="pirate")
+        await house.server.wait_until(lambda: used.acknowledged_at is not None)
+        assert used.responses == []
+        other.execute("ROLLBACK")
+        await used.answered()
+
+    assert "**pirate**" in used.text
+    assert used.acknowledged_after < 3
+
+
+async def test_commands_are_registered_once_and_for_guilds_and_direct_messages_only(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    for _ in range(2):
+        async with enter(server):
+            await server.wait_until(lambda: server.bot.commands)
+            await server.wait_until(lambda: [c for c in server.journal.calls if c.path.endswith("/commands")])
+
+    commands = server.bot.commands[None]
+    assert server.bot.num_command_syncs == 1
+    assert {command["name"] for command in commands} == {"reset", "persona", "help"}
+    assert all(command["contexts"] == [0, 1] for command in commands)
+    assert all(command["integration_types"] == [0] for command in commands)
+
+
+async def test_during_the_drain_commands_are_put_off(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    general = server.channel("general")
+    async with enter(server) as house:
+        await server.wait_until(lambda: server.bot.commands)
+        house.engine.words_before_gate = 1
+        house.engine.gate.clear()
+        question = await server.person("Alice").says(general, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+        house.stop.set()
+        await asyncio.sleep(0.05)
+        used = await use(house, "Alice", "/help")
+        house.engine.gate.set()
+
+    assert used.text == RESTARTING
+
+
+async def test_every_command_is_acknowledged_and_breaks_no_rule(house: House) -> None:
+    house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+
+    for command, options in (*CHANGES, ("/help", {}), ("/reset", {}), ("/persona show", {}), ("/persona list", {})):
+        await use(house, "Mod", command, **options)
+
+    judge(house.server).require()

@@ -1,0 +1,224 @@
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.discord.limits import Urgency
+from bot.discord.sender import GIVE_UP_SECONDS, NONCE_WINDOW_SECONDS, open_sender
+from bot.discord.wire import Draft, MessageGone, NoAccess, Posted, Unreachable
+from tests.discord.virtual_time import in_virtual_time, now
+
+
+@dataclass
+class Wire:
+    """A channel that does what a test says: each request takes the next fault, if there is one."""
+
+    faults: list[Exception | None] = field(default_factory=list)
+    is_created_before_fault: bool = False
+    messages: list[Posted] = field(default_factory=list)
+    calls: list[tuple[float, str]] = field(default_factory=list)
+    nonces: dict[str, tuple[float, Posted]] = field(default_factory=dict)
+    seconds: float = 0.0
+    num_finished: int = 0
+
+    async def create(self, draft):
+        self.calls.append((now(), "create"))
+        await asyncio.sleep(self.seconds)
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is None or self.is_created_before_fault:
+            posted = self._post(draft)
+        if fault is not None:
+            raise fault
+        self.num_finished += 1
+        return posted
+
+    def _post(self, draft):
+        at, known = self.nonces.get(draft.nonce, (-1e9, None))
+        if now() - at < 180:
+            return known
+        posted = Posted(len(self.messages) + 100, draft.content, draft.reply_to)
+        self.messages.append(posted)
+        self.nonces[draft.nonce] = (now(), posted)
+        return posted
+
+    async def edit(self, channel_id, message_id, content):
+        self.calls.append((now(), "edit"))
+        if self.faults and (fault := self.faults.pop(0)):
+            raise fault
+        self.messages.append(Posted(message_id, content))
+
+    async def delete(self, channel_id, message_id):
+        self.calls.append((now(), "delete"))
+
+    async def show_typing(self, channel_id):
+        self.calls.append((now(), "typing"))
+
+    async def own_messages(self, channel_id, after):
+        self.calls.append((now(), "search"))
+        return [posted for posted in self.messages if posted.message_id > after]
+
+
+DRAFT = Draft(channel_id=1, guild_id=2, content="hello", nonce="a", after=10, reply_to=10)
+
+
+async def keep_nothing(posted):
+    """For tests that look at the wire."""
+
+
+def test_a_create_that_failed_is_repeated_with_the_same_nonce():
+    async def scenario():
+        wire = Wire([Unreachable("reset"), Unreachable("503")], is_created_before_fault=True)
+        async with open_sender(wire) as sender:
+            posted = await sender.create(DRAFT, keep_nothing)
+        return wire, posted
+
+    wire, posted = in_virtual_time(scenario())
+
+    assert wire.messages == [posted]
+    assert [name for _, name in wire.calls] == ["create"] * 3
+
+
+def test_after_the_nonce_window_the_channel_is_searched_first():
+    async def scenario():
+        wire = Wire([Unreachable("reset")] * 12, is_created_before_fault=True)
+        kept = []
+
+        async def keep(posted):
+            kept.append(posted)
+
+        async with open_sender(wire) as sender:
+            await sender.create(DRAFT, keep)
+        return wire, kept
+
+    wire, kept = in_virtual_time(scenario())
+
+    assert kept == wire.messages[:1]
+    assert len(wire.messages) == 1
+    late = [name for at, name in wire.calls if at > NONCE_WINDOW_SECONDS]
+    assert late == ["search"]
+
+
+def test_a_message_that_is_not_found_after_the_window_is_created():
+    async def scenario():
+        wire = Wire([Unreachable("503")] * 12)
+        async with open_sender(wire) as sender:
+            await sender.create(DRAFT, keep_nothing)
+        return wire
+
+    wire = in_virtual_time(scenario())
+
+    assert len(wire.messages) == 1
+    assert [name for _, name in wire.calls][-2:] in (["search", "create"], ["create", "create"])
+    assert "search" in [name for _, name in wire.calls]
+
+
+def test_an_outage_is_waited_out_for_a_quarter_of_an_hour():
+    async def scenario():
+        wire = Wire([Unreachable("503")] * 10_000)
+        async with open_sender(wire) as sender:
+            with pytest.raises(Unreachable):
+                await sender.edit(1, 2, lambda: "text")
+        return wire
+
+    wire = in_virtual_time(scenario())
+
+    assert GIVE_UP_SECONDS - 120 < wire.calls[-1][0] < GIVE_UP_SECONDS + 60
+    assert len(wire.calls) < 100
+
+
+def test_an_edit_takes_the_latest_text_when_it_may_leave():
+    async def scenario():
+        wire, text = Wire([Unreachable("503")]), ["one"]
+        async with open_sender(wire) as sender:
+            editing = asyncio.ensure_future(sender.edit(1, 2, lambda: text[0]))
+            await asyncio.sleep(0.1)
+            text[0] = "two"
+            return await editing, wire.messages
+
+    shown, messages = in_virtual_time(scenario())
+
+    assert shown == "two"
+    assert messages == [Posted(2, "two")]
+
+
+def test_a_channel_that_refuses_is_not_asked_again():
+    async def scenario():
+        wire = Wire([NoAccess("403")])
+        async with open_sender(wire) as sender:
+            for _ in range(5):
+                with pytest.raises(NoAccess):
+                    await sender.create(DRAFT, keep_nothing)
+            await sender.show_typing(1)
+        return wire
+
+    assert [name for _, name in in_virtual_time(scenario()).calls] == ["create"]
+
+
+def test_a_deleted_message_is_not_tried_again_and_its_channel_stays_open():
+    async def scenario():
+        wire = Wire([MessageGone("404")])
+        async with open_sender(wire) as sender:
+            with pytest.raises(MessageGone):
+                await sender.create(DRAFT, keep_nothing)
+            await sender.edit(1, 2, lambda: "text")
+        return wire
+
+    assert [name for _, name in in_virtual_time(scenario()).calls] == ["create", "edit"]
+
+
+def test_a_create_goes_on_and_is_kept_when_nobody_waits_for_it_any_more():
+    async def scenario():
+        wire, kept = Wire(seconds=1.0), []
+
+        async def keep(posted):
+            kept.append(posted)
+
+        async with open_sender(wire) as sender:
+            creating = asyncio.ensure_future(sender.create(DRAFT, keep))
+            await asyncio.sleep(0.5)
+            creating.cancel()
+            await asyncio.wait([creating])
+            await asyncio.sleep(1)
+        return creating.cancelled(), kept
+
+    was_cancelled, kept = in_virtual_time(scenario())
+
+    assert was_cancelled
+    assert [posted.content for posted in kept] == ["hello"]
+
+
+def test_leaving_waits_a_moment_for_what_is_under_way_and_not_for_ever():
+    async def scenario(seconds):
+        wire = Wire(seconds=seconds)
+        async with open_sender(wire) as sender:
+            creating = asyncio.ensure_future(sender.create(DRAFT, keep_nothing))
+            await asyncio.sleep(0.5)
+            creating.cancel()
+        await asyncio.wait([creating])
+        return wire.num_finished, now()
+
+    assert in_virtual_time(scenario(1.0)) == (1, 1.0)
+    num_finished, ended_at = in_virtual_time(scenario(3600.0))
+    assert num_finished == 0
+    assert ended_at < 5
+
+
+def test_sixty_four_answers_at_once_stay_below_fifty_requests_a_second():
+    async def scenario():
+        wire = Wire()
+
+        async def answer(channel_id, sender):
+            with sender.streaming():
+                await sender.create(DRAFT, keep_nothing)
+                for _ in range(20):
+                    await asyncio.sleep(sender.edit_interval_seconds)
+                    await sender.edit(channel_id, 1, lambda: "text", Urgency.EDIT)
+
+        async with open_sender(wire) as sender:
+            await asyncio.gather(*(answer(channel_id, sender) for channel_id in range(64)))
+        return [at for at, _ in wire.calls]
+
+    times = in_virtual_time(scenario())
+
+    assert max(sum(start <= at < start + 1 for at in times) for start in times) <= 42
+    assert len(times) == 64 * 21
