@@ -33,6 +33,7 @@ DEMO_MODEL = Path(__file__).parent / "demo_model"
 """The model that is used where TRINITY_MODEL names no other."""
 HOUSEKEEPING_SECONDS = 15.0
 _HOUR = 3600.0
+_SLOW_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +169,13 @@ async def _keep_house(chat: Chat, retention_days: int | None) -> None:
 
 
 class _LoggedProgress:
-    """Logs a line for each tenth of the model that is loaded."""
+    """Logs a line for each tenth of a model that takes a while to load."""
 
     def __init__(self) -> None:
         self._tenths = 0
 
     def __call__(self, done: int, total: int) -> None:
         tenths = 10 * done // total if total else 0
-        if tenths > self._tenths:
+        if tenths > self._tenths and total >= _SLOW_BYTES:
             self._tenths = tenths
             log.info("loading the model: %d %% of %.1f GiB", tenths * 10, total / 2**30)

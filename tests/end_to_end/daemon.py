@@ -1,0 +1,78 @@
+"""The real daemon in a process of its own, on a loopback Discord: started, stopped, killed and started again."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.loopback import LoopbackDiscord
+
+START_SECONDS = 60.0
+
+
+class Daemon:
+    """One `trinity run`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log_file: Path) -> None:
+        self.process = process
+        self.log_file = log_file
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self.log_file.read_text(encoding="utf-8")
+
+    async def stop(self) -> int:
+        """SIGTERM, and wait for the end; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def kill(self) -> None:
+        """End it with kill -9."""
+        self.process.kill()
+        await self.ended()
+
+    async def ended(self, seconds: float = 60.0) -> int:
+        """Wait until it ends by itself; returns the exit status."""
+        async with asyncio.timeout(seconds):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def open_daemon(
+    server: LoopbackDiscord, folder: Path, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Daemon]:
+    """Start the daemon on `server`, with its data in `folder`, and wait until it is logged in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log_file = folder / "daemon.log"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TRINITY_DATA_DIR": str(folder),
+        "TRINITY_EDIT_INTERVAL_SECONDS": "0.1",
+        "HF_HUB_OFFLINE": "1",
+        **server.environment,
+        **(settings or {}),
+    }
+    before = server.gateway.counts.get("READY", 0)
+    with log_file.open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "run"), env=environment, cwd=folder, stdout=log, stderr=log
+        )
+    daemon = Daemon(process, log_file)
+    try:
+        await _logged_in(server, daemon, before)
+        yield daemon
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _logged_in(server: LoopbackDiscord, daemon: Daemon, before: int) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while server.gateway.counts.get("READY", 0) <= before:  # noqa: ASYNC110 - of two processes, nothing to wait on
+            assert daemon.process.returncode is None, daemon.log
+            await asyncio.sleep(0.05)

@@ -1,0 +1,106 @@
+"""The whole of Trinity, as a process: a loopback Discord, the real discord.py, SQLite, the engine and the demo model."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from bot.app import DEMO_MODEL
+from tests.end_to_end.daemon import open_daemon
+from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there"
+)
+
+ASK = "What is my favourite colour?"
+UNTOLD = "haven't told me"
+
+
+async def ask(person: Person, channel: Channel, text: str) -> str:
+    """Ask and wait until the answer has ended."""
+    question = await person.says(channel, text, mention=True)
+    answer = await channel.answer_to(question, quiet_seconds=1.0, timeout=60)
+    return answer.text
+
+
+async def test_she_remembers_per_channel_over_a_restart_and_until_a_reset(
+    server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    alice, general, random = server.person("Alice"), server.channel("general"), server.channel("random")
+
+    async with open_daemon(server, tmp_path) as daemon:
+        await ask(alice, general, "My favourite colour is teal.")
+        told_here, told_elsewhere = await ask(alice, general, ASK), await ask(alice, random, ASK)
+        assert await daemon.stop() == 0
+    async with open_daemon(server, tmp_path) as daemon:
+        after_restart = await ask(alice, general, ASK)
+        reset = await alice.uses("/reset", general)
+        await reset.answered()
+        after_reset = await ask(alice, general, ASK)
+        assert await daemon.stop() == 0
+
+    assert "teal" in told_here
+    assert UNTOLD in told_elsewhere
+    assert "teal" in after_restart
+    assert UNTOLD in after_reset
+    judge(server).require(turns=5, replies=5)
+    judge_database(tmp_path / "trinity.db").require(answered=5)
+
+
+async def test_what_was_trimmed_is_not_known_and_nothing_breaks(server: LoopbackDiscord, tmp_path: Path) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    settings = {"TRINITY_CONTEXT_WINDOW": "1024", "TRINITY_MAX_NEW_TOKENS": "128"}
+
+    async with open_daemon(server, tmp_path, settings) as daemon:
+        await ask(alice, general, "My favourite colour is teal.")
+        for number in range(1, 16):
+            await ask(alice, general, f"Please count to {20 + number}.")
+        after_trim = await ask(alice, general, ASK)
+        assert await daemon.stop() == 0
+
+    assert "teal" not in after_trim
+    assert UNTOLD in after_trim
+    assert sum("forget its oldest part" in line for line in server.transcript(general)) == 1
+
+
+async def test_a_killed_daemon_answers_after_its_restart_what_it_was_asked(
+    server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with open_daemon(server, tmp_path) as daemon:
+        question = await alice.says(general, "Please count to 200.", mention=True)
+        await server.wait_until(lambda: any("12" in line for line in server.transcript(general)), timeout=60)
+        await daemon.kill()
+    async with open_daemon(server, tmp_path) as daemon:
+        answer = await general.answer_to(question, until=lambda text: "200" in text, timeout=60)
+        assert await daemon.stop() == 0
+
+    assert "198" in answer.text
+    judge(server, Expectation(allowed_violations=frozenset({"identify_too_soon"}))).require(turns=1, replies=1)
+
+
+async def test_a_second_daemon_on_the_same_token_and_database_says_so(server: LoopbackDiscord, tmp_path: Path) -> None:
+    async with open_daemon(server, tmp_path) as first:
+        with pytest.raises(AssertionError, match="already"):
+            async with open_daemon(server, tmp_path):
+                pass
+
+        assert first.process.returncode is None
+        assert await first.stop() == 0
+
+
+async def test_what_a_reset_hid_is_gone_from_the_file_after_a_restart(server: LoopbackDiscord, tmp_path: Path) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with open_daemon(server, tmp_path) as daemon:
+        await ask(alice, general, "My favourite colour is xanthic.")
+        await (await alice.uses("/reset", general)).answered()
+        assert await daemon.stop() == 0
+
+    async with open_daemon(server, tmp_path) as daemon:
+        assert await daemon.stop() == 0
+
+    assert b"xanthic" not in (tmp_path / "trinity.db").read_bytes()
+    with sqlite3.connect(tmp_path / "trinity.db") as database:
+        assert database.execute("select count(*) from messages").fetchone() == (0,)
