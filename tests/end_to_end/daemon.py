@@ -46,7 +46,7 @@ async def open_daemon(
     server: LoopbackDiscord, folder: Path, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Daemon]:
     """Start the daemon on `server`, with its data in `folder`, and wait until it is logged in."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test may wait for its folder
     log_file = folder / "daemon.log"
     environment = {
         "PATH": os.environ["PATH"],
@@ -73,6 +73,6 @@ async def open_daemon(
 
 async def _logged_in(server: LoopbackDiscord, daemon: Daemon, before: int) -> None:
     async with asyncio.timeout(START_SECONDS):
-        while server.gateway.counts.get("READY", 0) <= before:  # noqa: ASYNC110 - of two processes, nothing to wait on
+        while server.gateway.counts.get("READY", 0) <= before:
             assert daemon.process.returncode is None, daemon.log
             await asyncio.sleep(0.05)

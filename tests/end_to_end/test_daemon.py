@@ -1,4 +1,4 @@
-"""The whole of Trinity, as a process: a loopback Discord, the real discord.py, SQLite, the engine and the demo model."""
+"""All of Trinity, as a process: a loopback Discord, the real discord.py, SQLite, the engine and the demo model."""
 
 import sqlite3
 from pathlib import Path
