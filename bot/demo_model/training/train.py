@@ -1,0 +1,169 @@
+"""Trains the demo model in one command, by the clock, and evaluates what it wrote.
+
+`python -m bot.demo_model.training.train --seconds 310 --out FOLDER` on a machine with one GPU. The learning rate follows
+the time, so a run always ends when it should; it is therefore not reproducible bit for bit.
+"""
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+
+import torch
+
+from bot.demo_model.training.feed import Batch, Feed
+from bot.demo_model.training.network import Network, Shape, save_model
+from bot.demo_model.training.rows import BATCH_TOKENS, ROW_LENGTHS
+
+PEAK_RATE = 2e-3
+WARM_UP_STEPS = 300
+CONSTANT_SHARE = 0.2
+"""The share of the time at the peak rate; the rest goes down linearly to nothing."""
+MICRO = Shape(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=176)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=310)
+    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "data/demo_model")))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=max(1, min(24, (os.cpu_count() or 2) - 2)))
+    parser.add_argument("--micro", action="store_true", help="a tiny shape and batch, to try the pipeline on a CPU")
+    parser.add_argument("--nocompile", action="store_true")
+    parser.add_argument("--cases", type=int, default=100, help="evaluation cases per skill; 0 skips the evaluation")
+    return parser.parse_args()
+
+
+def learning_rate(step: int, share_of_time: float) -> float:
+    if share_of_time < CONSTANT_SHARE:
+        return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS)
+    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * max(0.0, (1 - share_of_time) / (1 - CONSTANT_SHARE))
+
+
+def build_optimizer(network: Network) -> torch.optim.AdamW:
+    matrices = [parameter for parameter in network.parameters() if parameter.dim() > 1]
+    vectors = [parameter for parameter in network.parameters() if parameter.dim() == 1]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.95), fused=network.embedding.is_cuda)
+
+
+def on_device(batches: Iterator[Batch], device: torch.device) -> "Queue[tuple[torch.Tensor, torch.Tensor] | Exception]":
+    """Copies batches ahead of the training loop, in a thread."""
+    ready: Queue[tuple[torch.Tensor, torch.Tensor] | Exception] = Queue(maxsize=8)
+
+    def copy() -> None:
+        try:
+            for ids, learnt in batches:
+                tokens = torch.from_numpy(ids).to(device).long()
+                targets = torch.where(torch.from_numpy(learnt).to(device)[:, 1:] > 0, tokens[:, 1:], -100)
+                ready.put((tokens[:, :-1].contiguous(), targets.contiguous()))
+        except Exception as error:
+            ready.put(error)
+
+    threading.Thread(target=copy, daemon=True).start()
+    return ready
+
+
+def compile_network(network: Network, device: torch.device) -> bool:
+    """Compiles and warms up; falls back to the plain functions where that fails."""
+    ids = torch.randint(3, 2000, (BATCH_TOKENS // ROW_LENGTHS[0], ROW_LENGTHS[0]), device=device)
+    try:
+        network.compile_parts()
+        network(ids, ids).backward()
+    except Exception as error:
+        print(f"compilation failed, going on without: {error!r}"[:2000], flush=True)
+        network.use_plain_parts()
+        return False
+    finally:
+        network.zero_grad(set_to_none=True)
+    return True
+
+
+def train(network: Network, ready: Queue, seconds: float, log: list[dict]) -> int:
+    """Steps until the time is up; returns the number of positions seen."""
+    optimizer = build_optimizer(network)
+    parameters = list(network.parameters())
+    started = time.monotonic()
+    step = positions = 0
+    waited = 0.0
+    while (elapsed := time.monotonic() - started) < seconds:
+        asked = time.monotonic()
+        batch = ready.get()
+        waited += time.monotonic() - asked
+        if isinstance(batch, Exception):
+            raise batch
+        ids, targets = batch
+        rate = learning_rate(step, elapsed / seconds)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = network(ids, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        positions += ids.numel()
+        if step % 100 == 0 or step in (1, 10):
+            entry = {
+                "step": step,
+                "seconds": round(elapsed, 1),
+                "positions": positions,
+                "rate": rate,
+                "loss": round(loss.item(), 5),
+                "waited": round(waited, 1),
+            }
+            log.append(entry)
+            if step % 500 == 0 or step in (1, 10, 100):
+                print(json.dumps(entry), flush=True)
+    return positions
+
+
+def main() -> int:
+    options = arguments()
+    torch.manual_seed(options.seed)
+    torch.set_float32_matmul_precision("high")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    started = time.monotonic()
+    batch_tokens, lengths = (4096, ROW_LENGTHS[:3]) if options.micro else (BATCH_TOKENS, ROW_LENGTHS)
+    with Feed(options.workers, options.seed, batch_tokens=batch_tokens, lengths=lengths) as batches:
+        network = Network(
+            MICRO if options.micro else Shape(), dtype=torch.bfloat16 if device.type == "cuda" else torch.float32
+        ).to(device)
+        is_compiled = not options.nocompile and compile_network(network, device)
+        ready = on_device(batches, device)
+        print(
+            f"{device}, {options.workers} workers, compiled {is_compiled}, ready after {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
+        log: list[dict] = []
+        begun = time.monotonic()
+        positions = train(network, ready, options.seconds, log)
+        run = {
+            "seconds": round(time.monotonic() - begun, 1),
+            "positions": positions,
+            "steps": log[-1]["step"] if log else 0,
+            "seed": options.seed,
+            "is_compiled": is_compiled,
+            "workers": options.workers,
+            "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+            "torch": torch.__version__,
+            "log": log,
+        }
+    save_model(network, options.out)
+    (options.out / "training_log.json").write_text(json.dumps(run, indent=1) + "\n")
+    print(json.dumps({key: value for key, value in run.items() if key != "log"}), flush=True)
+    if options.cases:
+        from bot.demo_model.training.evaluate import evaluate_folder
+
+        evaluate_folder(options.out, options.out / "evaluation.json", options.cases)
+    print(f"whole run {time.monotonic() - started:.0f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
