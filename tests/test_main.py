@@ -9,6 +9,7 @@ import pytest
 from bot import __main__ as command
 from bot.__main__ import main
 from bot.errors import EngineFailed, SecondInstance
+from tests import checkpoints
 from tests.logging_state import logging_as_before
 from tests.test_settings import WRONG_ENVIRONMENTS
 
@@ -41,14 +42,15 @@ def trinity(monkeypatch, capsys, tmp_path):
     os.umask(mask)
 
 
-def run_trinity(*arguments, cwd, stdin=subprocess.DEVNULL, **environ):
+def run_trinity(*arguments, cwd, stdout=subprocess.PIPE, **environ):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRINITY_", "DISCORD_"))}
     return subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
         cwd=cwd,
         env=kept | environ,
-        stdin=stdin,
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=60,
         check=False,
@@ -175,6 +177,50 @@ def test_error_becomes_an_exit_status(trinity, error, status):
     assert (ended, output) == (status, "")
     assert TOKEN not in errors
     assert all(line.startswith(("trinity: ", "20")) for line in errors.splitlines())
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory):
+    model = checkpoints.random_model(checkpoints.tiny_config(max_position_embeddings=4096))
+    return str(checkpoints.save_checkpoint(tmp_path_factory.mktemp("model") / "tiny", model))
+
+
+def test_piped_line_is_answered_kept_and_not_logged(trinity, tiny_model, tmp_path, monkeypatch):
+    (tmp_path / "lines").write_text("a message of mine\n")
+
+    with (tmp_path / "lines").open() as piped:
+        monkeypatch.setattr(sys, "stdin", piped)
+        status, output, errors = trinity(
+            "chat", TRINITY_MODEL=tiny_model, TRINITY_DEVICE="cpu", TRINITY_MAX_NEW_TOKENS="4"
+        )
+
+    assert (status, errors) == (0, "")
+    assert output.startswith("You: a message of mine\nTrinity: ")
+    log = (tmp_path / "data" / "chat.log").read_text()
+    assert "INFO bot." in log
+    assert "a message of mine" not in log
+    assert (tmp_path / "data" / "trinity.db").exists()
+
+
+def test_demonstration_is_played_for_nobody_and_leaves_nothing_behind(trinity, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+
+    status, output, errors = trinity(TRINITY_MODEL=tiny_model, TRINITY_DEVICE="cpu", TRINITY_MAX_NEW_TOKENS="4")
+
+    assert status == 0
+    assert output.count("You: ") == output.count("Trinity: ") + 1 == 6
+    assert "No DISCORD_BOT_TOKEN is set" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gone_reader_of_the_output_is_no_error(tmp_path, tiny_model):
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with os.fdopen(writer, "wb") as output:
+        ended = run_trinity("chat", cwd=tmp_path, stdout=output, TRINITY_MODEL=tiny_model, TRINITY_DEVICE="cpu")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("run",)])

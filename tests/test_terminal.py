@@ -1,17 +1,21 @@
 import asyncio
 import io
 import os
+import pty
 import signal
+import subprocess
+import sys
+import termios
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from bot.chat.persona import Persona
 from rich.console import Console
 
 from bot.chat.chat import Finished, InboxState, Notice, TextDelta
 from bot.chat.conversation import ConversationKey
+from bot.chat.persona import Persona
 from bot.errors import EngineFailed, EngineOverloaded, UnknownPersona
 from bot.inference.engine import FinishReason
 from bot.lines import PipedLines, ScriptedLines, open_standard_input
@@ -348,6 +352,51 @@ async def test_descriptor_that_cannot_be_read_is_the_end(tmp_path):
         assert await PipedLines(descriptor).next() is None
     finally:
         os.close(descriptor)
+
+
+AT_A_KEYBOARD = """
+import asyncio
+from rich.console import Console
+from bot.lines import open_standard_input
+from bot.terminal import chat_at_terminal
+from tests.test_terminal import FakeChat
+
+asyncio.run(chat_at_terminal(FakeChat(), open_standard_input(), Console()))
+print("left in order")
+"""
+
+
+def read_until(descriptor, wanted):
+    shown = b""
+    while wanted not in shown:
+        shown += os.read(descriptor, 1024)
+    return shown
+
+
+@pytest.mark.parametrize("leave", ["ctrl-c", "ctrl-d"])
+def test_somebody_at_a_keyboard_is_answered_and_finds_the_terminal_as_it_was(leave):
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_A_KEYBOARD], cwd=root, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        read_until(ours, b"You: ")
+        os.write(ours, b"helo\x7flo\n")
+        answer = read_until(ours, b"You: ")
+        if leave == "ctrl-c":
+            os.write(ours, b"half a line")
+            read_until(ours, b"half a line")
+            process.send_signal(signal.SIGINT)
+        else:
+            os.write(ours, b"\x04")
+        read_until(ours, b"left in order")
+
+        assert process.wait(timeout=30) == 0
+    assert b"You said hello" in answer
+    assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_nobody_is_at_a_closed_or_empty_standard_input(monkeypatch):
