@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.errors import EngineFailed, PromptTooLong, RequestFailed
+from bot.inference.batch import Batch
 from bot.inference.block_manager import BlockManager, CacheScope
-from bot.inference.containment import halves, is_sticky
+from bot.inference.containment import is_out_of_memory, is_sticky
 from bot.inference.engine import Request
 from bot.inference.flight import Flight, take_off
 from bot.inference.outputs import Output, Snapshot
-from bot.inference.scheduler import Batch, Limits, Scheduler
+from bot.inference.scheduler import Limits, Scheduler
 from bot.inference.sequence import Sequence
 from bot.inference.step import ModelRunner, SampledToken
 
@@ -59,7 +60,7 @@ class EngineCore:
         self._eos_token_ids = eos_token_ids
         self._clock = clock
         self._sequences: dict[int, Sequence] = {}
-        self._in_flight: list[Flight] = []
+        self._in_flight: Flight | None = None
         self._outputs: list[Output] = []
         self._unbegun: set[int] = set()
         """Requests of which nothing was handed out yet."""
@@ -110,12 +111,11 @@ class EngineCore:
             EngineFailed: the device is lost, or nothing moves though there is work.
         """
         batch = self.scheduler.schedule()
-        launched = self._launch(batch) if batch else []
         if not batch and not self._in_flight and self.scheduler.has_work:
             raise EngineFailed("The engine is stuck: it has work, and no step can be made.")
-        landed, self._in_flight = self._in_flight, launched
-        for flight in landed:
-            self._collect(flight)
+        launched = self._launch(batch) if batch else None
+        self._land()
+        self._in_flight = launched
         return self._take_outputs()
 
     def snapshot(self) -> Snapshot:
@@ -145,7 +145,7 @@ class EngineCore:
         self._unbegun.difference_update(output.request_id for output in outputs)
         return outputs
 
-    def _launch(self, batch: Batch) -> list[Flight]:
+    def _launch(self, batch: Batch) -> Flight | None:
         try:
             pending = self._runner.launch(batch.step)
         except Exception as error:
@@ -155,18 +155,25 @@ class EngineCore:
             self.scheduler.launched(batch)
             for sequence in batch.sequences:
                 sequence.began_at = sequence.began_at or self._clock()
-            return [flight]
-        return self._launch_in_halves(batch, failure)
+            return flight
+        self._launch_in_halves(batch, failure)
+        return None
 
-    def _launch_in_halves(self, batch: Batch, error: Exception) -> list[Flight]:
-        flights: list[Flight] = []
-        smaller = halves(batch, error)
-        if not smaller:
+    def _launch_in_halves(self, batch: Batch, error: Exception) -> None:
+        """Run a refused step in pieces, each read back before the next: the runner holds few results at once."""
+        self._land()
+        pieces = batch.halves(may_cut_prompt=is_out_of_memory(error))
+        if not pieces and batch.sequences[0].is_running:
             self._fail(batch.sequences[0], error)
-        for half in smaller:
-            if not half.sequences[0].is_finished:  # the second half of a prompt whose first has failed
-                flights += self._launch(half)
-        return flights
+        for piece in pieces:
+            rest = piece.of_running()
+            if rest and (flight := self._launch(rest)):
+                self._collect(flight)
+
+    def _land(self) -> None:
+        flight, self._in_flight = self._in_flight, None
+        if flight:
+            self._collect(flight)
 
     def _collect(self, flight: Flight) -> None:
         try:

@@ -5,7 +5,7 @@ Until it lands, a sequence may have ended, been preempted or been started over, 
 
 from dataclasses import dataclass
 
-from bot.inference.scheduler import Batch
+from bot.inference.batch import Batch
 from bot.inference.sequence import Sequence
 from bot.inference.step import DecodeStep, PendingTokens, PrefillStep, SampledToken
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.errors import EngineOverloaded
+from bot.inference.batch import Batch
 from bot.inference.block_manager import BlockManager, CacheScope
 from bot.inference.fair_queue import FairQueue
 from bot.inference.sequence import BACKGROUND, Sequence
-from bot.inference.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep, Step
+from bot.inference.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
 
 _SPARE_BLOCKS_PER_SEQUENCE = 2
 
@@ -29,14 +30,6 @@ class Limits:
     """Prompt tokens that a running answer may have to wait for."""
     max_burst_passes: int = 8
     """Full prefill passes in a row before the answers that they began go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A step, and whose its chunks or rows are, in the same order."""
-
-    step: Step
-    sequences: tuple[Sequence, ...]
 
 
 class Scheduler:

@@ -18,6 +18,8 @@ EOS = 2
 FIRST_TOKEN = 20
 VOCABULARY_SIZE = 500
 EOS_ONE_IN = 40
+MAX_PENDING = 2
+"""Launched steps that may wait to be read back."""
 
 
 class Trigger(IntEnum):
@@ -96,8 +98,10 @@ class _Pending:
     tokens: list[SampledToken]
     error: BaseException | None = None
     before_collect: Callable[[], object] = lambda: None
+    is_collected: bool = False
 
     def collect(self) -> list[SampledToken]:
+        self.is_collected = True
         self.before_collect()
         if self.error:
             raise self.error
@@ -127,6 +131,7 @@ class EchoRunner:
     def __post_init__(self) -> None:
         self._cells: dict[int, list[tuple[int, int] | None]] = {}
         self._slots: dict[int, _Slot] = {}
+        self._pending: list[_Pending] = []
 
     def launch(self, step: Step) -> PendingTokens:
         """Write the step's tokens into the blocks and digest what the block tables reach.
@@ -145,7 +150,10 @@ class EchoRunner:
         if Trigger.HANG in triggers:
             self.released.wait()
         tokens = [self._sample(part, content) for part, content in zip(parts, contents, strict=True) if part.samples]
-        return _Pending(tokens, _collect_error(step, triggers), self.before_collect)
+        pending = _Pending(tokens, _collect_error(step, triggers), self.before_collect)
+        self._pending = [one for one in self._pending if not one.is_collected] + [pending]
+        self._expect(len(self._pending) <= MAX_PENDING, "too many results at once")
+        return pending
 
     def _parts(self, step: Step) -> list["_Part"]:
         if isinstance(step, DecodeStep):

@@ -3,9 +3,10 @@
 import pytest
 
 from bot.errors import EngineOverloaded
+from bot.inference.batch import Batch
 from bot.inference.block_manager import BlockManager, CacheScope
 from bot.inference.engine import FairnessKey, Request, SamplingParams
-from bot.inference.scheduler import Batch, Limits, Scheduler
+from bot.inference.scheduler import Limits, Scheduler
 from bot.inference.sequence import Sequence
 from bot.inference.step import DecodeStep, PrefillStep
 
