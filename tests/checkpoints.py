@@ -8,6 +8,10 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, normalizers
 from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from bot.inference.loading import LlamaShape
+from bot.inference.weights import LlamaWeights, checkpoint_tensors, empty_weights
 
 BYTE_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)]
 NUM_SPECIAL_AND_BYTE_TOKENS = 3 + 256
@@ -92,3 +96,56 @@ def _save_tensors(folder: Path, tensors: dict[str, torch.Tensor], num_shards: in
         weight_map |= dict.fromkeys(within, file)
     index = {"metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def llama_2_7b_config(**changes) -> LlamaConfig:
+    """Llama-2-7B's shape."""
+    settings = {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-5,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
+    return LlamaConfig(**(settings | changes))
+
+
+def shape_of(config: LlamaConfig) -> LlamaShape:
+    """The same as the engine sees it."""
+    return LlamaShape(
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_layers=config.num_hidden_layers,
+        num_heads=config.num_attention_heads,
+        num_kv_heads=config.num_key_value_heads,
+        head_dim=config.head_dim,
+        context_window=config.max_position_embeddings,
+        rms_norm_eps=config.rms_norm_eps,
+    )
+
+
+def random_weights(shape: LlamaShape, device: torch.device, dtype: torch.dtype) -> LlamaWeights:
+    """Weights as transformers initialises them, made on the device itself."""
+    generator = torch.Generator(device).manual_seed(0)
+    weights = empty_weights(shape, device, dtype)
+    for tensor in weights.tensors():
+        if tensor.dim() == 1:
+            tensor.uniform_(0.5, 1.5, generator=generator)
+        else:
+            tensor.normal_(0.0, 0.02, generator=generator)
+    return weights
+
+
+def transformers_model(config: LlamaConfig, weights: LlamaWeights, shape: LlamaShape) -> LlamaForCausalLM:
+    """transformers' model on the very same tensors, without a second copy."""
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config)
+    model.load_state_dict(checkpoint_tensors(weights, shape), assign=True)
+    model.model.rotary_emb = LlamaRotaryEmbedding(config=config, device=weights.embedding.device)
+    return model.eval()

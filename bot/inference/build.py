@@ -1,25 +1,48 @@
 """Puts a model runner together: weights, cache, workspace and operations, in the order in which memory is given out."""
 
 import logging
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from bot.errors import ConfigError
-from bot.inference.execution import Execution, build_slot_state
-from bot.inference.kv_cache import BLOCK_SIZE, build_kv_cache
-from bot.inference.loading import find_tokenizer_file, read_shape
+from bot.inference import kv_cache
+from bot.inference.execution import Execution, SlotState, build_slot_state
+from bot.inference.graphs import GraphExecution
+from bot.inference.kv_cache import BLOCK_SIZE, KVCache, build_kv_cache
+from bot.inference.loading import LlamaShape, find_tokenizer_file, read_shape
 from bot.inference.model import LlamaModel
 from bot.inference.model_runner import LlamaRunner
-from bot.inference.ops import Workspace
+from bot.inference.ops import Ops, Workspace, workspace_widths
 from bot.inference.reference_ops import ReferenceOps
+from bot.inference.self_test import NUM_TEST_BLOCKS, LayerTest
 from bot.inference.step_inputs import Sizes, StepInputs
-from bot.inference.weights import Progress, load_weights
+from bot.inference.weights import LlamaWeights, Progress, load_weights
 
 log = logging.getLogger(__name__)
 
 _CPU_SEQUENCES = 8
 _CPU_PREFILL_TOKENS = 512
+_CUDA_SEQUENCES = 64
+_CUDA_PREFILL_TOKENS = (256, 8192)
+_TOKENS_PER_SEQUENCE = 256
+"""What a conversation takes at least, for judging how many can run at once."""
+_SMALLEST_TILE = 16
+_MOST_ERROR = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the caller fixed; None is for the builder to settle."""
+
+    context_window: int | None = None
+    max_num_sequences: int | None = None
+    max_prefill_tokens: int | None = None
+    num_blocks: int | None = None
+    gpu_memory_gib: float | None = None
+    gpu_memory_fraction: float | None = None
 
 
 def settle_device(device: str) -> torch.device:
@@ -30,18 +53,14 @@ def settle_device(device: str) -> torch.device:
     """
     if device == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigError("TRINITY_DEVICE", f"{device!r} is none of auto, cpu, cuda, cuda:1 ...") from error
-    if chosen.type not in ("cpu", "cuda"):
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
         raise ConfigError("TRINITY_DEVICE", f"{device!r} is none of auto, cpu, cuda, cuda:1 ...")
-    if chosen.type == "cpu":
+    if kind == "cpu":
         return torch.device("cpu")
-    number = chosen.index or 0
-    if number >= torch.cuda.device_count():
-        raise ConfigError("TRINITY_DEVICE", f"{device!r}: this machine has {torch.cuda.device_count()} CUDA cards")
-    return torch.device("cuda", number)
+    if int(number or 0) >= torch.cuda.device_count():
+        raise ConfigError("TRINITY_DEVICE", f"{device!r}: torch finds {torch.cuda.device_count()} CUDA cards here")
+    return torch.device("cuda", int(number or 0))
 
 
 def build_runner(
@@ -56,10 +75,11 @@ def build_runner(
     gpu_memory_fraction: float | None = None,
     dtype: torch.dtype | None = None,
     progress: Progress | None = None,
+    use_kernels: bool = True,
 ) -> LlamaRunner:
-    """Load the model in `folder` and everything it runs with; takes seconds, allocates nothing afterwards.
+    """Load the model in `folder` and everything it runs with; what it allocates later is nothing.
 
-    `num_blocks` overrides what the card's free memory (under the two caps) would give; scratch block 0 counts.
+    The number of blocks follows from the card's free memory under the two caps, unless it is given.
 
     Raises:
         ConfigError: the model may not or can't be run, or the device has no room for it.
@@ -67,26 +87,161 @@ def build_runner(
     chosen = settle_device(device)
     shape = read_shape(folder)
     find_tokenizer_file(folder)
-    window = min(context_window or shape.context_window, shape.context_window)
-    if chosen.type == "cuda":
-        raise NotImplementedError(gpu_memory_gib, gpu_memory_fraction)
-    weights, model_hash = load_weights(folder, shape, chosen, dtype or torch.float32, progress)
-    num_sequences = max_num_sequences or _CPU_SEQUENCES
-    num_tokens = max(max_prefill_tokens or _CPU_PREFILL_TOKENS, num_sequences)
-    per_sequence = -(-window // BLOCK_SIZE)
-    blocks = num_blocks or num_sequences * per_sequence + 1
-    cache = build_kv_cache(shape, blocks, chosen, dtype or torch.float32)
-    inputs = StepInputs(Sizes(num_tokens, num_sequences, per_sequence, num_tokens), chosen)
-    workspace = Workspace(shape, num_tokens, chosen, dtype or torch.float32)
-    model = LlamaModel(weights, cache, ReferenceOps(shape, cache, window))
-    state = build_slot_state(num_sequences, shape.vocab_size, chosen, dtype or torch.float32)
-    execution = Execution(model, workspace, inputs, state)
-    return LlamaRunner(
-        shape,
-        cache,
-        execution,
-        max_num_sequences=num_sequences,
-        max_prefill_tokens=num_tokens,
-        context_window=window,
-        model_hash=model_hash,
+    weights_dtype = dtype or (torch.float16 if chosen.type == "cuda" else torch.float32)
+    limits = Limits(
+        context_window, max_num_sequences, max_prefill_tokens, num_blocks, gpu_memory_gib, gpu_memory_fraction
     )
+    if chosen.type == "cuda":
+        _apply_caps(chosen, limits)
+    try:
+        weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress)
+    except torch.OutOfMemoryError as error:
+        raise ConfigError("TRINITY_MODEL", "the model's weights alone don't fit on the card") from error
+    return assemble_runner(shape, weights, limits, model_hash=model_hash, use_kernels=use_kernels)
+
+
+def assemble_runner(
+    shape: LlamaShape, weights: LlamaWeights, limits: Limits, *, model_hash: str = "", use_kernels: bool = True
+) -> LlamaRunner:
+    """Give weights that are on their device everything else they need."""
+    if weights.embedding.device.type == "cuda":
+        return _assemble_cuda(shape, weights, limits, model_hash, use_kernels=use_kernels)
+    window = _window(shape, limits)
+    num_sequences = limits.max_num_sequences or _CPU_SEQUENCES
+    parts = _Parts(shape, weights, window, num_sequences, limits.max_prefill_tokens or _CPU_PREFILL_TOKENS)
+    num_blocks = limits.num_blocks or num_sequences * -(-window // BLOCK_SIZE) + 1
+    cache = build_kv_cache(shape, num_blocks, weights.embedding.device, weights.embedding.dtype)
+    model = LlamaModel(weights, cache, ReferenceOps(shape, cache, window))
+    execution = Execution(model, parts.workspace, parts.inputs, parts.state)
+    return parts.runner(cache, execution, model_hash)
+
+
+class _Parts:
+    """What a runner needs beside weights and cache."""
+
+    def __init__(
+        self, shape: LlamaShape, weights: LlamaWeights, window: int, num_sequences: int, num_tokens: int
+    ) -> None:
+        device, dtype = weights.embedding.device, weights.embedding.dtype
+        self.shape, self.window, self.num_sequences = shape, window, num_sequences
+        self.num_tokens = max(num_tokens, num_sequences)
+        num_tiles = -(-self.num_tokens // _SMALLEST_TILE) + max(num_sequences, _SMALLEST_TILE)
+        sizes = Sizes(self.num_tokens, num_sequences, -(-window // BLOCK_SIZE), num_tiles)
+        self.inputs = StepInputs(sizes, device)
+        self.workspace = Workspace(shape, self.num_tokens, device, dtype)
+        self.state: SlotState = build_slot_state(num_sequences, shape.vocab_size, device, dtype)
+
+    def runner(
+        self, cache: KVCache, execution: Execution, model_hash: str, stream: "torch.cuda.Stream | None" = None
+    ) -> LlamaRunner:
+        """Join them."""
+        return LlamaRunner(
+            self.shape,
+            cache,
+            execution,
+            max_num_sequences=self.num_sequences,
+            max_prefill_tokens=self.num_tokens,
+            context_window=self.window,
+            model_hash=model_hash,
+            stream=stream,
+        )
+
+
+def _assemble_cuda(
+    shape: LlamaShape, weights: LlamaWeights, limits: Limits, model_hash: str, *, use_kernels: bool
+) -> LlamaRunner:
+    device, dtype = weights.embedding.device, weights.embedding.dtype
+    started = time.monotonic()
+    torch.cuda.set_device(device)
+    stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    cap = kv_cache.cap_bytes(device, limits.gpu_memory_gib, limits.gpu_memory_fraction)
+    window = _window(shape, limits)
+    with torch.inference_mode(), torch.cuda.stream(stream):
+        free = kv_cache.free_bytes(device, cap)
+        num_sequences = limits.max_num_sequences or _settle_sequences(shape, dtype, free)
+        num_tokens = limits.max_prefill_tokens or _settle_prefill_tokens(shape, dtype, free)
+        parts = _Parts(shape, weights, window, num_sequences, num_tokens)
+        torch.mm(parts.workspace.rows(1)["x"], weights.layers[0].qkv.t())  # cuBLAS takes its workspace now
+        room = kv_cache.free_bytes(device, cap) - _reserve_bytes(shape, dtype, num_sequences, window)
+        num_blocks = limits.num_blocks or kv_cache.settle_num_blocks(room, shape, dtype, num_sequences * window)
+        cache = build_kv_cache(shape, num_blocks, device, dtype)
+        ops = _choose_ops(shape, weights, cache, parts, use_kernels=use_kernels)
+        execution = GraphExecution(LlamaModel(weights, cache, ops), parts.workspace, parts.inputs, parts.state, stream)
+        execution.warm_up()
+        execution.capture()
+        cache.blocks[:, :, 0].zero_()
+        stream.synchronize()
+    log.info(
+        "%s: room for %s tokens, %s conversations at once, prefill up to %s tokens, ready in %.1f s",
+        torch.cuda.get_device_name(device),
+        f"{cache.num_tokens:,}",
+        num_sequences,
+        f"{parts.num_tokens:,}",
+        time.monotonic() - started,
+    )
+    return parts.runner(cache, execution, model_hash, stream)
+
+
+def _choose_ops(shape: LlamaShape, weights: LlamaWeights, cache: KVCache, parts: _Parts, *, use_kernels: bool) -> Ops:
+    """The fastest operations that agree with the reference on a real layer."""
+    reference = ReferenceOps(shape, cache, parts.window)
+    if not use_kernels or cache.num_blocks < NUM_TEST_BLOCKS:
+        return reference
+    capability = torch.cuda.get_device_capability(cache.blocks.device)
+    test = LayerTest(shape, weights, cache, parts.workspace)
+    tries = [(capability >= (8, 0), capability >= (9, 0)), (capability >= (8, 0), False), (False, False)]
+    for has_dot, has_pdl in dict.fromkeys(tries):
+        try:
+            from bot.inference.kernel_ops import KernelOps  # noqa: PLC0415  (triton may be missing or broken)
+
+            ops = KernelOps(shape, cache, parts.window, parts.num_sequences, has_dot=has_dot, has_pdl=has_pdl)
+            _hold_to(test, ops, reference, parts)
+        except Exception as error:  # whatever a compiler or a driver raises
+            log.warning("kernels (tensor cores: %s, early launch: %s) are unusable: %s", has_dot, has_pdl, error)
+        else:
+            return ops
+    log.warning("running on plain torch operations, which are several times slower")
+    return reference
+
+
+def _hold_to(test: LayerTest, ops: Ops, reference: Ops, parts: _Parts) -> None:
+    cases = [(test.decode_spans(n), True) for n in (1, 2, 17) if n <= parts.workspace.num_rows]
+    if parts.workspace.num_rows >= 64:
+        cases.append((test.prefill_spans(), False))
+    for spans, is_decode in cases:
+        name, error = test.worst_error(ops, reference, spans, is_decode=is_decode)
+        if not error <= _MOST_ERROR:
+            raise ArithmeticError(f"{name} differs by {error:.2g} over {len(spans)} sequences")
+
+
+def _apply_caps(device: torch.device, limits: Limits) -> None:
+    if limits.gpu_memory_gib is None and limits.gpu_memory_fraction is None:
+        return
+    total = torch.cuda.mem_get_info(device)[1]
+    cap = kv_cache.cap_bytes(device, limits.gpu_memory_gib, limits.gpu_memory_fraction)
+    torch.cuda.set_per_process_memory_fraction(cap / total, device)
+
+
+def _window(shape: LlamaShape, limits: Limits) -> int:
+    return min(limits.context_window or shape.context_window, shape.context_window)
+
+
+def _settle_sequences(shape: LlamaShape, dtype: torch.dtype, free: int) -> int:
+    """As many slots as the pool could feed, at most 64: slots cost scratch memory and graphs."""
+    num_tokens = max(free, 1) * BLOCK_SIZE // kv_cache.block_bytes(shape, dtype)
+    wanted = max(num_tokens // _TOKENS_PER_SEQUENCE, 4)
+    return min(1 << (wanted - 1).bit_length(), _CUDA_SEQUENCES)
+
+
+def _settle_prefill_tokens(shape: LlamaShape, dtype: torch.dtype, free: int) -> int:
+    """The largest pass whose workspace takes at most a twentieth of what is free."""
+    fewest, most = _CUDA_PREFILL_TOKENS
+    affordable = free // 20 // (sum(workspace_widths(shape)) * dtype.itemsize)
+    return max(fewest, min(most, 1 << max(affordable, 1).bit_length() - 1))
+
+
+def _reserve_bytes(shape: LlamaShape, dtype: torch.dtype, num_sequences: int, window: int) -> int:
+    """What is allocated after the pool: temporaries of sampling and, without tensor cores, of torch's attention."""
+    sampling = 96 * num_sequences * shape.vocab_size
+    gathering = 4 * window * shape.q_size * dtype.itemsize if torch.cuda.get_device_capability() < (8, 0) else 0
+    return sampling + gathering + 64 * 1024**2

@@ -10,9 +10,6 @@ from bot.inference.ops import Pass, Span, Workspace
 from bot.inference.sampler import sample
 from bot.inference.step_inputs import StepInputs
 
-TILE_ROWS = 64
-"""Query rows that one program of the prefill attention takes."""
-
 
 @dataclass(frozen=True, slots=True)
 class SlotState:
@@ -89,7 +86,7 @@ class Execution:
         """Sample a token for each of the residual stream's leading rows, into the state."""
         state, sampling = self.state, self.inputs.sampling.head(num_rows)
         logits, tokens, finite = state.logits[:num_rows], state.tokens[:num_rows], state.finite[:num_rows]
-        self.model.project(self.workspace.rows(num_rows)["x"], logits)
+        self.model.project(self.decode_pass(num_rows), logits)
         self.model.ops.pick_greedy(logits, tokens, finite)
         if not is_greedy:
             tokens.copy_(sample(logits, sampling, state.seen))

@@ -20,16 +20,16 @@ class LlamaModel:
         """Start the residual stream from token ids [n]."""
         torch.index_select(self._weights.embedding, 0, token_ids, out=rows.x)
 
-    def run_layers(self, rows: Pass) -> None:
-        """Carry the residual stream `rows.x` through every layer, in place."""
+    def run_layers(self, rows: Pass, num_layers: int | None = None) -> None:
+        """Carry the residual stream `rows.x` through every layer (or the first ones), in place."""
         self.ops.prepare(rows)
-        for layer, cache in zip(self._weights.layers, self._caches, strict=True):
+        for layer, cache in zip(self._weights.layers[:num_layers], self._caches, strict=num_layers is None):
             self.ops.project_qkv(rows, layer, cache)
             self.ops.attend(rows, cache)
             self.ops.add_projection(rows.x, rows.attended, layer.output)
             self.ops.project_gated(rows, layer)
             self.ops.add_projection(rows.x, rows.activated, layer.down)
 
-    def project(self, x: Tensor, logits: Tensor) -> None:
-        """Logits [n, vocab] of the residual stream's rows [n, hidden]."""
-        self.ops.project_head(x, self._weights.norm, self._weights.head, logits)
+    def project(self, rows: Pass, logits: Tensor) -> None:
+        """Logits [n, vocab] of the residual stream's rows."""
+        self.ops.project_head(rows, self._weights.norm, self._weights.head, logits)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bot.inference.engine import SamplingParams
-from bot.inference.execution import TILE_ROWS, Execution
+from bot.inference.execution import Execution
 from bot.inference.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.loading import LlamaShape
 from bot.inference.ops import Span
@@ -122,7 +122,7 @@ class LlamaRunner:
         bucket = execution.prefill_bucket(num_tokens)
         host = execution.inputs.next_host()
         spans = _fill_prefill(host, step.chunks, bucket)
-        num_needed = _fill_tiles(host["tiles"], spans)
+        num_needed = _fill_tiles(host["tiles"], spans, execution.model.ops.tile_rows(bucket))
         num_tiles = execution.num_tiles(bucket, num_needed)
         host["tiles"][num_needed:num_tiles] = 0
         last = [number for number, chunk in enumerate(step.chunks) if chunk.is_last]
@@ -264,12 +264,12 @@ def _fill_prefill(host: HostArrays, chunks: Sequence[PrefillChunk], bucket: int)
     return tuple(spans)
 
 
-def _fill_tiles(tiles: "np.ndarray", spans: tuple[Span, ...]) -> int:
+def _fill_tiles(tiles: "np.ndarray", spans: tuple[Span, ...], tile_rows: int) -> int:
     """Cut the spans into tiles of query rows for the prefill attention; how many there are."""
     number = 0
     for span in spans:
-        for offset in range(0, span.num_rows, TILE_ROWS):
-            num_rows = min(TILE_ROWS, span.num_rows - offset)
+        for offset in range(0, span.num_rows, tile_rows):
+            num_rows = min(tile_rows, span.num_rows - offset)
             tiles[number] = (span.first_row + offset, num_rows, span.start + offset, span.table_row)
             number += 1
     return number

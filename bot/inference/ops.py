@@ -87,7 +87,16 @@ class Ops(Protocol):
 
     @property
     def can_capture(self) -> bool:
-        """Passes can be captured in CUDA graphs: nothing depends on what only the host knows."""
+        """Decode passes can be captured in CUDA graphs: nothing depends on what only the host knows."""
+        ...
+
+    @property
+    def can_capture_prefill(self) -> bool:
+        """The same of prefill passes."""
+        ...
+
+    def tile_rows(self, num_tokens: int) -> int:
+        """How many query rows a tile of the prefill attention takes in a pass of `num_tokens`."""
         ...
 
     def prepare(self, rows: Pass) -> None:
@@ -110,8 +119,8 @@ class Ops(Protocol):
         """Norm `x`, project it to gates and ups, `activated = silu(gate) * up`."""
         ...
 
-    def project_head(self, x: Tensor, norm: Tensor, head: Tensor, logits: Tensor) -> None:
-        """`logits = norm(x) @ head.T`."""
+    def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+        """`logits = norm(x) @ head.T` for every row of the pass."""
         ...
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:

@@ -23,7 +23,7 @@ class _Reading:
 
     cache_rows: Tensor
     """Rows of the layer's cache seen as [2 * blocks * kv_heads, BLOCK_SIZE * head_dim]."""
-    shape: tuple[int, ...]  # (sequences, 2, kv_heads, padded length, head_dim)
+    shape: tuple[int, ...]  # (sequences, 2, heads, padded length, head_dim)
     length: int
     mask: Tensor | None
 
@@ -41,6 +41,7 @@ class ReferenceOps:
     """Plain torch on any device. Shapes follow the batch, so nothing can be captured in a graph."""
 
     can_capture = False
+    can_capture_prefill = False
 
     def __init__(self, shape: LlamaShape, cache: KVCache, num_positions: int) -> None:
         self._shape = shape
@@ -52,6 +53,12 @@ class ReferenceOps:
         # Row of (key or value, block 0, head) in the cache seen as [2 * blocks * kv_heads, ...].
         self._head_rows = (heads // shape.num_kv_heads) * cache.num_blocks * shape.num_kv_heads
         self._head_rows += heads % shape.num_kv_heads
+        group = shape.num_heads // shape.num_kv_heads
+        self._query_head_rows = self._head_rows.view(2, -1).repeat_interleave(group, dim=1).view(-1)
+
+    def tile_rows(self, num_tokens: int) -> int:
+        """Never read: attention goes span by span."""
+        return num_tokens
 
     def prepare(self, rows: Pass) -> None:
         """Look up cosines and sines, and where keys and values are written and read."""
@@ -82,10 +89,9 @@ class ReferenceOps:
         ]
         self._cache[:, :, rows.block_tables[table_rows, fresh].long()] = 0
 
-    def _gather_rows(self, tables: Tensor) -> Tensor:
-        """Cache rows for block tables [sequences, blocks], ordered as [sequences, 2, kv_heads, blocks]."""
-        rows = self._head_rows[None, :, None] + (tables * self._shape.num_kv_heads)[:, None, :]
-        return rows.reshape(-1)
+    def _gather_rows(self, tables: Tensor, head_rows: Tensor) -> Tensor:
+        """Cache rows for block tables [sequences, blocks], ordered as [sequences, 2, heads, blocks]."""
+        return (head_rows[None, :, None] + (tables * self._shape.num_kv_heads)[:, None, :]).reshape(-1)
 
     def _read_decode(self, rows: Pass) -> _Reading:
         num_rows, longest = rows.num_rows, max(span.end for span in rows.spans)
@@ -95,7 +101,8 @@ class ReferenceOps:
             offsets = torch.arange(longest, device=rows.positions.device)
             mask = (offsets[None, :] <= rows.positions[:, None])[:, None, None, :]
         size = (num_rows, 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
-        return _Reading(self._gather_rows(rows.block_tables[:num_rows, :num_blocks]), size, longest, mask)
+        gathered = self._gather_rows(rows.block_tables[:num_rows, :num_blocks], self._head_rows)
+        return _Reading(gathered, size, longest, mask)
 
     def _read_span(self, rows: Pass, span: Span) -> _Reading:
         num_blocks = -(-span.end // BLOCK_SIZE)
@@ -105,8 +112,9 @@ class ReferenceOps:
             device = rows.positions.device
             queries = torch.arange(span.start, span.end, device=device)
             mask = torch.arange(span.end, device=device)[None, :] <= queries[:, None]
-        size = (1, 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
-        return _Reading(self._gather_rows(tables), size, span.end, mask)
+        # Keys are repeated for each query head: not every attention kernel of torch's knows grouped queries.
+        size = (1, 2, self._shape.num_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
+        return _Reading(self._gather_rows(tables, self._query_head_rows), size, span.end, mask)
 
     def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
         """Norm, project, rotate in place, store."""
@@ -143,12 +151,11 @@ class ReferenceOps:
             values,
             attn_mask=reading.mask,
             is_causal=reading.mask is None,
-            enable_gqa=shape.num_heads != shape.num_kv_heads,
         )
         rows.attended[within].view(span.num_rows, shape.num_heads, shape.head_dim).copy_(out[0].transpose(0, 1))
 
     def _gather(self, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
-        """Keys and values, each [sequences, kv_heads, length, head_dim]."""
+        """Keys and values, each [sequences, heads, length, head_dim]."""
         per_row = BLOCK_SIZE * self._shape.head_dim
         gathered = torch.index_select(cache.view(-1, per_row), 0, reading.cache_rows).view(reading.shape)
         gathered = gathered[:, :, :, : reading.length]
@@ -164,9 +171,9 @@ class ReferenceOps:
         gate, up = rows.gate_up.chunk(2, dim=1)
         torch.mul(F.silu(gate), up, out=rows.activated)
 
-    def project_head(self, x: Tensor, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+    def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
         """Norm, project."""
-        torch.mm(self._norm(x, norm), head.t(), out=logits)
+        torch.mm(self._norm(rows.x, norm), head.t(), out=logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         """Two reductions over the vocabulary."""

@@ -30,12 +30,13 @@ class SamplingRows:
 def sample(logits: Tensor, rows: SamplingRows, seen: Tensor) -> Tensor:
     """Draw one token for each row of `logits` [n, vocab] and mark it in `seen` [slots, vocab].
 
+    Captured in CUDA graphs: nothing in here may wait for the device or bring a number over from the host.
     Filters in transformers' order: repetition penalty (Keskar et al., CTRL), temperature, top-k, top-p.
     """
     scores = _penalized(logits.float(), seen.index_select(0, rows.slots), rows.penalties[:, None])
     greedy = scores.argmax(dim=1)
     is_greedy = rows.temperatures == 0
-    temperatures = torch.where(is_greedy, 1.0, rows.temperatures)[:, None]
+    temperatures = rows.temperatures.masked_fill(is_greedy, 1.0)[:, None]
     ordered, order = torch.sort(scores / temperatures, dim=1, descending=True)
     index = _draw(ordered, rows)
     tokens = torch.where(is_greedy, greedy, order.gather(1, index[:, None])[:, 0])
@@ -52,7 +53,7 @@ def _draw(ordered: Tensor, rows: SamplingRows) -> Tensor:
     """Rank of the token drawn from descending scores [n, vocab], by inverting the cumulative distribution."""
     vocab_size = ordered.shape[1]
     ranks = torch.arange(vocab_size, device=ordered.device)
-    top_ks = torch.where(rows.top_ks > 0, rows.top_ks, vocab_size)[:, None]
+    top_ks = rows.top_ks.masked_fill(rows.top_ks <= 0, vocab_size)[:, None]
     probabilities = torch.softmax(ordered.masked_fill(ranks >= top_ks, float("-inf")), dim=1)
     cumulative = probabilities.cumsum(dim=1)
     # A rank is kept while the mass before it is short of top_p; rank 0 always is.

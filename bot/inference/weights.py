@@ -106,7 +106,7 @@ def load_weights(
     expected = _expected_shapes(shape)
     wanted = _compare(folder, entries, expected)
     weights = empty_weights(shape, device, dtype)
-    digests = _fill(_places(weights, shape), wanted, progress or (lambda _done, _total: None))
+    digests = _fill(checkpoint_tensors(weights, shape), wanted, progress or (lambda _done, _total: None))
     _refuse_non_finite(folder, weights, shape)
     return weights, _combine(folder, digests)
 
@@ -175,8 +175,8 @@ def _is_harmless(name: str) -> bool:
     return name.endswith(".rotary_emb.inv_freq") or name == "lm_head.weight"
 
 
-def _places(weights: LlamaWeights, shape: LlamaShape) -> dict[str, Tensor]:
-    """Where each checkpoint tensor goes: rows of the merged tensors."""
+def checkpoint_tensors(weights: LlamaWeights, shape: LlamaShape) -> dict[str, Tensor]:
+    """The tensors by their names in a checkpoint, as views: rows of the merged ones."""
     places = {
         "model.embed_tokens.weight": weights.embedding,
         "model.norm.weight": weights.norm,
@@ -233,7 +233,7 @@ def _combine(folder: Path, digests: dict[str, str]) -> str:
 
 def _refuse_non_finite(folder: Path, weights: LlamaWeights, shape: LlamaShape) -> None:
     """Look for NaN and infinity after conversion, so that numbers too large for FP16 are found as well."""
-    places = _places(weights, shape)
+    places = checkpoint_tensors(weights, shape)
     extremes = torch.stack([torch.stack(torch.aminmax(place)) for place in places.values()])  # [tensors, 2]
     is_finite = torch.isfinite(extremes).all(dim=1).tolist()
     bad = [name for name, fine in zip(places, is_finite, strict=True) if not fine]

@@ -1,0 +1,227 @@
+"""The operations as Triton kernels and cuBLAS products, chosen by the number of rows.
+
+One row: matrix-vector kernels. A few rows, on tensor cores: skinny products. More: cuBLAS, which reads weights at full
+speed from there on, with small kernels between.
+"""
+
+import torch
+import triton
+from torch import Tensor
+
+from bot.inference import dot_kernels as dot
+from bot.inference import gemv_kernels as gemv
+from bot.inference import kernels
+from bot.inference.kernel_shapes import KernelShapes, Tile
+from bot.inference.kv_cache import BLOCK_SIZE, KVCache
+from bot.inference.loading import LlamaShape
+from bot.inference.ops import Pass
+from bot.inference.reference_ops import ReferenceOps
+from bot.inference.rope import rope_tables
+from bot.inference.weights import LayerWeights
+
+
+class KernelOps:
+    """Triton where it pays, on one CUDA device (or in Triton's interpreter).
+
+    Args:
+        has_dot: the card has tensor cores that Triton can use (sm_80 and above).
+        has_pdl: the card can launch a kernel before the one ahead of it has ended (sm_90 and above).
+    """
+
+    def __init__(
+        self,
+        shape: LlamaShape,
+        cache: KVCache,
+        num_positions: int,
+        max_num_sequences: int,
+        *,
+        has_dot: bool,
+        has_pdl: bool,
+        shapes: KernelShapes | None = None,
+    ) -> None:
+        device = cache.blocks.device
+        self.can_capture = True
+        self.can_capture_prefill = has_dot
+        self.shapes = shapes or KernelShapes()
+        self._shape = shape
+        self._has_dot = has_dot
+        self._launch = {"PDL": has_pdl, "launch_pdl": has_pdl}
+        self._eps = shape.rms_norm_eps
+        self._cosines, self._sines = rope_tables(shape, num_positions, device)
+        self._reference = None if has_dot else ReferenceOps(shape, cache, num_positions)
+        # Strides are numbers: half a layer's cache is where its values begin.
+        self._cache_half = cache.num_blocks * shape.kv_size * BLOCK_SIZE
+        self._dim_block = triton.next_power_of_2(shape.head_dim)
+        parts = max_num_sequences * shape.num_heads * self._most_splits(max_num_sequences)
+        self._partial_sums = torch.zeros(parts * self._dim_block, dtype=torch.float32, device=device)
+        self._partial_scales = torch.zeros(parts * 2, dtype=torch.float32, device=device)
+        self._arrivals = torch.zeros(max_num_sequences * shape.num_heads, dtype=torch.int32, device=device)
+
+    def _most_splits(self, max_num_sequences: int) -> int:
+        """Shares per row that the scratch for all rows has to hold."""
+        rows = [1 << n for n in range(max_num_sequences.bit_length())]
+        return max(-(-self.shapes.splits(n) * n // max_num_sequences) for n in [*rows, max_num_sequences])
+
+    def tile_rows(self, num_tokens: int) -> int:
+        """Rows of a prefill attention program."""
+        return self.shapes.prefill(num_tokens).rows
+
+    def prepare(self, rows: Pass) -> None:
+        """Nothing, but where prefill attention is torch's."""
+        if self._reference is not None and not rows.is_decode:
+            self._reference.prepare(rows)
+
+    def _uses_skinny(self, x: Tensor) -> bool:
+        return self._has_dot and x.dtype == torch.float16 and x.shape[0] <= self.shapes.most_skinny_rows
+
+    def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+        """Norm, project, rotate, store: one kernel, or three around cuBLAS."""
+        if rows.is_decode and rows.num_rows == 1:
+            self._gemv_qkv(rows, layer, cache)
+        elif self._uses_skinny(rows.x) and (self._shape.head_dim // 2) % self.shapes.skinny_qkv.rows == 0:
+            self._skinny_qkv(rows, layer, cache)
+        else:
+            self._norm(rows.x, layer.input_norm, rows.normed)
+            torch.mm(rows.normed, layer.qkv.t(), out=rows.qkv)
+            self._rotate_and_store(rows, cache)
+
+    def _gemv_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+        shape, tile = self._shape, self.shapes.gemv_qkv
+        gemv.gemv_qkv_kernel[(triton.cdiv(shape.qkv_size // 2, tile.rows),)](
+            rows.x, layer.input_norm, layer.qkv, rows.qkv, cache, self._cosines, self._sines, rows.positions,
+            rows.kv_slots, self._cache_half, self._eps,
+            WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
+            BLOCK_SIZE=BLOCK_SIZE, BLOCK_N=tile.rows, BLOCK_K=_columns(tile, shape.hidden_size),
+            num_warps=tile.num_warps, **self._launch,
+        )  # fmt: skip
+
+    def _skinny_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+        shape, tile = self._shape, self.shapes.skinny_qkv
+        dot.skinny_qkv_kernel[(shape.qkv_size // 2 // tile.rows,)](
+            rows.x, layer.input_norm, layer.qkv, rows.qkv, cache, self._cosines, self._sines, rows.positions,
+            rows.kv_slots, self._cache_half, rows.num_rows, self._eps,
+            WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
+            BLOCK_SIZE=BLOCK_SIZE, BLOCK_M=_row_block(rows.num_rows), BLOCK_N=tile.rows, BLOCK_K=tile.columns,
+            STAGES=tile.num_stages, num_warps=tile.num_warps, **self._launch,
+        )  # fmt: skip
+
+    def _rotate_and_store(self, rows: Pass, cache: Tensor) -> None:
+        shape, block_heads = self._shape, 16
+        grid = (rows.num_rows, triton.cdiv(shape.num_heads + 2 * shape.num_kv_heads, block_heads))
+        kernels.rotate_and_store_kernel[grid](
+            rows.qkv, cache, self._cosines, self._sines, rows.positions, rows.kv_slots, self._cache_half,
+            HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
+            HALF_BLOCK=triton.next_power_of_2(shape.head_dim // 2), BLOCK_SIZE=BLOCK_SIZE, BLOCK_HEADS=block_heads,
+            num_warps=4, **self._launch,
+        )  # fmt: skip
+
+    def attend(self, rows: Pass, cache: Tensor) -> None:
+        """Over the block tables, without gathering; torch's attention for a prefill without tensor cores."""
+        if rows.is_decode:
+            self._attend_decode(rows, cache)
+        elif self._reference is not None:
+            self._reference.attend(rows, cache)
+        else:
+            self._attend_prefill(rows, cache)
+
+    def _attend_decode(self, rows: Pass, cache: Tensor) -> None:
+        shape, splits = self._shape, self.shapes.splits(rows.num_rows)
+        kernels.decode_attention_kernel[(rows.num_rows, shape.num_heads, splits)](
+            rows.qkv, cache, rows.block_tables, rows.positions, rows.attended, self._partial_sums,
+            self._partial_scales, self._arrivals, self._cache_half, rows.block_tables.stride(0), shape.head_dim**-0.5,
+            HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
+            BLOCK_SIZE=BLOCK_SIZE, SPLITS=splits, STAGES=self.shapes.decode_stages,
+            num_warps=self.shapes.decode_warps, **self._launch,
+        )  # fmt: skip
+
+    def _attend_prefill(self, rows: Pass, cache: Tensor) -> None:
+        shape, tiles = self._shape, rows.tiles
+        assert tiles is not None  # noqa: S101  (every prefill pass has them)
+        tile = self.shapes.prefill(rows.num_rows)
+        dot.prefill_attention_kernel[(tiles.shape[0], shape.num_heads)](
+            rows.qkv, cache, rows.block_tables, tiles, rows.attended, self._cache_half, rows.block_tables.stride(0),
+            shape.head_dim**-0.5,
+            HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
+            BLOCK_SIZE=BLOCK_SIZE, BLOCK_M=tile.rows, BLOCK_N=tile.columns, STAGES=tile.num_stages,
+            PRECISION="tf32" if rows.x.dtype == torch.float16 else "ieee", num_warps=tile.num_warps, **self._launch,
+        )  # fmt: skip
+
+    def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+        """The residual joins in the kernel, or in cuBLAS's own sum."""
+        out_width, width = weight.shape
+        is_down = width == self._shape.intermediate_size
+        if x.shape[0] == 1:
+            tile = self.shapes.gemv_down if is_down else self.shapes.gemv_output
+            gemv.gemv_add_kernel[(triton.cdiv(out_width, tile.rows),)](
+                x, values, weight, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
+                BLOCK_K=_columns(tile, width), num_warps=tile.num_warps, **self._launch,
+            )  # fmt: skip
+            return
+        tile = self.shapes.skinny_down if is_down else self.shapes.skinny_output
+        if not self._uses_skinny(x) or out_width % tile.rows != 0:
+            x.addmm_(values, weight.t())
+            return
+        dot.skinny_add_kernel[(out_width // tile.rows,)](
+            x, values, weight, x.shape[0], WIDTH=width, OUT_WIDTH=out_width, BLOCK_M=_row_block(x.shape[0]),
+            BLOCK_N=tile.rows, BLOCK_K=tile.columns, STAGES=tile.num_stages, num_warps=tile.num_warps, **self._launch,
+        )  # fmt: skip
+
+    def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
+        """Norm, project, gate: one kernel, or two around cuBLAS."""
+        width, out_width = self._shape.hidden_size, self._shape.intermediate_size
+        tile = self.shapes.gemv_gated
+        if rows.num_rows == 1:
+            gemv.gemv_gated_kernel[(triton.cdiv(out_width, tile.rows),)](
+                rows.x, layer.mlp_norm, layer.gate_up, rows.activated, self._eps, WIDTH=width, OUT_WIDTH=out_width,
+                BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width), num_warps=tile.num_warps, **self._launch,
+            )  # fmt: skip
+            return
+        tile = self.shapes.skinny_gated
+        if self._uses_skinny(rows.x) and out_width % tile.rows == 0:
+            dot.skinny_gated_kernel[(out_width // tile.rows,)](
+                rows.x, layer.mlp_norm, layer.gate_up, rows.activated, rows.num_rows, self._eps, WIDTH=width,
+                OUT_WIDTH=out_width, BLOCK_M=_row_block(rows.num_rows), BLOCK_N=tile.rows, BLOCK_K=tile.columns,
+                STAGES=tile.num_stages, num_warps=tile.num_warps, **self._launch,
+            )  # fmt: skip
+            return
+        self._norm(rows.x, layer.mlp_norm, rows.normed)
+        torch.mm(rows.normed, layer.gate_up.t(), out=rows.gate_up)
+        block = min(1024, triton.next_power_of_2(out_width))
+        kernels.silu_mul_kernel[(rows.num_rows, triton.cdiv(out_width, block))](
+            rows.gate_up, rows.activated, WIDTH=out_width, BLOCK=block, num_warps=4, **self._launch
+        )
+
+    def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+        """Norm, project."""
+        out_width, width = head.shape
+        tile = self.shapes.gemv_head
+        if rows.num_rows == 1:
+            gemv.gemv_head_kernel[(triton.cdiv(out_width, tile.rows),)](
+                rows.x, norm, head, logits, self._eps, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
+                BLOCK_K=_columns(tile, width), num_warps=tile.num_warps, **self._launch,
+            )  # fmt: skip
+            return
+        self._norm(rows.x, norm, rows.normed)
+        torch.mm(rows.normed, head.t(), out=logits)
+
+    def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
+        """One program for each row."""
+        width = logits.shape[1]
+        kernels.greedy_kernel[(logits.shape[0],)](
+            logits, tokens, finite, WIDTH=width, BLOCK=min(32768, triton.next_power_of_2(width)), num_warps=16,
+            **self._launch,
+        )  # fmt: skip
+
+    def _norm(self, x: Tensor, weight: Tensor, out: Tensor) -> None:
+        width = x.shape[1]
+        kernels.rms_norm_kernel[(x.shape[0],)](
+            x, weight, out, self._eps, WIDTH=width, BLOCK=triton.next_power_of_2(width), num_warps=4, **self._launch
+        )
+
+
+def _columns(tile: Tile, width: int) -> int:
+    return min(tile.columns, 1 << (width - 1).bit_length())
+
+
+def _row_block(num_rows: int) -> int:
+    return max(16, 1 << (num_rows - 1).bit_length())

@@ -1,0 +1,89 @@
+"""Runs every kernel in Triton's interpreter against the reference operations; run by test_kernels.py in a process of
+its own, since TRITON_INTERPRET is read when triton is imported.
+
+Usage: TRITON_INTERPRET=1 python -m tests.inference.interpreted
+"""
+
+import os
+import sys
+from itertools import product
+
+import torch
+
+from bot.inference.kernel_ops import KernelOps
+from bot.inference.kernel_shapes import KernelShapes, Tile
+from bot.inference.kv_cache import build_kv_cache
+from bot.inference.loading import LlamaShape
+from bot.inference.ops import Workspace
+from bot.inference.reference_ops import ReferenceOps
+from bot.inference.self_test import NUM_TEST_BLOCKS, LayerTest
+from bot.inference.weights import LlamaWeights, empty_weights
+
+CPU = torch.device("cpu")
+BASE = {"vocab_size": 100, "intermediate_size": 96, "num_layers": 1, "context_window": 128}
+SHAPES = {
+    "multi-head": LlamaShape(hidden_size=64, num_heads=2, num_kv_heads=2, head_dim=32, **BASE),
+    "grouped, odd heads": LlamaShape(hidden_size=96, num_heads=2, num_kv_heads=1, head_dim=48, **BASE),
+}
+SMALL = KernelShapes(
+    gemv_qkv=Tile(4, 32, 1),
+    gemv_output=Tile(8, 64, 1),
+    gemv_gated=Tile(4, 64, 1),
+    gemv_down=Tile(8, 32, 1),
+    gemv_head=Tile(16, 64, 1),
+    skinny_qkv=Tile(8, 32, 1, 2),
+    skinny_output=Tile(16, 32, 1, 2),
+    skinny_gated=Tile(16, 32, 1, 2),
+    skinny_down=Tile(16, 32, 1, 2),
+    decode_splits={1: 4, 2: 2, 64: 1},
+    prefill_few=Tile(16, 16, 1, 1),
+    prefill_many=Tile(32, 32, 1, 1),
+    most_few_tokens=48,
+)
+
+
+def random_weights(shape: LlamaShape, dtype: torch.dtype) -> LlamaWeights:
+    """Weights of a size that keeps every activation near one."""
+    torch.manual_seed(0)
+    weights = empty_weights(shape, CPU, dtype)
+    for tensor in weights.tensors():
+        if tensor.dim() == 1:
+            tensor.copy_(torch.rand(tensor.shape) + 0.5)
+        else:
+            tensor.copy_(torch.randn(tensor.shape) * tensor.shape[1] ** -0.5)
+    return weights
+
+
+def differences(shape: LlamaShape, dtype: torch.dtype, *, has_dot: bool) -> list[str]:
+    """The worst error of each kind of pass, where it is more than rounding."""
+    cache = build_kv_cache(shape, NUM_TEST_BLOCKS, CPU, dtype)
+    test = LayerTest(shape, random_weights(shape, dtype), cache, Workspace(shape, 64, CPU, dtype))
+    ops = KernelOps(shape, cache, 128, 8, has_dot=has_dot, has_pdl=False, shapes=SMALL)
+    reference = ReferenceOps(shape, cache, 128)
+    limit = 5e-3 if dtype == torch.float16 else 1e-5
+    found = []
+    for spans, is_decode in [
+        (test.decode_spans(1), True),
+        (test.decode_spans(3), True),
+        (test.prefill_spans(), False),
+    ]:
+        name, error = test.worst_error(ops, reference, spans, is_decode=is_decode)
+        if not error <= limit:
+            found.append(f"{name} of {len(spans)} {'rows' if is_decode else 'chunks'}: {error:.2e}")
+    return found
+
+
+def main() -> int:
+    """Run all cases; the number of those that differ."""
+    assert os.environ.get("TRITON_INTERPRET") == "1"
+    torch.set_num_threads(1)
+    num_failed = 0
+    for (name, shape), dtype in product(SHAPES.items(), (torch.float32, torch.float16)):
+        problems = differences(shape, dtype, has_dot=dtype == torch.float16 or name == "multi-head")
+        num_failed += len(problems)
+        print(f"{name} {dtype}: {problems or 'ok'}", flush=True)
+    return num_failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""The engine's torch half on a CUDA card: kernels, graphs, memory. Skipped, and said so, where there is none."""
+
+import gc
+import random
+
+import pytest
+import torch
+
+from bot.inference.build import Limits, assemble_runner, build_runner
+from bot.inference.engine import SamplingParams
+from bot.inference.self_test import LayerTest
+from bot.inference.step import DecodeStep, PrefillStep
+from tests.checkpoints import (
+    grouped_config,
+    llama_2_7b_config,
+    random_model,
+    random_weights,
+    save_checkpoint,
+    shape_of,
+    tiny_config,
+    transformers_model,
+)
+from tests.inference.runs import Conversation, decode, generate, prefill, random_prompt, reference_tokens
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card: kernels and graphs were not run"),
+    pytest.mark.timeout(280),
+]
+NUM_NEW = 24
+
+
+@pytest.fixture(scope="module", params=["multi-head", "grouped-query"])
+def llama(request, tmp_path_factory):
+    config = {"multi-head": tiny_config, "grouped-query": grouped_config}[request.param]()
+    model = random_model(config)
+    return model, save_checkpoint(tmp_path_factory.mktemp("llama"), model)
+
+
+@pytest.fixture(params=[True, False], ids=["kernels", "plain torch"])
+def runner(request, llama):
+    return build_runner(llama[1], "cuda", num_blocks=64, dtype=torch.float32, use_kernels=request.param)
+
+
+def test_the_kernels_passed_their_self_test(llama):
+    runner = build_runner(llama[1], "cuda", num_blocks=64)
+
+    assert type(runner._execution.model.ops).__name__ == "KernelOps"
+
+
+def test_greedy_tokens_equal_transformers(llama, runner):
+    prompt = random_prompt(75, 320, seed=1)
+
+    tokens = generate(runner, prompt, NUM_NEW, blocks=(9, 4, 31, 2))
+
+    assert tokens == reference_tokens(llama[0], prompt, NUM_NEW)
+
+
+@pytest.mark.parametrize("chunk_tokens", [None, 29])
+def test_packed_and_batched_greedy_tokens_equal_transformers(llama, runner, chunk_tokens):
+    prompts = [random_prompt(length, 320, seed=length) for length in (5, 64, 33, 1, 90, 120, 2, 31, 32)]
+    conversations = [Conversation(n, prompt, range(1 + 5 * n, 6 + 5 * n)) for n, prompt in enumerate(prompts)]
+
+    prefill(runner, conversations, chunk_tokens)
+    decode(runner, conversations, NUM_NEW - 1)
+
+    expected = [reference_tokens(llama[0], prompt, NUM_NEW) for prompt in prompts]
+    assert [conversation.new_tokens for conversation in conversations] == expected
+
+
+def test_a_repetition_penalty_equals_that_of_transformers(llama, runner):
+    prompt = random_prompt(40, 320, seed=4)
+    conversation = Conversation(0, prompt, (5, 6, 7), SamplingParams(repetition_penalty=1.7))
+
+    prefill(runner, [conversation])
+    decode(runner, [conversation], NUM_NEW - 1)
+
+    assert conversation.new_tokens == reference_tokens(llama[0], prompt, NUM_NEW, repetition_penalty=1.7)
+
+
+def test_sampled_tokens_are_those_of_the_cpu_whatever_the_batch(llama, runner):
+    sampling = SamplingParams(temperature=0.9, top_p=0.9, top_k=40, seed=7)
+    prompt = random_prompt(40, 320, seed=5)
+    on_cpu = Conversation(0, prompt, (1, 2, 3), sampling)
+    beside = Conversation(5, prompt, (11, 12, 13), sampling)
+    others = [Conversation(n, random_prompt(20, 320, seed=n), (20 + n,)) for n in range(3)]
+
+    for one, conversations in ((build_runner(llama[1], "cpu", num_blocks=8), [on_cpu]), (runner, [beside, *others])):
+        prefill(one, conversations)
+        decode(one, conversations, 8)
+
+    assert beside.new_tokens == on_cpu.new_tokens
+
+
+def test_nan_in_one_row_is_flagged_and_stays_in_its_row(llama, runner):
+    sick = Conversation(0, random_prompt(40, 320, seed=10), (1, 2, 3))
+    well = Conversation(1, random_prompt(40, 320, seed=11), (4, 5, 6))
+    prefill(runner, [sick, well])
+    torch.cuda.synchronize()
+    with torch.inference_mode():
+        runner._cache.blocks[:, :, 1] = float("nan")
+
+    decode(runner, [sick, well], NUM_NEW - 1)
+    heir = Conversation(2, random_prompt(35, 320, seed=12), (3, 1))
+    prefill(runner, [heir])
+    decode(runner, [heir, well], 1)
+
+    assert not sick.is_finite
+    assert well.is_finite
+    assert heir.is_finite
+    assert well.new_tokens == reference_tokens(llama[0], well.prompt, NUM_NEW + 1)
+
+
+def test_memory_stays_where_it_was_over_1000_mixed_steps(llama):
+    runner = build_runner(llama[1], "cuda", max_num_sequences=16, max_prefill_tokens=1024, num_blocks=200)
+    torch.cuda.synchronize()
+    before = (torch.cuda.memory_allocated(), torch.cuda.memory_reserved())
+
+    _run_mixed_steps(runner, 1000, vocab_size=320, num_slots=16, blocks_per_slot=12)
+
+    torch.cuda.synchronize()
+    assert (torch.cuda.memory_allocated(), torch.cuda.memory_reserved()) == before
+
+
+def _run_mixed_steps(runner, num_steps, *, vocab_size, num_slots, blocks_per_slot):
+    chooser = random.Random(0)
+    choices = [SamplingParams(), SamplingParams(temperature=0.8, seed=3), SamplingParams(repetition_penalty=1.2)]
+    running: dict[int, Conversation] = {}
+    most = blocks_per_slot * 32 - 60
+    for step in range(num_steps):
+        slot = chooser.randrange(num_slots)
+        if step % 3 == 0 or not running:
+            blocks = range(1 + blocks_per_slot * slot, 1 + blocks_per_slot * (slot + 1))
+            prompt = random_prompt(chooser.randrange(1, most), vocab_size, seed=step)
+            running[slot] = Conversation(slot, prompt, blocks, chooser.choice(choices))
+            runner.launch(PrefillStep((running[slot].chunk(),))).collect()
+            continue
+        rows = [c for c in running.values() if c.num_done < blocks_per_slot * 32]
+        if rows:
+            runner.launch(DecodeStep(tuple(c.row() for c in chooser.sample(rows, chooser.randrange(1, len(rows) + 1)))))
+
+
+@pytest.fixture(scope="module")
+def big():
+    """Llama-2-7B's shape with random FP16 weights, and transformers' model on the same tensors."""
+    if torch.cuda.mem_get_info()[1] < 30 * 1024**3:
+        pytest.skip("the card is too small for 7B beside transformers' activations")
+    config = llama_2_7b_config()
+    shape = shape_of(config)
+    weights = random_weights(shape, torch.device("cuda", 0), torch.float16)
+    return shape, weights, transformers_model(config, weights, shape)
+
+
+def test_every_kernel_agrees_with_the_reference_at_7b_shape(big):
+    shape, weights, _model = big
+    runner = assemble_runner(shape, weights, Limits(num_blocks=40, max_num_sequences=64, max_prefill_tokens=512))
+    ops, reference = runner._execution.model.ops, _reference_ops(runner)
+    test = LayerTest(shape, weights, runner._cache, runner._execution.workspace)
+    cases = [(test.decode_spans(n), True) for n in (1, 2, 8, 16, 17, 32, 64)] + [(test.prefill_spans(), False)]
+
+    with torch.inference_mode():
+        errors = [test.worst_error(ops, reference, spans, is_decode=is_decode) for spans, is_decode in cases]
+
+    assert type(ops).__name__ == "KernelOps"
+    assert max(error for _name, error in errors) < 5e-3, errors
+
+
+def _reference_ops(runner):
+    from bot.inference.reference_ops import ReferenceOps
+
+    return ReferenceOps(runner.shape, runner._cache, runner.context_window)
+
+
+def test_every_fp16_token_is_an_argmax_of_transformers_or_nearly(big):
+    shape, weights, model = big
+    runner = assemble_runner(shape, weights, Limits(num_blocks=600, max_num_sequences=16, max_prefill_tokens=1024))
+    lengths = (500, 37, 1000, 128, 64, 700)
+    conversations = [
+        Conversation(n, random_prompt(length, 32000, seed=length), range(1 + 40 * n, 41 + 40 * n))
+        for n, length in enumerate(lengths)
+    ]
+    alone = Conversation(9, random_prompt(300, 32000, seed=9), range(400, 440))
+
+    prefill(runner, [alone])
+    decode(runner, [alone], 39)
+    prefill(runner, conversations, chunk_tokens=170)
+    decode(runner, conversations, 39)
+
+    gaps = [_worst_gap(model, conversation) for conversation in [alone, *conversations]]
+    assert max(gaps) <= 0.01, gaps
+
+
+def _worst_gap(model, conversation):
+    """How far below the largest logit the chosen tokens' lie, in standard deviations of the logits."""
+    tokens = conversation.prompt + conversation.new_tokens
+    with torch.inference_mode():
+        logits = model(torch.tensor([tokens], device="cuda")).logits[0].float()
+    logits = logits[len(conversation.prompt) - 1 : -1]
+    chosen = logits.gather(1, torch.tensor(conversation.new_tokens, device="cuda")[:, None])[:, 0]
+    return float(((logits.max(1).values - chosen) / logits.std(1)).max())
+
+
+def test_a_16_gb_card_holds_3300_tokens(big):
+    shape, weights, _model = big
+    gc.collect()
+    torch.cuda.empty_cache()
+
+    runner = assemble_runner(shape, weights, Limits(gpu_memory_gib=14.7))
+
+    assert runner._cache.num_tokens >= 3300
+    assert torch.cuda.memory_reserved() <= 14.7 * 1024**3
+    table = tuple(range(1, runner.num_blocks))
+    conversation = Conversation(0, random_prompt(runner._cache.num_tokens - 40, 32000, seed=1), table)
+    prefill(runner, [conversation], chunk_tokens=runner.max_prefill_tokens)
+    decode(runner, [conversation], 40)
+    assert torch.cuda.memory_reserved() <= 14.7 * 1024**3

@@ -1,0 +1,47 @@
+"""The Triton kernels without a card: run by Triton's interpreter, and compiled for the cards they are meant for."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+needs_triton = pytest.mark.skipif(
+    subprocess.run([sys.executable, "-c", "import triton"], capture_output=True, check=False).returncode != 0,
+    reason="triton can't be imported: no kernel was interpreted or compiled",
+)
+
+
+@needs_triton
+def test_interpreted_kernels_agree_with_the_reference():
+    environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+
+    result = _run("tests.inference.interpreted", environment)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@needs_triton
+def test_kernels_compile_for_a_tesla_t4_and_tensor_core_kernels_for_newer_cards(tmp_path):
+    environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path)}
+    environment.pop("TRITON_INTERPRET", None)
+
+    result = _run("tests.inference.compiled", environment)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("sm_75") == 10
+    assert "sm_90 prefill_attention_kernel" in result.stdout
+
+
+def _run(module, environment):
+    return subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
