@@ -13,6 +13,7 @@ from bot.store.database import Database, open_database, was_committed
 from bot.store.inbox import Inbox
 from bot.store.tables import conversations, hints
 from tests.store.said import MORNING, ask
+from tests.store.storms import cancel_half_of
 
 
 def num_taken(database: Database) -> int:
@@ -52,31 +53,8 @@ async def test_writers_do_not_lose_each_others_updates_nor_another_process_its_o
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_storm_of_cancels_leaves_no_write_locked_and_none_unknown(database, seed):
     threads_before = threading.active_count()
-    chance = random.Random(seed)
-    outcomes: dict[int, str] = {}
 
-    async def write(number: int) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(hints.insert().values(platform="t", author_id=number, day=MORNING.date()))
-
-        try:
-            await database.write(work)
-            outcomes[number] = "written"
-        except asyncio.CancelledError as cancelled:
-            outcomes[number] = "written" if was_committed(cancelled) else "not written"
-            raise
-        except StoreError as error:
-            outcomes[number] = str(error)
-
-    async def storm(numbers: range) -> None:
-        tasks = [asyncio.create_task(write(number)) for number in numbers]
-        for task in chance.sample(tasks, len(tasks) // 2):
-            await asyncio.sleep(chance.random() * 0.002)
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    for start in range(0, 500, 25):
-        await storm(range(start, start + 25))
+    outcomes = await cancel_half_of(database, 500, random.Random(seed))
 
     rows = await database.read(lambda connection: connection.execute(select(hints.c.author_id)))
     known = {number for number, outcome in outcomes.items() if outcome == "written"}

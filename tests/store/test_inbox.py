@@ -186,3 +186,13 @@ async def test_a_person_gets_one_hint_a_day(inbox):
 async def test_a_restart_never_sees_a_question_of_which_nothing_is_known(inbox):
     assert await inbox.state("discord", 1) is None
     assert await inbox.parts(ask(1)) == ()
+
+
+async def test_an_attempt_that_ended_in_order_is_not_counted(inbox):
+    await inbox.receive(ask(1))
+    await inbox.release(ask(1))
+    await inbox.begin_attempt(ask(1), seed=1)
+
+    await inbox.release(ask(1))
+
+    assert (await inbox.begin_attempt(ask(1), seed=1)).attempts == 1
