@@ -86,17 +86,15 @@ class Answers:
         self._tasks = tasks
         self._typing = TypingIndicator(sender, tasks)
         self._running: dict[int, _Running] = {}
+        self._is_draining = False
         self._limiters = {limit: NoticeLimiter(*limit) for limit in (REFUSALS, STORE_FAILURES)}
-
-    def __len__(self) -> int:
-        return len(self._running)
 
     def begin(self, question: Question, *, note: str = "") -> None:
         """Answer a question, if it wasn't received before; `note` is shown as a small line above the answer.
 
         The questions of a channel are received, and get their turns, in the order of these calls.
         """
-        if question.message_id not in self._running:
+        if question.message_id not in self._running and not self._is_draining:
             running = self._enter(question, is_taken_up=False)
             if note:
                 running.reply.note(note)
@@ -126,6 +124,7 @@ class Answers:
 
     async def drain(self, seconds: float) -> None:
         """Let the answers that were begun finish, for some time; leave all others to the next process."""
+        self._is_draining = True
         give_up_at = asyncio.get_running_loop().time() + seconds
         seen: set[int] = set()
         for running in self._running.values():
@@ -159,8 +158,7 @@ class Answers:
             async with asyncio.timeout(0 if running.stopped else None) as running.scope:
                 outcome = await self._receive_and_stream(running)
         except Exception as error:
-            outcome = running.stopped or outcome_of(error)
-            outcome.log(running.question, error)
+            outcome = (running.stopped or outcome_of(error)).logged(running.question, error)
             if isinstance(error, EngineFailed) and not self.engine_failed.done():
                 self.engine_failed.set_result(error)
         except BaseException:

@@ -47,6 +47,7 @@ class CatchUp:
         self._sender = sender
         self._wire = wire
         self._seen: OrderedDict[int, int] = OrderedDict()  # channel id -> newest message id that the gateway told
+        self._seen_before: dict[int, int] = {}  # the same when the session began
 
     def note_seen(self, message: discord.Message) -> None:
         """Remember that the gateway told us of a message."""
@@ -54,6 +55,11 @@ class CatchUp:
         self._seen.move_to_end(message.channel.id)
         while len(self._seen) > _MAX_REMEMBERED:
             self._seen.popitem(last=False)
+
+    def begin_session(self) -> None:
+        """Discord forgot the last session: what comes from now on says nothing about what was missed before."""
+        self._seen_before = dict(self._seen)
+        self._intake.gate.shut()
 
     async def run(self) -> None:
         """Fetch what was missed; live messages of the channels concerned wait meanwhile."""
@@ -70,11 +76,11 @@ class CatchUp:
 
     async def _find_missed(self) -> list[_Missed]:
         known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
-        if not known and not self._seen:
+        if not known and not self._seen_before:
             return []
         floor = discord.utils.time_snowflake(datetime.now(UTC) - OLDEST)
         seen = {channel_id: known.last_message_id for channel_id, known in known.items()}
-        for channel_id, message_id in self._seen.items():
+        for channel_id, message_id in self._seen_before.items():
             seen[channel_id] = max(message_id, seen.get(channel_id, 0))
         missed = [
             _Missed(channel, channel.id, max(floor, seen.get(channel.id, 0)))

@@ -64,7 +64,7 @@ class TrinityClient(ConnectedClient):
 
     async def on_connect(self) -> None:
         """A new session: nothing is answered before what was missed is known."""
-        self.edge.intake.gate.shut()
+        self.edge.catch_up.begin_session()
 
     async def on_ready(self) -> None:
         """The guilds are known: go on where the last process or session ended."""
@@ -129,6 +129,10 @@ class TrinityClient(ConnectedClient):
         """Our own roles may have changed; Discord tells of nobody else's without a privileged intent."""
         if after.id == after.guild.me.id:
             self._try_again(after.guild)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """We were invited (again)."""
+        self._try_again(guild)
 
     def _try_again(self, guild: discord.Guild, only: int | None = None) -> None:
         places = [*guild.channels, *guild.threads]

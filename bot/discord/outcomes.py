@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from bot.chat.conversation import Question
 from bot.discord.wire import MessageGone, NoAccess, Rejected, Unreachable
-from bot.errors import EngineFailed, EngineOverloaded, EngineUnavailable, RequestFailed, StoreError, UserError
+from bot.errors import (
+    EngineFailed,
+    EngineOverloaded,
+    EngineUnavailable,
+    RequestFailed,
+    StoreError,
+    TrinityError,
+    UserError,
+)
 from bot.store.questions import InboxState
 
 log = logging.getLogger(__name__)
@@ -44,18 +52,20 @@ class Outcome:
     log_level: int = logging.INFO
     logs_traceback: bool = False
 
-    def log(self, question: Question, error: Exception) -> None:
-        """Say once in the log what happened, without what people said."""
-        state = "unfinished" if self.state is None else self.state.value
+    def logged(self, question: Question, error: Exception) -> "Outcome":
+        """Say once in the log what happened; what is no fault of ours is left to whoever commits the reason."""
+        if self.log_level <= logging.INFO:
+            return self if self.reason else replace(self, reason=type(error).__name__)
         log.log(
             self.log_level,
-            "question %s in channel %s: %s (%s)",
+            "question %s in channel %s is %s: %s",
             question.message_id,
             question.conversation.channel_id,
-            state,
-            self.reason or f"{type(error).__name__}: {error}",
+            self.state or "unfinished",
+            error if isinstance(error, TrinityError) else type(error).__name__,
             exc_info=error if self.logs_traceback else None,
         )
+        return replace(self, reason="")
 
 
 ANSWERED = Outcome(InboxState.ANSWERED)

@@ -36,6 +36,7 @@ class House:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     num_ready: int = 0
+    is_end_expected: bool = False
     running: asyncio.Task[None] | None = None
 
     async def state(self, message: Message) -> str | None:
@@ -57,6 +58,12 @@ class House:
     def key(self) -> ConversationKey:
         """The conversation in the channel "general"."""
         return ConversationKey("discord", self.server.channel("general").id, self.server.guild.id)
+
+    async def end(self) -> BaseException | None:
+        """Waits until she has ended by herself; returns what she ended with."""
+        self.is_end_expected = True
+        await asyncio.wait([self.running])
+        return self.running.exception()
 
     def note_ready(self) -> None:
         self.num_ready += 1
@@ -99,4 +106,6 @@ async def open_house(
             yield house
         finally:
             house.stop.set()
-            await house.running
+            await asyncio.wait([house.running])
+        if not house.is_end_expected:
+            house.running.result()
