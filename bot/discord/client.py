@@ -50,8 +50,9 @@ class TrinityClient(ConnectedClient):
 
     edge: Edge
 
-    def __init__(self, *, guild_ready_seconds: float = 2.0) -> None:
+    def __init__(self, *, guild_ready_seconds: float = 2.0, identify_pause_seconds: float = 5.0) -> None:
         super().__init__(
+            identify_pause_seconds=identify_pause_seconds,
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,

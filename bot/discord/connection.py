@@ -33,10 +33,16 @@ _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPExceptio
 class ConnectedClient(discord.Client):
     """A client that stays connected through anything but a refusal."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, identify_pause_seconds: float, **options: Any) -> None:
         super().__init__(**options)
+        self._identify_pause_seconds = identify_pause_seconds
         self._is_resumed = asyncio.Event()
         self._has_identified = False
+
+    async def before_identify_hook(self, _: int | None, *, initial: bool = False) -> None:
+        """Discord allows one IDENTIFY in five seconds."""
+        if not initial:
+            await asyncio.sleep(self._identify_pause_seconds)
 
     async def on_resumed(self) -> None:
         """Discord has replayed what we missed."""

@@ -39,6 +39,8 @@ class DiscordOptions:
     drain_seconds: float = 20.0
     guild_ready_seconds: float = 2.0
     """How long no further guild has to come until all are taken to be there."""
+    identify_pause_seconds: float = 5.0
+    """What Discord wants between two new sessions."""
 
 
 async def run_discord(
@@ -90,7 +92,10 @@ class _Session:
 
     async def run(self) -> Exception | None:
         """Serve until the end; returns what ended it, None for `stop`."""
-        client = TrinityClient(guild_ready_seconds=self._options.guild_ready_seconds)
+        client = TrinityClient(
+            guild_ready_seconds=self._options.guild_ready_seconds,
+            identify_pause_seconds=self._options.identify_pause_seconds,
+        )
         client.when_ready = self._note_ready
         async with client, asyncio.TaskGroup() as tasks:
             stopping = tasks.create_task(self._stop.wait())

@@ -97,6 +97,7 @@ async def open_house(
             edit_interval_seconds=edit_interval_seconds,
             drain_seconds=drain_seconds,
             guild_ready_seconds=0.05,
+            identify_pause_seconds=0.2,
         )
         house = House(server, engine, chat, inbox, personas, encoder, folder / "trinity.db")
         house.running = asyncio.create_task(run_discord(chat, options, house.stop, on_ready=house.note_ready))
