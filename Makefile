@@ -26,7 +26,7 @@ test:
 lint:
 	@MAKE_GOAL=lint sh deploy/make-venv.sh dev
 	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff format --check --output-format concise .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -13,7 +13,7 @@ venv=.venv
 python="$venv/bin/python"
 stamp="$venv/installed"
 
-say() { printf '%s\n' "$*" >&2; }
+say() { printf '%s\n' "$@" >&2; }
 fail() { say "$@"; exit 1; }
 
 # What was installed, where, and from which lists. Changing any of it means installing again.
