@@ -51,6 +51,8 @@ class TrinityClient(ConnectedClient):
     edge: Edge
 
     def __init__(self, *, guild_ready_seconds: float = 2.0, identify_pause_seconds: float = 5.0) -> None:
+        # She doesn't speak: no warning that what it takes for that is not installed.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             identify_pause_seconds=identify_pause_seconds,
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),

@@ -169,7 +169,7 @@ class TrinityTree(app_commands.CommandTree["TrinityClient"]):
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Count the answer against the pace; refuse while we shut down."""
         self.client.edge.sender.pacer.spend()
-        if self.client.is_draining:
+        if self.client.is_draining and interaction.type is discord.InteractionType.application_command:
             await answer(interaction, _at_once(Words(RESTARTING)), is_private=True)
         return not self.client.is_draining
 

@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from bot.chat.turns import Turns
 from bot.discord.intake import BARE_HINT, NO_TEXT_HINT, TEXT_ONLY, UNPINGED_HINT
-from bot.discord.outcomes import BROKEN
+from bot.discord.outcomes import BROKEN, NOT_READY
 from bot.discord.reply import WHOLE_IN_FILE
+from bot.errors import EngineUnavailable, RequestFailed
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine, echo
@@ -314,3 +316,106 @@ async def test_a_stop_lets_running_answers_finish_and_the_next_process_answers_t
             await house.reaches(question, "answered")
 
     judge(server).require(turns=3, replies=3)
+
+
+async def test_the_edit_of_a_question_that_waits_is_taken_over(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine()
+    engine.gate.clear()
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        first = await alice.says(general, "one", mention=True)
+        waiting = await bob.says(general, "tow", mention=True)
+        await house.reaches(first, "answering")
+        await house.reaches(waiting, "received")
+        await bob.edits(waiting, f"{server.bot.mention} two")
+        server.unfurl(waiting)
+        async with asyncio.timeout(5):
+            while (await house.inbox.unfinished())[-1].question.content != "two":  # noqa: ASYNC110 - a database
+                await asyncio.sleep(0.01)
+        engine.gate.set()
+        await house.reaches(waiting, "answered")
+
+    assert house.prompts[-1].endswith("Bob: two [/INST]")
+
+
+async def test_who_asks_too_much_is_refused_once_in_a_while(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(words_before_gate=1)
+    engine.gate.clear()
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+
+    async with enter(server, engine=engine, turns=Turns(max_waiting=2)) as house:
+        accepted = [await alice.says(general, f"{number}", mention=True) for number in range(3)]
+        refused = [await person.says(general, "me too", mention=True) for person in (alice, bob, alice, bob)]
+        for question in refused:
+            await house.reaches(question, "refused")
+        engine.gate.set()
+        for question in accepted:
+            await house.reaches(question, "answered")
+
+    assert [server.answer_to(question) is not None for question in refused] == [True, False, False, False]
+
+
+async def test_an_engine_that_is_not_ready_is_said_in_a_sentence(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: EngineUnavailable("loading"))) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await house.reaches(question, "failed")
+
+    assert server.answer_to(question).text == NOT_READY
+
+
+async def test_a_failure_in_the_middle_is_said_below_what_was_shown(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    class Breaking(EchoEngine):
+        async def generate(self, request):
+            async for delta in super().generate(request):
+                yield delta
+                if "three" in delta.text:
+                    await self.gate.wait()
+                    raise RequestFailed
+
+    engine = Breaking(answer=lambda _: "one two three four")
+    engine.gate.clear()
+    engine.words_before_gate = 3
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: (answer := server.answer_to(question)) and answer.text == "one two three")
+        engine.gate.set()
+        await house.reaches(question, "failed")
+
+    (message,) = server.answer_to(question).parts
+    assert message.content == f"one two three\n-# {RequestFailed()}"
+
+
+async def test_deleting_many_questions_withdraws_them(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(words_before_gate=1)
+    engine.gate.clear()
+    people, general = [server.person(name) for name in ("Alice", "Bob", "Carol")], server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        questions = [await person.says(general, "hello", mention=True) for person in people]
+        await server.wait_until(lambda: server.answer_to(questions[0]))
+        await people[0].deletes_many(questions)
+        for question in questions:
+            await house.reaches(question, "withdrawn")
+        await server.wait_until(lambda: server.answer_to(questions[0]) is None)
+
+    assert len(engine.requests) == 1
+
+
+async def test_a_guild_that_throws_her_out_ends_its_answers(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(words_before_gate=1)
+    engine.gate.clear()
+    other = server.add_guild("Other")
+    hall = server.channel("hall", other)
+
+    async with enter(server, engine=engine) as house:
+        question = await server.person("Alice").says(hall, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+        server.world.remove_bot(other, server.bot)
+        await house.reaches(question, "failed")
+
+    assert engine.num_aborted == 1
