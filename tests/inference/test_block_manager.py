@@ -139,6 +139,22 @@ def test_least_recently_used_block_goes_first() -> None:
     assert reserve(blocks, tokens(SIZE + 1, first=200), ANN).num_cached_tokens == 0
 
 
+def test_block_counts_as_used_when_its_twin_was() -> None:
+    blocks = BlockManager(num_blocks=5, block_size=SIZE)
+    one, twin = reserve(blocks, tokens(SIZE + 1), ANN), reserve(blocks, tokens(SIZE + 1), ANN)
+    blocks.release(one.block_ids[1:])
+    blocks.keep(one.block_ids[:1], tokens(SIZE), ANN)
+    blocks.release(one.block_ids[:1])
+    blocks.release(twin.block_ids[1:])
+    use(blocks, tokens(SIZE, first=200), ANN)
+
+    blocks.keep(twin.block_ids[:1], tokens(SIZE), ANN)
+    blocks.release(twin.block_ids[:1])
+    blocks.release(reserve(blocks, tokens(3 * SIZE, first=300), BOB).block_ids)
+
+    assert reserve(blocks, tokens(SIZE + 1), ANN).num_cached_tokens == SIZE
+
+
 def test_end_of_a_conversation_goes_before_its_beginning() -> None:
     blocks = BlockManager(num_blocks=5, block_size=SIZE)
     use(blocks, tokens(4 * SIZE), ANN)
@@ -265,8 +281,13 @@ class BlockManagerMachine(RuleBasedStateMachine):
 
     @rule(life=held)
     def keep(self, life: Held | None) -> None:
-        if life in self.lives and life is not None:
-            self.blocks.keep(life.table, life.token_ids, life.scope)
+        if life not in self.lives or life is None:
+            return
+        self.blocks.keep(life.table, life.token_ids, life.scope)
+        for block_id in life.table:  # who keeps a block vouches for it, though another may have distrusted it
+            content = self.contents[block_id]
+            if life.scope.owner or len(content.token_ids) <= life.scope.num_shared_prefix_tokens:
+                content.is_findable = True
 
     @rule(life=consumes(held))
     def release(self, life: Held | None) -> None:

@@ -328,6 +328,47 @@ def test_blocks_of_a_failed_request_are_not_reused() -> None:
     driver.check(failed={0})
 
 
+def test_cached_blocks_that_a_failed_request_used_are_not_reused() -> None:
+    driver = Driver()
+    driver.answer(ask(*words(20), owner="ann"))
+    driver.answer(ask(*words(20), Trigger.NOT_FINITE, owner="ann"))
+
+    driver.answer(ask(*words(20), owner="ann"))
+
+    cached = [outputs[-1].counters and outputs[-1].counters.num_cached_tokens for outputs in driver.outputs.values()]
+    assert cached == [0, None, 0]
+    driver.check(failed={1})
+
+
+def test_answers_run_together_again_after_a_failed_step() -> None:
+    driver = Driver(EchoRunner(has_eos=False))
+    for index in range(5):
+        driver.submit(ask(*words(6, index), *([Trigger.COLLECT_ERROR] if index == 2 else []), new=30))
+
+    driver.run().check(failed={2})
+
+    sizes = [len(step.rows) for step in driver.runner.steps if isinstance(step, DecodeStep)]
+    assert sizes.count(4) >= 20
+
+
+def test_step_refused_while_the_one_before_it_fails_spoils_nobodys_answer() -> None:
+    class Flaky(EchoRunner):
+        def launch(self, step: Step):  # type: ignore[no-untyped-def]
+            is_together = isinstance(step, DecodeStep) and len(step.rows) == 4
+            if is_together and len(self.steps) == 4:
+                raise ValueError("refused")
+            pending = super().launch(step)
+            if is_together and len(self.steps) == 4:
+                pending.error = ValueError("failed")  # type: ignore[attr-defined]
+            return pending
+
+    driver = Driver(Flaky(has_eos=False))
+    for index in range(4):
+        driver.submit(ask(*words(6, index)))
+
+    driver.run().check()
+
+
 def test_prefill_too_large_for_the_memory_is_cut_up() -> None:
     driver = Driver(
         EchoRunner(
