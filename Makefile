@@ -19,9 +19,10 @@ run:
 	@MAKE_GOAL=run sh deploy/make-venv.sh
 	@if [ -t 0 ] && [ -t 1 ]; then set -m; fi; $(BIN)/python -m bot $(ARGS)
 
+# One thread: the tests' models are so small that several would only wait for each other.
 test:
 	@MAKE_GOAL=test sh deploy/make-venv.sh dev
-	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint:
 	@MAKE_GOAL=lint sh deploy/make-venv.sh dev

