@@ -93,6 +93,24 @@ def migrate() -> None:
     end_with(lambda: _migrate(_load()))
 
 
+@cli.command()
+def backup(file: Annotated[Path, typer.Argument(help="Where to; a backup of that name is replaced.")]) -> None:
+    """Copy the SQLite database to FILE.
+
+    Trinity may be running. The copy is checked before it takes that name.
+    """
+    end_with(lambda: _backup(_load(), file))
+
+
+@cli.command()
+def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+    """Put the backup FILE in the database's place.
+
+    Stop Trinity first. What was there is kept under another name.
+    """
+    end_with(lambda: _restore(_load(), file))
+
+
 def end_with(action: Callable[[], int]) -> NoReturn:
     """Run a command and turn whatever comes of it into an exit status."""
     try:
@@ -192,6 +210,24 @@ def _migrate(settings: Settings) -> int:
     migration = asyncio.run(migrate_database(settings.effective_database_url))
     was = migration.before or "not there"
     typer.echo(f"The database's schema was {was} and is {migration.after} now.")
+    return 0
+
+
+def _backup(settings: Settings, file: Path) -> int:
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.store.backup import backup as back_up  # noqa: PLC0415
+
+    asyncio.run(back_up(settings.effective_database_url, file))
+    typer.echo(f"{file} is a whole copy of the database.")
+    return 0
+
+
+def _restore(settings: Settings, file: Path) -> int:
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.store.backup import restore as put_back  # noqa: PLC0415
+
+    kept = asyncio.run(put_back(file, settings.effective_database_url))
+    typer.echo(f"{file} is the database now." + (f" The one before is kept as {kept}." if kept else ""))
     return 0
 
 

@@ -69,7 +69,7 @@ def test_help_lists_the_commands(trinity):
     status, output, _ = trinity("--help")
 
     assert status == 0
-    assert all(f"\n  {name} " in output for name in ("run", "chat", "migrate"))
+    assert all(f"\n  {name} " in output for name in ("run", "chat", "migrate", "backup", "restore"))
 
 
 @pytest.mark.parametrize("arguments", [("answer",), ("--loud",), ("run", "now")])
@@ -130,6 +130,27 @@ def test_migrate_makes_a_database_for_its_owner_alone(trinity, tmp_path):
     assert "was not there and is" in first[1]
     assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "kept").iterdir()} == {0o600}
+
+
+def test_backup_can_be_put_back(trinity, tmp_path):
+    trinity("migrate")
+
+    made = trinity("backup", "copy.db")
+    put_back = trinity("restore", "copy.db")
+
+    assert made == (0, "copy.db is a whole copy of the database.\n", "")
+    assert put_back[0] == 0
+    assert "The one before is kept as " in put_back[1]
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.db*")} == {0o600}
+
+
+@pytest.mark.parametrize("command_name", ["backup", "restore"])
+def test_backup_of_nothing_is_one_line(trinity, command_name):
+    status, output, errors = trinity(command_name, "copy.db")
+
+    assert (status, output) == (78, "")
+    assert errors.startswith("trinity: There is no ")
+    assert errors.count("\n") == 1
 
 
 def test_database_that_is_not_ours_is_one_line(trinity, tmp_path):
