@@ -1,6 +1,7 @@
 """The loop's side of the engine, with the echo model on a real thread."""
 
 import asyncio
+import gc
 import random
 import threading
 from collections import Counter
@@ -68,7 +69,9 @@ async def test_completion_arrives_in_deltas_and_the_last_says_why_it_ended() -> 
 
 
 async def test_texts_of_all_deltas_are_the_completion() -> None:
-    request = ask(30, 31, max_new_tokens=60)
+    begun_characters = range(3 + 0xC2, 3 + 0xF5)  # byte tokens that more must follow
+    candidates = (ask(30, number, max_new_tokens=20) for number in range(30, 300))
+    request = next(one for one in candidates if echo(one, has_eos=False)[-1] in begun_characters)
 
     async with open_local_engine(load(EchoRunner(has_eos=False))) as engine:
         deltas = await read(engine, request)
@@ -76,6 +79,7 @@ async def test_texts_of_all_deltas_are_the_completion() -> None:
     detokenizer = Detokenizer(TokenTexts(TOKENIZER))
     right = "".join(map(detokenizer.push, echo(request, has_eos=False))) + detokenizer.finish()
     assert "".join(delta.text for delta in deltas) == right
+    assert right.endswith("\ufffd")
 
 
 async def test_deltas_that_were_not_taken_are_merged() -> None:
@@ -206,6 +210,20 @@ async def test_abandoned_request_is_aborted(leave: Callable[[LocalEngine, Reques
 
     assert snapshot.num_running == 0
     assert snapshot.num_available_blocks == snapshot.num_blocks
+
+
+async def test_abandoned_request_leaves_nothing_on_the_thread() -> None:
+    def num_detokenizers() -> int:
+        return sum(isinstance(one, Detokenizer) for one in gc.get_objects())
+
+    runner = EchoRunner(has_eos=False, context_window=100_000, num_blocks=25_001)
+    num_before = num_detokenizers()
+
+    async with open_local_engine(load(runner)) as engine:
+        await leave_by_break(engine, ask(30, max_new_tokens=90_000))
+        await until(lambda: engine.snapshot().total_aborted == 1)
+
+        assert num_detokenizers() == num_before
 
 
 async def test_generator_that_is_never_started_submits_nothing() -> None:
