@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
-from tests.loopback import LoopbackDiscord
+from tests.loopback import LoopbackDiscord, Message
 
 START_SECONDS = 60.0
 
@@ -24,6 +25,19 @@ class Daemon:
     def log(self) -> str:
         """What it has logged so far."""
         return self.log_file.read_text(encoding="utf-8")
+
+    async def answer(self, question: Message, seconds: float = 60.0) -> str:
+        """Wait until the daemon has done with a question; returns what it answered."""
+        async with asyncio.timeout(seconds):
+            while self._state(question) in (None, "received", "waiting", "answering"):
+                assert self.process.returncode is None, self.log
+                await asyncio.sleep(0.02)
+        return (await question.channel.answer_to(question, quiet_seconds=0)).text
+
+    def _state(self, question: Message) -> str | None:
+        with closing(sqlite3.connect(self.log_file.with_name("trinity.db"))) as database:
+            row = database.execute("SELECT state FROM inbox WHERE message_id = ?", (question.id,)).fetchone()
+        return row and row[0]
 
     async def stop(self) -> int:
         """SIGTERM, and wait for the end; returns the exit status."""

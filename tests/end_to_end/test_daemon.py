@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import DEMO_MODEL
-from tests.end_to_end.daemon import open_daemon
+from tests.end_to_end.daemon import Daemon, open_daemon
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
 
 pytestmark = pytest.mark.skipif(
@@ -17,11 +17,9 @@ ASK = "What is my favourite colour?"
 UNTOLD = "haven't told me"
 
 
-async def ask(person: Person, channel: Channel, text: str) -> str:
+async def ask(daemon: Daemon, person: Person, channel: Channel, text: str) -> str:
     """Ask and wait until the answer has ended."""
-    question = await person.says(channel, text, mention=True)
-    answer = await channel.answer_to(question, quiet_seconds=1.0, timeout=60)
-    return answer.text
+    return await daemon.answer(await person.says(channel, text, mention=True))
 
 
 async def test_she_remembers_per_channel_over_a_restart_and_until_a_reset(
@@ -30,14 +28,14 @@ async def test_she_remembers_per_channel_over_a_restart_and_until_a_reset(
     alice, general, random = server.person("Alice"), server.channel("general"), server.channel("random")
 
     async with open_daemon(server, tmp_path) as daemon:
-        await ask(alice, general, "My favourite colour is teal.")
-        told_here, told_elsewhere = await ask(alice, general, ASK), await ask(alice, random, ASK)
+        await ask(daemon, alice, general, "My favourite colour is teal.")
+        told_here, told_elsewhere = await ask(daemon, alice, general, ASK), await ask(daemon, alice, random, ASK)
         assert await daemon.stop() == 0
     async with open_daemon(server, tmp_path) as daemon:
-        after_restart = await ask(alice, general, ASK)
+        after_restart = await ask(daemon, alice, general, ASK)
         reset = await alice.uses("/reset", general)
         await reset.answered()
-        after_reset = await ask(alice, general, ASK)
+        after_reset = await ask(daemon, alice, general, ASK)
         assert await daemon.stop() == 0
 
     assert "teal" in told_here
@@ -53,10 +51,10 @@ async def test_what_was_trimmed_is_not_known_and_nothing_breaks(server: Loopback
     settings = {"TRINITY_CONTEXT_WINDOW": "1024", "TRINITY_MAX_NEW_TOKENS": "128"}
 
     async with open_daemon(server, tmp_path, settings) as daemon:
-        await ask(alice, general, "My favourite colour is teal.")
-        for number in range(1, 16):
-            await ask(alice, general, f"Please count to {20 + number}.")
-        after_trim = await ask(alice, general, ASK)
+        await ask(daemon, alice, general, "My favourite colour is teal.")
+        for number in range(9):
+            await ask(daemon, alice, general, f"Please count to {40 + number}.")
+        after_trim = await ask(daemon, alice, general, ASK)
         assert await daemon.stop() == 0
 
     assert "teal" not in after_trim
@@ -94,7 +92,7 @@ async def test_a_second_daemon_on_the_same_token_and_database_says_so(server: Lo
 async def test_what_a_reset_hid_is_gone_from_the_file_after_a_restart(server: LoopbackDiscord, tmp_path: Path) -> None:
     alice, general = server.person("Alice"), server.channel("general")
     async with open_daemon(server, tmp_path) as daemon:
-        await ask(alice, general, "My favourite colour is xanthic.")
+        await ask(daemon, alice, general, "My favourite colour is xanthic.")
         await (await alice.uses("/reset", general)).answered()
         assert await daemon.stop() == 0
 
