@@ -58,8 +58,9 @@ class Settings(BaseSettings):
     """A folder or a hub id; None is the bundled demonstration model."""
     device: Device = "auto"
     gpu_memory_gib: Annotated[Number, Field(gt=0)] | None = None
-    """The most that weights and KV cache may take together; None leaves it to the fraction."""
-    gpu_memory_fraction: Annotated[Number, Field(gt=0, le=1)] = 0.9
+    """The most that weights and KV cache may take together; None sets no such limit."""
+    gpu_memory_fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
+    """The same as a share of the whole card. Without either, all that is free is taken: a 16 GB card needs it."""
 
     data_dir: Folder = Path("data")
     database_url: DatabaseUrl | None = None
