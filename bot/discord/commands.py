@@ -18,7 +18,7 @@ from bot.chat.conversation import ConversationKey
 from bot.chat.persona import MAX_PERSONA_NAME_LENGTH
 from bot.discord.intake import PLATFORM
 from bot.discord.sender import growing_pauses
-from bot.discord.wire import Rejected, Unreachable, translated
+from bot.discord.wire import NoAccess, Rejected, Unreachable, translated
 from bot.discord.words import Words, answer
 from bot.errors import DiscordError, NotAllowed, TrinityError
 
@@ -196,11 +196,20 @@ class TrinityTree(app_commands.CommandTree["TrinityClient"]):
         application_id = self.client.application_id
         if application_id is None:
             raise Rejected("not logged in")
+        known = await self._registered(application_id)
         async with translated():
-            known = await self.client.http.get_global_commands(application_id)
             if _essence(known) != _essence([command.to_dict(self) for command in self.get_commands()]):
                 await self.sync()
                 log.info("registered the slash commands")
+
+    async def _registered(self, application_id: int) -> Any:
+        """The commands that Discord has; none where it doesn't say, so that they are registered."""
+        try:
+            async with translated():
+                return await self.client.http.get_global_commands(application_id)
+        except (NoAccess, Rejected) as error:
+            log.info("Discord doesn't tell its slash commands: %s", error)
+            return None
 
 
 def _essence(commands: Any) -> Any:

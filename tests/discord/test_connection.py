@@ -138,3 +138,25 @@ def test_the_invitation_asks_for_four_permissions():
     assert INVITE_PERMISSIONS.value == 274877975552
     assert "permissions=274877975552" in invite_url(42)
     assert "client_id=42" in invite_url(42)
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+async def test_commands_are_registered_where_discord_does_not_list_them(
+    server: LoopbackDiscord, enter: OpenHouse, status: int
+) -> None:
+    server.faults.add(Status(status), method="GET", route="/applications/*/commands")
+
+    async with enter(server):
+        await server.wait_until(lambda: any(call.method == "PUT" for call in server.journal.calls))
+
+
+async def test_commands_are_registered_once(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server):
+        await server.wait_until(lambda: any(call.method == "PUT" for call in server.journal.calls))
+
+    async with enter(server):
+        await server.wait_until(
+            lambda: [call.method for call in server.journal.calls if call.path.endswith("/commands")][2:] == ["GET"]
+        )
+
+    assert sum(call.method == "PUT" for call in server.journal.calls) == 1
