@@ -206,8 +206,12 @@ class Chat:
         """Commit the id of a message that shows a part of the answer, or a notice about it."""
         await self._inbox.record_part(question, Part(purpose, part, message_id))
 
+    async def mark_surplus(self, question: Question, purpose: str, part: int) -> None:
+        """Commit that a part, and those behind it, will be deleted by us: that is then not taken for a person's act."""
+        await self._inbox.mark_surplus(question, purpose, part)
+
     async def remove_part(self, question: Question, purpose: str, part: int) -> None:
-        """Forget a part, before we delete it: its deletion is then not taken for a person's."""
+        """Forget a part that no longer exists."""
         await self._inbox.remove_part(question, purpose, part)
 
     async def parts(self, question: Question) -> tuple[Part, ...]:

@@ -111,11 +111,13 @@ class Posts:
     async def keep_only(self, places: Collection[Place]) -> None:
         """Delete every message at another place."""
         for place in [place for place in self._posts if place not in places]:
+            # Committed first, so that Discord's event isn't taken for a person's deletion of the answer; forgotten
+            # last, so that a restart in between finds what is still to be deleted.
+            await self.chat.mark_surplus(self.question, *place)
             post = self._posts.pop(place)
-            # In this order, so that Discord's event isn't taken for a person's deletion of the answer.
-            await self.chat.remove_part(self.question, *place)
             with suppress(MessageGone):
                 await self.sender.delete(self._channel_id, post.message_id)
+            await self.chat.remove_part(self.question, *place)
 
     async def replace_by(self, sentence: str) -> None:
         """Say only this: in the answer's first message where there is one, else in a notice of its own."""

@@ -19,6 +19,7 @@ from tests.loopback import (
     Rules,
     Status,
     judge,
+    judge_database,
 )
 
 CREATES = "/channels/*/messages"
@@ -254,6 +255,29 @@ async def test_an_answer_that_became_shorter_leaves_no_old_part(server: Loopback
 
     assert server.answer_to(question).text == "short"
     judge(server).require(turns=1, replies=1)
+
+
+async def test_a_part_that_could_not_be_deleted_any_more_is_deleted_after_the_restart(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    long = " ".join(f"word{number}" for number in range(700))
+    engine = EchoEngine(answer=lambda _: long, words_before_gate=400)
+    engine.gate.clear()
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server, engine=engine, drain_seconds=0):
+        question = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: (answer := server.answer_to(question)) and len(answer.parts) == 2)
+    outage = server.faults.add(Status(503), method="DELETE", route=EDITS)
+    async with enter(server, engine=EchoEngine(answer=lambda _: "short"), drain_seconds=0):
+        await server.wait_until(lambda: outage.num_hits)
+    server.faults.remove(outage)
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: "short")) as house:
+        await house.reaches(question, "answered")
+
+    assert server.answer_to(question).text == "short"
+    judge(server).require(turns=1, replies=1)
+    judge_database(house.database_path).require(answered=1)
 
 
 async def test_a_message_whose_id_was_not_recorded_is_edited_after_the_restart(
