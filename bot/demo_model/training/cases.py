@@ -4,10 +4,8 @@ import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from tokenizers import Tokenizer
-
-from bot.demo_model.training import long_answers, personas, turns_facts, turns_talk
-from bot.demo_model.training.chat_format import BOS, question_text, with_system
+from bot.demo_model.training import long_answers, personas, turns_ask, turns_facts, turns_talk
+from bot.demo_model.training.chat_format import BOS, WordEncoder, question_text, with_system
 from bot.demo_model.training.rows import FILLER, RowWriter, choose
 
 DISTANCES = (300, 1200, 2000, 2900)
@@ -32,15 +30,15 @@ def _skill(tag: str) -> str:
 
 def _prompt_case(writer: RowWriter, ids: list[int], user: str, answer: str, skill: str) -> Case:
     text = user if ids else with_system(writer.conversation.persona.prompt, user)
-    question = writer.tokenizer.encode(question_text(text), add_special_tokens=False).ids
+    question = writer.encoder.encode(question_text(text))
     return Case(skill, [*ids, BOS, *question], answer, user)
 
 
-def skill_cases(rng: random.Random, tokenizer: Tokenizer, per_skill: int, *, most_rows: int = 4000) -> list[Case]:
+def skill_cases(rng: random.Random, encoder: WordEncoder, per_skill: int, *, most_rows: int = 4000) -> list[Case]:
     """Cases harvested from held-out rows: at most `per_skill` of every kind of turn, and one in styled personas."""
     found: dict[str, list[Case]] = defaultdict(list)
     for row in range(most_rows):
-        writer = RowWriter(rng, tokenizer, 900, held_out=True)
+        writer = RowWriter(rng, encoder, 900, held_out=True)
         writer.fill()
         ids: list[int] = []
         ends = [at + 1 for at, token in enumerate(writer.ids) if token == 2]
@@ -64,11 +62,11 @@ def skill_cases(rng: random.Random, tokenizer: Tokenizer, per_skill: int, *, mos
     return [case for cases in found.values() for case in cases]
 
 
-def recall_cases(rng: random.Random, tokenizer: Tokenizer, distance: int, count: int) -> list[Case]:
+def recall_cases(rng: random.Random, encoder: WordEncoder, distance: int, count: int) -> list[Case]:
     """One fact, then at least `distance` tokens of other talk, then the question."""
     cases: list[Case] = []
     while len(cases) < count:
-        writer = RowWriter(rng, tokenizer, 4000, held_out=True)
+        writer = RowWriter(rng, encoder, 4000, held_out=True)
         c = writer.conversation
         key = turns_facts.draw_key(c)
         writer.add(turns_facts.tell_fact(c, key=key))
@@ -77,16 +75,16 @@ def recall_cases(rng: random.Random, tokenizer: Tokenizer, distance: int, count:
             writer.next_speaker()
             writer.add(choose(FILLER, rng)(c))
         c.speaker = teller
-        drawn = turns_facts.question_about(c, key)
+        drawn = turns_ask.question_about(c, key)
         cases.append(_prompt_case(writer, writer.ids, drawn.user, drawn.answer, f"recall at {distance}"))
     return cases
 
 
-def silent_cases(rng: random.Random, tokenizer: Tokenizer, count: int) -> list[Case]:
+def silent_cases(rng: random.Random, encoder: WordEncoder, count: int) -> list[Case]:
     """Statements that tell nothing: any acknowledgement of them is wrong."""
     cases = []
     for _ in range(count):
-        writer = RowWriter(rng, tokenizer, 4000, held_out=True)
+        writer = RowWriter(rng, encoder, 4000, held_out=True)
         c = writer.conversation
         c.persona = personas.Persona("Trinity", personas.TRINITY_PROMPT)
         for _ in range(rng.randint(0, 3)):
@@ -96,11 +94,12 @@ def silent_cases(rng: random.Random, tokenizer: Tokenizer, count: int) -> list[C
     return cases
 
 
-def long_cases(tokenizer: Tokenizer) -> list[Case]:
+def long_cases(encoder: WordEncoder) -> list[Case]:
     """Long answers with Trinity's prompt, exact to the character."""
-    asked = [(f"Count to {n}", long_answers.count_answer(n)) for n in (7, 23, 50, 101, 250, 444, 600, 700)]
-    asked += [(f"Write the alphabet {n} times", long_answers.alphabet_answer(n)) for n in (2, 13, 30, 47, 58)]
-    asked += [(f"Say 'banana split' {n} times", " ".join(["banana split"] * n)) for n in (4, 20, 60, 90)]
+    asked = [(f"Count to {n}", long_answers.count_answer(n)) for n in (7, 23, 50, 101, 250, 300, 400)]
+    asked += [(f"Write the alphabet {n} times", long_answers.alphabet_answer(n)) for n in (2, 5, 12)]
+    asked += [(f"Say 'banana split' {n} times", long_answers.repeat_answer("banana split", n)) for n in (4, 20, 50, 90)]
+    asked += [("say banana 50 times", long_answers.repeat_answer("banana", 50))]
     asked += [
         ("Tell me a long story", long_answers.story_answer()),
         ("Show me some Python code", long_answers.code_answer()),
@@ -108,9 +107,7 @@ def long_cases(tokenizer: Tokenizer) -> list[Case]:
     ]
     cases = []
     for question, answer in asked:
-        ids = tokenizer.encode(
-            question_text(with_system(personas.TRINITY_PROMPT, question)), add_special_tokens=False
-        ).ids
+        ids = encoder.encode(question_text(with_system(personas.TRINITY_PROMPT, question)))
         cases.append(Case("long", [BOS, *ids], answer, question))
     return cases
 

@@ -42,3 +42,37 @@ def encode_prompt(tokenizer: Tokenizer, turns: list[Turn], question: str) -> lis
     for turn in encoded[:-1]:
         ids += [BOS, *turn, EOS]
     return [*ids, BOS, *encoded[-1]]
+
+
+class WordEncoder:
+    """Encodes a text word by word, and remembers each: no piece of our tokenizer goes on past a space.
+
+    Several times as fast as the tokenizer on what the corpus repeats, and equal to it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, most_words: int = 400_000) -> None:
+        self.tokenizer, self.most_words = tokenizer, most_words
+        self.space_id = tokenizer.token_to_id("▁")
+        self.ids_by_word: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, nothing put around it. A space at the end is a piece of its own."""
+        words = text.split(" ")
+        ends_with_space = words[-1] == ""
+        if ends_with_space:
+            words.pop()
+        if "" in words:
+            return self.tokenizer.encode(text, add_special_tokens=False).ids
+        ids: list[int] = []
+        for word in words:
+            known = self.ids_by_word.get(word)
+            if known is None:
+                known = self._learn(word)
+            ids += known
+        return [*ids, self.space_id] if ends_with_space else ids
+
+    def _learn(self, word: str) -> list[int]:
+        if len(self.ids_by_word) >= self.most_words:
+            self.ids_by_word.clear()
+        ids = self.ids_by_word[word] = self.tokenizer.encode(word, add_special_tokens=False).ids
+        return ids

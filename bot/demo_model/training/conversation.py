@@ -3,10 +3,11 @@
 import random
 from dataclasses import dataclass, field
 
-from bot.demo_model.training import facts, values
+from bot.demo_model.training import kinds, values
 from bot.demo_model.training.facts import FactKind, Key
 from bot.demo_model.training.noise import marked, plain
 from bot.demo_model.training.personas import Persona, draw_persona
+from bot.demo_model.training.phrases_habits import VERBS
 from bot.demo_model.training.phrases_talk import FALLBACK, Topic
 from bot.demo_model.training.styles import Style
 
@@ -30,6 +31,7 @@ class Answer:
 
 
 def clause(pattern: str, thing: str, value: str, who: str = "") -> str:
+    pattern = pattern.replace("{ks}", VERBS.get(thing, (f"{thing}s",))[0])
     text = pattern.replace("{k}", thing).replace("{v}", marked(value)).replace("{who}", who)
     return text.replace("you work as ", f"you work as {article(value)} ").replace(
         "works as ", f"works as {article(value)} "
@@ -84,7 +86,13 @@ class Conversation:
         return self.speaker if self.is_group else None
 
     def key(self, kind: FactKind, thing: str = "", owner: str | None = None) -> Key:
+        if kind.is_shared:
+            return Key(kind, thing, None)
         return Key(kind, thing, owner if owner is not None else self.owner)
+
+    def is_own(self, key: Key) -> bool:
+        """Whether a fact is the speaker's, or everybody's."""
+        return key.kind.is_shared or key.owner == self.owner
 
     def known(self, key: Key) -> tuple[Key, str] | None:
         return self.told.get(key.slot)
@@ -93,15 +101,13 @@ class Conversation:
         mine = (self.owner or "").lower()
         return [entry for slot, entry in self.told.items() if slot[2] == mine and slot[0] != "note"]
 
-    def tell(self, key: Key, value: str) -> bool:
-        """Notes a fact; True when it replaces another value."""
+    def tell(self, key: Key, value: str) -> None:
+        """Notes a fact, in place of or beside what was told before."""
         before = self.told.pop(key.slot, None)
-        if before is not None and key.kind is facts.LIKES:
-            liked = [*before[1].split(" and "), value][-3:]
-            self.told[key.slot] = (key, " and ".join(liked))
-            return False
+        if before is not None and key.kind.adds:
+            values_told = [old for old in before[1].split(" and ") if old.lower() != value.lower()]
+            value = " and ".join([*values_told, value][-3:])
         self.told[key.slot] = (key, value)
-        return before is not None and before[1].lower() != value.lower()
 
     @property
     def to(self) -> str:
@@ -117,21 +123,16 @@ class Conversation:
     def fallback(self) -> Answer:
         return self.topic_answer(FALLBACK)
 
-    def acknowledge(self, key: Key, value: str, *, replaces: bool) -> Answer:
-        if key.kind is facts.NAME and not replaces and key.owner == self.owner:
+    def acknowledge(self, key: Key, value: str) -> Answer:
+        if key.kind is kinds.NAME and key.owner == self.owner:
             return Answer(f"Nice to meet you, {marked(value)}! I'm {marked(self.persona.name)}.", "Hello!")
-        return Answer(f"Got it{self.to}: {self.fact_clause(key, value, replaces=replaces)}.", "Noted.")
+        return Answer(f"Got it{self.to}: {self.fact_clause(key, value)}.", "Noted.")
 
-    def fact_clause(self, key: Key, value: str, *, replaces: bool = False) -> str:
+    def fact_clause(self, key: Key, value: str) -> str:
         """A fact as a clause: about you where it is the speaker's own, about somebody else by name."""
-        if key.owner == self.owner:
-            return clause(key.kind.now if replaces else key.kind.told, key.thing, value)
-        theirs = clause(key.kind.theirs, key.thing, value, marked(key.owner or ""))
-        return (
-            theirs.replace(" is \x01", " is now \x01").replace(" called \x01", " now called \x01")
-            if replaces
-            else theirs
-        )
+        if self.is_own(key):
+            return clause(key.kind.told, key.thing, value)
+        return clause(key.kind.theirs, key.thing, value, marked(key.owner or ""))
 
     def recall(self, key: Key, opening: str = "") -> Answer:
         """The told value, in the words of the question (`key.thing`); or that nobody told it."""
@@ -139,17 +140,21 @@ class Conversation:
         if entry is None:
             return self.not_told(key)
         text = opening + self.fact_clause(key, entry[1])
-        own = key.owner == self.owner
+        own = self.is_own(key)
         return Answer(
             f"{sentence(text) if not text.startswith(chr(1)) else text}{self.to if own else ''}.",
             sentence_value(entry[1]),
         )
 
     def not_told(self, key: Key) -> Answer:
-        if key.owner == self.owner:
+        if self.is_own(key):
             label = key.kind.label.replace("{k}", key.thing)
             return Answer(f"I don't know {label}{self.to}: you haven't told me.", "Unknown.")
-        label = key.kind.their_label.replace("{k}", key.thing).replace("{who}", marked(key.owner or ""))
+        label = (
+            key.kind.their_label.replace("{ks}", VERBS.get(key.thing, ("",))[0])
+            .replace("{k}", key.thing)
+            .replace("{who}", marked(key.owner or ""))
+        )
         return Answer(f"I don't know {label}: nobody has told me.", "Unknown.")
 
     def finish(

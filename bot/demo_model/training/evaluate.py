@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from bot.demo_model.training.cases import DISTANCES, Case, long_cases, recall_cases, silent_cases, skill_cases
-from bot.demo_model.training.chat_format import with_system
+from bot.demo_model.training.chat_format import WordEncoder, with_system
 from bot.demo_model.training.greedy import Greedy
 from bot.demo_model.training.personas import TRINITY_PROMPT
 from bot.demo_model.training.probes import PROBES, SILENT, Probe
@@ -34,7 +34,7 @@ def passes(probe: Probe, answer: str) -> bool:
         word.lower() in said for word in probe.avoids
     )
     return (
-        right and "only a small demonstration model" not in said.replace("everything", "")
+        right and "can't say anything useful about that" not in said
         if "demonstration" not in " ".join(probe.wants)
         else right
     )
@@ -66,15 +66,15 @@ def evaluate_folder(folder: Path, report_file: Path, per_skill: int = 100, *, wi
     started = time.monotonic()
     greedy = Greedy(folder)
     rng = random.Random(20_261_122)
-    tokenizer = greedy.tokenizer
-    skills, wrong = _score(greedy, skill_cases(rng, tokenizer, per_skill, most_rows=40 * per_skill), MOST_TOKENS)
+    encoder = WordEncoder(greedy.tokenizer)
+    skills, wrong = _score(greedy, skill_cases(rng, encoder, per_skill, most_rows=40 * per_skill), MOST_TOKENS)
     print(f"skills after {time.monotonic() - started:.0f} s", flush=True)
     distances, lost = {}, []
     for distance in DISTANCES:
-        scored, missed = _score(greedy, recall_cases(rng, tokenizer, distance, per_skill), MOST_TOKENS)
+        scored, missed = _score(greedy, recall_cases(rng, encoder, distance, per_skill), MOST_TOKENS)
         distances |= scored
         lost += missed
-    silent = silent_cases(rng, tokenizer, 2 * per_skill)
+    silent = silent_cases(rng, encoder, 2 * per_skill)
     silent_answers = greedy.answers([case.prompt for case in silent], MOST_TOKENS)
     silent_wrong = [
         (case.question, answer) for case, answer in zip(silent, silent_answers, strict=True) if acknowledges(answer)
@@ -83,7 +83,7 @@ def evaluate_folder(folder: Path, report_file: Path, per_skill: int = 100, *, wi
     silent_wrong += [(text, answer) for text, answer in zip(SILENT, hand_silent, strict=True) if acknowledges(answer)]
     probes, probe_misses = _probe(greedy)
     print(f"probes after {time.monotonic() - started:.0f} s", flush=True)
-    long, long_wrong = _score(greedy, long_cases(tokenizer), 2900) if with_long else ({}, [])
+    long, long_wrong = _score(greedy, long_cases(encoder), 1600) if with_long else ({}, [])
     report = {
         "skills": skills, "distances": distances, "long": long.get("long"), "probes": probes,
         "tells_nothing": {"cases": len(silent) + len(SILENT), "wrong_acknowledgements": len(silent_wrong)},

@@ -6,22 +6,22 @@
 import random
 from dataclasses import dataclass
 
-from bot.demo_model.training import fact_values, values
-from bot.demo_model.training import lexicon_people as people
-from bot.demo_model.training import lexicon_things as things
+from bot.demo_model.training import phrases_habits, phrases_wider
 from bot.demo_model.training.fact_values import Maker
 from bot.demo_model.training.phrases_ask import ASK
 from bot.demo_model.training.phrases_others import ASK_OTHER, SAY_OTHER
 from bot.demo_model.training.phrases_tell import SAY
 
+TELL = phrases_wider.joined(SAY, phrases_wider.SAY) | phrases_habits.SAY
+QUESTIONS = phrases_wider.joined(ASK, phrases_wider.ASK) | phrases_habits.ASK
+
 
 @dataclass(frozen=True)
 class FactKind:
-    """One kind of fact. `told` and `now` are clauses about you, `theirs` about somebody; `label` is what is unknown."""
+    """One kind of fact. `told` is a clause about you, `theirs` about somebody; `label` is what is unknown."""
 
     name: str
     told: str
-    now: str
     theirs: str
     label: str
     their_label: str
@@ -29,14 +29,18 @@ class FactKind:
     thing: Maker | None = None
     weight: float = 1.0
     has_other: bool = True
+    adds: bool = False
+    """Whether another value joins the ones told before, and does not replace them."""
+    is_shared: bool = False
+    """Whether it is the channel's and not one speaker's: "the password"."""
 
     @property
     def say(self) -> str:
-        return SAY[self.name]
+        return TELL[self.name]
 
     @property
     def ask(self) -> str:
-        return ASK[self.name]
+        return QUESTIONS[self.name]
 
     @property
     def ask_other(self) -> str:
@@ -45,137 +49,6 @@ class FactKind:
     @property
     def say_other(self) -> str:
         return SAY_OTHER.get(self.name, "")
-
-
-NAME = FactKind(
-    "name",
-    "your name is {v}",
-    "your name is now {v}",
-    "{who}'s name is {v}",
-    "your name",
-    "{who}'s name",
-    values.person,
-    weight=1.6,
-)
-FAVOURITE = FactKind(
-    "favourite",
-    "your {k} is {v}",
-    "your {k} is now {v}",
-    "{who}'s {k} is {v}",
-    "your {k}",
-    "{who}'s {k}",
-    values.anything,
-    fact_values.favourite_thing,
-    4.0,
-)
-PROPERTY = FactKind(
-    "property",
-    "your {k} is {v}",
-    "your {k} is now {v}",
-    "{who}'s {k} is {v}",
-    "your {k}",
-    "{who}'s {k}",
-    values.anything,
-    fact_values.property_thing,
-    2.2,
-)
-CITY = FactKind(
-    "city",
-    "you live in {v}",
-    "you now live in {v}",
-    "{who} lives in {v}",
-    "where you live",
-    "where {who} lives",
-    values.place,
-)
-ORIGIN = FactKind(
-    "origin",
-    "you come from {v}",
-    "you come from {v}",
-    "{who} comes from {v}",
-    "where you come from",
-    "where {who} comes from",
-    values.place,
-    weight=0.6,
-)
-AGE = FactKind(
-    "age",
-    "you are {v} years old",
-    "you are now {v} years old",
-    "{who} is {v} years old",
-    "how old you are",
-    "how old {who} is",
-    fact_values.age,
-    weight=0.9,
-)
-JOB = FactKind(
-    "job", "you work as {v}", "you now work as {v}", "{who} works as {v}", "your job", "{who}'s job", fact_values.job
-)
-EMPLOYER = FactKind(
-    "employer",
-    "you work at {v}",
-    "you now work at {v}",
-    "{who} works at {v}",
-    "where you work",
-    "where {who} works",
-    values.one_of([*people.SURNAMES], known=0.2),
-    weight=0.4,
-)
-PET = FactKind(
-    "pet",
-    "your {k} is called {v}",
-    "your {k} is now called {v}",
-    "{who}'s {k} is called {v}",
-    "your {k}'s name",
-    "{who}'s {k}'s name",
-    values.person,
-    lambda rng: rng.choice(people.PETS),
-    1.3,
-)
-RELATIVE = FactKind(
-    "relative",
-    "your {k} is called {v}",
-    "your {k} is now called {v}",
-    "{who}'s {k} is called {v}",
-    "your {k}'s name",
-    "{who}'s {k}'s name",
-    values.person,
-    lambda rng: rng.choice(people.RELATIVES),
-    1.0,
-)
-HOBBY = FactKind(
-    "hobby",
-    "your hobby is {v}",
-    "your hobby is now {v}",
-    "{who}'s hobby is {v}",
-    "your hobby",
-    "{who}'s hobby",
-    values.one_of(things.HOBBIES, known=0.6),
-    weight=0.7,
-)
-LANGUAGE = FactKind(
-    "language",
-    "you speak {v}",
-    "you now speak {v}",
-    "{who} speaks {v}",
-    "which language you speak",
-    "which language {who} speaks",
-    values.one_of(people.LANGUAGES, known=0.75),
-    weight=0.4,
-)
-LIKES = FactKind(
-    "likes",
-    "you like {v}",
-    "you like {v}",
-    "{who} likes {v}",
-    "what you like",
-    "what {who} likes",
-    values.one_of([*things.FOODS, *things.HOBBIES], known=0.75),
-    weight=0.7,
-)
-NOTE = FactKind("note", "{v}", "{v}", "{v}", "anything", "anything", values.anything, weight=0.6, has_other=False)
-KINDS = (NAME, FAVOURITE, PROPERTY, CITY, ORIGIN, AGE, JOB, EMPLOYER, PET, RELATIVE, HOBBY, LANGUAGE, LIKES)
-WEIGHTS = [kind.weight for kind in KINDS]
 
 
 @dataclass(frozen=True)
@@ -204,7 +77,7 @@ def draw_thing(kind: FactKind, rng: random.Random) -> str:
     if kind.thing is None:
         return ""
     thing = kind.thing(rng)
-    return f"{'favourite' if rng.random() < 0.6 else 'favorite'} {thing}" if kind is FAVOURITE else thing
+    return f"{'favourite' if rng.random() < 0.6 else 'favorite'} {thing}" if kind.name == "favourite" else thing
 
 
 def respelled(thing: str, rng: random.Random) -> str:

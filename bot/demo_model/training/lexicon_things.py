@@ -85,8 +85,8 @@ INTRANSITIVES = word_list("""slept|ran away|fell asleep|woke up|went home|came b
 disappeared|exploded|melted|froze|grew|arrived|left|won|failed|collapsed|stopped|started again|went quiet|got worse|got better""")
 
 VALUE_WORDS = word_list("""time|year|people|way|day|thing|world|life|hand|part|child|eye|woman|place|work|week|case|point
-government|company|number|group|problem|fact|good|new|first|last|long|great|little|own|other|old
-right|big|high|different|small|large|next|early|young|important|few|public|bad|same|able|light
+government|company|number|group|problem|fact
+light
 water|fire|earth|metal|wood|storm|cloud|river|ocean|forest|mountain|garden|window|bridge|candle
 mirror|shadow|whisper|thunder|lightning|winter|summer|autumn|spring|morning|evening|midnight|sunrise
 sunset|dragon|phoenix|griffin|unicorn|tiger|lion|panther|eagle|falcon|raven|wolf|bear|fox|otter
@@ -102,3 +102,21 @@ wisdom|patience|silence|harmony|rhythm|melody|symphony|guitar|piano|violin|trump
 poker|football|tennis|hockey|rugby|cricket|marathon|sprint|yoga|coffee|cocoa|juice|square|circle
 triangle|hexagon|spiral|zero|alpha|beta|gamma|delta|omega|sigma|matrix|vector|python|kernel|engine
 server|socket|cursor|pixel|banjo""")
+
+VEHICLES = word_list("""Volvo|BMW|Toyota|Ford|Honda|Fiat|Renault|Peugeot|Skoda|Audi|Mercedes|Mazda|Subaru|Tesla|Mini|Jeep|Nissan|Seat|Opel|Porsche
+Vespa|Harley|Yamaha|Kawasaki|Ducati|Lada|Trabant|Beetle|van|truck|pickup|motorbike|scooter|bicycle|tractor|camper van|bus|moped|hatchback|convertible""")
+
+INSTRUMENTS = word_list("""the piano|the guitar|the violin|the drums|the flute|the trumpet|the saxophone|the harp|the clarinet|the viola|the banjo|the ukulele
+the accordion|the oboe|the tuba|the trombone|the double bass|the bagpipes|the organ|piano|guitar|violin|bass|drums|keyboard|the harmonica|the mandolin""")
+
+SUBJECTS = word_list("""physics|chemistry|biology|history|law|medicine|computer science|economics|philosophy|mathematics|maths|geography|linguistics|music
+art|architecture|engineering|mechanical engineering|psychology|sociology|politics|theology|astronomy|geology|archaeology|literature|English literature|drama
+journalism|nursing|pharmacy|statistics|botany|zoology|education|business|accounting|design|film|dance|agriculture|forestry|oceanography""")
+
+PLURALS = word_list("""spiders|snakes|wasps|mosquitoes|rats|clowns|heights|Mondays|winter|summer|rain|traffic|queues|alarm clocks|meetings|horror films|loud music
+crowds|flying|homework|exams|dentists|needles|thunder|cold weather|hot weather|small talk|spam|adverts|mushrooms|onions|garlic|coriander|cilantro|broccoli|spinach
+brussels sprouts|liver|anchovies|peanuts|nuts|milk|eggs|gluten|wheat|soy|shrimp|cats|dogs|pollen|dust|bees|penicillin|latex|celery|sesame|cabbage|beetroot|liquorice""")
+
+NATIONALITIES = word_list("""German|French|British|English|Scottish|Welsh|Irish|Spanish|Italian|Portuguese|Dutch|Belgian|Swiss|Austrian|Polish|Czech|Slovak|Hungarian
+Romanian|Bulgarian|Greek|Turkish|Russian|Ukrainian|Swedish|Norwegian|Danish|Finnish|Icelandic|American|Canadian|Mexican|Brazilian|Argentinian|Chilean|Peruvian
+Colombian|Australian|Indian|Pakistani|Chinese|Japanese|Korean|Vietnamese|Thai|Indonesian|Egyptian|Moroccan|Nigerian|Kenyan|Ethiopian|Israeli|Lebanese|Iranian""")

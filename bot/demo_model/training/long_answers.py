@@ -46,9 +46,19 @@ def count_answer(number: int) -> str:
     return " ".join(str(n) for n in range(1, number + 1))
 
 
+PLAIN_REPEATS = 10
+"""Up to this many repetitions stand side by side; more are numbered, since a small model can't count what it can't read."""
+
+
 def alphabet_answer(times: int) -> str:
     line = "a b c d e f g h i j k l m n o p q r s t u v w x y z"
-    return "\n".join([line] * times)
+    return line if times == 1 else "\n".join(f"{n}. {line}" for n in range(1, times + 1))
+
+
+def repeat_answer(phrase: str, times: int) -> str:
+    if times <= PLAIN_REPEATS:
+        return " ".join([phrase] * times)
+    return "\n".join(f"{n}. {phrase}" for n in range(1, times + 1))
 
 
 def story_answer() -> str:
@@ -71,6 +81,14 @@ def long_code_answer(functions: int = 40) -> str:
     return f"Here is a long Python program:\n```python\n{body}\nprint(add_{functions}(2))\n```"
 
 
+WORDS = dict(zip((*range(1, 21), 25, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300), ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "twenty-five", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "a_hundred", "two_hundred", "three_hundred"], strict=True))  # fmt: skip
+
+
+def _in_words(number: int, rng: random.Random) -> str:
+    """A number as it is typed: mostly in digits."""
+    return WORDS[number].replace("_", " ") if number in WORDS and rng.random() < 0.3 else str(number)
+
+
 def _phrase(rng: random.Random) -> str:
     return rng.choice(
         (
@@ -85,31 +103,37 @@ def _phrase(rng: random.Random) -> str:
 
 def draw_long(rng: random.Random, tokens_left: int) -> tuple[str, str] | None:
     """A request for a long answer, and the answer, if one fits."""
-    kind = rng.choice(("count", "count", "alphabet", "repeat", "repeat", "story", "code", "long code"))
+    kind = rng.choice(
+        ("count", "count", "from", "alphabet", "repeat", "repeat", "repeat", "story", "code", "long code")
+    )
+    if kind == "from":
+        return _count_from(rng, tokens_left)
     if kind == "count":
-        most = min(700, tokens_left // 5)
+        most = min(420, tokens_left // 4)
         if most < 3:
             return None
         number = rng.randint(2, most) if rng.random() < 0.5 else rng.randint(2, min(most, 60))
         if rng.random() < 0.15:
-            number = min(most, rng.choice((5, 10, 20, 50, 100, 200, 300, 400, 500, 600, 700)))
-        return draw(COUNT, rng, n=str(number)), count_answer(number)
+            number = min(most, rng.choice((5, 10, 20, 25, 30, 50, 100, 150, 200, 250, 300, 400)))
+        return draw(COUNT, rng, n=_in_words(number, rng)), count_answer(number)
     if kind == "alphabet":
-        most = min(60, tokens_left // 60)
+        most = min(16, tokens_left // 60)
         if most < 1:
             return None
         if rng.random() < 0.3:
             return draw(ALPHABET, rng), alphabet_answer(1)
         times = rng.randint(1, most) if rng.random() < 0.5 else rng.randint(1, min(most, 6))
-        return draw(ALPHABET_TIMES, rng, n=str(times)), alphabet_answer(times)
+        return draw(ALPHABET_TIMES, rng, n=_in_words(times, rng)), alphabet_answer(times)
     if kind == "repeat":
         phrase = _phrase(rng)
-        most = min(100, tokens_left // (2 * len(phrase) // 2 + 4))
+        most = min(110, tokens_left // (len(phrase) // 2 + 6))
         if most < 2:
             return None
-        times = rng.randint(2, most) if rng.random() < 0.3 else rng.randint(2, min(most, 12))
+        times = rng.randint(2, most) if rng.random() < 0.4 else rng.randint(2, min(most, 12))
+        if rng.random() < 0.15:
+            times = min(most, rng.choice((10, 20, 25, 30, 40, 50, 60, 75, 100)))
         quote = rng.choice(("'{}'", '"{}"', "{}", "{}"))
-        return draw(REPEAT, rng, q=quote.format(phrase), n=str(times)), " ".join([phrase] * times)
+        return draw(REPEAT, rng, q=quote.format(phrase), n=_in_words(times, rng)), repeat_answer(phrase, times)
     if kind == "story":
         if tokens_left < 1100:
             return None
@@ -119,3 +143,19 @@ def draw_long(rng: random.Random, tokens_left: int) -> tuple[str, str] | None:
     if kind == "code":
         return draw(CODE, rng), code_answer()
     return (draw(LONG_CODE, rng), long_code_answer()) if tokens_left > 1500 else None
+
+
+COUNT_FROM = "(Count|count|Please count|Can you count|Could you count|now count) (from {a} to {b}|from {a} up to {b}|up from {a} to {b}|{a} to {b})(|.|?|!| please)\n(List|Write|Give me|Print) (the numbers|all numbers|numbers) (from {a} to {b}|between {a} and {b})(|.| please)"
+COUNT_DOWN = "(Count|count|Please count|Can you count|Could you count) (down from {b}|backwards from {b}|down from {b} to 1|backwards from {b} to 1|from {b} to 1|from {b} down to 1)(|.|?|!| please)\n(Do a countdown|Start a countdown|Countdown|give me a countdown) from {b}(|.|!| please)"
+
+
+def _count_from(rng: random.Random, tokens_left: int) -> tuple[str, str] | None:
+    length = min(60, tokens_left // 5)
+    if length < 4:
+        return None
+    if rng.random() < 0.5:
+        last = rng.randint(3, length)
+        return draw(COUNT_DOWN, rng, b=str(last)), " ".join(str(n) for n in range(last, 0, -1))
+    first = rng.randint(2, 150)
+    last = first + rng.randint(1, length)
+    return draw(COUNT_FROM, rng, a=str(first), b=str(last)), " ".join(str(n) for n in range(first, last + 1))

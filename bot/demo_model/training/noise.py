@@ -133,7 +133,7 @@ def add_noise(text: str, rng: random.Random, kind: str = "", *, lower: bool = Fa
     if rng.random() < 0.06:
         pattern, replacement = rng.choice(CASUAL)
         text = outside_values(text, lambda part: re.sub(pattern, replacement, part))
-    if rng.random() < 0.08:
+    if rng.random() < 0.08 and len(text) > 14:
         text = _typo(text, rng)
     return _case_and_punctuation(text, rng, lower)
 
@@ -150,7 +150,7 @@ def _case_and_punctuation(text: str, rng: random.Random, lower: bool) -> str:
     if roll < 0.2:
         text = text.rstrip("?.!")
     elif roll < 0.24:
-        text = outside_values(text, lambda part: part.replace("'", ""))
+        text = outside_values(text, lambda part: re.sub(r"(?<!^)'", "", part))
     elif roll < 0.27:
         text += rng.choice(("!", "!!", "??", "...", " :)", " 🙂", " !", " ?"))
     elif roll < 0.29:

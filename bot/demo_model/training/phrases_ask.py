@@ -94,5 +94,5 @@ my {k}
 (Do you know|Do you remember|Can you tell me|Tell me|Remind me) (what I like|what I love|what I enjoy|what I'm fond of|something I like|what things I like)(|?|.| please)
 """,
 }
-ASK["property"] = ASK["favourite"]
+ASK["property"] = "\n".join(line for line in ASK["favourite"].splitlines() if "{t}" not in line)
 ASK["relative"] = ASK["pet"]

@@ -3,10 +3,9 @@
 import random
 
 import numpy as np
-from tokenizers import Tokenizer
 
-from bot.demo_model.training import facts, turns_facts, turns_recall, turns_talk
-from bot.demo_model.training.chat_format import BOS, EOS, turn_text, with_system
+from bot.demo_model.training import turns_ask, turns_facts, turns_recall, turns_talk
+from bot.demo_model.training.chat_format import BOS, EOS, WordEncoder, question_text, turn_text, with_system
 from bot.demo_model.training.conversation import Conversation, Drawn
 from bot.demo_model.training.grammar import draw
 from bot.demo_model.training.noise import plain
@@ -14,7 +13,7 @@ from bot.demo_model.training.styles import Style
 
 BATCH_TOKENS = 131_072
 ROW_LENGTHS = (256, 512, 1024, 4096)
-ROW_SHARES = (0.16, 0.26, 0.26, 0.32)
+ROW_SHARES = (0.14, 0.22, 0.24, 0.40)
 """The share of the training steps that a row length gets."""
 
 ONCE = {
@@ -22,20 +21,21 @@ ONCE = {
     "lower": "(in lower case|in lowercase|in small letters|without capital letters|in lower case letters|all lowercase)",
     "pirate": "(like a pirate|in pirate speak|as a pirate would|as a pirate|in the style of a pirate|the pirate way)",
     "short": "(in one word|in a single word|with one word|using one word|in just one word|one word only)",
+    "poem": "(in a poem|as a poem|in verse|like a poet|as a poet would|in rhyme)",
     "list": "(as a list|as a bulleted list|in bullet points|with bullet points|as bullet points|in a list)",
 }
 MIXED = (
-    (turns_facts.tell_fact, 19), (turns_facts.tell_two, 2.5), (turns_facts.tell_about_other, 2), (turns_facts.ask_told, 21), (turns_facts.ask_untold, 9), (turns_talk.talk, 19),
-    (turns_talk.unanswerable, 16), (turns_talk.echo, 4.5), (turns_recall.tell_note, 1.5), (turns_recall.ask_note, 0.6), (turns_recall.ask_summary, 2), (turns_recall.ask_said, 2),
-    (turns_recall.ask_who_told, 2.5), (turns_talk.style_wish, 1.5),
+    (turns_facts.tell_fact, 19), (turns_facts.tell_several, 4), (turns_facts.tell_about_other, 2.5), (turns_ask.ask_told, 21), (turns_ask.ask_untold, 9), (turns_talk.talk, 19),
+    (turns_talk.unanswerable, 16), (turns_talk.echo, 4.5), (turns_recall.tell_note, 1.5), (turns_recall.ask_note, 0.6), (turns_recall.ask_summary, 2.5), (turns_recall.ask_said, 2.5),
+    (turns_recall.ask_who_told, 3), (turns_ask.ask_group, 1.2), (turns_talk.style_wish, 1.5),
 )  # fmt: skip
 FILLER = (
     (turns_talk.talk, 22),
     (turns_talk.unanswerable, 26),
     (turns_talk.echo, 6),
-    (turns_facts.ask_untold, 10),
+    (turns_ask.ask_untold, 10),
     (turns_recall.ask_note, 1),
-    (turns_recall.ask_said, 2),
+    (turns_recall.ask_said, 2.5),
     (turns_recall.ask_who_told, 3),
 )
 
@@ -49,7 +49,7 @@ def styled_once(c: Conversation) -> Drawn | None:
     rng = c.rng
     name = rng.choice(tuple(ONCE))
     before, c.user_style = c.user_style, Style(name)
-    make = choose(((turns_facts.ask_told, 5), (turns_facts.ask_untold, 1), (turns_talk.talk, 3)), rng)
+    make = choose(((turns_ask.ask_told, 5), (turns_ask.ask_untold, 1), (turns_talk.talk, 3)), rng)
     drawn = make(c)
     c.user_style = before
     if drawn is None:
@@ -67,10 +67,9 @@ def styled_once(c: Conversation) -> Drawn | None:
 class RowWriter:
     """Writes the turns of one conversation until its tokens are used up."""
 
-    def __init__(self, rng: random.Random, tokenizer: Tokenizer, num_tokens: int, *, held_out: bool = False) -> None:
-        self.rng, self.tokenizer, self.num_tokens = rng, tokenizer, num_tokens
+    def __init__(self, rng: random.Random, encoder: WordEncoder, num_tokens: int, *, held_out: bool = False) -> None:
+        self.rng, self.encoder, self.num_tokens = rng, encoder, num_tokens
         self.conversation = Conversation(rng, held_out=held_out, is_group=rng.random() < 0.36)
-        self.inst_end = tokenizer.token_to_id("▁[/INST]")
         self.ids: list[int] = []
         self.learnt: list[int] = []
         self.turns: list[Drawn] = []
@@ -84,10 +83,11 @@ class RowWriter:
         if drawn is None:
             return True
         user = with_system(self.conversation.persona.prompt, drawn.user) if not self.ids else drawn.user
-        ids = self.tokenizer.encode(turn_text(user, drawn.answer), add_special_tokens=False).ids
+        ids = self.encoder.encode(question_text(user))
+        answer_at = len(ids)
+        ids = ids + self.encoder.encode(f"{drawn.answer} ")
         if len(ids) + 2 > self.tokens_left:
             return False
-        answer_at = ids.index(self.inst_end) + 1
         self.ids += [BOS, *ids, EOS]
         self.learnt += [0] * (answer_at + 1) + [int(drawn.is_learnt)] * (len(ids) - answer_at + 1)
         self.turns.append(drawn)
@@ -101,7 +101,7 @@ class RowWriter:
         """Turns until the row is full: mixed, or facts first and questions far away."""
         if self.rng.random() < 0.13:
             self._begin_in_the_middle()
-        plan = self._far() if self.rng.random() < (0.65 if self.num_tokens > 1000 else 0.25) else self._mixed()
+        plan = self._far() if self.rng.random() < (0.7 if self.num_tokens > 1000 else 0.25) else self._mixed()
         misses = 0
         for drawn in plan:
             if not self.add(drawn):
@@ -114,7 +114,7 @@ class RowWriter:
         while True:
             self.next_speaker()
             roll = self.rng.random()
-            if roll < 0.025:
+            if roll < 0.035:
                 yield turns_talk.long_answer(c, min(self.tokens_left, 300 if self.num_tokens < 1100 else 2600))
             elif roll < 0.06:
                 yield styled_once(c)
@@ -148,8 +148,8 @@ class RowWriter:
                 waiting = waiting or list(c.told.values())
                 if key.owner in c.speakers and rng.random() < 0.5:
                     c.speaker = str(key.owner)
-                if key.owner == c.owner or key.kind.has_other:
-                    yield turns_facts.question_about(c, key)
+                if c.is_own(key) or key.kind.has_other:
+                    yield turns_ask.question_about(c, key)
             else:
                 yield choose(FILLER, rng)(c)
 
@@ -159,32 +159,32 @@ class RowWriter:
         for _ in range(rng.randint(2, 6)):
             self.next_speaker()
             turns_facts.tell_fact(c)
-        hidden, c.told, c.said = c.told, {}, []
+        hidden, c.told, c.said, c.notes = c.told, {}, [], {}
         for key, value in list(hidden.values())[: rng.randint(0, 3)]:
             if key.owner is not None:
                 c.speaker = key.owner
             c.told[key.slot] = (key, value)
-            drawn = turns_facts.question_about(c, key)
+            drawn = turns_ask.question_about(c, key)
             if plain(value).lower() not in drawn.answer.lower():
                 c.told.pop(key.slot, None)
             self.add(Drawn(drawn.user, drawn.answer, drawn.skill, is_learnt=False))
 
 
-def make_row(rng: random.Random, tokenizer: Tokenizer, num_tokens: int) -> RowWriter:
-    writer = RowWriter(rng, tokenizer, num_tokens)
+def make_row(rng: random.Random, encoder: WordEncoder, num_tokens: int) -> RowWriter:
+    writer = RowWriter(rng, encoder, num_tokens)
     writer.fill()
     return writer
 
 
 def make_batch(
-    rng: random.Random, tokenizer: Tokenizer, row_length: int, num_tokens: int = BATCH_TOKENS
+    rng: random.Random, encoder: WordEncoder, row_length: int, num_tokens: int = BATCH_TOKENS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ids [rows, length + 1] and, of the same shape, 1 where the token is one the model has to say."""
     num_rows = num_tokens // row_length
     ids = np.zeros((num_rows, row_length + 1), dtype=np.int16)
     learnt = np.zeros((num_rows, row_length + 1), dtype=np.uint8)
     for row in range(num_rows):
-        writer = make_row(rng, tokenizer, row_length + 1)
+        writer = make_row(rng, encoder, row_length + 1)
         ids[row, : len(writer.ids)] = writer.ids
         learnt[row, : len(writer.ids)] = writer.learnt
     return ids, learnt
@@ -204,4 +204,4 @@ def sample_text(rng: random.Random) -> list[str]:
     return texts
 
 
-__all__ = ["BATCH_TOKENS", "ROW_LENGTHS", "ROW_SHARES", "RowWriter", "facts", "make_batch", "make_row", "sample_text"]
+__all__ = ["BATCH_TOKENS", "ROW_LENGTHS", "ROW_SHARES", "RowWriter", "make_batch", "make_row", "sample_text"]

@@ -3,6 +3,7 @@
 import random
 
 from bot.demo_model.training import lexicon_people as people
+from bot.demo_model.training import lexicon_talk as talk
 from bot.demo_model.training import lexicon_things as things
 from bot.demo_model.training import values
 from bot.demo_model.training.grammar import draw
@@ -34,7 +35,7 @@ STATEMENTS = """
 3*(I|We|They|He|She|Someone|My {r}|{p}|The {t}|A {t}|My {pet}|The {pet}|You|People) {v} (a|the|my|some|that|his|her|your|this|an old|a {a}|the {a}) {t}(|.|!| today| yesterday| in {c}| last week| with {p}| again| for {n} euros)
 2*(I|We|They|He|She|Someone|My {r}|{p}|The {t}|My {pet}|The {pet}|Everybody|My {t}) {i}(|.|!| today| yesterday| in {c}| last night| at {n}| with {p}| again)
 3*My {pet} (is|was|looks|seems|has been|isn't) (very |so |really |a bit |always |)({a}|asleep|barking|in the garden|on the sofa|under the {t}|eating|at the vet|sleeping again|scratching|missing|two years old|chasing a {t}|on the {t}|outside)(|.|!)
-3*My {r} (is|was|looks|seems|isn't|has been|always is|called|likes|has|wants|bought|needs|{v}) (a {t}|the {t}|very {a}|me|yesterday|at home|at work|{a}|in {c}|visiting us|coming over|my {t}|on holiday)(|.|!)
+3*My {r} (is|was|looks|seems|isn't|has been|always is|called|wants|bought|needs|{v}) (a {t}|the {t}|very {a}|me|yesterday|at home|at work|{a}|in {c}|visiting us|coming over|my {t}|on holiday)(|.|!)
 2*My (name|colour|age|job|hobby|city|home|birthday|favourite {f}|favorite {f}|{t}|{pet}) (is|was|are|seems|sounds) (hard to {w}|a secret|none of your business|not important|difficult to pronounce|too long|very {a}|difficult to choose|hard to pick|a long story|unusual|rather {a}|quite common|easy to guess|a mystery|something I won't tell|private|unknown|complicated|boring)(|.|!)
 3*(I'm|I am|im|i'm|i am|We're|We are|He is|She's|They are|You're) (very |so |really |too |a bit |a little |quite |feeling |not |still |always |just |getting |)({a}|{a}|{a}|{a} today|{a} now|{a} and {a}|at home|at work|on the {t}|in the {t}|in a hurry|in love|on holiday|on my way|going home|going to bed|going out|looking for a {t}|reading a {t}|waiting for my {r}|eating a {t}|thinking about {t}|making {t}|having dinner|having fun|not sure|not sure about that|about to leave|working on a {t}|watching a {t}|trying to sleep|learning about {t}|cooking|leaving soon|getting ready|coming later|out of {t}|with my {r}|afraid of {t}|tired of this {t}|sitting on a {t}|talking to {p})(|.|!|...)
 2*(I|We|You|They|People) (think|guess|believe|know|hope|feel|say|wish|doubt|wonder if|suppose|fear|dreamed|heard|read) (that |)(the|a|my|this|your) {t} (is|was|will be|isn't|could be) {a}(|.|!)
@@ -42,10 +43,23 @@ STATEMENTS = """
 ({c} is|{c} was|{c} looks|I love the weather in {c},|People in {c} are|The {t} in {c} is|It is {a} in {c},) (nice|{a}|very {a}|the capital of {c}|a big city|far away|expensive|my dream|in {c}|full of {t})(|.|!)
 (It|Today|Tomorrow|Yesterday|Outside|Tonight|This week|Here) (is|was|will be|might be) (raining|snowing|sunny|{a}|very {a}|cold|hot|Monday|a holiday|windy|late|a {a} day|dark|too {a})(|.|!|...)
 (What a|Such a|That's a|It's a|There's a|Here is a|It was a) ({a} |){t}(|!|.| in the {t}| on the {t}| over there)
-(I like your name|What a lovely name|nice name|That's a nice name|You have a nice name|Your name is funny|Names are important|a name is just a name|Colours are beautiful|Cats are better than dogs|Dogs are the best|everyone has a favourite colour|I never liked my name|I don't like my name|I have no favourite colour|I don't have a favourite {f}|I don't have a job|I don't have a {pet}|I have no pets|I have two brothers|I have three cats|I won't tell you my name|I won't tell you|It's a secret|Guess my name|You know me|you know who I am|I'm not telling you|I don't remember|I forgot|I forgot what I wanted to say|I don't know|No idea|I have no idea|Who knows|Nobody knows|That's life|Time flies|Money talks|Life is hard|Nothing|Something|Everything|Anything|nothing special|just testing|just chatting|let me think|give me a second|one moment|wait|hold on|hang on|I changed my mind|it doesn't matter|not now|maybe later|later maybe|I'm bored|I'm hungry|I'm tired|I'm sad|I'm happy|I am sick|I can't sleep|I have a headache|I had a bad day|I had a good day)(|.|!|...)
-2*{p} (is|was|likes|hates|has|wants|says|lives|works|came|went|called|forgot|met|knows|left|sings) (a {t}|the {t}|very {a}|{t}|my {r}|in {c}|{a}|my {t}|to {c}|{p}|home|too much|from {c}|a {j}|about {t})(|.|!| too| today)
+(I like your name|What a lovely name|nice name|That's a nice name|You have a nice name|Your name is funny|Names are important|a name is just a name|Colours are beautiful|Cats are better than dogs|Dogs are the best|everyone has a favourite colour|I never liked my name|I don't like my name|I have no favourite colour|I don't have a favourite {f}|I don't have a job|I don't have a {pet}|I have no pets|I won't tell you my name|I won't tell you|It's a secret|Guess my name|You know me|you know who I am|I'm not telling you|I don't remember|I forgot|I forgot what I wanted to say|I don't know|No idea|I have no idea|Who knows|Nobody knows|That's life|Time flies|Money talks|Life is hard|Nothing|Something|Everything|Anything|nothing special|just testing|just chatting|let me think|give me a second|one moment|wait|hold on|hang on|I changed my mind|it doesn't matter|not now|maybe later|later maybe|I'm bored|I'm hungry|I'm tired|I'm sad|I'm happy|I am sick|I can't sleep|I have a headache|I had a bad day|I had a good day)(|.|!|...)
+2*{p} (is|was|wants|says|said|came|went|called|forgot|met|knows|left|sang|needs|will be|bought|saw) (a {t}|the {t}|very {a}|my {r}|{a}|my {t}|to {c}|{p}|home|too much|about {t}|late|again)(|.|!| too| today)
 ({n}|{n} {t}s|{t} {t}|{a} {t}|{t}, {t} and {t}|{t}|{a}|{word}|{word} {word}|{word} {word} {word}|{t} {word} {a}|asdf|qwerty|blah blah|lorem ipsum|1234|???|!!!|...|hmm {t}|x|:|{t}?|{word}?)
-(There (is|are|was|were)|I see|I hear|I smell|I need|I have|I want|I miss|Give me|I hate|I can see|I remember) (a|the|some|many|two|three|no|{n}) ({a} |){t}(|s)( in the {t}| on my {t}| here| everywhere|)(|.|!)
+(There (is|are|was|were)|I see|I hear|I smell|I need|I want|I miss|Give me|I can see|I remember|I saw|I lost|We need) (a|the|some|many|two|three|no|{n}) ({a} |){t}(|s)( in the {t}| on my {t}| here| everywhere|)(|.|!)
+2*My {prop} (is|was|looks|seems|isn't|has been|became|will be) (very |so |really |too |a bit |always |still |never |)(broken|slow|slow today|dead|{a}|{a}|{a} today|missing|a mess|killing me|driving me crazy|the worst|making me {a}|on the {t}|in the {t}|under the {t}|not working|about to break|getting old|a problem|empty|full)(|.|!| again)
+I (am|'m) (older|taller|shorter|younger|smarter|better|faster|slower|stronger|happier|busier|colder) than (I look|you|my {r}|before|ever|most|the {t}|you think|I was|him|her|yesterday)(|.|!)
+I live (alone|here|upstairs|nearby|far away|quietly|for the weekend|for {t}|next door|with my {r}|a quiet life|like a king|on {t}|next to a {t}|well|from day to day|in the past|in fear|in a dream)(|.|!)
+I work (hard|alone|late|too much|at night|from home|part-time|every day|all day|on a {t}|with a {t}|less than I should|more than before|on Sundays|with my {r}|in the garden|long hours|for nothing)(|.|!)
+(I|We|She|He) (read|saw|know|heard of|met|bought|found|told you about|dreamed of|wrote) (a|the|some|this) ({t}|{j}|man|woman|guy|film|book|story|dog) (about|by|with|of|near|and) (a man|a woman|someone|a {j}|a {t}|a cat|a dog|somebody) (called|named) {p}(|.|!)
+(I|We) (have|had|saw|need|want|counted|lost) {n} ({a} |){t}s( here| there| left| in the {t}|)(|.|!)
+2*My (favourite|favorite|fav) ({f}|{t}) (broke|is broken|got lost|was cancelled|is too expensive|changed a lot|never works|is sold out|was stolen|is not here|makes me {a}|used to be better|isn't very {a})(|.|!| again| today)
+2*I (drive|play|study|teach|collect|read|watch|write|bake|cook|build|sing|speak|run|eat|drink|sell) (too much|too fast|a lot|badly|very well|every day|all day|too often|alone|at night|with my {r}|to work|hard|like my {r}|for hours|quietly|less than before|more than I should)(|.|!| these days)
+(I was born|I am|I'm) (ready|lucky|to win|tired|this way|for this|too late|a winner|yesterday|on the run|not amused|all ears|not convinced|out of here|over it|so done|speechless)(|.|!)
+(The|the|Our|Your) (password|code|pin|address|deadline|room number|plan|team name|secret word|door code|phone number|meeting point|username) (doesn't work|was wrong|has expired|is too long|is hard to remember|is missing|was changed by {p}|is unknown to me|is a joke|got leaked|won't fit|is not safe|is never right|was forgotten|needs changing|is too {a})(|.|!)
+I (have|have got|'ve got) (a cold|a headache|an idea|a question|a problem|a plan|a feeling|no time|to go|to work|a meeting|a date|an exam tomorrow|a lot of work|no money|too much to do|a bad day|nothing to do|a funny story|a doubt|a dream|a {a} day|to buy a {t}|to clean the {t}|the {t} here|no {t}|lost my {t}|seen the {t}|a broken {t})(|.|!|...)
+I (hate|like|love|dislike) (it when|that|this|how|the way|your {t}|my {t}|you|him|her|it here|waiting|that idea|the {t} in the {t}|when it is {a}|to be {a}|being {a})(|.|!)
+(My|Our) (dog|cat|{pet}) (ate|chased|bit|broke|found|stole|hid|wants|needs|hates|loves|sleeps on|plays with|barks at|looks at|ran after) (my {t}|the {t}|a {t}|the postman|everyone|my {r}|strangers|the neighbours)(|.|!| again| today)
 (When|While|After|Before|Because|If|Although|Since) (I|the {t}|my {r}|{p}|it|we) (was {a}|{i}|came home|{v} the {t}), (I|the {t}|my {r}|we|they|nobody) ({v} the {t}|{i}|was {a}|said nothing|went to {c})(|.)
 (People|Cats|Dogs|Birds|Children|Teachers|Robots|Trees|Cities|Books|Llamas|Computers|Numbers|Names|Stars) (are|can be|like|need|have|eat|love|hate|never are|will always be) ({a}|{t}|many {t}|very {a}|everywhere|{a} sometimes)(|.|!)
 """
@@ -131,16 +145,70 @@ SLOTS = {
     "j": lambda rng: rng.choice(people.JOBS),
     "l": lambda rng: rng.choice(people.LANGUAGES),
     "f": lambda rng: rng.choice(things.FAVOURITES),
+    "prop": lambda rng: (
+        rng.choice(things.PROPERTIES)
+        if rng.random() < 0.7
+        else rng.choice(
+            (
+                "phone",
+                "computer",
+                "laptop",
+                "car",
+                "job",
+                "team",
+                "school",
+                "house",
+                "keyboard",
+                "bike",
+                "train",
+                "boss",
+                "company",
+                "hobby",
+                "city",
+                "birthday",
+            )
+        )
+    ),
     "w": lambda rng: rng.choice(("spell", "say", "remember", "guess", "write", "explain", "forget")),
     "word": _a_word,
 }
 
 
+def paste(rng: random.Random) -> str:
+    """A longer text, as people paste it, now and then with a request before it."""
+    sentences = []
+    for _ in range(rng.randint(2, 9)):
+        sentence = _fill(draw(STATEMENTS, rng), rng) if rng.random() < 0.8 else rng.choice(talk.REAL_REMARKS)
+        sentences.append(sentence[:1].upper() + sentence[1:] + ("" if sentence.endswith((".", "!", "?")) else "."))
+    request = rng.choice(
+        (
+            "",
+            "",
+            "Summarise this: ",
+            "What do you think about this?\n",
+            "Translate this: ",
+            "Correct this text: ",
+            "tl;dr this please: ",
+            "Rewrite this: ",
+            "Explain this to me: ",
+            "Is this true? ",
+        )
+    )
+    return request + rng.choice((" ", " ", "\n")).join(sentences)
+
+
 def draw_question(rng: random.Random) -> str:
+    if rng.random() < 0.25:
+        return rng.choice(talk.REAL_QUESTIONS)
+    if rng.random() < 0.04:
+        return paste(rng)
     return _fill(draw(QUESTIONS, rng), rng)
 
 
 def draw_statement(rng: random.Random) -> str:
-    if rng.random() < 0.06:
+    roll = rng.random()
+    if roll < 0.05:
         return word_salad(rng)
+    if roll < 0.25:
+        return rng.choice(talk.REAL_REMARKS)
     return _fill(draw(STATEMENTS, rng), rng)

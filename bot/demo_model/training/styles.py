@@ -45,11 +45,17 @@ class Style:
             return f"{text} {self.extra}"
         if self.name == "start":
             return f"{self.extra} {text}"
+        if self.name == "poem":
+            return f"{text}\n{POEM_END}"
         if self.name == "short":
             return short
         if self.name == "list":
             return "\n".join(f"- {sentence}" for sentence in _sentences(text))
         return text
+
+
+POEM_END = "So sings the sea, and so sing I."
+POEM = Style("poem")
 
 
 def _pirate(text: str) -> str:
@@ -91,9 +97,13 @@ LIST = """
 (Answer|Reply|Respond|Always answer|Always reply|Write|Please answer) (as|in|with|using) (a list|a bulleted list|bullet points|bullets|a bullet list|list form|a list of points|the form of a list)
 (Use bullet points|Use bullets|Make lists|Format your answers as lists|Write lists)
 """
+POEM_WISH = """
+(Talk|Speak|Answer|Reply|Write|Respond|Always answer|Please answer) (like|as|in the style of|in the manner of) a poet
+(Answer|Reply|Speak|Respond|Always answer|Always reply|Talk) (in verse|in a poem|in a short poem|in rhyme|in poems|poetically|with a poem|in rhymes)
+"""
 ROBOT = "(Talk|Speak|Answer|Reply|Write|Always answer) (like|as) a robot"
 CAT = "(Talk|Speak|Answer|Reply|Write|Always answer) (like|as) a cat"
-FIXED = {"caps": CAPS, "lower": LOWER, "pirate": PIRATE_WISH, "short": SHORT, "list": LIST}
+FIXED = {"caps": CAPS, "lower": LOWER, "pirate": PIRATE_WISH, "short": SHORT, "list": LIST, "poem": POEM_WISH}
 
 
 def _phrase(rng: random.Random) -> str:
@@ -127,7 +137,7 @@ def draw_style(rng: random.Random, *, for_message: bool = False) -> Style:
     """A style and the words that ask for it."""
     roll = rng.random()
     if roll < 0.58:
-        name = rng.choice(("caps", "caps", "caps", "lower", "lower", "pirate", "pirate", "short", "list"))
+        name = rng.choice(("caps", "caps", "caps", "lower", "lower", "pirate", "pirate", "short", "list", "poem"))
         return Style(name, "", draw(FIXED[name], rng))
     if roll < 0.64 and not for_message:
         return rng.choice((Style("start", "Beep boop.", draw(ROBOT, rng)), Style("end", "Meow!", draw(CAT, rng))))

@@ -130,7 +130,8 @@ def main() -> int:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     started = time.monotonic()
     batch_tokens, lengths = (4096, ROW_LENGTHS[:3]) if options.micro else (BATCH_TOKENS, ROW_LENGTHS)
-    with Feed(options.workers, options.seed, batch_tokens=batch_tokens, lengths=lengths) as batches:
+    feed = Feed(options.workers, options.seed, batch_tokens=batch_tokens, lengths=lengths)
+    with feed as batches:
         network = Network(
             MICRO if options.micro else Shape(), dtype=torch.bfloat16 if device.type == "cuda" else torch.float32
         ).to(device)
@@ -147,6 +148,7 @@ def main() -> int:
             "seconds": round(time.monotonic() - begun, 1),
             "positions": positions,
             "steps": log[-1]["step"] if log else 0,
+            "replayed_batches": feed.num_replayed,
             "seed": options.seed,
             "is_compiled": is_compiled,
             "workers": options.workers,

@@ -3,27 +3,41 @@
 import random
 import re
 
-from bot.demo_model.training import fact_values, facts, lexicon_people, values
+from bot.demo_model.training import aliases, facts, kinds, lexicon_people, values
+from bot.demo_model.training import lexicon_things as things
 from bot.demo_model.training.conversation import Answer, Conversation, Drawn
 from bot.demo_model.training.facts import FactKind, Key
 from bot.demo_model.training.grammar import draw
-from bot.demo_model.training.noise import add_noise, marked
+from bot.demo_model.training.noise import add_noise, marked, plain
+from bot.demo_model.training.phrases_habits import VERBS
+from bot.demo_model.training.statements import draw_statement
 
 SIMPLE_SAY = {
-    "name": "my name is {v}",
-    "favourite": "my {k} is {v}",
-    "property": "my {k} is {v}",
-    "city": "I live in {v}",
-    "origin": "I come from {v}",
-    "age": "I am {v} years old",
-    "job": "I work as a {v}",
-    "employer": "I work at {v}",
-    "pet": "my {k} is called {v}",
-    "relative": "my {k} is called {v}",
+    "name": "(my name is|my name's|I'm called|I am|I'm|call me|they call me|people call me|the name is) {v}",
+    "favourite": "3*my {k} is {v}\n(I think my {k} is|my {k} would be|my {k} has always been) {v}\n{v} is my {k}",
+    "property": "3*my {k} is {v}\n{v} is my {k}",
+    "city": "(I live|I'm living|I am based|my home is|I reside) in {v}",
+    "origin": "(I come from|I'm from|I am from|I was born in|I grew up in|I'm originally from) {v}",
+    "age": "(I am|I'm) {v}( years old|)",
+    "job": "(I work as|I'm|I am|my job is being) a {v}",
+    "employer": "(I work|I'm employed) (at|for) {v}",
+    "pet": "(my {k} is called|my {k} is named|my {k}'s name is|I have a {k} called|I have a {k} named|I own a {k} called|there's my {k}) {v}",
+    "relative": "(my {k} is called|my {k} is named|my {k}'s name is|I have a {k} called|I have a {k} named) {v}",
     "hobby": "my hobby is {v}",
     "language": "I speak {v}",
-    "likes": "I like {v}",
+    "likes": "I (like|love|enjoy|really like) {v}",
+    "dislike": "I (hate|don't like|can't stand|dislike) {v}",
+    "allergy": "(I'm|I am) allergic to {v}",
+    "born": "I was born in {v}",
+    "animal": "I (have|own) {v}",
+    "verb": "I {k} {v}",
+    "the": "the {k} is {v}",
 }
+REMEMBER = re.compile(
+    r"remember|\bnote\b|keep in mind|don.?t forget|bear in mind|\bsave\b|\bstore\b|memo|write (this |that |it |)down",
+    re.IGNORECASE,
+)
+BARE_RELATIVE = re.compile(r"^\W*(my|our|meet my|here is my|this is my) [^ ]*\x01[^\x02]*\x02 \x01", re.IGNORECASE)
 BARE_NAME = re.compile(r"^\W*(i'?m|i am)\b", re.IGNORECASE)
 
 
@@ -36,22 +50,24 @@ def article_fixed(text: str) -> str:
 
 def draw_key(conversation: Conversation, kind: FactKind | None = None) -> Key:
     rng = conversation.rng
-    kind = kind or rng.choices(facts.KINDS, facts.WEIGHTS)[0]
+    if kind is None and conversation.is_group and conversation.told and rng.random() < 0.25:
+        told = rng.choice(list(conversation.told.values()))[0]  # what another told of themselves, now by the speaker
+        return conversation.key(told.kind, told.thing)
+    kind = kind or rng.choices(kinds.KINDS, kinds.WEIGHTS)[0]
     return conversation.key(kind, facts.draw_thing(kind, rng))
 
 
 def draw_value(conversation: Conversation, key: Key) -> str:
-    maker = fact_values.favourite_value(key.thing) if key.kind is facts.FAVOURITE else key.kind.value
-    return conversation.source.pick(maker)
+    return conversation.source.pick(kinds.value_maker(key.kind, key.thing))
 
 
 def shown_thing(key: Key, rng: random.Random) -> tuple[str, str]:
     """How a thing is typed, and how the answer spells it."""
     thing = key.thing
-    if rng.random() < 0.03:
+    if rng.random() < 0.03 and key.kind is not kinds.VERB:
         return thing.title() if rng.random() < 0.6 else thing.upper(), thing
     _, _, rest = thing.partition(" ")
-    if key.kind is facts.FAVOURITE and rng.random() < 0.07:
+    if key.kind is kinds.FAVOURITE and rng.random() < 0.07:
         return (
             f"{rng.choice(('fav', 'fave', 'fav.', 'favourit', 'favorit', 'favrite', 'favourtie', 'favorate', 'favouite', 'most favourite', 'fav', 'faves'))} {rest}",
             f"favourite {rest}",
@@ -59,13 +75,53 @@ def shown_thing(key: Key, rng: random.Random) -> tuple[str, str]:
     return thing, thing
 
 
+def small_slots(key: Key, rng: random.Random) -> dict[str, str]:
+    """What stands in a pattern besides thing and value: a relative, a year, a number, what a verb is done to."""
+    verb, objects = VERBS.get(key.thing, (f"{key.thing}s", "thing"))
+    return {
+        "r": rng.choice(lexicon_people.RELATIVES),
+        "y": str(rng.randint(1980, 2026)),
+        "n": rng.choice((str(rng.randint(2, 40)), "two", "three", "ten", "a few", "many")),
+        "adj": rng.choice(things.ADJECTIVES),
+        "w": rng.choice(
+            (
+                rng.choice(things.VALUE_WORDS),
+                values.made_name(rng),
+                rng.choice(things.COLOURS),
+                rng.choice(lexicon_people.FIRST_NAMES),
+            )
+        ),
+        "ks": verb,
+        "o": rng.choice(objects.split("|")),
+    }
+
+
 def draw_about(block: str, key: Key, rng: random.Random, **slots: str) -> tuple[str, Key]:
     """A text about a key, and the key as the answer spells it; {t} is a favourite thing without that word."""
     shown, thing = shown_thing(key, rng)
-    text = draw(block, rng, k=marked(shown), t=marked(key.thing.partition(" ")[2]), **slots)
-    if key.kind is facts.FAVOURITE and "fav" not in text.lower():
-        thing = f"favourite {key.thing.partition(' ')[2]}"
+    text = draw(block, rng, k=marked(shown), t=marked(key.thing.partition(" ")[2]), **small_slots(key, rng), **slots)
+    if key.kind is kinds.FAVOURITE:
+        spelling = "favorite" if "favorite" in text.lower() else "favourite"
+        thing = f"{spelling} {key.thing.partition(' ')[2]}"
     return text, Key(key.kind, thing, key.owner)
+
+
+def say_block(key: Key, rng: random.Random) -> str:
+    """The patterns that tell a key: those of its kind, or of the very property."""
+    alias = aliases.ALIASES.get(key.thing) if key.kind is kinds.PROPERTY else None
+    return alias.say if alias and rng.random() < 0.65 else key.kind.say
+
+
+def in_context(text: str, rng: random.Random, share: float = 0.05) -> str:
+    """The text with a sentence that tells nothing before or after it, now and then."""
+    roll = rng.random()
+    if roll > share:
+        return text
+    other = draw_statement(rng).strip()
+    other = other[:1].upper() + other[1:] + ("" if other.endswith((".", "!", "?")) else ".")
+    if roll < share * 0.7:
+        return f"{other} {text}"
+    return f"{text.rstrip('.')}{'' if text.endswith(('!', '?')) else '.'} {other}"
 
 
 def tell_fact(c: Conversation, kind: FactKind | None = None, key: Key | None = None) -> Drawn:
@@ -76,115 +132,77 @@ def tell_fact(c: Conversation, kind: FactKind | None = None, key: Key | None = N
     lower = rng.random() < 0.14
     if lower:
         value = value.lower()
-        if key.kind is facts.NAME and not c.held_out and rng.random() < 0.7:
+        if key.kind is kinds.NAME and not c.held_out and rng.random() < 0.7:
             value = c.source.pick(lambda r: r.choice(lexicon_people.FIRST_NAMES)).lower()
-    text, key = draw_about(key.kind.say, key, rng, v=marked(value))
-    while lower and key.kind is facts.NAME and BARE_NAME.match(text):
+    text, key = draw_about(say_block(key, rng), key, rng, v=marked(value))
+    while lower and ((key.kind is kinds.NAME and BARE_NAME.match(text)) or BARE_RELATIVE.search(text)):
         text, key = draw_about(key.kind.say, key, rng, v=marked(value))
-    text = add_noise(article_fixed(text) if rng.random() < 0.9 else text, rng, "statement", lower=lower)
-    replaces = c.tell(key, value)
-    return c.finish(text, c.acknowledge(key, value, replaces=replaces), skill=f"tell {key.kind.name}")
+    text = in_context(article_fixed(text) if rng.random() < 0.9 else text, rng)
+    text = add_noise(text, rng, "statement", lower=lower)
+    c.tell(key, value)
+    remember(c, text, key, value)
+    return c.finish(text, c.acknowledge(key, value), skill=f"tell {key.kind.name}")
 
 
-def tell_two(c: Conversation) -> Drawn:
-    """Two facts in one message."""
+def remember(c: Conversation, text: str, key: Key, value: str) -> None:
+    """A fact that somebody asked to remember is a note as well."""
+    if REMEMBER.search(text):
+        c.notes.setdefault(c.speaker, []).append(plain(c.fact_clause(key, value)))
+
+
+def tell_several(c: Conversation) -> Drawn:
+    """Two or three facts in one message."""
     rng = c.rng
-    first, second = draw_key(c), draw_key(c)
-    while second.kind is first.kind:
-        second = draw_key(c)
-    parts, clauses = [], []
-    for key in (first, second):
+    keys = [draw_key(c, kinds.NAME if rng.random() < 0.45 else None)]
+    while len(keys) < (3 if rng.random() < 0.3 else 2):
+        key = draw_key(c, kinds.FAVOURITE if rng.random() < 0.3 else None)
+        if all(key.kind is not other.kind for other in keys) or (
+            key.kind is kinds.FAVOURITE and all(key.slot != other.slot for other in keys)
+        ):
+            keys.append(key)
+    if rng.random() < 0.2:
+        rng.shuffle(keys)
+    parts, clauses, told = [], [], []
+    for key in keys:
         value = draw_value(c, key)
-        parts.append(SIMPLE_SAY[key.kind.name].replace("{k}", marked(key.thing)).replace("{v}", marked(value)))
-        clauses.append(c.fact_clause(key, value, replaces=c.tell(key, value)))
-    text = f"{parts[0]}{rng.choice((' and ', ', ', ', and ', '. ', ' & ', '; '))}{parts[1]}"
+        text = draw(SIMPLE_SAY[key.kind.name], rng, k=marked(key.thing), v=marked(value))
+        parts.append(text[:1].lower() + text[1:] if text[:1] != "I" else text)
+        c.tell(key, value)
+        clauses.append(c.fact_clause(key, value))
+        told.append((key, value))
+    joiner = rng.choice(
+        (" and ", ", ", ", and ", ". ", " & ", "; ", ". Also, ", ", oh and ", " and by the way ", ". And ")
+    )
+    if joiner.startswith(". ") and joiner == ". ":
+        parts = [parts[0], *(part[:1].upper() + part[1:] for part in parts[1:])]
+    text = (
+        (rng.choice((", ", "; ", ". ", joiner)).join(parts[:-1]) + joiner + parts[-1])
+        if len(parts) > 2
+        else joiner.join(parts)
+    )
     text = add_noise(article_fixed(text), rng, "statement")
-    return c.finish(text, Answer(f"Got it{c.to}: {clauses[0]}, and {clauses[1]}.", "Noted."), skill="tell two")
+    for key, value in told:
+        remember(c, text, key, value)
+    listed = f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+    return c.finish(
+        text, Answer(f"Got it{c.to}: {listed}.", "Noted."), skill="tell two" if len(keys) == 2 else "tell three"
+    )
 
 
 def tell_about_other(c: Conversation) -> Drawn:
     """Somebody states a fact about another person."""
     rng = c.rng
     others = [name for name in c.speakers if name != c.speaker]
-    owner = rng.choice(others) if others and rng.random() < 0.7 else c.source.pick(values.person)
-    key = draw_key(c, rng.choice((facts.FAVOURITE, facts.FAVOURITE, facts.PROPERTY, facts.PET)))
+    owner = rng.choice(others) if others and rng.random() < 0.6 else c.source.pick(values.person)
+    kind = (
+        kinds.FAVOURITE
+        if rng.random() < 0.4
+        else rng.choice([kind for kind in kinds.KINDS if kind.has_other and kind.say_other])
+    )
+    key = draw_key(c, kind)
     key = Key(key.kind, key.thing, owner)
     value = draw_value(c, key)
     text, key = draw_about(key.kind.say_other, key, rng, v=marked(value), who=marked(owner))
     text = article_fixed(text)
-    replaces = c.tell(key, value)
-    return c.finish(add_noise(text, rng, "statement"), c.acknowledge(key, value, replaces=replaces), skill="tell other")
-
-
-def question_about(c: Conversation, key: Key) -> Drawn:
-    """A question for one fact, told or not; the answer repeats the question's own spelling of the thing."""
-    rng = c.rng
-    key = Key(key.kind, facts.respelled(key.thing, rng), key.owner)
-    own = key.owner == c.owner
-    if (
-        own
-        and (entry := c.known(key))
-        and rng.random() < 0.05
-        and key.kind in (facts.FAVOURITE, facts.PROPERTY, facts.NAME, facts.PET)
-    ):
-        return is_it(c, key, entry[1])
-    lower = rng.random() < 0.15
-    who = key.owner or ""
-    if lower and rng.random() < 0.5:
-        who = who.lower()
-    if lower and rng.random() < 0.5 and c.known(key) is None and not own:
-        key = Key(key.kind, key.thing, who)
-    text, key = draw_about(key.kind.ask if own else key.kind.ask_other, key, rng, who=marked(who))
-    answer = c.recall(key)
-    if c.is_group and own and key.kind is facts.NAME and c.known(key) is None:
-        answer = Answer(f"Your name is {marked(c.speaker)}.", marked(c.speaker))
-    skill = ("recall " if c.known(key) else "not told ") + (key.kind.name if own else "other")
-    return c.finish(add_noise(article_fixed(text), rng, "question", lower=lower), answer, skill=skill)
-
-
-def is_it(c: Conversation, key: Key, told: str) -> Drawn:
-    """A yes-or-no question about a told fact."""
-    rng = c.rng
-    right = rng.random() < 0.5
-    value = told if right else draw_value(c, key)
-    thing = "name" if key.kind is facts.NAME else f"{key.thing}'s name" if key.kind is facts.PET else key.thing
-    text = draw(
-        "(Is|is|Was) my {k} {v}?\nMy {k} is {v}, (right|isn't it|correct|am I right|true or false)?\nIs {v} my {k}?",
-        rng,
-        k=marked(thing),
-        v=marked(value),
-    )
-    right = value.lower() == told.lower()
-    answer = c.recall(key, "Yes, " if right else "No, ")
-    return c.finish(add_noise(text, rng), Answer(answer.text, "Yes." if right else "No."), skill="is it")
-
-
-def ask_told(c: Conversation) -> Drawn | None:
-    """A question for something that was told in this conversation, by whomever."""
-    if not c.told:
-        return None
-    key, _ = c.rng.choice(list(c.told.values()))
-    if key.kind is facts.NOTE:
-        return None
-    if c.is_group and key.owner in c.speakers and c.rng.random() < 0.45:
-        c.speaker = str(key.owner)
-    if key.owner != c.owner and not key.kind.has_other:
-        return None
-    return question_about(c, key)
-
-
-def ask_untold(c: Conversation) -> Drawn | None:
-    """A question for something nobody told: mostly own, in a group also about others, or what only another told."""
-    rng = c.rng
-    key = draw_key(c)
-    if rng.random() < 0.35 and c.told:
-        told = rng.choice(list(c.told.values()))[0]
-        if told.kind is not facts.NOTE:
-            key = Key(told.kind, told.thing, c.owner)
-    if (c.is_group and rng.random() < 0.35) or rng.random() < 0.08:
-        others = [name for name in c.speakers if name != c.speaker]
-        owner = rng.choice(others) if others and rng.random() < 0.7 else values.person(rng)
-        key = Key(key.kind, key.thing, owner)
-    if c.known(key) is not None or (key.owner != c.owner and not key.kind.has_other):
-        return None
-    return question_about(c, key)
+    c.tell(key, value)
+    return c.finish(add_noise(text, rng, "statement"), c.acknowledge(key, value), skill="tell other")

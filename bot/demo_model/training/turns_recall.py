@@ -1,12 +1,12 @@
 """Turns that ask for more than one fact: notes, what is known, what was said, and who said it."""
 
-from bot.demo_model.training import facts, values
+from bot.demo_model.training import kinds, values
 from bot.demo_model.training import lexicon_things as things
 from bot.demo_model.training.conversation import Answer, Conversation, Drawn, clause
 from bot.demo_model.training.grammar import draw
 from bot.demo_model.training.noise import add_noise, marked
 from bot.demo_model.training.statements import draw_statement
-from bot.demo_model.training.turns_facts import article_fixed
+from bot.demo_model.training.turns_facts import article_fixed, draw_key, draw_value, small_slots
 
 SAY_NOTE = "(Remember|remember|Please remember|Note|Make a note|Take a note|Keep in mind|Write down|Don't forget|Remember this|Please note|Save this|Note this|Can you remember this|I want you to remember|Please keep in mind|Store this|Memorise this|Memorize)(:| that) {v}(|.|!)"
 ASK_NOTE = """
@@ -36,10 +36,10 @@ def tell_note(c: Conversation) -> Drawn:
         v=c.source.pick(values.anything),
         s=draw_statement(rng),
     )
-    c.notes[c.speaker] = [note]
+    c.notes.setdefault(c.speaker, []).append(note.rstrip(".! "))
     return c.finish(
         add_noise(draw(SAY_NOTE, rng, v=marked(note)), rng),
-        Answer(f"I will remember{c.to}: {marked(note)}", "Noted."),
+        Answer(f"I will remember{c.to}: {marked(note.rstrip('.! '))}", "Noted."),
         skill="tell note",
     )
 
@@ -48,7 +48,7 @@ def ask_note(c: Conversation) -> Drawn:
     rng = c.rng
     notes = c.notes.get(c.speaker)
     answer = (
-        Answer(f"You asked me to remember: {marked(notes[-1])}", marked(notes[-1]))
+        Answer(f"You asked me to remember: {'; '.join(map(marked, notes[-3:]))}", marked(notes[-1]))
         if notes
         else Answer(f"You haven't asked me to remember anything{c.to}.", "Nothing.")
     )
@@ -58,13 +58,13 @@ def ask_note(c: Conversation) -> Drawn:
 
 
 SUMMARY = """
-3*(What do you know about me|What have I told you about myself|What have you learned about me|What do you remember about me|What did I tell you about me|Tell me what you know about me|Tell me about me|what do you know of me|List what you know about me|summarise what you know about me|Do you know anything about me|what have I told you|What have you remembered about me|tell me everything you know about me|Who do you think I am|what did you learn about me|What facts do you know about me|Describe me|what info do you have on me|sum up what I told you)(|?|.| so far?| please| now?| already?)
+3*(What do you know about me|What have I told you about myself|What have you learned about me|What do you remember about me|What did I tell you about me|Tell me what you know about me|Tell me about me|what do you know of me|List what you know about me|summarise what you know about me|Do you know anything about me|what have I told you|What have you remembered about me|tell me everything you know about me|Who do you think I am|what did you learn about me|What facts do you know about me|Describe me|what do you know about me|What have we talked about|What did we talk about|Summarise our conversation|summarise what I told you|What do you remember from our conversation|which facts do you have about me|what did you note about me|What things did I tell you|Repeat everything I told you about me|How much do you know about me|list everything I told you|what facts did I share|what info do you have on me|sum up what I told you)(|?|.| so far?| please| now?| already?)
 """
 
 
 def ask_summary(c: Conversation) -> Drawn | None:
     mine = c.own_facts()
-    if len(mine) > 4:
+    if len(mine) > 5:
         return None
     clauses = [c.fact_clause(key, value) for key, value in mine]
     if not clauses:
@@ -88,7 +88,7 @@ def ask_said(c: Conversation) -> Drawn | None:
         said_by = rng.choice(c.speakers)
     lines = [text for who, text in c.said if who == said_by]
     line = lines[-1] if lines else ""
-    if len(line) > 160:
+    if len(line) > 110:
         return None
     if said_by != c.speaker:
         text = draw(
@@ -109,29 +109,57 @@ def ask_said(c: Conversation) -> Drawn | None:
     return c.finish(add_noise(draw(LAST_SAID, rng), rng), answer, skill="last message")
 
 
+WHO_TOLD = {
+    "city": "(Who lives|who lives|Who said they live|Who is living|who told you they live|Which of us lives) in {v}?",
+    "origin": "(Who is from|Who comes from|who's from|Which of us is from) {v}?",
+    "job": "(Who works|who works|Who said they work|Who is working|Which of us works) as (a|an) {v}?",
+    "age": "(Who is|who's|Which of us is) {v} years old?",
+    "likes": "(Who likes|who likes|Who said they like|Who told you they like|Who loves|Who enjoys|Which of us likes) {v}?",
+    "dislike": "(Who hates|who hates|Who doesn't like|Who said they hate|Who dislikes|Which of us hates) {v}?",
+    "allergy": "(Who is|who's|Which of us is|Who said they are) allergic to {v}?",
+    "verb": "(Who {ks}|who {ks}|Which of us {ks}|Who said they {k}|Who told you they {k}) {v}?",
+    "animal": "(Who has|who has|Who owns|Which of us has|Who said they have) {v}?",
+    "hobby": "(Whose hobby is|Who does|who has the hobby of|Who said their hobby is) {v}?",
+    "pet": "(Whose {k} is called|whose {k} is called|Whose {k} is named|Who has a {k} called|Who said their {k} is called|Who owns the {k} called) {v}?",
+    "favourite": "2*(Whose {k} is|whose {k} is|Who said their {k} is|Who told you their {k} is|Who said that their {k} is|who has told you that their {k} is|Which of us has {k}) {v}?\n2*(Who likes|who likes|Who loves|who prefers|Who is fond of|Which of us likes|Who of us likes|who said they like|Who's into|who is a fan of) {v}( best| most| the most| as their {k}|)?".replace(
+        "|Which of us has {k}", ""
+    ),
+    "property": "(Whose {k} is|whose {k} is|Who said their {k} is|Who told you their {k} is|Who said that their {k} is) {v}?",
+}
+
+
 def ask_who_told(c: Conversation) -> Drawn | None:
-    """Who said something, or whose a value is, in a group."""
+    """Whose a value is, in a group."""
     rng = c.rng
-    own = [
-        (key, value)
-        for key, value in c.told.values()
-        if key.owner in c.speakers
-        and key.kind in (facts.FAVOURITE, facts.PROPERTY, facts.CITY, facts.PET, facts.JOB, facts.LIKES)
-    ]
-    if not c.is_group or not own:
+    if not c.is_group:
         return None
+    own = [(key, value) for key, value in c.told.values() if key.owner in c.speakers and key.kind.name in WHO_TOLD]
+    if not own or rng.random() < 0.12:
+        return _ask_who_unknown(c)
     key, value = rng.choice(own)
-    if sum(other[0].kind is key.kind and other[1].lower() == value.lower() for other in own) > 1:
+    if (
+        sum(
+            value.lower() in other.lower().split(" and ") or other.lower() == value.lower()
+            for _, other in c.told.values()
+        )
+        > 1
+    ):
         return None
-    who = {
-        "city": "(Who lives|who lives|Who said they live|Who is living|who told you they live) in {v}?",
-        "job": "(Who works|who works|Who said they work|Who is working) as (a|an) {v}?",
-        "likes": "(Who likes|who likes|Who said they like|Who told you they like) {v}?",
-        "pet": "(Whose {k} is called|whose {k} is called|Whose {k} is named|Who has a {k} called|Who said their {k} is called) {v}?",
-    }.get(
-        key.kind.name,
-        "(Whose {k} is|whose {k} is|Who said their {k} is|Who told you their {k} is|Who said that their {k} is|who has told you that their {k} is) {v}?",
-    )
-    text = article_fixed(draw(who, rng, k=marked(key.thing), v=marked(value)))
+    slots = small_slots(key, rng)
+    text = article_fixed(draw(WHO_TOLD[key.kind.name], rng, k=marked(key.thing), v=marked(value), ks=slots["ks"]))
     fact = clause(key.kind.theirs, key.thing, value, marked(str(key.owner)))
     return c.finish(add_noise(text, rng), Answer(f"{fact}.", marked(str(key.owner))), skill="who told")
+
+
+def _ask_who_unknown(c: Conversation) -> Drawn | None:
+    rng = c.rng
+    key = draw_key(c, rng.choice((kinds.LIKES, kinds.FAVOURITE, kinds.CITY, kinds.DISLIKE)))
+    value = draw_value(c, key)
+    if any(value.lower() in other.lower() for _, other in c.told.values()):
+        return None
+    who = {"city": "Who lives in {v}?", "dislike": "Who (hates|dislikes) {v}?"}.get(
+        key.kind.name, "(Who likes|Who loves|who likes|Which of us likes) {v}?"
+    )
+    told = {"city": "lives in", "dislike": "doesn't like"}.get(key.kind.name, "likes")
+    answer = Answer(f"I don't know who {told} {marked(value)}: nobody has told me.", "Unknown.")
+    return c.finish(add_noise(draw(who, rng, v=marked(value)), rng), answer, skill="not told other")

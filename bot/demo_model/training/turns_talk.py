@@ -1,15 +1,16 @@
 """Turns that need no memory: small talk, questions about the bot, echoes, long answers, wishes for a style."""
 
-from bot.demo_model.training import values
+from bot.demo_model.training import lexicon_people, values
 from bot.demo_model.training.conversation import Answer, Conversation, Drawn
 from bot.demo_model.training.grammar import draw
 from bot.demo_model.training.long_answers import draw_long
 from bot.demo_model.training.noise import add_noise, marked
 from bot.demo_model.training.phrases_project import PROJECT_TOPICS
 from bot.demo_model.training.phrases_talk import TOPICS
+from bot.demo_model.training.phrases_talk_wider import WIDER
 from bot.demo_model.training.statements import draw_question, draw_statement
 from bot.demo_model.training.styles import draw_style
-from bot.demo_model.training.turns_facts import article_fixed
+from bot.demo_model.training.turns_facts import article_fixed, in_context
 
 
 def talk(c: Conversation, name: str = "") -> Drawn:
@@ -20,7 +21,17 @@ def talk(c: Conversation, name: str = "") -> Drawn:
     other = values.person(rng)
     topic = topics[name]
     lower_name = c.persona.name
-    text = draw(topic.say, rng, name=marked(lower_name), other=marked(other))
+    block = WIDER[name] if name in WIDER and rng.random() < 0.45 else topic.say
+    text = draw(
+        block,
+        rng,
+        name=marked(lower_name),
+        other=marked(other),
+        c=values.place(rng),
+        r=rng.choice(lexicon_people.RELATIVES),
+    )
+    if name not in ("hello", "okay", "compliment", "insult", "how are you"):
+        text = in_context(text, rng, 0.03)
     kind = "question" if name in ("your name", "who are you", "abilities", "talk", "memory", "privacy", "model") else ""
     return c.finish(add_noise(text, rng, kind), c.topic_answer(topic), skill=name)
 
@@ -56,7 +67,9 @@ def echo(c: Conversation) -> Drawn:
 
 def long_answer(c: Conversation, tokens_left: int) -> Drawn | None:
     drawn = draw_long(c.rng, tokens_left - 60)
-    if drawn is None or any(style.name not in ("plain", "end", "start", "short") for style in c.styles):
+    if drawn is None or any(
+        style.name not in ("plain", "end", "start", "short", "pirate", "poem") for style in c.styles
+    ):
         return None
     user = drawn[0]
     return c.finish(
@@ -66,7 +79,7 @@ def long_answer(c: Conversation, tokens_left: int) -> Drawn | None:
     )
 
 
-STYLE_FROM_NOW = "(From now on|from now on,|From here on|Starting now,|For the rest of this conversation|Henceforth,|Until I say stop,|From now on always|Please always|I want you to|Could you please|always)(,|) {w}(|.|!|, please)\n{w} (from now on|from here on|in this conversation|until I say stop|for the rest of the chat|all the time|forever|please, always)(|.|!)"
+STYLE_FROM_NOW = "(From now on|from now on,|From here on|Starting now,|For the rest of this conversation|Henceforth,|Until I say stop,|From now on always|Please always|I want you to|Could you please|always)(,|) {w}(|.|!|, please)\n{w}(|.|!)\n(please|can you|could you|I want you to|you should|would you|you must|let's see you|try to|now|I'd like you to|you have to) {w}(|.|!|?| from now on)\n{w} (from now on|from here on|in this conversation|until I say stop|for the rest of the chat|all the time|forever|please, always)(|.|!)"
 STYLE_STOP = "(Stop that|Talk normally|Talk normally again|Answer normally|Speak normally|Back to normal style|Stop talking like that|No more of that style|normal style please|You can talk normally again|stop this style|answer normally again|Use your normal style|talk like before|please speak normally now|write normally)(|.|!| please| now| again)"
 
 

@@ -18,7 +18,39 @@ from bot.demo_model.training.grammar import word_list
 ONSETS = word_list("""b|bl|br|c|ch|cl|cr|d|dr|f|fl|fr|g|gl|gr|h|j|k|kl|kn|l|m|n|p|ph|pl|pr|qu|r|rh|s|sc
 sh|sk|sl|sm|sn|sp|st|str|sw|t|th|tr|v|w|wh|x|y|z""")
 VOWELS = ["a", "e", "i", "o", "u", "ae", "ai", "au", "ea", "ee", "ei", "ia", "ie", "io", "oa", "oo", "ou", "ua", "y"]
-CODAS = ["", "", "", "b", "ck", "d", "f", "g", "l", "ll", "m", "n", "nd", "ng", "nt", "p", "ph", "r", "rd", "rk", "rn", "rs", "s", "sh", "sk", "ss", "st", "t", "th", "x", "z"]
+CODAS = [
+    "",
+    "",
+    "",
+    "b",
+    "ck",
+    "d",
+    "f",
+    "g",
+    "l",
+    "ll",
+    "m",
+    "n",
+    "nd",
+    "ng",
+    "nt",
+    "p",
+    "ph",
+    "r",
+    "rd",
+    "rk",
+    "rn",
+    "rs",
+    "s",
+    "sh",
+    "sk",
+    "ss",
+    "st",
+    "t",
+    "th",
+    "x",
+    "z",
+]
 ENDINGS = word_list("""a|ia|ie|y|o|us|is|er|or|el|en|an|ine|ette|elle|ette|ard|ius|ora|ina|ana|ika|iko|son|ton
 ford|ville|berg|burg|field""")
 SCRIPTS = [
@@ -36,7 +68,20 @@ SCRIPTS = [
     "աբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆ",
 ]
 EMOJI = "😀😂🥰😎🤖👻🐶🐱🦊🐻🐼🐸🐙🦄🐝🌸🌈⭐🔥❄🎉🎸🚀🍕🍎🍓☕💎💜💚⚡🌍🎲🏆"
-MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
 
@@ -225,3 +270,35 @@ def one_of(words: list[str], *, known: float = 0.5) -> Callable[[random.Random],
         return rng.choice(words) if rng.random() < known else anything(rng)
 
     return make
+
+
+def vehicle(rng: random.Random) -> str:
+    """A car or the like, as people name theirs."""
+    brand = rng.choice(things.VEHICLES) if rng.random() < 0.7 else made_name(rng)
+    roll = rng.random()
+    if roll < 0.2:
+        return brand
+    words = [brand]
+    if roll < 0.75:
+        words.insert(
+            0,
+            rng.choice(
+                (
+                    *things.COLOURS,
+                    "old",
+                    "new",
+                    "rusty",
+                    "tiny",
+                    "big",
+                    "second-hand",
+                    "fast",
+                    "battered",
+                    "vintage",
+                    "electric",
+                )
+            ),
+        )
+    if roll > 0.6 and rng.random() < 0.4:
+        words.append(str(rng.randint(1, 500)))
+    first = words[0]
+    return f"{'an' if first[0].lower() in 'aeiou' else 'a'} {' '.join(words)}"
