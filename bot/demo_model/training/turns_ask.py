@@ -3,7 +3,7 @@
 import random
 
 from bot.demo_model.training import aliases, kinds, values
-from bot.demo_model.training.conversation import Answer, Conversation, Drawn
+from bot.demo_model.training.conversation import Answer, Conversation, Drawn, sentence
 from bot.demo_model.training.facts import Key, respelled
 from bot.demo_model.training.grammar import draw
 from bot.demo_model.training.noise import add_noise, marked
@@ -21,11 +21,40 @@ def ask_block(key: Key, rng: random.Random) -> str:
     return key.kind.ask
 
 
+SAME_FACT = {
+    ("verb", "drive"): (kinds.PROPERTY, "car"),
+    ("property", "car"): (kinds.VERB, "drive"),
+    ("verb", "support"): (kinds.PROPERTY, "football team"),
+    ("property", "football team"): (kinds.VERB, "support"),
+    ("verb", "play"): (kinds.PROPERTY, "instrument"),
+    ("property", "instrument"): (kinds.VERB, "play"),
+    ("property", "company"): (kinds.EMPLOYER, ""),
+    ("property", "employer"): (kinds.EMPLOYER, ""),
+    ("born", ""): (kinds.PROPERTY, "birthday"),
+}
+"""What answers a question as well where the thing itself was not told."""
+
+
+def told_otherwise(c: Conversation, key: Key) -> Key | None:
+    """The key under which the answer to a question was told, where that is another than the question's own."""
+    if c.known(key) is not None:
+        return None
+    kind, thing = SAME_FACT.get((key.kind.name, key.thing), (None, ""))
+    if kind is None and key.kind in (kinds.PROPERTY, kinds.THE):
+        kind, thing = (kinds.THE if key.kind is kinds.PROPERTY else kinds.PROPERTY), key.thing
+    if kind is None:
+        return None
+    other = c.key(kind, thing, key.owner)
+    return other if c.known(other) is not None else None
+
+
 def question_about(c: Conversation, key: Key) -> Drawn:
     """A question for one fact, told or not; the answer repeats the question's own spelling of the thing."""
     rng = c.rng
     key = Key(key.kind, respelled(key.thing, rng), key.owner)
     own = c.is_own(key)
+    if key.kind is kinds.ANIMAL:
+        return _question_about_pets(c, key)
     if (
         own
         and (entry := c.known(key))
@@ -41,6 +70,7 @@ def question_about(c: Conversation, key: Key) -> Drawn:
         key = Key(key.kind, key.thing, who)
     text, key = draw_about(ask_block(key, rng) if own else key.kind.ask_other, key, rng, who=marked(who))
     text = in_context(text, rng, 0.03)
+    key = told_otherwise(c, key) or key
     answer = c.recall(key)
     if c.is_group and own and key.kind is kinds.NAME and c.known(key) is None:
         answer = Answer(f"Your name is {marked(c.speaker)}.", marked(c.speaker))
@@ -98,23 +128,38 @@ ASK_FAMILY = "3*(Who is in my family|Who are my relatives|What do you know about
 ASK_FAVOURITES = "3*(What are my favourites|What are my favourite things|Tell me my favourites|what are my favorites|Which favourites did I tell you|What favourite things did I mention|list my favourites|what do you know about my favourites|which of my favourites do you know|What are my favorite things)(|?| please?)"
 
 
+def listed(c: Conversation, found: list[tuple[Key, str]]) -> str:
+    """Facts as one sentence."""
+    clauses = [c.fact_clause(key, value) for key, value in found]
+    text = f"{', '.join(clauses[:-1])}, and {clauses[-1]}" if len(clauses) > 1 else clauses[0]
+    return text if text.startswith("\x01") else sentence(text)
+
+
+def _question_about_pets(c: Conversation, key: Key) -> Drawn:
+    """Which pets somebody has: named ones count too."""
+    rng = c.rng
+    own = c.is_own(key)
+    who = (key.owner or "").lower()
+    found = [entry for slot, entry in c.told.items() if slot[0] in ("pet", "animal") and slot[2] == who]
+    text, key = draw_about(key.kind.ask if own else key.kind.ask_other, key, rng, who=marked(key.owner or ""))
+    if own and rng.random() < 0.5:
+        text = draw(ASK_PETS, rng)
+    answer = Answer(f"{listed(c, found)}{c.to if own else ''}.", marked(found[-1][1])) if found else c.not_told(key)
+    skill = ("recall " if found else "not told ") + ("animal" if own else "other")
+    return c.finish(add_noise(text, rng, "question"), answer, skill=skill)
+
+
 def ask_group(c: Conversation) -> Drawn | None:
-    """A question for all told facts of one sort: pets, family, favourites."""
+    """A question for all told facts of one sort: family or favourites."""
     rng = c.rng
     wanted, block, label = rng.choice(
-        (
-            ((kinds.PET, kinds.ANIMAL), ASK_PETS, "which pets you have"),
-            ((kinds.RELATIVE,), ASK_FAMILY, "your family"),
-            ((kinds.FAVOURITE,), ASK_FAVOURITES, "your favourites"),
-        )
+        ((kinds.RELATIVE, ASK_FAMILY, "your family"), (kinds.FAVOURITE, ASK_FAVOURITES, "your favourites"))
     )
-    mine = [(key, value) for key, value in c.own_facts() if key.kind in wanted]
-    if len(mine) > 5:
+    mine = [(key, value) for key, value in c.own_facts() if key.kind is wanted]
+    if len(mine) > 4:
         return None
     answer = Answer(f"I don't know {label}{c.to}: you haven't told me.", "Unknown.")
     if mine:
-        clauses = [c.fact_clause(key, value) for key, value in mine]
-        text = f"{', '.join(clauses[:-1])}, and {clauses[-1]}" if len(clauses) > 1 else clauses[0]
-        answer = Answer(f"{text[:1].upper()}{text[1:]}{c.to}.", "Some.")
+        answer = Answer(f"{listed(c, mine)}{c.to}.", "Some.")
     skill = "recall several" if mine else "not told"
     return c.finish(add_noise(draw(block, rng), rng, "question"), answer, skill=skill)
