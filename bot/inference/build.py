@@ -15,9 +15,9 @@ from bot.inference.kv_cache import BLOCK_SIZE, KVCache, build_kv_cache
 from bot.inference.loading import LlamaShape, find_tokenizer_file, read_shape
 from bot.inference.model import LlamaModel
 from bot.inference.model_runner import LlamaRunner
-from bot.inference.ops import Ops, Workspace, workspace_widths
+from bot.inference.ops import Workspace, workspace_widths
+from bot.inference.ops_choice import OpsChoice, choose_ops
 from bot.inference.reference_ops import ReferenceOps
-from bot.inference.self_test import NUM_TEST_BLOCKS, LayerTest
 from bot.inference.step_inputs import Sizes, StepInputs
 from bot.inference.weights import LlamaWeights, Progress, load_weights
 
@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 _CPU_SEQUENCES = 8
 _CPU_PREFILL_TOKENS = 512
 _CUDA_SEQUENCES = 64
-_CUDA_PREFILL_TOKENS = (256, 8192)
+_CUDA_PREFILL_TOKENS = (256, 2048)
 _TOKENS_PER_SEQUENCE = 256
 """What a conversation takes at least, for judging how many can run at once."""
 _SMALLEST_TILE = 16
-_MOST_ERROR = 0.02
+_GRAPH_BYTES = 64 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +162,13 @@ def _assemble_cuda(
         num_tokens = limits.max_prefill_tokens or _settle_prefill_tokens(shape, dtype, free)
         parts = _Parts(shape, weights, window, num_sequences, num_tokens)
         torch.mm(parts.workspace.rows(1)["x"], weights.layers[0].qkv.t())  # cuBLAS takes its workspace now
-        room = kv_cache.free_bytes(device, cap) - _reserve_bytes(shape, dtype, num_sequences, window)
+        build_ops = choose_ops(shape, weights, parts.workspace, parts.window, num_sequences, use_kernels=use_kernels)
+        parts.workspace.clear()
+        room = kv_cache.free_bytes(device, cap)
+        room -= _reserve_bytes(build_ops, shape, parts, dtype, room)
         num_blocks = limits.num_blocks or kv_cache.settle_num_blocks(room, shape, dtype, num_sequences * window)
         cache = build_kv_cache(shape, num_blocks, device, dtype)
-        ops = _choose_ops(shape, weights, cache, parts, use_kernels=use_kernels)
+        ops = build_ops(cache)
         execution = GraphExecution(LlamaModel(weights, cache, ops), parts.workspace, parts.inputs, parts.state, stream)
         execution.warm_up()
         execution.capture()
@@ -180,38 +183,6 @@ def _assemble_cuda(
         time.monotonic() - started,
     )
     return parts.runner(cache, execution, model_hash, stream)
-
-
-def _choose_ops(shape: LlamaShape, weights: LlamaWeights, cache: KVCache, parts: _Parts, *, use_kernels: bool) -> Ops:
-    """The fastest operations that agree with the reference on a real layer."""
-    reference = ReferenceOps(shape, cache, parts.window)
-    if not use_kernels or cache.num_blocks < NUM_TEST_BLOCKS:
-        return reference
-    capability = torch.cuda.get_device_capability(cache.blocks.device)
-    test = LayerTest(shape, weights, cache, parts.workspace)
-    tries = [(capability >= (8, 0), capability >= (9, 0)), (capability >= (8, 0), False), (False, False)]
-    for has_dot, has_pdl in dict.fromkeys(tries):
-        try:
-            from bot.inference.kernel_ops import KernelOps  # noqa: PLC0415  (triton may be missing or broken)
-
-            ops = KernelOps(shape, cache, parts.window, parts.num_sequences, has_dot=has_dot, has_pdl=has_pdl)
-            _hold_to(test, ops, reference, parts)
-        except Exception as error:  # whatever a compiler or a driver raises
-            log.warning("kernels (tensor cores: %s, early launch: %s) are unusable: %s", has_dot, has_pdl, error)
-        else:
-            return ops
-    log.warning("running on plain torch operations, which are several times slower")
-    return reference
-
-
-def _hold_to(test: LayerTest, ops: Ops, reference: Ops, parts: _Parts) -> None:
-    cases = [(test.decode_spans(n), True) for n in (1, 2, 17) if n <= parts.workspace.num_rows]
-    if parts.workspace.num_rows >= 64:
-        cases.append((test.prefill_spans(), False))
-    for spans, is_decode in cases:
-        name, error = test.worst_error(ops, reference, spans, is_decode=is_decode)
-        if not error <= _MOST_ERROR:
-            raise ArithmeticError(f"{name} differs by {error:.2g} over {len(spans)} sequences")
 
 
 def _apply_caps(device: torch.device, limits: Limits) -> None:
@@ -240,8 +211,17 @@ def _settle_prefill_tokens(shape: LlamaShape, dtype: torch.dtype, free: int) -> 
     return max(fewest, min(most, 1 << max(affordable, 1).bit_length() - 1))
 
 
-def _reserve_bytes(shape: LlamaShape, dtype: torch.dtype, num_sequences: int, window: int) -> int:
-    """What is allocated after the pool: temporaries of sampling and, without tensor cores, of torch's attention."""
-    sampling = 96 * num_sequences * shape.vocab_size
-    gathering = 4 * window * shape.q_size * dtype.itemsize if torch.cuda.get_device_capability() < (8, 0) else 0
-    return sampling + gathering + 64 * 1024**2
+def _reserve_bytes(choice: OpsChoice, shape: LlamaShape, parts: _Parts, dtype: torch.dtype, room: int) -> int:
+    """What is allocated after the pool: little beside graphs, but for what plain torch does."""
+    reserve = _GRAPH_BYTES
+    broken = choice.broken
+    if broken is None or "sample" in broken:
+        reserve += 96 * parts.num_sequences * shape.vocab_size
+    if broken is None or not choice.has_dot or "attend" in broken:
+        # Keys and values of a whole sequence, gathered, repeated and masked.
+        reserve += 6 * parts.window * shape.q_size * dtype.itemsize + 4 * parts.num_tokens * parts.window
+    if broken is None or "attend" in broken:
+        reserve += 4 * room // (shape.num_layers + 4)  # a layer's share of the pool, gathered for a whole batch
+    if broken is None or broken & {"project_qkv", "project_gated", "project_head"}:
+        reserve += 4 * parts.num_tokens * max(shape.hidden_size * 4, shape.intermediate_size * dtype.itemsize)
+    return reserve

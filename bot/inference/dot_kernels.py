@@ -1,93 +1,18 @@
-# ruff: noqa: N803, N806, D403 - Triton's constants are in capitals, and a kernel is one function
+# ruff: noqa: N803, D403 - Triton's constants are in capitals, and a kernel is one function
 # mypy: ignore-errors
 """Triton kernels on tensor cores (tl.dot, sm_80 and above): skinny products for small batches, paged prefill attention.
 
-A skinny product reads each weight once for up to 64 rows and fuses what stands before and after it, as the
-matrix-vector kernels do. The prefill attention reads keys and values where they lie, block by block, for any mix of
-sequences and prefixes in one launch, so a prefill pass can be captured in a graph. Where there are no such tensor
-cores, `KernelOps` goes without these kernels.
+A skinny product reads each weight once for up to 32 rows and adds the residual; it beats cuBLAS where the output is as
+narrow as the residual stream, and loses where it is wider. The prefill attention reads keys and values where they lie,
+block by block, for any mix of sequences and prefixes in one launch, so a prefill pass can be captured in a graph. Where
+there are no such tensor cores, `KernelOps` goes without these kernels.
 """
 
 import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels import LOG2_E, store_rotated
-
-
-@triton.jit
-def _normed_products(
-    x, norm, weight, first_rows, second_rows, num_rows, eps,
-    WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, STAGES: tl.constexpr,
-):  # fmt: skip
-    """rms_norm(x) @ weight[rows].T for BLOCK_M rows of x and two sets of BLOCK_N rows of the weight."""
-    columns = tl.arange(0, BLOCK_K)
-    rows = tl.arange(0, BLOCK_M)
-    source = x + rows[:, None] * WIDTH + columns[None, :]
-    first = weight + first_rows[:, None].to(tl.int64) * WIDTH + columns[None, :]
-    second = weight + second_rows[:, None].to(tl.int64) * WIDTH + columns[None, :]
-    first_sums = tl.zeros([BLOCK_M, BLOCK_N], dtype=tl.float32)
-    second_sums = tl.zeros([BLOCK_M, BLOCK_N], dtype=tl.float32)
-    squares = tl.zeros([BLOCK_M], dtype=tl.float32)
-    for start in tl.range(0, WIDTH, BLOCK_K, num_stages=STAGES):
-        in_row = (start + columns < WIDTH)[None, :]
-        first_tile = tl.load(first + start, mask=in_row, other=0.0)
-        second_tile = tl.load(second + start, mask=in_row, other=0.0)
-        value = tl.load(source + start, mask=in_row & (rows < num_rows)[:, None], other=0.0).to(tl.float32)
-        scale = tl.load(norm + start + columns, mask=start + columns < WIDTH, other=0.0).to(tl.float32)
-        squares += tl.sum(value * value, 1)
-        scaled = (value * scale[None, :]).to(x.dtype.element_ty)
-        first_sums = tl.dot(scaled, tl.trans(first_tile), first_sums)
-        second_sums = tl.dot(scaled, tl.trans(second_tile), second_sums)
-    inverse = tl.rsqrt(squares / WIDTH + eps)[:, None]
-    return first_sums * inverse, second_sums * inverse
-
-
-@triton.jit
-def skinny_qkv_kernel(
-    x, norm, weight, qkv, cache, cosines, sines, positions, kv_slots, cache_half, num_rows, eps,
-    WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr,
-    BLOCK_SIZE: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
-    STAGES: tl.constexpr, PDL: tl.constexpr,
-):  # fmt: skip
-    """Norm, project, rotate, store; one program for BLOCK_N pairs, which divide a head's half."""
-    HALF: tl.constexpr = HEAD_DIM // 2
-    pairs = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    heads, dims = pairs // HALF, pairs % HALF
-    low_rows = heads * HEAD_DIM + dims
-    if PDL:
-        gdc_wait()
-        gdc_launch_dependents()
-    low, high = _normed_products(
-        x, norm, weight, low_rows, low_rows + HALF, num_rows, eps, WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES
-    )  # fmt: skip
-    rows = tl.arange(0, BLOCK_M)[:, None]
-    inside = (rows < num_rows) & (pairs >= 0)[None, :]
-    position = tl.load(positions + rows, mask=rows < num_rows, other=0)
-    slot = tl.load(kv_slots + rows, mask=rows < num_rows, other=0)
-    store_rotated(
-        low, high, rows, position, slot, heads[None, :], dims[None, :], inside, qkv, cache, cosines, sines,
-        cache_half, HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE,
-    )  # fmt: skip
-
-
-@triton.jit
-def skinny_gated_kernel(
-    x, norm, weight, out, num_rows, eps,
-    WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-    BLOCK_K: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
-):  # fmt: skip
-    """out = silu(gate) * up of the normed rows; one program for BLOCK_N gates and their ups."""
-    rows = tl.arange(0, BLOCK_M)[:, None]
-    columns = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    if PDL:
-        gdc_wait()
-        gdc_launch_dependents()
-    gate, up = _normed_products(
-        x, norm, weight, columns, columns + OUT_WIDTH, num_rows, eps, WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES
-    )  # fmt: skip
-    value = (gate * tl.sigmoid(gate) * up).to(out.dtype.element_ty)
-    tl.store(out + rows * OUT_WIDTH + columns[None, :], value, mask=rows < num_rows)
+from bot.inference.kernels import LOG2_E
 
 
 @triton.jit

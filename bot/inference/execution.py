@@ -7,7 +7,6 @@ from torch import Tensor
 
 from bot.inference.model import LlamaModel
 from bot.inference.ops import Pass, Span, Workspace
-from bot.inference.sampler import sample
 from bot.inference.step_inputs import StepInputs
 
 
@@ -89,7 +88,7 @@ class Execution:
         self.model.project(self.decode_pass(num_rows), logits)
         self.model.ops.pick_greedy(logits, tokens, finite)
         if not is_greedy:
-            tokens.copy_(sample(logits, sampling, state.seen))
+            self.model.ops.sample(logits, sampling, state.seen, tokens)
         state.last_tokens.index_copy_(0, sampling.slots, tokens)
 
     def decode_pass(self, num_rows: int, spans: tuple[Span, ...] = ()) -> Pass:

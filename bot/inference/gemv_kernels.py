@@ -61,9 +61,10 @@ def gemv_qkv_kernel(
     low, high = _normed_products(
         x, norm, weight, low_rows, low_rows + HALF, inside, eps, WIDTH, BLOCK_N, BLOCK_K, PDL
     )  # fmt: skip
+    angle = tl.load(positions) * HALF + dims
     store_rotated(
-        low, high, tl.program_id(1), tl.load(positions), tl.load(kv_slots), heads, dims, inside, qkv, cache, cosines,
-        sines, cache_half, HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE,
+        low, high, tl.program_id(1), tl.load(kv_slots), heads, dims, inside, qkv, cache, tl.load(cosines + angle),
+        tl.load(sines + angle), cache_half, HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE,
     )  # fmt: skip
 
 

@@ -18,10 +18,11 @@ from bot.inference.model import LlamaModel
 from bot.inference.ops import Span, Workspace
 from bot.inference.step_inputs import StepInputs
 
-_PREFILL_BUCKETS = (32, 64, 128, 256, 384, 512)
-_SPARE_TILES = 8
-"""Sequences that a captured prefill may pack beyond one, each of which may end in a partial tile."""
 _PREFILL_PADDING = 128
+_MOST_CAPTURED_TOKENS = 2048
+_PREFILL_BUCKETS = (32, 64, *range(_PREFILL_PADDING, _MOST_CAPTURED_TOKENS + 1, _PREFILL_PADDING))
+_SPARE_TILES = 16
+"""Sequences that a captured prefill may pack beyond one, each of which may end in a partial tile."""
 
 
 class GraphExecution(Execution):
@@ -37,7 +38,9 @@ class GraphExecution(Execution):
     ) -> None:
         super().__init__(model, workspace, inputs, state)
         num_sequences = len(state.tokens)
-        self._buckets = [1 << n for n in range(num_sequences.bit_length()) if 1 << n < num_sequences] + [num_sequences]
+        self._buckets: list[int] = [1 << n for n in range(num_sequences.bit_length()) if 1 << n < num_sequences] + [
+            num_sequences
+        ]
         self._prefill_buckets = [size for size in _PREFILL_BUCKETS if size <= workspace.num_rows]
         self._stream = stream
         self._pool: Any = None
@@ -52,7 +55,7 @@ class GraphExecution(Execution):
     def prefill_bucket(self, num_tokens: int) -> int:
         """The next captured size, or the next multiple of 128: libraries see few shapes, and those early."""
         if self._prefill_buckets and num_tokens <= self._prefill_buckets[-1]:
-            return self._prefill_buckets[bisect.bisect_left(self._prefill_buckets, num_tokens)]
+            return int(self._prefill_buckets[bisect.bisect_left(self._prefill_buckets, num_tokens)])
         return min(-(-num_tokens // _PREFILL_PADDING) * _PREFILL_PADDING, self.workspace.num_rows)
 
     def num_tiles(self, num_tokens: int, num_needed: int) -> int:
@@ -89,8 +92,9 @@ class GraphExecution(Execution):
             graph.replay()
 
     def warm_up(self) -> None:
-        """Meet every padded prefill size once, on one layer: libraries load what a shape needs when they see it."""
-        sizes = range(_PREFILL_PADDING, self.workspace.num_rows + 1, _PREFILL_PADDING)
+        """Meet the prefill sizes that are not captured, on one layer: libraries load what a shape needs on sight."""
+        first = _MOST_CAPTURED_TOKENS + _PREFILL_PADDING if self.model.ops.can_capture_prefill else _PREFILL_PADDING
+        sizes = range(first, self.workspace.num_rows + 1, _PREFILL_PADDING)
         with torch.cuda.stream(self._stream):
             for size in sizes:
                 self.model.run_layers(self.prefill_pass(size, 1), num_layers=1)

@@ -1,7 +1,7 @@
 """The operations as Triton kernels and cuBLAS products, chosen by the number of rows.
 
-One row: matrix-vector kernels. A few rows, on tensor cores: skinny products. More: cuBLAS, which reads weights at full
-speed from there on, with small kernels between.
+One row: matrix-vector kernels, fused with what stands around them. More: cuBLAS with small kernels between, but for the
+narrow products of a few rows, where a skinny product on tensor cores reads weights faster.
 """
 
 import torch
@@ -10,13 +10,14 @@ from torch import Tensor
 
 from bot.inference import dot_kernels as dot
 from bot.inference import gemv_kernels as gemv
-from bot.inference import kernels
-from bot.inference.kernel_shapes import KernelShapes, Tile
+from bot.inference import kernels, sampling_kernel
+from bot.inference.kernel_shapes import KernelShapes, Tile, first_fitting
 from bot.inference.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.loading import LlamaShape
 from bot.inference.ops import Pass
 from bot.inference.reference_ops import ReferenceOps
 from bot.inference.rope import rope_tables
+from bot.inference.sampler import SamplingRows
 from bot.inference.weights import LayerWeights
 
 
@@ -59,27 +60,21 @@ class KernelOps:
 
     def _most_splits(self, max_num_sequences: int) -> int:
         """Shares per row that the scratch for all rows has to hold."""
-        rows = [1 << n for n in range(max_num_sequences.bit_length())]
-        return max(-(-self.shapes.splits(n) * n // max_num_sequences) for n in [*rows, max_num_sequences])
+        return max(-(-self.shapes.split(n).shares * n // max_num_sequences) for n in range(1, max_num_sequences + 1))
 
     def tile_rows(self, num_tokens: int) -> int:
         """Rows of a prefill attention program."""
-        return self.shapes.prefill(num_tokens).rows
+        return self.shapes.prefill_tile(num_tokens).rows
 
     def prepare(self, rows: Pass) -> None:
         """Nothing, but where prefill attention is torch's."""
         if self._reference is not None and not rows.is_decode:
             self._reference.prepare(rows)
 
-    def _uses_skinny(self, x: Tensor) -> bool:
-        return self._has_dot and x.dtype == torch.float16 and x.shape[0] <= self.shapes.most_skinny_rows
-
     def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
         """Norm, project, rotate, store: one kernel, or three around cuBLAS."""
         if rows.is_decode and rows.num_rows == 1:
             self._gemv_qkv(rows, layer, cache)
-        elif self._uses_skinny(rows.x) and (self._shape.head_dim // 2) % self.shapes.skinny_qkv.rows == 0:
-            self._skinny_qkv(rows, layer, cache)
         else:
             self._norm(rows.x, layer.input_norm, rows.normed)
             torch.mm(rows.normed, layer.qkv.t(), out=rows.qkv)
@@ -95,18 +90,8 @@ class KernelOps:
             num_warps=tile.num_warps, **self._launch,
         )  # fmt: skip
 
-    def _skinny_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
-        shape, tile = self._shape, self.shapes.skinny_qkv
-        dot.skinny_qkv_kernel[(shape.qkv_size // 2 // tile.rows,)](
-            rows.x, layer.input_norm, layer.qkv, rows.qkv, cache, self._cosines, self._sines, rows.positions,
-            rows.kv_slots, self._cache_half, rows.num_rows, self._eps,
-            WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
-            BLOCK_SIZE=BLOCK_SIZE, BLOCK_M=_row_block(rows.num_rows), BLOCK_N=tile.rows, BLOCK_K=tile.columns,
-            STAGES=tile.num_stages, num_warps=tile.num_warps, **self._launch,
-        )  # fmt: skip
-
     def _rotate_and_store(self, rows: Pass, cache: Tensor) -> None:
-        shape, block_heads = self._shape, 16
+        shape, block_heads = self._shape, 32
         grid = (rows.num_rows, triton.cdiv(shape.num_heads + 2 * shape.num_kv_heads, block_heads))
         kernels.rotate_and_store_kernel[grid](
             rows.qkv, cache, self._cosines, self._sines, rows.positions, rows.kv_slots, self._cache_half,
@@ -125,19 +110,19 @@ class KernelOps:
             self._attend_prefill(rows, cache)
 
     def _attend_decode(self, rows: Pass, cache: Tensor) -> None:
-        shape, splits = self._shape, self.shapes.splits(rows.num_rows)
-        kernels.decode_attention_kernel[(rows.num_rows, shape.num_heads, splits)](
+        shape, split = self._shape, self.shapes.split(rows.num_rows)
+        kernels.decode_attention_kernel[(rows.num_rows, shape.num_heads, split.shares)](
             rows.qkv, cache, rows.block_tables, rows.positions, rows.attended, self._partial_sums,
             self._partial_scales, self._arrivals, self._cache_half, rows.block_tables.stride(0), shape.head_dim**-0.5,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
-            BLOCK_SIZE=BLOCK_SIZE, SPLITS=splits, STAGES=self.shapes.decode_stages,
-            num_warps=self.shapes.decode_warps, **self._launch,
+            BLOCK_SIZE=BLOCK_SIZE, SPLITS=split.shares, STAGES=split.num_stages, num_warps=split.num_warps,
+            **self._launch,
         )  # fmt: skip
 
     def _attend_prefill(self, rows: Pass, cache: Tensor) -> None:
         shape, tiles = self._shape, rows.tiles
         assert tiles is not None  # noqa: S101  (every prefill pass has them)
-        tile = self.shapes.prefill(rows.num_rows)
+        tile = self.shapes.prefill_tile(rows.num_rows)
         dot.prefill_attention_kernel[(tiles.shape[0], shape.num_heads)](
             rows.qkv, cache, rows.block_tables, tiles, rows.attended, self._cache_half, rows.block_tables.stride(0),
             shape.head_dim**-0.5,
@@ -157,13 +142,14 @@ class KernelOps:
                 BLOCK_K=_columns(tile, width), num_warps=tile.num_warps, **self._launch,
             )  # fmt: skip
             return
-        tile = self.shapes.skinny_down if is_down else self.shapes.skinny_output
-        if not self._uses_skinny(x) or out_width % tile.rows != 0:
+        skinny = first_fitting(self.shapes.skinny_down if is_down else self.shapes.skinny_output, x.shape[0])
+        if skinny is None or not self._has_dot or x.dtype != torch.float16 or out_width % skinny.rows != 0:
             x.addmm_(values, weight.t())
             return
-        dot.skinny_add_kernel[(out_width // tile.rows,)](
+        dot.skinny_add_kernel[(out_width // skinny.rows,)](
             x, values, weight, x.shape[0], WIDTH=width, OUT_WIDTH=out_width, BLOCK_M=_row_block(x.shape[0]),
-            BLOCK_N=tile.rows, BLOCK_K=tile.columns, STAGES=tile.num_stages, num_warps=tile.num_warps, **self._launch,
+            BLOCK_N=skinny.rows, BLOCK_K=skinny.columns, STAGES=skinny.num_stages, num_warps=skinny.num_warps,
+            **self._launch,
         )  # fmt: skip
 
     def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
@@ -174,14 +160,6 @@ class KernelOps:
             gemv.gemv_gated_kernel[(triton.cdiv(out_width, tile.rows),)](
                 rows.x, layer.mlp_norm, layer.gate_up, rows.activated, self._eps, WIDTH=width, OUT_WIDTH=out_width,
                 BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width), num_warps=tile.num_warps, **self._launch,
-            )  # fmt: skip
-            return
-        tile = self.shapes.skinny_gated
-        if self._uses_skinny(rows.x) and out_width % tile.rows == 0:
-            dot.skinny_gated_kernel[(out_width // tile.rows,)](
-                rows.x, layer.mlp_norm, layer.gate_up, rows.activated, rows.num_rows, self._eps, WIDTH=width,
-                OUT_WIDTH=out_width, BLOCK_M=_row_block(rows.num_rows), BLOCK_N=tile.rows, BLOCK_K=tile.columns,
-                STAGES=tile.num_stages, num_warps=tile.num_warps, **self._launch,
             )  # fmt: skip
             return
         self._norm(rows.x, layer.mlp_norm, rows.normed)
@@ -210,6 +188,14 @@ class KernelOps:
         kernels.greedy_kernel[(logits.shape[0],)](
             logits, tokens, finite, WIDTH=width, BLOCK=min(32768, triton.next_power_of_2(width)), num_warps=16,
             **self._launch,
+        )  # fmt: skip
+
+    def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
+        """One program for each row, without a sort."""
+        width = logits.shape[1]
+        sampling_kernel.sample_kernel[(logits.shape[0],)](
+            logits, rows.slots, rows.positions, rows.seeds, rows.temperatures, rows.top_ps, rows.top_ks, rows.penalties,
+            seen, tokens, WIDTH=width, BLOCK=triton.next_power_of_2(width), num_warps=16, **self._launch,
         )  # fmt: skip
 
     def _norm(self, x: Tensor, weight: Tensor, out: Tensor) -> None:

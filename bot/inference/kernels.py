@@ -31,7 +31,7 @@ def rms_norm_kernel(x, weight, out, eps, WIDTH: tl.constexpr, BLOCK: tl.constexp
 
 @triton.jit
 def store_rotated(
-    low, high, rows, position, slot, heads, dims, inside, qkv, cache, cosines, sines, cache_half,
+    low, high, rows, slot, heads, dims, inside, qkv, cache, cosine, sine, cache_half,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr,
 ):  # fmt: skip
     """Rotate queries and keys; queries go back to `qkv`, keys and values to the cache.
@@ -39,9 +39,6 @@ def store_rotated(
     `low` and `high` are the halves d and d + HEAD_DIM / 2 of the heads; the rest broadcasts to their shape.
     """
     HALF: tl.constexpr = HEAD_DIM // 2
-    angle = position * HALF + dims + heads * 0
-    cosine = tl.load(cosines + angle, mask=inside, other=0.0)
-    sine = tl.load(sines + angle, mask=inside, other=0.0)
     turns = heads < HEADS + KV_HEADS
     turned_low = tl.where(turns, low * cosine - high * sine, low)
     turned_high = tl.where(turns, high * cosine + low * sine, high)
@@ -76,9 +73,11 @@ def rotate_and_store_kernel(
         gdc_launch_dependents()
     low = tl.load(source, mask=inside, other=0.0).to(tl.float32)
     high = tl.load(source + HEAD_DIM // 2, mask=inside, other=0.0).to(tl.float32)
-    position, slot = tl.load(positions + row), tl.load(kv_slots + row)
+    angle = tl.load(positions + row) * (HEAD_DIM // 2) + dims
+    cosine = tl.load(cosines + angle, mask=dims < HEAD_DIM // 2, other=0.0)  # [1, HALF_BLOCK]: once for all heads
+    sine = tl.load(sines + angle, mask=dims < HEAD_DIM // 2, other=0.0)
     store_rotated(
-        low, high, row, position, slot, heads, dims, inside, qkv, cache, cosines, sines, cache_half,
+        low, high, row, tl.load(kv_slots + row), heads, dims, inside, qkv, cache, cosine, sine, cache_half,
         HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE,
     )  # fmt: skip
 

@@ -17,6 +17,9 @@ SHORTEST_CONVERSATION_TOKENS = 640
 """Prompt and answer of the shortest conversation worth starting for: 512 tokens and something to say."""
 
 _GIB = 1024**3
+_DEFAULT_FRACTION = 0.9
+_SMALL_CARD_BYTES = 20 * _GIB
+"""Up to here a tenth of the card is more than can be spared, and nothing else is expected on it."""
 _CONTEXT_MARGIN_BYTES = 192 * 1024**2
 """Left to the driver beside the allocator's share: kernels, graphs, the fragmented rest of the card."""
 
@@ -51,13 +54,16 @@ def block_bytes(shape: LlamaShape, dtype: torch.dtype) -> int:
 
 def cap_bytes(device: torch.device, gpu_memory_gib: float | None, gpu_memory_fraction: float | None) -> int:
     """The most that the allocator may reserve on `device` under the operator's caps."""
-    total = torch.cuda.mem_get_info(device)[1]
-    caps = [total]
-    if gpu_memory_gib is not None:
-        caps.append(int(gpu_memory_gib * _GIB))
-    if gpu_memory_fraction is not None:
-        caps.append(int(gpu_memory_fraction * total))
-    return min(caps)
+    return capped_bytes(torch.cuda.mem_get_info(device)[1], gpu_memory_gib, gpu_memory_fraction)
+
+
+def capped_bytes(total: int, gpu_memory_gib: float | None, gpu_memory_fraction: float | None) -> int:
+    """What the caps leave of `total`; without any, nine tenths of a large card and all of a small one."""
+    if gpu_memory_gib is None and gpu_memory_fraction is None:
+        gpu_memory_fraction = 1.0 if total <= _SMALL_CARD_BYTES else _DEFAULT_FRACTION
+    by_size = total if gpu_memory_gib is None else int(gpu_memory_gib * _GIB)
+    by_share = total if gpu_memory_fraction is None else int(gpu_memory_fraction * total)
+    return min(total, by_size, by_share)
 
 
 def free_bytes(device: torch.device, cap: int) -> int:

@@ -1,4 +1,4 @@
-"""What a forward pass asks of its arithmetic: five operations, and the tensors they work on.
+"""What a forward pass asks of its arithmetic: seven operations, and the tensors they work on.
 
 The model is one code path; the operations are injected. `ReferenceOps` is plain torch (CPU, tests, the yardstick),
 `KernelOps` is Triton and cuBLAS. Everything a pass writes lies in a workspace that is allocated once.
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from bot.inference.loading import LlamaShape
+from bot.inference.sampler import SamplingRows
 from bot.inference.weights import LayerWeights
 
 
@@ -75,6 +76,11 @@ class Workspace:
         """The leading rows of every buffer."""
         return {name: buffer[:num_rows] for name, buffer in self._buffers.items()}
 
+    def clear(self) -> None:
+        """Make it numbers again, which padding rows then are for ever."""
+        for buffer in self._buffers.values():
+            buffer.zero_()
+
 
 def workspace_widths(shape: LlamaShape) -> tuple[int, ...]:
     """Columns of each workspace buffer, in the order of `Workspace.NAMES`."""
@@ -125,4 +131,8 @@ class Ops(Protocol):
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         """The first largest logit of each row, and whether all of the row's logits are finite."""
+        ...
+
+    def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
+        """Draw a token for each row under its own parameters, and mark it in `seen`, as `sampler.sample` does."""
         ...

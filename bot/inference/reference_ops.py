@@ -14,6 +14,7 @@ from bot.inference.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.loading import LlamaShape
 from bot.inference.ops import Pass, Span
 from bot.inference.rope import rope_tables
+from bot.inference.sampler import SamplingRows, sample
 from bot.inference.weights import LayerWeights
 
 
@@ -179,6 +180,10 @@ class ReferenceOps:
         """Two reductions over the vocabulary."""
         torch.argmax(logits, dim=1, out=tokens)
         torch.all(torch.isfinite(logits), dim=1, out=finite)
+
+    def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
+        """By sorting."""
+        tokens.copy_(sample(logits, rows, seen))
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
         if x.dtype == torch.float32:

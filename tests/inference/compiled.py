@@ -11,7 +11,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from bot.inference import dot_kernels, gemv_kernels, kernels
+from bot.inference import dot_kernels, gemv_kernels, kernels, sampling_kernel
 
 HIDDEN, INTERMEDIATE, VOCAB = 4096, 11008, 32000
 HEADS = {"HEADS": 32, "KV_HEADS": 32, "HEAD_DIM": 128, "BLOCK_SIZE": 32}
@@ -27,19 +27,18 @@ MOST_SHARED_ON_A_T4 = 48 * 1024
 def jobs(has_dot: bool) -> Iterator[tuple[Any, dict[str, Any], int]]:
     """Kernel, constants, warps."""
     yield kernels.rms_norm_kernel, {"WIDTH": HIDDEN, "BLOCK": 4096}, 4
-    yield kernels.rotate_and_store_kernel, HEADS | {"HALF_BLOCK": 64, "BLOCK_HEADS": 16}, 4
+    yield kernels.rotate_and_store_kernel, HEADS | {"HALF_BLOCK": 64, "BLOCK_HEADS": 32}, 4
     yield kernels.silu_mul_kernel, {"WIDTH": INTERMEDIATE, "BLOCK": 1024}, 4
-    yield kernels.decode_attention_kernel, HEADS | {"DIM_BLOCK": 128, "SPLITS": 8, "STAGES": 1}, 2
+    yield kernels.decode_attention_kernel, HEADS | {"DIM_BLOCK": 128, "SPLITS": 8, "STAGES": 2}, 2
     yield kernels.decode_attention_kernel, GROUPED | {"DIM_BLOCK": 128, "SPLITS": 1, "STAGES": 1}, 2
     yield kernels.greedy_kernel, {"WIDTH": VOCAB, "BLOCK": 32768}, 16
-    yield gemv_kernels.gemv_qkv_kernel, HEADS | {"WIDTH": HIDDEN, "BLOCK_N": 4, "BLOCK_K": 1024}, 4
-    yield gemv_kernels.gemv_gated_kernel, NORMED | {"OUT_WIDTH": INTERMEDIATE, "BLOCK_N": 4, "BLOCK_K": 1024}, 4
-    yield gemv_kernels.gemv_add_kernel, {"WIDTH": INTERMEDIATE, "OUT_WIDTH": HIDDEN, "BLOCK_N": 8, "BLOCK_K": 512}, 8
+    yield gemv_kernels.gemv_qkv_kernel, HEADS | {"WIDTH": HIDDEN, "BLOCK_N": 1, "BLOCK_K": 4096}, 4
+    yield gemv_kernels.gemv_gated_kernel, NORMED | {"OUT_WIDTH": INTERMEDIATE, "BLOCK_N": 1, "BLOCK_K": 4096}, 4
+    yield gemv_kernels.gemv_add_kernel, {"WIDTH": INTERMEDIATE, "OUT_WIDTH": HIDDEN, "BLOCK_N": 2, "BLOCK_K": 2048}, 4
     yield gemv_kernels.gemv_head_kernel, NORMED | {"OUT_WIDTH": VOCAB, "BLOCK_N": 2, "BLOCK_K": 2048}, 8
+    yield sampling_kernel.sample_kernel, {"WIDTH": VOCAB, "BLOCK": 32768}, 16
     if has_dot:
-        tile = {"BLOCK_M": 16, "BLOCK_N": 16, "BLOCK_K": 128, "STAGES": 4}
-        yield dot_kernels.skinny_qkv_kernel, HEADS | NORMED | tile, 4
-        yield dot_kernels.skinny_gated_kernel, NORMED | {"OUT_WIDTH": INTERMEDIATE} | tile, 4
+        tile = {"BLOCK_M": 16, "BLOCK_N": 32, "BLOCK_K": 128, "STAGES": 6}
         yield dot_kernels.skinny_add_kernel, {"WIDTH": INTERMEDIATE, "OUT_WIDTH": HIDDEN} | tile, 4
         tile = {"DIM_BLOCK": 128, "BLOCK_M": 64, "BLOCK_N": 64, "STAGES": 2, "PRECISION": "tf32"}
         yield dot_kernels.prefill_attention_kernel, GROUPED | tile, 4
@@ -68,7 +67,9 @@ def _type(name: str) -> str:
         return "*i32"
     if name in HALVES:
         return "*fp16"
-    return {"tokens": "*i64", "finite": "*i1"}.get(name) or SCALARS[name]
+    others = {"finite": "*i1", "seen": "*i1"} | dict.fromkeys(("tokens", "slots", "seeds", "top_ks"), "*i64")
+    others |= dict.fromkeys(("temperatures", "top_ps", "penalties"), "*fp32")
+    return others.get(name) or SCALARS[name]
 
 
 def main() -> int:

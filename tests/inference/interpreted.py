@@ -11,7 +11,7 @@ from itertools import product
 import torch
 
 from bot.inference.kernel_ops import KernelOps
-from bot.inference.kernel_shapes import KernelShapes, Tile
+from bot.inference.kernel_shapes import KernelShapes, Split, Tile
 from bot.inference.kv_cache import build_kv_cache
 from bot.inference.loading import LlamaShape
 from bot.inference.ops import Workspace
@@ -31,14 +31,11 @@ SMALL = KernelShapes(
     gemv_gated=Tile(4, 64, 1),
     gemv_down=Tile(8, 32, 1),
     gemv_head=Tile(16, 64, 1),
-    skinny_qkv=Tile(8, 32, 1, 2),
-    skinny_output=Tile(16, 32, 1, 2),
-    skinny_gated=Tile(16, 32, 1, 2),
-    skinny_down=Tile(16, 32, 1, 2),
-    decode_splits={1: 4, 2: 2, 64: 1},
-    prefill_few=Tile(16, 16, 1, 1),
-    prefill_many=Tile(32, 32, 1, 1),
-    most_few_tokens=48,
+    skinny_output={4: Tile(16, 32, 1, 2)},
+    skinny_down={4: Tile(16, 32, 1, 2)},
+    decode={1: Split(4, 1, 1), 2: Split(2, 1, 2), 64: Split(2, 1, 1)},
+    prefill={48: Tile(16, 16, 1, 1)},
+    prefill_most=Tile(32, 32, 1, 1),
 )
 
 
@@ -58,19 +55,17 @@ def differences(shape: LlamaShape, dtype: torch.dtype, *, has_dot: bool) -> list
     """The worst error of each kind of pass, where it is more than rounding."""
     cache = build_kv_cache(shape, NUM_TEST_BLOCKS, CPU, dtype)
     test = LayerTest(shape, random_weights(shape, dtype), cache, Workspace(shape, 64, CPU, dtype))
-    ops = KernelOps(shape, cache, 128, 8, has_dot=has_dot, has_pdl=False, shapes=SMALL)
+    ops = KernelOps(shape, cache, 128, 20, has_dot=has_dot, has_pdl=False, shapes=SMALL)
     reference = ReferenceOps(shape, cache, 128)
     limit = 5e-3 if dtype == torch.float16 else 1e-5
-    found = []
-    for spans, is_decode in [
-        (test.decode_spans(1), True),
-        (test.decode_spans(3), True),
-        (test.prefill_spans(), False),
-    ]:
-        name, error = test.worst_error(ops, reference, spans, is_decode=is_decode)
-        if not error <= limit:
-            found.append(f"{name} of {len(spans)} {'rows' if is_decode else 'chunks'}: {error:.2e}")
-    return found
+    cases = [(test.decode_spans(number), True) for number in (1, 3, 17)]
+    cases.append((test.prefill_passes()[0], False))
+    return [
+        f"{'decode' if is_decode else 'prefill'} of {len(spans)}: {difference}"
+        for spans, is_decode in cases
+        for difference in test.compare(ops, reference, spans, is_decode=is_decode)
+        if not difference.error <= limit
+    ]
 
 
 def main() -> int:
