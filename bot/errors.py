@@ -10,6 +10,7 @@ TrinityError
 │   │   └── PersonaTooLong    the persona's prompt leaves too little room
 │   ├── NotAllowed            the person may not do this here
 │   ├── EngineOverloaded      the queue is full
+│   ├── WaitedTooLong         the question's turn didn't come in time
 │   └── RequestFailed         this one request failed (out of memory, NaN); the engine lives on
 ├── ConfigError               one line on stderr that names the setting; exit status 78
 ├── PromptError               a conversation that has no Llama-2 prompt: a mistake in the calling code
@@ -104,6 +105,13 @@ class EngineOverloaded(UserError):
 
     def __init__(self, message: str = "More questions are waiting than I can answer. Please ask again later.") -> None:
         super().__init__(message)
+
+
+class WaitedTooLong(UserError):
+    """A question's turn didn't come while its answer would still have been of use."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many questions were before yours, so I have dropped it. Please ask again later.")
 
 
 class RequestFailed(UserError):

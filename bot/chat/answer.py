@@ -22,6 +22,7 @@ from bot.store.turns import Answer
 log = logging.getLogger(__name__)
 
 TRIM_NOTICE = "This conversation is longer than I can read at once, so from here on I forget its oldest part."
+OUT_OF_TIME = "I stopped here, because this answer took too long."
 NOTHING_SAID = "I found nothing to say to that. Please ask in other words."
 
 
@@ -48,6 +49,7 @@ class AnswerText:
         self.text = ""
         self.reason = FinishReason.STOP
         self.counters = Counters()
+        self.is_out_of_time = False
         self._output = output
         self._held_back = ""
 
@@ -61,6 +63,11 @@ class AnswerText:
         self.reason = delta.finish_reason or self.reason
         self.counters = delta.counters or self.counters
         return self._show(self._output.feed(delta.text))
+
+    def run_out_of_time(self) -> None:
+        """Nothing more is taken, because this has taken too long."""
+        self.is_out_of_time = True
+        self.reason = FinishReason.LENGTH
 
     def finish(self) -> str:
         """The last piece."""
@@ -86,6 +93,7 @@ class AnswerWriter:
         budget: TokenBudget,
         sampling: SamplingChoice,
         own_name: str,
+        writing_seconds: float,
     ) -> None:
         self._history = history
         self._personas = personas
@@ -94,6 +102,7 @@ class AnswerWriter:
         self._budget = budget
         self._sampling = sampling
         self._own_name = own_name
+        self._writing_seconds = writing_seconds
 
     async def write(self, question: Question, seed: int, stop: Stop) -> AsyncGenerator[ReplyEvent, None]:
         """Stream the answer and store it as a whole; the last event is `Finished`.
@@ -114,6 +123,8 @@ class AnswerWriter:
         async with aclosing(self._texts(request, answer, stop)) as texts:
             async for text in texts:
                 yield TextDelta(text)
+        if answer.is_out_of_time:
+            yield Notice(OUT_OF_TIME)
         is_stored = not stop.is_thrown and await self._store(question, conversation, persona, window, request, answer)
         if not is_stored:
             await self._engine.forget(request.cache_owner)
@@ -122,10 +133,16 @@ class AnswerWriter:
         yield Finished(reason)
 
     async def _texts(self, request: Request, answer: AnswerText, stop: Stop) -> AsyncGenerator[str, None]:
+        began_at = None
         async with aclosing(self._engine.generate(request)) as deltas:
             while not answer.is_cut and (delta := await stop.next(deltas)) is not None:
                 if text := answer.feed(delta):
                     yield text
+                now = time.monotonic()
+                began_at = began_at or now
+                if delta.finish_reason is None and now - began_at > self._writing_seconds:
+                    answer.run_out_of_time()
+                    break
         if not stop.is_thrown and (text := answer.finish()):
             yield text
 

@@ -9,20 +9,22 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.conversation import ConversationKey, Question
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
+from bot.chat.patience import Patience
 from bot.chat.persona import Persona
 from bot.chat.persona_desk import PersonaDesk
 from bot.chat.prompt import TurnEncoder
+from bot.chat.refusals import Refusals
 from bot.chat.sanitize import DEFAULT_OWN_NAME, repair
 from bot.chat.stopping import Stop
 from bot.chat.turns import Ticket, Turns
 from bot.chat.window import TokenBudget
-from bot.errors import EngineFailed, EngineOverloaded, RequestFailed
+from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, WaitedTooLong
 from bot.inference.engine import Engine, FinishReason
 from bot.store.history import History
 from bot.store.inbox import Inbox
@@ -53,6 +55,7 @@ class Chat:
         budget: what a prompt may cost.
         sampling: how answers are drawn.
         own_name: nobody else speaks under this name in a prompt.
+        patience: how long things may take.
         clock: the present moment, with time zone.
     """
 
@@ -68,6 +71,7 @@ class Chat:
         sampling: SamplingChoice | None = None,
         turns: Turns | None = None,
         own_name: str = DEFAULT_OWN_NAME,
+        patience: Patience | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._personas = PersonaDesk(personas, engine, encoder, budget)
@@ -76,7 +80,12 @@ class Chat:
         self._inbox = inbox
         self._engine = engine
         self._sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
-        self._writer = AnswerWriter(history, self._personas, engine, encoder, budget, self._sampling, own_name)
+        self._patience = patience or Patience()
+        self._writer = AnswerWriter(
+            history, self._personas, engine, encoder, budget, self._sampling, own_name, self._patience.writing_seconds
+        )
+        self._refusals = Refusals(inbox)
+        self._suspects = asyncio.Lock()
         self._clock = clock
         self._tickets: dict[QuestionId, Ticket] = {}
         self._stops: dict[QuestionId, Stop] = {}
@@ -91,23 +100,20 @@ class Chat:
             EngineOverloaded: too many questions wait; this one was committed as refused.
             StoreError: nothing was committed.
         """
-        refusal = None
         try:
             # Before anything is awaited: the line has the order in which the questions came.
             ticket = self.turns.join(_line(question), question.author_id)
-        except EngineOverloaded as error:
-            refusal, ticket = error, None
+        except EngineOverloaded:
+            if await self._refusals.commit(question):
+                raise
+            return False
         is_accepted = False
         try:
-            is_new = await self._inbox.receive(question)
-            if is_new and refusal:
-                await self._inbox.set_state(question, InboxState.REFUSED)
-                raise refusal
-            is_accepted = is_new
+            is_accepted = await self._inbox.receive(question)
         finally:
-            if ticket and not is_accepted:
+            if not is_accepted:
                 self.turns.leave(ticket)
-        if ticket and is_accepted:
+        if is_accepted:
             self._tickets[_id(question)] = ticket
         return is_accepted
 
@@ -124,7 +130,7 @@ class Chat:
         ticket = self._ticket(question)
         stop = self._stops.setdefault(_id(question), Stop())
         try:
-            await ticket.ready.wait()
+            await self._turn(question, ticket)
             async with aclosing(self._events(question, stop)) as events:
                 async for event in events:
                     yield event
@@ -256,8 +262,27 @@ class Chat:
         """Go back to the default persona."""
         return await self._personas.clear(key, by)
 
+    async def _turn(self, question: Question, ticket: Ticket) -> None:
+        """Wait for the question's turn; what an earlier process accepted may take its time."""
+        is_limited = _id(question) not in self._left_over
+        try:
+            async with asyncio.timeout(self._patience.waiting_seconds if is_limited else None):
+                await ticket.ready.wait()
+        except TimeoutError:
+            raise WaitedTooLong from None
+
     async def _events(self, question: Question, stop: Stop) -> AsyncGenerator[ReplyEvent, None]:
         left = self._left_over.get(_id(question))
+        # One that was being answered when a process died may have been the reason: the next try is made alone among
+        # its like, so that at the next death it is known which one it was.
+        turn_of_suspects = self._suspects if left and left.attempts else nullcontext()
+        async with turn_of_suspects, aclosing(self._answer(question, left, stop)) as events:
+            async for event in events:
+                yield event
+
+    async def _answer(
+        self, question: Question, left: OpenQuestion | None, stop: Stop
+    ) -> AsyncGenerator[ReplyEvent, None]:
         if left and left.answer is not None and not left.is_stale:
             yield TextDelta(left.answer)
             yield Finished(FinishReason.STOP)

@@ -7,7 +7,7 @@ An attempt is counted before it is made, and every message that shows a part of 
 next one is sent. So a restart knows what to answer, with which seed, and what is already there to be edited.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
@@ -32,6 +32,7 @@ from bot.store.questions import (
     read_question,
     row_id,
 )
+from bot.store.refusal import refuse
 from bot.store.tables import conversations, hints, inbox, parts
 
 
@@ -58,6 +59,11 @@ class Inbox:
             return bool(result.rowcount)
 
         return await self._database.write(work)
+
+    async def refuse(self, questions: Sequence[Question]) -> set[tuple[str, int]]:
+        """Commit questions as refused, in one transaction; returns platform and message id of those that were new."""
+        now = self._database.clock()
+        return await self._database.write(lambda connection: refuse(connection, questions, now))
 
     async def begin_attempt(self, question: Question, *, seed: int) -> Attempt | None:
         """Count a try before it is made; None if the question is done with by now.

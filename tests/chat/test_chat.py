@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.answer import NOTHING_SAID, TRIM_NOTICE
+from bot.chat.answer import NOTHING_SAID, OUT_OF_TIME, TRIM_NOTICE
 from bot.chat.chat import Chat, Finished, InboxState, Notice, ReplyEvent, SamplingChoice, TextDelta
 from bot.chat.conversation import ConversationKey, Question
+from bot.chat.patience import Patience
 from bot.chat.prompt import TurnEncoder
 from bot.chat.turns import Turns
 from bot.chat.window import TokenBudget
@@ -22,6 +23,7 @@ from bot.errors import (
     PromptTooLong,
     RequestFailed,
     UnknownPersona,
+    WaitedTooLong,
 )
 from bot.inference.engine import FinishReason
 from bot.store.database import open_database
@@ -79,14 +81,17 @@ def open_house(
     tmp_path: Path, small_encoder: TurnEncoder
 ) -> Callable[..., contextlib.AbstractAsyncContextManager[House]]:
     @asynccontextmanager
-    async def opened(*, num_prompt_tokens: int = 3072, turns: Turns | None = None) -> AsyncIterator[House]:
+    async def opened(
+        *, num_prompt_tokens: int = 3072, turns: Turns | None = None, patience: Patience | None = None
+    ) -> AsyncIterator[House]:
         async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
             history, inbox, engine = History(database), Inbox(database), EchoEngine()
             budget = TokenBudget(num_prompt_tokens + 100, 100_000, 100)
             sampling = SamplingChoice(max_new_tokens=100, seed=7)
             chat = Chat(
-                history, inbox, Personas(database), engine, small_encoder, budget, sampling=sampling, turns=turns
-            )
+                history, inbox, Personas(database), engine, small_encoder, budget,
+                sampling=sampling, turns=turns, patience=patience,
+            )  # fmt: skip
             yield House(chat, engine, inbox, history, small_encoder)
 
     return opened
@@ -371,6 +376,92 @@ async def test_too_many_waiting_questions_are_refused_and_committed_as_such(open
         assert not await house.chat.receive(refused)
 
 
+async def test_refused_questions_are_all_committed_and_each_refused_once(open_house) -> None:
+    async with open_house(turns=Turns(max_waiting=1)) as house:
+        running, waiting, *refused = [house.asks(f"Hello {number}?") for number in range(1202)]
+        assert await house.chat.receive(running)
+        assert await house.chat.receive(waiting)
+
+        told = await asyncio.gather(
+            *(house.chat.receive(each) for each in (*refused, refused[0])), return_exceptions=True
+        )
+
+        assert [type(answer) for answer in told[:-1]] == [EngineOverloaded] * 1200
+        assert told[-1] is False
+        assert await house.inbox.last_message_id("discord", GENERAL.channel_id) == refused[-1].message_id
+        counts = await house.inbox.count_by_state()
+        assert (counts[InboxState.REFUSED], counts[InboxState.RECEIVED]) == (1200, 2)
+
+
+async def test_a_refusal_that_is_cancelled_does_not_hold_up_the_others(open_house) -> None:
+    async with open_house(turns=Turns(max_waiting=1)) as house:
+        running, waiting, *refused = [house.asks("Hello?", author=f"Person {number}") for number in range(20)]
+        assert await house.chat.receive(running)
+        assert await house.chat.receive(waiting)
+
+        tasks = [asyncio.create_task(house.chat.receive(question)) for question in refused]
+        await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        told = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert [type(answer) for answer in told[1::2]] == [EngineOverloaded] * 9
+        for question in refused[1::2]:
+            assert await house.state(question) is InboxState.REFUSED
+
+
+async def test_a_question_whose_turn_does_not_come_is_dropped_with_a_reason(open_house) -> None:
+    async with open_house(patience=Patience(waiting_seconds=0.01)) as house:
+        house.engine.gate.clear()
+        first, second = house.asks("Hello?"), house.asks("And now?")
+        for question in (first, second):
+            await house.chat.receive(question)
+        answering = asyncio.create_task(collect(house, first))
+        await until(lambda: house.engine.num_running == 1)
+
+        with pytest.raises(WaitedTooLong):
+            await collect(house, second)
+
+        house.engine.gate.set()
+        await house.chat.finish(second, InboxState.REFUSED)
+        assert text(await answering)
+        assert len(house.engine.requests) == 1
+
+
+async def test_an_answer_that_takes_too_long_ends_with_a_note_and_is_stored_as_it_is(open_house) -> None:
+    async with open_house(patience=Patience(writing_seconds=0.0)) as house:
+        house.engine.seconds_per_word = 0.01
+
+        events = await house.ask("Tell me everything.")
+
+        shown = text(events)
+        assert events[-2:] == [Notice(OUT_OF_TIME), Finished(FinishReason.LENGTH)]
+        assert echo(house.engine.requests[0]).startswith(shown)
+        assert [turn.answer for turn in (await house.history.load(GENERAL)).turns] == [shown]
+        assert house.engine.num_aborted == 1
+
+
+async def test_questions_that_may_have_ended_the_process_are_tried_one_by_one(house: House, open_house) -> None:
+    keys = [ConversationKey("discord", 30 + number, guild_id=1) for number in range(3)]
+    suspects = [house.asks("Hello?", key) for key in keys]
+    for question in suspects:
+        await house.chat.receive(question)
+        await house.inbox.begin_attempt(question, seed=1)
+
+    async with open_house() as restarted:
+        restarted.engine.gate.clear()
+        left_over = [left.question for left in await restarted.chat.unfinished("discord")]
+        answering = [asyncio.create_task(collect(restarted, question)) for question in left_over]
+        fresh = asyncio.create_task(restarted.serve(restarted.asks("Me too?", RANDOM, message_id=100)))
+        await until(lambda: len(restarted.engine.requests) == 2)
+        attempts = [left.attempts for left in await restarted.inbox.unfinished()]
+        restarted.engine.gate.set()
+        await asyncio.gather(fresh, *answering)
+
+    assert attempts == [2, 1, 1, 1]
+    assert len(restarted.engine.requests) == 4
+
+
 async def test_an_engine_that_is_away_leaves_the_question_open(house: House) -> None:
     house.engine.answer = lambda _: EngineUnavailable("The engine is shutting down.")
     question = house.asks("Hello?")
@@ -443,6 +534,17 @@ async def test_a_person_gets_one_hint_a_day(house: House) -> None:
     assert await house.chat.should_hint("discord", "bare", 1)
     assert not await house.chat.should_hint("discord", "bare", 1)
     assert await house.chat.should_hint("discord", "bare", 2)
+
+
+async def test_a_part_that_we_delete_is_not_taken_for_a_persons_deletion(house: House) -> None:
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+    await house.chat.record_part(question, "answer", 1, 501)
+
+    await house.chat.mark_surplus(question, "answer", 1)
+    await house.chat.withdraw("discord", 501)
+
+    assert await house.state(question) is InboxState.RECEIVED
 
 
 async def test_parts_are_remembered_until_they_are_removed(house: House) -> None:

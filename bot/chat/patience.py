@@ -1,0 +1,16 @@
+"""How long things may take: a question's wait for its turn, and the writing of one answer."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Time limits of the chat, in seconds.
+
+    A question that waited longer for its turn is dropped with a notice: whoever asked has gone on by then. An answer
+    that is still being written so long after its first word ends there, with a note, and is stored as it is: nobody's
+    answer holds a channel for longer than others are willing to wait.
+    """
+
+    waiting_seconds: float = 120.0
+    writing_seconds: float = 120.0
