@@ -54,6 +54,7 @@ class _Running:
     is_committed: bool
     """Whether the inbox has it, so that what becomes of it can be committed."""
     stop_typing: Callable[[], None] = lambda: None
+    is_expired: bool = False
     has_begun: bool = False
     stopped: Outcome | None = None
     scope: asyncio.Timeout | None = None
@@ -105,8 +106,8 @@ class Answers:
         running = self._enter(opened.question, is_taken_up=True)
         is_too_old = datetime.now(UTC) - opened.question.created_at > OLDEST_ANSWERED
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
-        work = self._close(running, EXPIRED) if is_too_old and opened.answer is None else self._answer(running)
-        running.task = self._tasks.create_task(work)
+        running.is_expired = is_too_old and opened.answer is None
+        running.task = self._tasks.create_task(self._answer(running))
 
     def message_deleted(self, message_id: int) -> None:
         """Stop the answer to a deleted question, and an answer of which a part was deleted."""
@@ -174,6 +175,12 @@ class Answers:
             running.is_committed = await self._chat.receive(running.question)
             if not running.is_committed:
                 return SEEN_BEFORE
+        elif not await self._sender.exists(running.channel_id, running.question.message_id):
+            # Deleted while nobody listened: it goes the way of one that is deleted now.
+            await self._chat.withdraw(running.question.conversation.platform, running.question.message_id)
+            return WITHDRAWN
+        if running.is_expired:
+            return EXPIRED
         running.stop_typing = self._typing.start(running.channel_id)
         return await self._stream(running)
 
@@ -209,10 +216,12 @@ class Answers:
 
     async def _say(self, running: _Running, outcome: Outcome) -> None:
         posts, sentence = running.reply.posts, outcome.sentence
+        is_unknown = running.is_taken_up and not running.has_begun
+        if is_unknown and (sentence or outcome.discards):
+            await posts.take_up()
         if outcome.discards:
             await posts.discard()
-        elif sentence and running.is_taken_up and not running.has_begun:
-            await posts.take_up()
+        elif sentence and is_unknown:
             await posts.replace_by(sentence)
         elif sentence and posts:
             running.reply.note(sentence)

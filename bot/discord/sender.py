@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol, TypeVar
 
 from bot.discord.limits import EDITS_PER_SECOND, Breaker, ClosedChannels, Pacer, Urgency
-from bot.discord.wire import Draft, NoAccess, Posted, Unreachable
+from bot.discord.wire import Draft, MessageGone, NoAccess, Posted, Unreachable
 from bot.errors import DiscordError
 
 NONCE_WINDOW_SECONDS = 150.0
@@ -30,6 +30,7 @@ class Wire(Protocol):
     async def delete(self, channel_id: int, message_id: int) -> None: ...  # noqa: D102
     async def show_typing(self, channel_id: int) -> None: ...  # noqa: D102
     async def own_messages(self, channel_id: int, after: int) -> list[Posted]: ...  # noqa: D102
+    async def look_at(self, channel_id: int, message_id: int) -> None: ...  # noqa: D102
 
 
 class Sender:
@@ -103,6 +104,14 @@ class Sender:
     async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
         """Our own messages among the hundred that follow `after`, oldest first."""
         return await self.read(channel_id, lambda: self._wire.own_messages(channel_id, after))
+
+    async def exists(self, channel_id: int, message_id: int) -> bool:
+        """Whether a message was not deleted."""
+        try:
+            await self.read(channel_id, lambda: self._wire.look_at(channel_id, message_id))
+        except MessageGone:
+            return False
+        return True
 
     async def read(self, channel_id: int, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Run a request of the wire that changes nothing."""

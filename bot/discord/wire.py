@@ -122,6 +122,11 @@ class DiscordWire:
         own_id = self._client.user.id if self._client.user else 0
         return [_posted(message) for message in reversed(found) if int(message["author"]["id"]) == own_id]
 
+    async def look_at(self, channel_id: int, message_id: int) -> None:
+        """Do nothing where the message exists; `MessageGone` where it was deleted."""
+        async with translated():
+            await self._request("GET", _MESSAGE, channel_id, message_id)
+
     async def newest_messages(self, channel: discord.abc.Messageable, limit: int) -> list[discord.Message]:
         """A channel's newest messages, oldest first."""
         async with translated():

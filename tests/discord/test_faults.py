@@ -221,6 +221,29 @@ async def test_a_question_that_was_left_for_too_long_gets_a_notice(server: Loopb
     assert [part.content for part in server.answer_to(question).parts] == [EXPIRED.sentence]
 
 
+async def test_a_question_that_was_deleted_while_she_was_off_is_not_answered(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general, quiet = server.person("Alice"), server.channel("general"), server.channel("quiet")
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    engine.gate.clear()
+    async with enter(server, engine=engine, drain_seconds=0) as house:
+        begun, waiting = [await alice.says(general, text, mention=True) for text in ("begun", "waiting")]
+        kept = await alice.says(quiet, "kept", mention=True)
+        await server.wait_until(lambda: server.answer_to(begun) and server.answer_to(kept))
+        await house.reaches(waiting, "received")
+    for question in (begun, waiting):
+        await alice.deletes(question)
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: ANSWER)) as house:
+        for question, state in ((begun, "withdrawn"), (waiting, "withdrawn"), (kept, "answered")):
+            await house.reaches(question, state)
+
+    assert len(house.engine.requests) == 1
+    assert general.visible_messages() == []
+    assert server.answer_to(kept).text == ANSWER
+
+
 async def test_a_half_shown_answer_is_completed_by_the_next_process(server: LoopbackDiscord, enter: OpenHouse) -> None:
     long = " ".join(f"word{number}" for number in range(700))
     engine = EchoEngine(answer=lambda _: long, words_before_gate=400)
