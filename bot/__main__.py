@@ -156,7 +156,7 @@ def _run(settings: Settings) -> int:
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
     from bot.daemon import run_daemon  # noqa: PLC0415 - see the module's docstring
 
-    return asyncio.run(run_daemon(settings))
+    return run_daemon(settings)
 
 
 def _chat(settings: Settings) -> int:

@@ -10,50 +10,70 @@ from bot.app import in_background, open_parts
 from bot.chat.chat import Chat
 from bot.discord.intake import PLATFORM
 from bot.discord.run import DiscordOptions, run_discord
-from bot.errors import ConfigError
+from bot.errors import ConfigError, EngineError, EngineFailed
 from bot.inference.local import LocalEngine
 from bot.operations.notify import notify_systemd, watchdog_interval_seconds
+from bot.operations.pulse import Pulse, feed_watchdog
+from bot.operations.reexec import reexecute
 from bot.settings import Settings
 from bot.store.instance import hold_instance
 
 log = logging.getLogger(__name__)
 
 
-async def run_daemon(settings: Settings) -> int:
+def run_daemon(settings: Settings) -> int:
     """Be on Discord until SIGTERM or SIGINT, then let the running answers finish; returns the exit status.
 
     A second signal ends it at once. A lost engine replaces the process, since nothing inside it can mend that.
 
     Raises:
-        ConfigError, StoreError, DiscordRefused: as the part that refuses says.
+        ConfigError, StoreError, EngineError, DiscordRefused: as the part that refuses says.
         EngineFailed: the process was replaced too often already.
     """
-    if settings.discord_bot_token is None:
-        raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
-    token = settings.discord_bot_token.get_secret_value()
-    stop = asyncio.Event()
-    _stop_at_signals(stop)
-    with hold_instance(settings.effective_database_url, token, settings.data_dir):
-        async with open_parts(settings, platform=PLATFORM) as (chat, engine), _pinging_systemd():
-            await _serve_discord(chat, engine, _discord_options(settings, token), stop)
+    lost = asyncio.run(_be_on_discord(settings))
+    if lost is not None:
+        notify_systemd("WATCHDOG=1")  # its patience begins anew before the pause
+        reexecute(lost)
     return 0
 
 
-async def _serve_discord(chat: Chat, engine: LocalEngine, options: DiscordOptions, stop: asyncio.Event) -> None:
+async def _be_on_discord(settings: Settings) -> EngineError | None:
+    """Run until a signal, or until the engine is lost: then return its failure, with everything closed."""
+    if settings.discord_bot_token is None:
+        raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
+    token = settings.discord_bot_token.get_secret_value()
+    pulse, told, stop = Pulse(), asyncio.Event(), asyncio.Event()
+    _stop_at_signals(told, stop)
+    with hold_instance(settings.effective_database_url, token, settings.data_dir):
+        async with _pinging_systemd(pulse), open_parts(settings, platform=PLATFORM) as (chat, engine):
+            pulse.watch_engine(engine.failed.is_set)
+            lost = await _serve_discord(chat, engine, _discord_options(settings, token), stop, pulse)
+    if lost is not None and told.is_set():
+        log.error("the engine was lost while I stopped; what it left is answered after the next start")
+        return None
+    return lost
+
+
+async def _serve_discord(
+    chat: Chat, engine: LocalEngine, options: DiscordOptions, stop: asyncio.Event, pulse: Pulse
+) -> EngineError | None:
     """Serve until `stop`, or until the engine is lost, whether somebody waits for it just then or not."""
-    serving = asyncio.create_task(run_discord(chat, options, stop, on_ready=_tell_ready))
+    serving = asyncio.create_task(
+        run_discord(chat, options, stop, on_ready=_tell_ready, on_movement=pulse.note_gateway)
+    )
     failing = asyncio.create_task(engine.failed.wait())
     try:
         await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
         if failing.done():
             stop.set()
         await serving
+    except EngineFailed as error:
+        return error
     finally:
         for task in (serving, failing):
             task.cancel()
         await asyncio.gather(serving, failing, return_exceptions=True)
-    if engine.failure:
-        raise engine.failure
+    return engine.failure
 
 
 def _discord_options(settings: Settings, token: str) -> DiscordOptions:
@@ -66,13 +86,14 @@ def _discord_options(settings: Settings, token: str) -> DiscordOptions:
     )
 
 
-def _stop_at_signals(stop: asyncio.Event) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; the next one ends the process as if nobody listened."""
+def _stop_at_signals(told: asyncio.Event, stop: asyncio.Event) -> None:
+    """Set both at the first SIGTERM or SIGINT; the next one ends the process as if nobody listened."""
     loop = asyncio.get_running_loop()
 
     def note(signal_number: signal.Signals) -> None:
         log.info("%s: running answers may finish, then I stop; a second signal ends me at once", signal_number.name)
         notify_systemd("STOPPING=1")
+        told.set()
         stop.set()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -87,14 +108,8 @@ def _tell_ready() -> None:
 
 
 @asynccontextmanager
-async def _pinging_systemd() -> AsyncIterator[None]:
-    """Tell systemd's watchdog that the event loop is alive, where it wants to know."""
+async def _pinging_systemd(pulse: Pulse) -> AsyncIterator[None]:
+    """Feed systemd's watchdog, where there is one, from the loading of the model to the end."""
     interval = watchdog_interval_seconds()
-
-    async def ping(seconds: float) -> None:
-        while True:
-            notify_systemd("WATCHDOG=1")
-            await asyncio.sleep(seconds)
-
-    async with in_background(ping(interval) if interval else None):
+    async with in_background(feed_watchdog(pulse, interval, notify_systemd) if interval else None):
         yield

@@ -6,6 +6,7 @@ discord.py's own loop ends with an AttributeError if the gateway can't be reache
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -35,6 +36,7 @@ class ConnectedClient(discord.Client):
 
     def __init__(self, *, identify_pause_seconds: float, **options: Any) -> None:
         super().__init__(**options)
+        self.when_moved: Callable[[], None] = lambda: None
         self._identify_pause_seconds = identify_pause_seconds
         self._is_resumed = asyncio.Event()
         self._has_identified = False
@@ -58,6 +60,7 @@ class ConnectedClient(discord.Client):
         pauses, loop = growing_pauses(_MIN_SPACING_SECONDS), asyncio.get_running_loop()
         while not self.is_closed():
             began_at, pause = loop.time(), 0.0
+            self.when_moved()
             try:
                 await self._serve(resumption)
             except ReconnectWebSocket as again:
@@ -87,6 +90,7 @@ class ConnectedClient(discord.Client):
             async with asyncio.timeout(_RESUME_SECONDS if resumption else None) as patience:
                 while True:
                     await self.ws.poll_event()
+                    self.when_moved()
                     if self._is_resumed.is_set():
                         patience.reschedule(None)
         except TimeoutError:

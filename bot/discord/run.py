@@ -44,11 +44,17 @@ class DiscordOptions:
 
 
 async def run_discord(
-    chat: Chat, options: DiscordOptions, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None
+    chat: Chat,
+    options: DiscordOptions,
+    stop: asyncio.Event,
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+    on_movement: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer on Discord until `stop` is set, then let the running answers finish for `drain_seconds`.
 
-    `on_ready` is called whenever Trinity has (again) become able to answer.
+    `on_ready` is called whenever Trinity has (again) become able to answer; `on_movement` with each event of the
+    gateway's and each try to reach it, so that its silence shows that something hangs.
 
     Raises:
         DiscordRefused: the token or the intents were refused.
@@ -57,7 +63,8 @@ async def run_discord(
     pauses = growing_pauses(_MIN_PAUSE_SECONDS)
     with _pointed_at(options):
         while not stop.is_set():
-            session = _Session(chat, options, stop, on_ready)
+            on_movement()
+            session = _Session(chat, options, stop, on_ready, on_movement)
             problem = await session.run()
             if isinstance(problem, DiscordRefused | EngineFailed):
                 raise problem
@@ -83,12 +90,20 @@ async def _pause(seconds: float, problem: Exception, stop: asyncio.Event) -> Non
 class _Session:
     """One client, from its login to its end."""
 
-    def __init__(self, chat: Chat, options: DiscordOptions, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        options: DiscordOptions,
+        stop: asyncio.Event,
+        on_ready: Callable[[], None],
+        on_movement: Callable[[], None],
+    ) -> None:
         self.was_ready = False
         self._chat = chat
         self._options = options
         self._stop = stop
         self._on_ready = on_ready
+        self._on_movement = on_movement
 
     async def run(self) -> Exception | None:
         """Serve until the end; returns what ended it, None for `stop`."""
@@ -97,6 +112,7 @@ class _Session:
             identify_pause_seconds=self._options.identify_pause_seconds,
         )
         client.when_ready = self._note_ready
+        client.when_moved = self._on_movement
         async with client, asyncio.TaskGroup() as tasks:
             stopping = tasks.create_task(self._stop.wait())
             login = tasks.create_task(_problem(_log_in(client, self._options.token)))

@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -57,7 +57,11 @@ class Daemon:
 
 @asynccontextmanager
 async def open_daemon(
-    server: LoopbackDiscord, folder: Path, settings: Mapping[str, str] | None = None
+    server: LoopbackDiscord,
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    program: Sequence[str] = ("-m", "bot", "run"),
 ) -> AsyncIterator[Daemon]:
     """Start the daemon on `server`, with its data in `folder`, and wait until it is logged in."""
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test may wait for its folder
@@ -67,13 +71,14 @@ async def open_daemon(
         "TRINITY_DATA_DIR": str(folder),
         "TRINITY_EDIT_INTERVAL_SECONDS": "0.1",
         "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",  # several would only wait for each other
         **server.environment,
         **(settings or {}),
     }
     before = server.gateway.counts.get("READY", 0)
     with log_file.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "run"), env=environment, cwd=folder, stdout=log, stderr=log
+            *(sys.executable, *program), env=environment, cwd=folder, stdout=log, stderr=log
         )
     daemon = Daemon(process, log_file)
     try:

@@ -69,7 +69,7 @@ async def test_a_killed_daemon_answers_after_its_restart_what_it_was_asked(
 
     async with open_daemon(server, tmp_path) as daemon:
         question = await alice.says(general, "Please count to 200.", mention=True)
-        await server.wait_until(lambda: any("12" in line for line in server.transcript(general)), timeout=60)
+        await server.wait_until(lambda: (answer := server.answer_to(question)) and "12" in answer.text, timeout=60)
         await daemon.kill()
     async with open_daemon(server, tmp_path) as daemon:
         answer = await general.answer_to(question, until=lambda text: "200" in text, timeout=60)
