@@ -16,7 +16,7 @@ from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.prompt import TurnEncoder
 from bot.chat.tokenizer import load_tokenizer
 from bot.chat.window import TokenBudget
-from bot.errors import StoreError
+from bot.errors import ConfigError, StoreError
 from bot.settings import Settings
 from bot.store.database import open_database
 from bot.store.history import History
@@ -75,7 +75,7 @@ async def open_parts(
         log.info("loading the model in %s for %s", model.folder, platform)
         async with _open_engine(model, on_progress or _LoggedProgress()) as engine:
             budget = TokenBudget(
-                min(settings.context_window or model.context_window, model.context_window),
+                model.context_window,
                 engine.max_sequence_tokens,
                 settings.max_new_tokens,
             )
@@ -126,6 +126,9 @@ def _find_model(settings: Settings) -> Model:
     token = settings.hf_token.get_secret_value() if settings.hf_token else None
     folder = find_model_folder(settings.model, token=token) if settings.model else DEMO_MODEL
     shape = read_shape(folder)
+    if settings.context_window is not None and settings.context_window > shape.context_window:
+        problem = f"the model in {folder} was trained for {shape.context_window} tokens and can't read more"
+        raise ConfigError("TRINITY_CONTEXT_WINDOW", problem)
 
     def load(report_progress: "ReportProgress") -> LoadedModel:
         runner = build_runner(
@@ -138,7 +141,7 @@ def _find_model(settings: Settings) -> Model:
         )
         return LoadedModel(runner, load_tokenizer(folder), runner.model_hash, shape.eos_token_ids)
 
-    return Model(folder, shape.context_window, load)
+    return Model(folder, settings.context_window or shape.context_window, load)
 
 
 def _sampling(settings: Settings) -> SamplingChoice:
