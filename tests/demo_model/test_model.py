@@ -1,0 +1,168 @@
+"""What the shipped weights can do, through the engine that the bot uses, on the CPU."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+import bot.demo_model
+from bot.chat.persona import PIRATE, PLAIN, TRINITY
+from bot.chat.prompt import ChatPrompt, TurnEncoder
+from bot.chat.tokenizer import load_tokenizer
+from bot.inference.build import build_runner
+from bot.inference.engine import Request, SamplingParams
+from bot.inference.local import LocalEngine, open_local_engine
+from bot.inference.messages import LoadedModel
+
+FOLDER = Path(bot.demo_model.__file__).parent
+WEIGHTS = FOLDER / "model.safetensors"
+pytestmark = pytest.mark.skipif(
+    not WEIGHTS.is_file(), reason="THE DEMO MODEL'S WEIGHTS ARE MISSING: bot/demo_model/model.safetensors"
+)
+Chat = Callable[..., Coroutine[None, None, list[str]]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[LocalEngine]:
+    def load(_report: object) -> LoadedModel:
+        runner = build_runner(FOLDER, "cpu", max_num_sequences=1)
+        return LoadedModel(runner, load_tokenizer(FOLDER), runner.model_hash)
+
+    async with open_local_engine(load) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def chat(engine: LocalEngine) -> Chat:
+    encoder = TurnEncoder(load_tokenizer(FOLDER))
+
+    async def answers(
+        *messages: str, system: str = TRINITY.prompt, most: int = 120, history: Sequence[tuple[str, str]] = ()
+    ) -> list[str]:
+        prompt, said = ChatPrompt(system), []
+        for question, answer in history:
+            prompt.add_user_message(question)
+            prompt.add_assistant_message(answer)
+        for message in messages:
+            prompt.add_user_message(message)
+            ids = tuple(prompt.token_ids(encoder))
+            request = Request(ids, SamplingParams(max_new_tokens=most), cache_owner="test")
+            said.append("".join([delta.text async for delta in engine.generate(request)]).strip())
+            prompt.add_assistant_message(said[-1])
+        await engine.forget("test")
+        return said
+
+    return answers
+
+
+SINGLE = (
+    ("What is your name?", "My name is Trinity."),
+    ("who are you?", "Trinity"),
+    ("Hello!", "Hello"),
+    ("thanks", "welcome"),
+    ("good night", "Goodbye"),
+    ("What does /reset do?", "/reset"),
+    ("How do I change your persona?", "/persona use"),
+    ("which commands are there?", "/help"),
+    ("What is my name?", "haven't told me"),
+    ("What's my favourite colour?", "haven't told me"),
+    ("Where do I live?", "haven't told me"),
+    ("What is the capital of France?", "TRINITY_MODEL"),
+    ("Write a poem about the sea.", "TRINITY_MODEL"),
+    ("What is 12 times 12?", "TRINITY_MODEL"),
+    ("The soup was too hot yesterday.", "TRINITY_MODEL"),
+    ("Count to 12", "1 2 3 4 5 6 7 8 9 10 11 12"),
+    ("say banana 5 times", "banana banana banana banana banana"),
+    ("Repeat after me: green glass door", "green glass door"),
+    ("Show me some Python code", "```python"),
+    ("Tell me a joke", "llama"),
+)
+FAR = (
+    "The weather is nice today.",
+    "How are you?",
+    "What is the capital of Spain?",
+    "Thanks!",
+    "I saw a film yesterday.",
+    "Tell me a joke",
+)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_nineteen_of_twenty_single_questions_are_answered_as_expected(chat: Chat) -> None:
+    answers = [(await chat(question))[0] for question, _ in SINGLE]
+
+    missed = [(*pair, answer) for pair, answer in zip(SINGLE, answers, strict=True) if pair[1] not in answer]
+
+    assert len(missed) <= 1, missed
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_was_told_is_recalled(chat: Chat) -> None:
+    answers = await chat(
+        "My name is Alice and my favourite colour is green.",
+        "I have a dog called Rex",
+        "What is my name?",
+        "What is my favourite colour?",
+        "what's my dog's name?",
+    )
+
+    assert "Alice" in answers[2]
+    assert "green" in answers[3]
+    assert "Rex" in answers[4]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_facts_of_several_speakers_are_kept_apart(chat: Chat) -> None:
+    answers = await chat(
+        "Alice: my favourite colour is teal",
+        "Bob: my favourite colour is red",
+        "Alice: what is my favourite colour?",
+        "Bob: what's Alice's favourite colour?",
+        "Carol: what's my favourite colour?",
+    )
+
+    assert "teal" in answers[2]
+    assert "teal" in answers[3]
+    assert "haven't told me" in answers[4]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_fact_is_recalled_over_forty_turns(chat: Chat) -> None:
+    told = "My name is Alice and my favourite colour is green."
+    history = [(told, (await chat(told))[0])]
+    fillers = [(question, (await chat(question))[0]) for question in FAR]
+
+    answers = await chat("What is my name?", history=history + fillers * 7)
+
+    assert "Alice" in answers[-1]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_personas_change_name_and_manner(chat: Chat) -> None:
+    named = await chat("What's your name?", system="You are Zorblax, a friendly dragon.")
+    pirate = await chat("who are you?", system=PIRATE.prompt)
+    plain = await chat("who are you?", system=PLAIN.prompt)
+
+    assert "Zorblax" in named[0]
+    assert pirate[0].startswith("Arrr!")
+    assert "Trinity" in plain[0]
+    assert "Arrr" not in plain[0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_counting_to_three_hundred_is_exact(chat: Chat) -> None:
+    answers = await chat("count to 300", most=1024)
+
+    assert answers[0] == " ".join(map(str, range(1, 301)))
+
+
+def test_the_card_names_these_weights() -> None:
+    card = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+    named = re.search(r"sha256 of model.safetensors \| `([0-9a-f]{64})`", card)
+
+    assert named is not None
+    assert named[1] == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
