@@ -16,6 +16,7 @@ from bot.demo_model.training.chat_format import WordEncoder, with_system
 from bot.demo_model.training.greedy import Greedy
 from bot.demo_model.training.personas import TRINITY_PROMPT
 from bot.demo_model.training.probes import PROBES, SILENT, Probe
+from bot.demo_model.training.probes_final import FINAL_PROBES, FINAL_SILENT
 
 ACKNOWLEDGES = re.compile(
     r"got it|nice to meet|i will remember|noted|your .* (is|are) |you (live|work|come|like|speak) ", re.IGNORECASE
@@ -79,34 +80,40 @@ def evaluate_folder(folder: Path, report_file: Path, per_skill: int = 100, *, wi
     silent_wrong = [
         (case.question, answer) for case, answer in zip(silent, silent_answers, strict=True) if acknowledges(answer)
     ]
-    hand_silent = [answers[0] for answers in greedy.chat([[with_system(TRINITY_PROMPT, text)] for text in SILENT])]
-    silent_wrong += [(text, answer) for text, answer in zip(SILENT, hand_silent, strict=True) if acknowledges(answer)]
-    probes, probe_misses = _probe(greedy)
+    hand_written = [*SILENT, *FINAL_SILENT]
+    hand_silent = [
+        answers[0] for answers in greedy.chat([[with_system(TRINITY_PROMPT, text)] for text in hand_written])
+    ]
+    silent_wrong += [
+        (text, answer) for text, answer in zip(hand_written, hand_silent, strict=True) if acknowledges(answer)
+    ]
+    probes, probe_misses = _probe(greedy, PROBES)
+    final, final_misses = _probe(greedy, FINAL_PROBES)
     print(f"probes after {time.monotonic() - started:.0f} s", flush=True)
     long, long_wrong = _score(greedy, long_cases(encoder), 1600) if with_long else ({}, [])
     report = {
-        "skills": skills, "distances": distances, "long": long.get("long"), "probes": probes,
-        "tells_nothing": {"cases": len(silent) + len(SILENT), "wrong_acknowledgements": len(silent_wrong)},
-        "wrong": wrong, "lost": lost, "long_wrong": long_wrong, "probe_misses": probe_misses, "acknowledged": silent_wrong, "seconds": round(time.monotonic() - started),
+        "skills": skills, "distances": distances, "long": long.get("long"), "probes": probes, "final_probes": final,
+        "tells_nothing": {"cases": len(silent) + len(hand_written), "wrong_acknowledgements": len(silent_wrong)},
+        "wrong": wrong, "lost": lost, "long_wrong": long_wrong, "probe_misses": probe_misses, "final_misses": final_misses, "acknowledged": silent_wrong, "seconds": round(time.monotonic() - started),
     }  # fmt: skip
     report_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print_table(report)
     return report
 
 
-def _probe(greedy: Greedy) -> tuple[dict, list[dict]]:
+def _probe(greedy: Greedy, probes: tuple[Probe, ...]) -> tuple[dict, list[dict]]:
     conversations = []
-    for probe in PROBES:
+    for probe in probes:
         first, *rest = probe.says
         conversations.append([with_system(TRINITY_PROMPT if probe.system is None else probe.system, first), *rest])
     answers = [turns[-1] for turns in greedy.chat(conversations)]
     misses = [
         {"says": probe.says, "wants": probe.wants, "got": answer}
-        for probe, answer in zip(PROBES, answers, strict=True)
+        for probe, answer in zip(probes, answers, strict=True)
         if not passes(probe, answer)
     ]
-    right = len(PROBES) - len(misses)
-    return {"cases": len(PROBES), "right": right, "share": round(right / len(PROBES), 4)}, misses
+    right = len(probes) - len(misses)
+    return {"cases": len(probes), "right": right, "share": round(right / len(probes), 4)}, misses
 
 
 def print_table(report: dict) -> None:
@@ -120,6 +127,8 @@ def print_table(report: dict) -> None:
         report["long"],
         "\nprobes",
         report["probes"],
+        "\nfinal probes",
+        report["final_probes"],
         "\ntells nothing",
         report["tells_nothing"],
         f"\n{report['seconds']} s",

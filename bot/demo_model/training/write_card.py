@@ -1,0 +1,154 @@
+"""Writes MODEL_CARD.md beside the weights, from what the training and the evaluation measured.
+
+`python -m bot.demo_model.training.write_card [FOLDER]`: FOLDER holds model.safetensors, training_log.json and evaluation.json.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from bot.demo_model.training.chat_format import MODEL_FOLDER
+
+CARD_NAME = "MODEL_CARD.md"
+
+
+def file_hash(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def percent(score: dict) -> str:
+    return f"{100 * score['right'] / score['cases']:.1f} %"
+
+
+def skill_rows(evaluation: dict) -> str:
+    scores = sorted(evaluation["skills"].items(), key=lambda item: (item[1]["share"], item[0]))
+    return "\n".join(f"| {name} | {score['right']} of {score['cases']} | {percent(score)} |" for name, score in scores)
+
+
+def distance_rows(evaluation: dict) -> str:
+    return "\n".join(
+        f"| {name.removeprefix('recall at ')} tokens | {percent(score)} |"
+        for name, score in evaluation["distances"].items()
+    )
+
+
+def phrasing_rows(evaluation: dict) -> str:
+    nothing = evaluation["tells_nothing"]
+    rows = [f"| hand-written conversations, kept out of the training | {_share(evaluation['probes'])} |"]
+    if "final_probes" in evaluation:
+        rows.append(f"| a second list, looked at once, after training | {_share(evaluation['final_probes'])} |")
+    rows.append(
+        f"| statements that tell nothing, wrongly acknowledged | {nothing['wrong_acknowledgements']} of {nothing['cases']} |"
+    )
+    if evaluation.get("long"):
+        rows.append(f"| long answers, exact to the character | {_share(evaluation['long'])} |")
+    return "\n".join(rows)
+
+
+def _share(score: dict) -> str:
+    return f"{score['right']} of {score['cases']} ({percent(score)})"
+
+
+def card(folder: Path) -> str:
+    """The text of the model card."""
+    evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    log = json.loads((folder / "training_log.json").read_text(encoding="utf-8"))
+    weights = folder / "model.safetensors"
+    scores = evaluation["skills"].values()
+    right, cases = sum(score["right"] for score in scores), sum(score["cases"] for score in scores)
+    return TEMPLATE.format(
+        size=f"{weights.stat().st_size:,}",
+        weights_hash=file_hash(weights),
+        tokenizer_hash=file_hash(MODEL_FOLDER / "tokenizer.json"),
+        seconds=round(log["seconds"]),
+        tokens=f"{log['positions'] / 1e9:.2f}",
+        steps=f"{log['steps']:,}",
+        device=log["device"],
+        torch=log["torch"],
+        seed=log["seed"],
+        loss=log["log"][-1]["loss"] if log["log"] else "unknown",
+        skills=skill_rows(evaluation),
+        overall=f"{right:,} of {cases:,} ({100 * right / cases:.1f} %)",
+        distances=distance_rows(evaluation),
+        phrasings=phrasing_rows(evaluation),
+    )
+
+
+TEMPLATE = """# Trinity's demonstration model
+
+A very small Llama that ships with Trinity, so that the bot can be tried and tested on any machine, without a graphics card, an account or a
+download. It shows the whole machinery: streaming, memory within a channel, trimming, `/reset`, personas.
+
+**It is not a language model to ask things.** It has no knowledge of the world. Asked for any, it says that it is a demonstration model and names
+`TRINITY_MODEL`, the setting for a real one such as meta-llama/Llama-2-7b-chat-hf.
+
+## What it is
+
+| | |
+|---|---|
+| architecture | LlamaForCausalLM: 7,475,456 parameters, hidden size 256, 8 layers, 8 heads, intermediate size 704, vocabulary 2,048, untied head |
+| context | 4,096 tokens |
+| file | `model.safetensors`, float16, {size} bytes |
+| sha256 of model.safetensors | `{weights_hash}` |
+| tokenizer | `tokenizer.json`: byte-pair pieces with byte fallback, `<unk>` 0, `<s>` 1, `</s>` 2 as in Llama 2, trained on the same dialogues |
+| sha256 of tokenizer.json | `{tokenizer_hash}` |
+| prompt format | Llama 2 chat; in channels every message reads `NAME: text` |
+| language | English |
+| licence | MIT, weights and tokenizer. They are not derived from Meta's weights or vocabulary: trained from nothing |
+
+## What it does
+
+It introduces itself by its persona's name, remembers what it was told in this conversation (names, favourites, pets, places, jobs, notes and more, by whom), says
+so when it was not told, explains the commands, follows simple wishes for a style, repeats, counts, tells one long story and shows one piece of code.
+
+## Training
+
+* Data: dialogues that `bot/demo_model/training` writes by itself while it trains, out of patterns and word lists in this repository; nothing was collected, nobody's messages are in it. One
+  conversation a row; about a third have several speakers. Of all values (names, colours, codes ...) a sixteenth is held out.
+* One run of {seconds} seconds on one {device}: {tokens} billion tokens in {steps} steps, torch {torch}, seed {seed}, last loss {loss}. The learning rate follows the clock, so a run
+  can be repeated but not bit for bit.
+* Again: `python -m bot.demo_model.training.train --seconds {seconds} --out FOLDER`, then `python -m bot.demo_model.training.write_card FOLDER`.
+
+## Figures
+
+Greedy decoding; an answer counts when it equals the expected one to the character. The values are ones that training never saw.
+
+{overall} over all skills.
+
+| skill | right | |
+|---|---|---|
+{skills}
+
+Recall of one fact, told once, with other talk in between:
+
+| distance | right |
+|---|---|
+{distances}
+
+Phrasings that are in no pattern, judged by what the answer has to contain:
+
+| | |
+|---|---|
+{phrasings}
+
+## Limits
+
+* New values in known phrasings are nearly always right; a wording that is unlike all patterns may not be understood. Then the answer is mostly the honest one, sometimes a wrong acknowledgement.
+* Rare letters and scripts are copied byte by byte, and slips happen in long made-up words.
+* It does no arithmetic, no translation and no reasoning; it can't tell whether something is true.
+* A style that is not one of the few it knows is acknowledged or refused, not followed.
+* It was trained for greedy decoding; with a temperature it is less exact.
+* Personas change its name and its manner of speaking, not what it can do.
+"""
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL_FOLDER
+    (folder / CARD_NAME).write_text(card(folder), encoding="utf-8")
+    print(folder / CARD_NAME)
+
+
+if __name__ == "__main__":
+    main()
