@@ -90,7 +90,7 @@ def evaluate_folder(folder: Path, report_file: Path, per_skill: int = 100, *, wi
     probes, probe_misses = _probe(greedy, PROBES)
     final, final_misses = _probe(greedy, FINAL_PROBES)
     print(f"probes after {time.monotonic() - started:.0f} s", flush=True)
-    long, long_wrong = _score(greedy, long_cases(encoder), 1600) if with_long else ({}, [])
+    long, long_wrong = _score(greedy, long_cases(encoder), 1400) if with_long else ({}, [])
     report = {
         "skills": skills, "distances": distances, "long": long.get("long"), "probes": probes, "final_probes": final,
         "tells_nothing": {"cases": len(silent) + len(hand_written), "wrong_acknowledgements": len(silent_wrong)},

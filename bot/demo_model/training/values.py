@@ -17,40 +17,8 @@ from bot.demo_model.training.grammar import word_list
 
 ONSETS = word_list("""b|bl|br|c|ch|cl|cr|d|dr|f|fl|fr|g|gl|gr|h|j|k|kl|kn|l|m|n|p|ph|pl|pr|qu|r|rh|s|sc
 sh|sk|sl|sm|sn|sp|st|str|sw|t|th|tr|v|w|wh|x|y|z""")
-VOWELS = ["a", "e", "i", "o", "u", "ae", "ai", "au", "ea", "ee", "ei", "ia", "ie", "io", "oa", "oo", "ou", "ua", "y"]
-CODAS = [
-    "",
-    "",
-    "",
-    "b",
-    "ck",
-    "d",
-    "f",
-    "g",
-    "l",
-    "ll",
-    "m",
-    "n",
-    "nd",
-    "ng",
-    "nt",
-    "p",
-    "ph",
-    "r",
-    "rd",
-    "rk",
-    "rn",
-    "rs",
-    "s",
-    "sh",
-    "sk",
-    "ss",
-    "st",
-    "t",
-    "th",
-    "x",
-    "z",
-]
+VOWELS = word_list("a|e|i|o|u|ae|ai|au|ea|ee|ei|ia|ie|io|oa|oo|ou|ua|y")
+CODAS = word_list("|||b|ck|d|f|g|l|ll|m|n|nd|ng|nt|p|ph|r|rd|rk|rn|rs|s|sh|sk|ss|st|t|th|x|z")
 ENDINGS = word_list("""a|ia|ie|y|o|us|is|er|or|el|en|an|ine|ette|elle|ette|ard|ius|ora|ina|ana|ika|iko|son|ton
 ford|ville|berg|burg|field""")
 SCRIPTS = [
@@ -68,21 +36,8 @@ SCRIPTS = [
     "աբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆ",
 ]
 EMOJI = "😀😂🥰😎🤖👻🐶🐱🦊🐻🐼🐸🐙🦄🐝🌸🌈⭐🔥❄🎉🎸🚀🍕🍎🍓☕💎💜💚⚡🌍🎲🏆"
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+MONTHS = word_list("January|February|March|April|May|June|July|August|September|October|November|December")
+DAYS = word_list("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday")
 
 
 def is_held_out(value: str) -> bool:
