@@ -147,5 +147,5 @@ def transformers_model(config: LlamaConfig, weights: LlamaWeights, shape: LlamaS
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
     model.load_state_dict(checkpoint_tensors(weights, shape), assign=True)
-    model.model.rotary_emb = LlamaRotaryEmbedding(config=config, device=weights.embedding.device)
+    model.model.rotary_emb = LlamaRotaryEmbedding(config=config).to(weights.embedding.device)
     return model.eval()

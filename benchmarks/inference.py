@@ -1,0 +1,69 @@
+"""How near the engine comes to what the card can do, in one table: figure, floor, ratio, and what is wanted.
+
+    python -m benchmarks.inference --part limits --part decode --part serve --part memory --part peers
+
+Takes one CUDA card; the model is Llama-2-7B's shape with random weights, made on the card. Parts share a process, and
+`limits` comes first, since the others' floors follow from it. `--part cpu` needs no card; `--tiny` runs every part's
+code on the CPU with a toy model, whose figures mean nothing. Compare figures of one run with each other, not with
+another machine's.
+"""
+
+import argparse
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.inference_setting import Report, Setting, provenance
+
+_PARTS = ("limits", "decode", "serve", "memory", "peers", "cpu")
+
+
+def _function(part: str) -> Callable[[Setting, Report], None]:
+    """The part's function; its module is imported only now, since peers are slow to import."""
+    if part in ("limits", "decode", "memory"):
+        from benchmarks import inference_steps as module
+    elif part == "serve":
+        from benchmarks import inference_serve as module  # type: ignore[no-redef]
+    else:
+        from benchmarks import inference_peers as module  # type: ignore[no-redef]
+    return getattr(module, part)  # type: ignore[no-any-return]
+
+
+def main() -> int:
+    """Run the parts that are asked for; 1 if one of them failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", action="append", choices=[*_PARTS, "all"], help="may be given several times")
+    parser.add_argument("--seconds-limit", type=float, default=1e9, help="begin no part after so many seconds")
+    parser.add_argument("--json", type=Path, default=Path("inference-benchmark.json"), help="where the JSON goes")
+    parser.add_argument("--tiny", action="store_true", help="a toy model on the CPU: tries the code, measures nothing")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
+    wanted = _PARTS if not options.part or "all" in options.part else [p for p in _PARTS if p in options.part]
+    print(provenance(), flush=True)
+    start, report = time.perf_counter(), Report()
+    setting = Setting(is_tiny=options.tiny or wanted == ["cpu"])
+    num_failed = 0
+    for part in wanted:
+        begun = time.perf_counter()
+        if begun - start > options.seconds_limit:
+            print(f"--- {part}: not begun, the time is over")
+            continue
+        report.part = part
+        print(f"--- {part}", flush=True)
+        try:
+            _function(part)(setting, report)
+        except Exception:
+            traceback.print_exc()
+            num_failed += 1
+        print(f"--- {part} took {time.perf_counter() - begun:.1f} s", flush=True)
+        report.write(options.json)
+    return int(num_failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
