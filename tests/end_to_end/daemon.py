@@ -55,6 +55,18 @@ class Daemon:
             return await self.process.wait()
 
 
+def environment_for(server: LoopbackDiscord, folder: Path) -> dict[str, str]:
+    """The environment of a Trinity that is on `server` and keeps its data in `folder`."""
+    return {
+        "PATH": os.environ["PATH"],
+        "TRINITY_DATA_DIR": str(folder),
+        "TRINITY_EDIT_INTERVAL_SECONDS": "0.1",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",  # several would only wait for each other
+        **server.environment,
+    }
+
+
 @asynccontextmanager
 async def open_daemon(
     server: LoopbackDiscord,
@@ -66,19 +78,11 @@ async def open_daemon(
     """Start the daemon on `server`, with its data in `folder`, and wait until it is logged in."""
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test may wait for its folder
     log_file = folder / "daemon.log"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "TRINITY_DATA_DIR": str(folder),
-        "TRINITY_EDIT_INTERVAL_SECONDS": "0.1",
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",  # several would only wait for each other
-        **server.environment,
-        **(settings or {}),
-    }
+    environment = {**environment_for(server, folder), **(settings or {})}
     before = server.gateway.counts.get("READY", 0)
     with log_file.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *program), env=environment, cwd=folder, stdout=log, stderr=log
+            *(sys.executable, *program), env=environment, cwd=folder, stdout=log, stderr=log, umask=0o022
         )
     daemon = Daemon(process, log_file)
     try:

@@ -1,0 +1,84 @@
+"""What other commands do while the daemon runs on the same data folder, and whom its files are for."""
+
+import asyncio
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.app import DEMO_MODEL
+from tests.end_to_end.daemon import Daemon, environment_for, open_daemon
+from tests.loopback import LoopbackDiscord, judge_database
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there"
+)
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    status: int
+    output: str
+    errors: str
+
+
+async def trinity(server: LoopbackDiscord, folder: Path, *arguments: str, said: str = "") -> Ended:
+    """Run another command with the daemon's settings, as somebody whose files everybody may read by default."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *arguments),
+        env=environment_for(server, folder),
+        cwd=folder,
+        umask=0o022,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        output, errors = await process.communicate(said.encode())
+    return Ended(process.returncode, output.decode(), errors.decode())
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The permissions of everything in a folder."""
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+
+
+async def told(server: LoopbackDiscord, daemon: Daemon, text: str) -> None:
+    """Tell her something, and wait for the answer."""
+    await daemon.answer(await server.person("Alice").says(server.channel("general"), text, mention=True))
+
+
+async def test_other_commands_work_beside_the_daemon_and_a_second_one_and_a_restore_do_not(
+    server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copies" / "trinity.db"
+    copy.parent.mkdir()
+
+    async with open_daemon(server, data) as daemon:
+        await told(server, daemon, "Hello!")
+        backup = await trinity(server, data, "backup", str(copy))
+        migrate = await trinity(server, data, "migrate")
+        chat = await trinity(server, data, "chat", said="Hello!\n")
+        refused_restore = await trinity(server, data, "restore", str(copy))
+        refused_run = await trinity(server, data, "run")
+        await told(server, daemon, "Still there?")
+        running = modes(data)
+        assert await daemon.stop() == 0
+    put_back = await trinity(server, data, "restore", str(copy))
+
+    assert [ended.status for ended in (backup, migrate, chat, put_back)] == [0, 0, 0, 0]
+    judge_database(copy).require(answered=1)
+    judge_database(kept := next(data.glob("trinity.db.before-restore-*[0-9]"))).require(answered=3)
+    judge_database(data / "trinity.db").require(answered=1)
+    assert kept.name in put_back.output
+    for refused in (refused_restore, refused_run):
+        assert refused.status == 75
+        assert refused.errors.splitlines()[-1].startswith("trinity: Another Trinity already runs on this database")
+    assert {"trinity.db", "trinity.db-wal", "trinity.db-shm", "trinity.db.lock", "chat.log"} <= running.keys()
+    foreign = {"daemon.log"}  # of this test
+    assert {name: mode for name, mode in (running | modes(data)).items() if mode != 0o600 and name not in foreign} == {}
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
