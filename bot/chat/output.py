@@ -3,7 +3,8 @@
 The text passes three filters, each of which holds back only what the next characters may still change, at most a line's
 first 64 characters. Cutting the stream elsewhere never changes the result, and the time grows with the length alone.
 
-1. Characters: control and direction characters go, line separators become line breaks, marks are limited to 8 a letter.
+1. Characters: control, direction and invisible characters go, line separators become line breaks, marks
+   are limited to 8 a letter.
 2. Speakers: an answer speaks for nobody else. At its very start a label (`NAME:`) is dropped. At the start of a later
    line, outside code blocks, the label of a participant or of a role (User, Human, Assistant, System) ends the answer.
 3. Spellings: template tags and special tokens read with other brackets, mentions get an invisible blank, invites a
@@ -22,7 +23,8 @@ _LINE_BREAKS = str.maketrans(dict.fromkeys("\x0b\x0c\x85\u2028\u2029", "\n"))
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\r"  # C0 and C1
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # direction
-    "\u200b\u2060-\u2064\ufeff]"  # blanks without width; the joiners stay, since emoji and Persian need them
+    "\u200b\u2060-\u2064\ufeff"  # blanks without width; the joiners stay, since emoji and Persian need them
+    "\u00ad\u180e\ufff9-\ufffb\U000e0000-\U000e00ff]"  # soft hyphens, annotations, and tags, which can spell a text
 )
 _MAX_MARKS = 8
 
