@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import platform
 import random
 import subprocess
@@ -64,7 +65,11 @@ class Report:
 
 def provenance() -> dict[str, object]:
     """Card, versions, commit."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False)
+    try:
+        git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False)
+        commit = git.stdout.strip()
+    except FileNotFoundError:
+        commit = ""
     versions: dict[str, object] = {"python": platform.python_version(), "torch": torch.__version__}
     for name in ("triton", "transformers"):
         try:
@@ -72,7 +77,7 @@ def provenance() -> dict[str, object]:
         except ImportError:
             versions[name] = None
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
-    return {"device": card, "versions": versions, "commit": commit.stdout.strip() or None, "time": time.ctime()}
+    return {"device": card, "versions": versions, "commit": commit or os.environ.get("COMMIT"), "time": time.ctime()}
 
 
 class Setting:

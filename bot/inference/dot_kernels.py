@@ -15,7 +15,7 @@ from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 from bot.inference.kernels import LOG2_E
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_rows"])
 def skinny_add_kernel(
     x, values, weight, num_rows,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
