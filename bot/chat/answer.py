@@ -118,7 +118,7 @@ class AnswerWriter:
         window = await self._fit(question, conversation, persona)
         if window.was_trimmed and await self._is_first_trim(conversation, window):
             yield Notice(TRIM_NOTICE)
-        request = self._request(question, window, seed)
+        request = self._request(question, window, persona, seed)
         answer = AnswerText(OutputFilter(_speakers(question, conversation), self._own_name))
         async with aclosing(self._texts(request, answer, stop)) as texts:
             async for text in texts:
@@ -163,14 +163,15 @@ class AnswerWriter:
             await self._history.move_first_kept(key, epoch, window.first_kept_turn_id)
         return not conversation.trim_told and await self._history.mark_trim_told(conversation.key, conversation.epoch)
 
-    def _request(self, question: Question, window: Window, seed: int) -> Request:
+    def _request(self, question: Question, window: Window, persona: Persona, seed: int) -> Request:
         key = question.conversation
         guild = f"guild {key.guild_id}" if key.guild_id is not None else f"person {question.author_id}"
         return Request(
             prompt_token_ids=window.prompt_token_ids,
             sampling=self._sampling.params(seed),
             cache_owner=key.cache_owner,
-            num_shared_prefix_tokens=window.num_shared_prefix_tokens,
+            # How fast another guild's persona is read would tell that somebody uses it.
+            num_shared_prefix_tokens=window.num_shared_prefix_tokens if persona.is_built_in else 0,
             fairness=FairnessKey(guild, str(key.channel_id), str(question.author_id)),
         )
 
