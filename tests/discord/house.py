@@ -81,8 +81,9 @@ async def open_house(
     edit_interval_seconds: float = EDIT_INTERVAL_SECONDS,
     drain_seconds: float = 5.0,
     waits_until_ready: bool = True,
+    token: str | None = None,
 ) -> AsyncIterator[House]:
-    """Runs Trinity against `server` with a database in `folder`, and stops her in order."""
+    """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
     engine = engine or EchoEngine()
     async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}") as database:
         inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
@@ -91,7 +92,7 @@ async def open_house(
             sampling=SamplingChoice(max_new_tokens=1000, seed=7), turns=turns,
         )  # fmt: skip
         options = DiscordOptions(
-            token=server.token,
+            token=token or server.token,
             api_url=server.api_url,
             gateway_url=server.gateway_url,
             edit_interval_seconds=edit_interval_seconds,
