@@ -41,7 +41,10 @@ log = logging.getLogger(__name__)
 OLDEST_ANSWERED = timedelta(minutes=10)
 """An older question that is found after a restart gets a notice in place of an answer."""
 STOPPED_BY_RESET = "I stopped here, because this conversation was reset."
+MAX_UNSETTLED = 1000
+"""Questions in hand, those included that are being refused; no more is read from Discord until there are fewer."""
 _STORE_PATIENCE_SECONDS = 120.0
+_ROOM_PATIENCE_SECONDS = 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -87,8 +90,16 @@ class Answers:
         self._tasks = tasks
         self._typing = TypingIndicator(sender, tasks)
         self._running: dict[int, _Running] = {}
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self._is_draining = False
         self._limiters = {limit: NoticeLimiter(*limit) for limit in (REFUSALS, STORE_FAILURES)}
+
+    async def room(self) -> None:
+        """Wait a moment if there are too many questions in hand."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ROOM_PATIENCE_SECONDS):
+                await self._has_room.wait()
 
     def begin(self, question: Question, *, note: str = "") -> None:
         """Answer a question, if it wasn't received before; `note` is shown as a small line above the answer.
@@ -148,11 +159,19 @@ class Answers:
         running = _Running(question, Reply(posts, self._sender), is_taken_up, is_committed=is_taken_up)
         posts.on_first = running.end_typing
         self._running[question.message_id] = running
+        self._note_room()
         return running
 
     def _leave(self, running: _Running) -> None:
         running.stop_typing()
         self._running.pop(running.question.message_id, None)
+        self._note_room()
+
+    def _note_room(self) -> None:
+        if len(self._running) < MAX_UNSETTLED:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
 
     async def _answer(self, running: _Running) -> None:
         try:

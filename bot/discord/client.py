@@ -65,6 +65,11 @@ class TrinityClient(ConnectedClient):
         self.when_ready: Callable[[], None] = lambda: None
         self.tree = TrinityTree(self)
 
+    async def make_room(self) -> None:
+        """Read on when there is room for another question."""
+        await super().make_room()
+        await self.edge.answers.room()
+
     async def on_connect(self) -> None:
         """A new session: nothing is answered before what was missed is known."""
         self.edge.catch_up.begin_session()

@@ -50,6 +50,13 @@ class ConnectedClient(discord.Client):
         """Discord has replayed what we missed."""
         self._is_resumed.set()
 
+    async def make_room(self) -> None:
+        """Wait until the next event can be taken. Meanwhile the socket isn't read, which slows the sender down.
+
+        At least it lets others run: frames that have arrived are handed out without a pause, and thousands may have.
+        """
+        await asyncio.sleep(0)
+
     async def connect(self, *, reconnect: bool = True) -> None:  # noqa: ARG002 - it always does
         """Connect, and connect again, until the client is closed.
 
@@ -91,6 +98,7 @@ class ConnectedClient(discord.Client):
                 while True:
                     await self.ws.poll_event()
                     self.when_moved()
+                    await self.make_room()
                     if self._is_resumed.is_set():
                         patience.reschedule(None)
         except TimeoutError:
