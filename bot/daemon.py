@@ -12,6 +12,7 @@ from bot.discord.intake import PLATFORM
 from bot.discord.run import DiscordOptions, run_discord
 from bot.errors import ConfigError, EngineError, EngineFailed
 from bot.inference.local import LocalEngine
+from bot.operations.collector import set_loaded_objects_aside
 from bot.operations.notify import notify_systemd, watchdog_interval_seconds
 from bot.operations.pulse import Pulse, feed_watchdog
 from bot.operations.reexec import reexecute
@@ -47,6 +48,7 @@ async def _be_on_discord(settings: Settings) -> EngineError | None:
     with hold_instance(settings.effective_database_url, token, settings.data_dir):
         async with _pinging_systemd(pulse), open_parts(settings, platform=PLATFORM) as (chat, engine):
             pulse.watch_engine(engine.failed.is_set)
+            set_loaded_objects_aside()
             lost = await _serve_discord(chat, engine, _discord_options(settings, token), stop, pulse)
     if lost is not None and told.is_set():
         log.error("the engine was lost while I stopped; what it left is answered after the next start")
