@@ -19,6 +19,7 @@ from sqlalchemy import event
 
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.prompt import TurnEncoder
+from bot.chat.turns import Turns
 from bot.chat.window import TokenBudget
 from bot.discord.run import DiscordOptions, run_discord
 from bot.errors import EngineFailed, RequestFailed
@@ -50,6 +51,7 @@ class Orders:
     seconds_per_word: float = 0.003
     edit_interval_seconds: float = 0.1
     drain_seconds: float = 20.0
+    max_waiting: int = 128
     dies_before_commit: int = 0
     dies_after_commit: int = 0
     failure_rate: float = 0.0
@@ -87,6 +89,7 @@ async def serve(orders: Orders) -> None:
             chat = Chat(
                 History(database), Inbox(database), Personas(database), build_engine(orders, encoder), encoder,
                 TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(max_new_tokens=1000, seed=7),
+                turns=Turns(max_waiting=orders.max_waiting),
             )  # fmt: skip
             set_loaded_objects_aside()
             async with Gauges(folder / "gauges.json"):

@@ -13,7 +13,7 @@ from bot.chat.turns import Turns
 from tests.engines import EchoEngine
 from tests.loopback import Answer, LoopbackDiscord, Message, Rules, judge, judge_database, without_waits
 from tests.scenarios.conftest import OpenHouse
-from tests.scenarios.gauges import Reading
+from tests.scenarios.gauges import WRITE_SECONDS, Reading
 from tests.scenarios.processes import EchoDaemon, open_echo_daemon
 from tests.scenarios.verdicts import report
 
@@ -21,15 +21,19 @@ SEED = 20261122
 SOAK_LIMITS = Reading(resident_mib=100, max_lag_seconds=0.25)
 
 
+UNHURRIED = {"num_words": (5,), "seconds_per_word": 0.02, "edit_interval_seconds": 1.0}
+
+
 class Flood(NamedTuple):
     num_messages: int
     num_people: int
     num_channels: int
+    max_waiting: int
     rules: Rules
 
 
 DISCORDS_OWN = Rules(identify_interval_seconds=0.0)
-SHORT, LONG = Flood(300, 20, 5, without_waits()), Flood(10_000, 200, 50, DISCORDS_OWN)
+SHORT, LONG = Flood(300, 20, 5, 24, without_waits()), Flood(10_000, 200, 50, 128, DISCORDS_OWN)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +43,13 @@ async def test_a_flood_is_refused_beyond_a_bound_and_the_admitted_are_answered(t
     chance, began_at = random.Random(SEED), time.monotonic()
     async with (
         LoopbackDiscord(flood.rules) as server,
-        open_echo_daemon(server, tmp_path, num_words=(5,), seconds_per_word=0.02, edit_interval_seconds=1.0) as daemon,
+        open_echo_daemon(server, tmp_path, max_waiting=flood.max_waiting, **UNHURRIED) as daemon,
     ):
         people = [server.person(f"Person {number}") for number in range(flood.num_people)]
         channels = [server.channel(f"channel-{number}") for number in range(flood.num_channels)]
         await people[0].says(channels[0], "hello", mention=True)
         await daemon.settled(1, 30)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2 * WRITE_SECONDS)  # the gauges are written by then
         before, watching = daemon.gauges(), Watching(daemon)
         async with watching:
             for number in range(flood.num_messages):
@@ -125,7 +129,7 @@ class Crowd(NamedTuple):
     seconds_per_word: float
 
 
-@pytest.mark.parametrize("crowd", [Crowd(2, 0.002), pytest.param(Crowd(12, 0.05), marks=pytest.mark.soak)], ids=str)
+@pytest.mark.parametrize("crowd", [Crowd(1, 0.002), pytest.param(Crowd(12, 0.05), marks=pytest.mark.soak)], ids=str)
 async def test_one_who_floods_takes_two_places_and_the_others_wait_no_longer(
     server: LoopbackDiscord, enter: OpenHouse, crowd: Crowd
 ) -> None:
@@ -146,9 +150,9 @@ async def test_one_who_floods_takes_two_places_and_the_others_wait_no_longer(
         "one flooder among nine", their_p95_before=f"{calm:.2f} s", their_p95_after=f"{flooded:.2f} s",
         factor=round(flooded / calm, 2), flooders_messages=num_of_flooder, answered_of_them=num_answered,
     )  # fmt: skip
-    assert num_of_flooder > 20
+    assert num_of_flooder > 10
     assert num_answered < num_of_flooder
-    if crowd.num_rounds > 2:
+    if crowd.num_rounds > 1:
         assert flooded <= 2 * calm
 
 

@@ -34,7 +34,7 @@ class Soak(NamedTuple):
 @pytest.mark.parametrize(
     "soak",
     [
-        pytest.param(Soak(3.0, 8.0, is_measured=False), id="short"),
+        pytest.param(Soak(2.0, 6.0, is_measured=False), id="short"),
         pytest.param(Soak(SOAK_SECONDS, 1.0, is_measured=True), id="long", marks=pytest.mark.soak),
     ],
 )

@@ -21,7 +21,7 @@ class Stopping(NamedTuple):
 @pytest.mark.parametrize(
     "stopping",
     [
-        Stopping(6, 20.0, is_in_time=True),
+        Stopping(3, 20.0, is_in_time=True),
         pytest.param(Stopping(20, 20.0, is_in_time=True), marks=pytest.mark.soak),
         pytest.param(Stopping(20, 0.5, is_in_time=False), marks=pytest.mark.soak),
     ],

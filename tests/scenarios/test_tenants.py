@@ -50,7 +50,7 @@ class Parrot(EchoEngine):
         return f"{digest(request.prompt_token_ids)} {seen} and so on and on"
 
 
-@pytest.mark.parametrize("size", [Size(4, 10, 1), pytest.param(Size(8, 500, 10), marks=pytest.mark.soak)], ids=str)
+@pytest.mark.parametrize("size", [Size(4, 8, 1), pytest.param(Size(8, 500, 10), marks=pytest.mark.soak)], ids=str)
 async def test_no_canary_is_ever_seen_abroad(
     server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture, size: Size
 ) -> None:

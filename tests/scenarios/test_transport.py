@@ -33,7 +33,7 @@ def talkative(chance: random.Random, seconds_per_word: float) -> EchoEngine:
     return EchoEngine(answer=answer, seconds_per_word=seconds_per_word)
 
 
-@pytest.mark.parametrize("num_drops", [3, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("num_drops", [2, pytest.param(100, marks=pytest.mark.soak)])
 async def test_a_gateway_that_drops_in_the_middle_of_answers_costs_none(
     server: LoopbackDiscord, enter: OpenHouse, num_drops: int
 ) -> None:
@@ -70,7 +70,7 @@ async def drop(server: LoopbackDiscord, how: str) -> None:
             server.gateway.invalidate(is_resumable=True)
 
 
-@pytest.mark.parametrize("num_turns", [10, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("num_turns", [8, pytest.param(200, marks=pytest.mark.soak)])
 async def test_one_request_in_five_that_fails_loses_and_doubles_nothing(
     server: LoopbackDiscord, enter: OpenHouse, num_turns: int
 ) -> None:
@@ -100,7 +100,7 @@ async def test_one_request_in_five_that_fails_loses_and_doubles_nothing(
 
 async def ask(server: LoopbackDiscord, text: object, chance: random.Random) -> Message:
     channel = server.channel(f"channel-{chance.randrange(8)}")
-    return await server.person(f"Person {chance.randrange(40)}").says(channel, f"question {text}", mention=True)
+    return await server.person(f"Person {text}").says(channel, f"question {text}", mention=True)
 
 
 async def all_reach(house: House, questions: list[Message], state: str, seconds: float = 120.0) -> None:
