@@ -17,7 +17,7 @@ import typer
 
 from bot import __version__
 from bot.errors import ConfigError, TrinityError
-from bot.logs import configure_logging, escape_control_characters
+from bot.logs import configure_logging, escape_control_characters, redact_secrets
 from bot.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def end_with(action: Callable[[], int]) -> NoReturn:
 
 
 def _complain(problem: str) -> None:
-    typer.echo(f"trinity: {escape_control_characters(problem)}", err=True)
+    # A token that was pasted into the wrong place is a name or a value that nothing else knows to be secret.
+    typer.echo(f"trinity: {escape_control_characters(redact_secrets(problem))}", err=True)
 
 
 def _run_or_chat() -> int:

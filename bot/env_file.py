@@ -52,7 +52,7 @@ def _values(name: str, text: str) -> dict[str, str]:
         if binding.key is None:
             continue
         if binding.value is None:
-            raise ConfigError(binding.key, f"stands without a = in line {line} of {name}")
+            raise ConfigError(name, f"line {line} has no =; it has to be NAME=value")
         if binding.key in values:
             raise ConfigError(binding.key, f"is set twice in {name}, the second time in line {line}; keep one")
         values[binding.key] = binding.value

@@ -61,6 +61,11 @@ def configure_logging(level: str, log_format: str, *, secrets: Iterable[str] = (
     threading.excepthook = _log_uncaught_in_thread
 
 
+def redact_secrets(text: str) -> str:
+    """Black out whatever looks like a token or a password."""
+    return _SECRET_SHAPES.sub(_REDACTED, text)
+
+
 def escape_control_characters(text: str) -> str:
     """Write out whatever could end a line, steer a terminal or reorder what is shown."""
     return _UNPRINTABLE.sub(_escape, text)
@@ -85,7 +90,7 @@ class _Line(logging.Formatter):
     def _clean(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _REDACTED)
-        return escape_control_characters(_SECRET_SHAPES.sub(_REDACTED, text))
+        return escape_control_characters(redact_secrets(text))
 
     def _parts(self, record: logging.LogRecord) -> dict[str, str]:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")

@@ -65,7 +65,8 @@ WRONG_ENVIRONMENTS = [
 WRONG_FILES = [
     ("line 3", "TRINITY_SEED=1\n\n=2\n"),
     ("line 1", f'DISCORD_BOT_TOKEN="{CANARY}\n'),
-    ("TRINITY_SEED", "\n\nTRINITY_SEED\n"),
+    ("line 3", "\n\nTRINITY_SEED\n"),
+    ("line 2", f"TRINITY_SEED=1\n{CANARY}\n"),
     ("TRINITY_SEED", "TRINITY_SEED=1\nTRINITY_SEED=\n"),
     ("TRINITY_SEED", "TRINITY_SEED=one\n"),
     ("TRINITY_SEEED", "TRINITY_SEEED=1\n"),
