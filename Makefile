@@ -1,18 +1,19 @@
 # `make run` and `make test` are all it takes on a machine with Python 3.11 to 3.14 and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format soak audit clean
+.PHONY: help run test lint format soak soak-hour audit clean
 MAKEFLAGS += --no-print-directory
 export PYTHON
 BIN := .venv/bin
 
 help:
-	@echo 'make run     start Trinity: on Discord where a token is set, else at this terminal (ARGS=... for options)'
-	@echo 'make test    run the tests with coverage'
-	@echo 'make lint    check style, types and who imports whom'
-	@echo 'make format  bring the code into shape'
-	@echo 'make soak    run the long tests against faults'
-	@echo 'make audit   look for known holes in the pinned dependencies'
-	@echo 'make clean   remove .venv and what the tools left; data/ and .env stay'
+	@echo 'make run        start Trinity: on Discord where a token is set, else at this terminal (ARGS=... for options)'
+	@echo 'make test       run the tests with coverage'
+	@echo 'make lint       check style, types and who imports whom'
+	@echo 'make format     bring the code into shape'
+	@echo 'make soak       run the long tests against faults'
+	@echo 'make soak-hour  run an hour with a turn a second and faults in it'
+	@echo 'make audit      look for known holes in the pinned dependencies'
+	@echo 'make clean      remove .venv and what the tools left; data/ and .env stay'
 
 # Trinity gets the terminal for itself (set -m): Ctrl-C then stops an answer without stopping make under it.
 run:
@@ -38,7 +39,13 @@ format:
 
 soak:
 	@MAKE_GOAL=soak sh deploy/make-venv.sh dev
-	@$(BIN)/python -m pytest -m soak --timeout=0 -s $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak --timeout=0 -s $(ARGS)
+
+# SOAK_SECONDS is how long the run with a turn a second and faults in it goes on; `make soak` gives it five minutes.
+soak-hour:
+	@MAKE_GOAL=soak-hour sh deploy/make-venv.sh dev
+	@OMP_NUM_THREADS=1 SOAK_SECONDS=$${SOAK_SECONDS:-3600} \
+		$(BIN)/python -m pytest -m soak --timeout=0 -s tests/scenarios/test_soaking.py $(ARGS)
 
 # uv keeps pip-audit in an environment of its own, so that it can't change what it looks at.
 audit:

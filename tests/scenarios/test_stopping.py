@@ -1,11 +1,14 @@
 """SIGTERM: what runs is finished, what waits is answered by the next process, and nothing is lost in between."""
 
+import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.end_to_end.daemon import open_daemon
 from tests.loopback import LoopbackDiscord
 from tests.scenarios.processes import open_echo_daemon
 from tests.scenarios.verdicts import report, require_all
@@ -64,3 +67,15 @@ async def test_sigterm_loses_nothing_that_runs_or_waits(
     assert states.get("answered", 0) < num_questions
     if stopping.num_waiting == 20:
         assert seconds <= stopping.drain_seconds + 2
+
+
+@pytest.mark.soak
+async def test_a_second_sigterm_ends_the_real_daemon_at_once(server: LoopbackDiscord, tmp_path: Path) -> None:
+    async with open_daemon(server, tmp_path) as daemon:
+        await server.person("Alice").says(server.channel("general"), "Please count to 200.", mention=True)
+        await server.wait_until(lambda: any("12" in line for line in server.transcript(server.channel("general"))))
+        for _ in range(2):
+            daemon.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.3)
+
+        assert await daemon.ended(seconds=2) == -signal.SIGTERM

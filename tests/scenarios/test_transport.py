@@ -9,7 +9,7 @@ import pytest
 from bot.inference.engine import Request
 from tests.discord.house import House
 from tests.engines import EchoEngine, echo
-from tests.loopback import LoopbackDiscord, Message, RateLimited, Reset, Status
+from tests.loopback import Delay, LoopbackDiscord, Message, RateLimited, Reset, Status
 from tests.scenarios.conftest import OpenHouse
 from tests.scenarios.verdicts import report, require_all
 
@@ -96,6 +96,24 @@ async def test_one_request_in_five_that_fails_loses_and_doubles_nothing(
         turns=verdict.num_turns, replies=verdict.num_replies, repeats=verdict.num_repeats, lost=0, doubled=0,
         seconds=round(time.monotonic() - began_at),
     )  # fmt: skip
+
+
+async def test_a_slow_channel_holds_up_neither_the_model_nor_the_others(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    slow, fast = server.channel("slow"), server.channel("fast")
+    server.faults.add(Delay(1.0), channel=slow)
+    async with enter(server, engine=EchoEngine()) as house:
+        waiting = await server.person("Alice").says(slow, "hello", mention=True)
+        await server.wait_until(lambda: house.engine.requests and not house.engine.num_running)
+        for number in range(5):
+            question = await server.person("Bob").says(fast, f"hello {number}", mention=True)
+            await house.reaches(question, "answered")
+        state_meanwhile = await house.state(waiting)
+        await house.reaches(waiting, "answered")
+
+    assert state_meanwhile == "answering"
+    require_all(server, house.database_path, turns=6, replies=6)
 
 
 async def ask(server: LoopbackDiscord, text: object, chance: random.Random) -> Message:
