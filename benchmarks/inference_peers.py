@@ -108,7 +108,7 @@ def _continuous(setting: Setting, model: LlamaForCausalLM, lengths: list[int], n
     settings = GenerationConfig(max_new_tokens=num_new, do_sample=False, eos_token_id=-1, pad_token_id=0)
     prompts = [list(setting.prompt(length)) for length in lengths]
     model.set_attn_implementation("sdpa")
-    with torch.inference_mode():
+    with torch.no_grad():
         model.generate_batch(inputs=[prompts[0][:64]], generation_config=settings, progress_bar=False)
         start = time.perf_counter()
         model.generate_batch(inputs=prompts, generation_config=settings, progress_bar=False)

@@ -14,11 +14,8 @@ from bot.inference.engine import FairnessKey, Request, SamplingParams
 from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel
 from bot.inference.model_runner import LlamaRunner
-from bot.inference.scheduler import Limits
 from bot.inference.step import PrefillChunk, PrefillStep
 from tests.checkpoints import byte_tokenizer
-
-_BURST_TOKENS = 65536
 
 
 @dataclass(slots=True)
@@ -45,8 +42,7 @@ class Answer:
 async def opened(setting: Setting, runner: LlamaRunner) -> AsyncIterator[LocalEngine]:
     """An engine over the runner; no token ends a completion."""
     loaded = LoadedModel(runner, byte_tokenizer(setting.shape.vocab_size), "random", frozenset())
-    limits = Limits(max_burst_passes=-(-_BURST_TOKENS // runner.max_prefill_tokens))
-    async with open_local_engine(lambda _progress: loaded, limits=limits) as engine:
+    async with open_local_engine(lambda _progress: loaded) as engine:
         yield engine
 
 

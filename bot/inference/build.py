@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _CPU_SEQUENCES = 8
 _CPU_PREFILL_TOKENS = 512
 _CUDA_SEQUENCES = 64
-_CUDA_PREFILL_TOKENS = (256, 2048)
+_CUDA_PREFILL_TOKENS = (256, 4096)
 _TOKENS_PER_SEQUENCE = 256
 """What a conversation takes at least, for judging how many can run at once."""
 _SMALLEST_TILE = 16

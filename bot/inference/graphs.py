@@ -18,6 +18,7 @@ from bot.inference.model import LlamaModel
 from bot.inference.ops import Span, Workspace
 from bot.inference.step_inputs import StepInputs
 
+_DECODE_BUCKETS = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, *range(64, 1024, 64))
 _PREFILL_PADDING = 128
 _MOST_CAPTURED_TOKENS = 2048
 _PREFILL_BUCKETS = (32, 64, *range(_PREFILL_PADDING, _MOST_CAPTURED_TOKENS + 1, _PREFILL_PADDING))
@@ -38,9 +39,7 @@ class GraphExecution(Execution):
     ) -> None:
         super().__init__(model, workspace, inputs, state)
         num_sequences = len(state.tokens)
-        self._buckets: list[int] = [1 << n for n in range(num_sequences.bit_length()) if 1 << n < num_sequences] + [
-            num_sequences
-        ]
+        self._buckets: list[int] = [*(size for size in _DECODE_BUCKETS if size < num_sequences), num_sequences]
         self._prefill_buckets = [size for size in _PREFILL_BUCKETS if size <= workspace.num_rows]
         self._stream = stream
         self._pool: Any = None

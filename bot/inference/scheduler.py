@@ -2,7 +2,7 @@
 
 The rule that people feel: while answers run, they wait for at most one prefill chunk of `max_chunk_tokens` between two
 of their tokens. When none runs, prompts are packed into passes as large as the runner takes, and those that arrive
-meanwhile join them (a *burst*, bounded by `max_burst_passes`) before the first of them decodes: that is what makes many
+meanwhile join them (a *burst*, bounded by `max_burst_tokens`) before the first of them decodes: that is what makes many
 conversations at once fast. Blocks for a prompt are reserved at admission, an answer's one by one; when they run out,
 the newest sequence gives its own back and is computed again later, background work before anyone else's.
 """
@@ -18,6 +18,8 @@ from bot.inference.sequence import BACKGROUND, Sequence
 from bot.inference.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
 
 _SPARE_BLOCKS_PER_SEQUENCE = 2
+_PASS_STEP = 128
+"""Large passes are multiples of it: what the runner pads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ class Limits:
     """Requests that may wait, besides those for which there are slots; the next is refused."""
     max_chunk_tokens: int = 512
     """Prompt tokens that a running answer may have to wait for."""
-    max_burst_passes: int = 8
-    """Full prefill passes in a row before the answers that they began go on."""
+    max_burst_tokens: int = 65536
+    """Prompt tokens in a row before the answers that they began go on."""
 
 
 class Scheduler:
@@ -211,8 +213,7 @@ class Scheduler:
         if not any(sequence.is_prefilling for sequence in self.running):
             self._num_burst_tokens = None
             return False
-        max_burst_tokens = self.limits.max_burst_passes * self._max_prefill_tokens
-        if self._num_burst_tokens is not None and self._num_burst_tokens >= max_burst_tokens:
+        if self._num_burst_tokens is not None and self._num_burst_tokens >= self.limits.max_burst_tokens:
             self._num_burst_tokens = None
         return self.is_bursting or not self._was_prefill or not self._has_answers()
 
@@ -221,7 +222,7 @@ class Scheduler:
         if not prefilling:
             return None
         if self.is_bursting or not self._has_answers():
-            chunks, sequences = _pack(prefilling, self._max_prefill_tokens)
+            chunks, sequences = _pack(prefilling, _even_share(prefilling, self._max_prefill_tokens))
             self._num_burst_tokens = (self._num_burst_tokens or 0) + sum(len(chunk.token_ids) for chunk in chunks)
         else:
             chunks, sequences = _pack(prefilling, min(self.limits.max_chunk_tokens, self._max_prefill_tokens))
@@ -249,6 +250,13 @@ class Scheduler:
                 return False
         sequence.block_ids = (*sequence.block_ids, block_id)
         return True
+
+
+def _even_share(prefilling: list[Sequence], max_tokens: int) -> int:
+    """Tokens of the next pass if all have about as many: a short last one would cost more than it is worth."""
+    num_tokens = sum(sequence.num_prefill_tokens - sequence.num_computed for sequence in prefilling)
+    share = -(-num_tokens // -(-num_tokens // max_tokens))
+    return min(-(-share // _PASS_STEP) * _PASS_STEP, max_tokens)
 
 
 def _pack(prefilling: list[Sequence], max_tokens: int) -> tuple[list[PrefillChunk], list[Sequence]]:

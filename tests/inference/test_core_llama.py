@@ -60,7 +60,7 @@ def test_conversations_all_at_once(llama, expected):
 
 
 def test_prompts_in_chunks_between_the_tokens_of_running_answers(llama, expected):
-    core = open_core(llama, max_prefill_tokens=64, limits=Limits(max_chunk_tokens=24, max_burst_passes=1))
+    core = open_core(llama, max_prefill_tokens=64, limits=Limits(max_chunk_tokens=24, max_burst_tokens=64))
 
     assert answer_all(core, [ask(prompt) for prompt in PROMPTS]) == expected
 

@@ -125,7 +125,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.runner = EchoRunner(
             num_blocks=num_blocks, block_size=3, max_num_sequences=slots, max_prefill_tokens=prefill, context_window=60
         )
-        limits = Limits(max_waiting=4, max_chunk_tokens=chunk, max_burst_passes=passes)
+        limits = Limits(max_waiting=4, max_chunk_tokens=chunk, max_burst_tokens=passes * prefill)
         self.core = EngineCore(self.runner, limits=limits)
         self.requests: dict[int, Request] = {}
         self.outputs: dict[int, list[Output]] = defaultdict(list)

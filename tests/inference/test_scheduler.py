@@ -24,7 +24,7 @@ class Driver:
             self.blocks,
             max_num_sequences=slots,
             max_prefill_tokens=prefill,
-            limits=limits or Limits(max_chunk_tokens=16, max_burst_passes=2),
+            limits=limits or Limits(max_chunk_tokens=16, max_burst_tokens=128),
         )
 
     def add(self, num_tokens: int, *, new: int = 100, owner: str = "", guild: str = "", priority: int = 0) -> Sequence:
@@ -119,6 +119,15 @@ def test_several_prompts_share_a_small_chunk() -> None:
     assert shorthand(second) == "d3"
 
 
+def test_large_passes_are_about_even_and_multiples_of_128() -> None:
+    driver = Driver(prefill=1024)
+    driver.add(1100)
+
+    steps = driver.steps(2)
+
+    assert steps == ["p640", "p460"]
+
+
 def test_prompts_that_arrive_during_a_burst_join_it() -> None:
     driver = Driver()
     driver.add(20)
@@ -138,7 +147,7 @@ def test_burst_ends_after_its_share_though_prompts_keep_coming() -> None:
         driver.add(60)
         steps += driver.steps(1)
 
-    assert steps[:3] == ["p60", "p60", "p60"]  # two passes of 64 are not quite used up after two prompts
+    assert steps[:3] == ["p60", "p60", "p60"]  # the 128 tokens of a burst are not quite used up after two prompts
     assert steps[3:] == ["d3", "p16"]
 
 
