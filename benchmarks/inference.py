@@ -5,12 +5,15 @@
 Takes one CUDA card; the model is Llama-2-7B's shape with random weights, made on the card. Parts share a process, and
 `limits` comes first, since the others' floors follow from it. `--part cpu` needs no card; `--tiny` runs every part's
 code on the CPU with a toy model, whose figures mean nothing. Compare figures of one run with each other, not with
-another machine's.
+another machine's. `memory` caps its process and `peers` shares the card with transformers: beside other parts, each
+gets a process of its own.
 """
 
 import argparse
 import logging
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -21,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.inference_setting import Report, Setting, provenance
 
 _PARTS = ("limits", "decode", "serve", "memory", "peers", "cpu")
+_APART = ("memory", "peers")
 
 
 def _function(part: str) -> Callable[[Setting, Report], None]:
@@ -32,6 +36,19 @@ def _function(part: str) -> Callable[[Setting, Report], None]:
     else:
         from benchmarks import inference_peers as module  # type: ignore[no-redef]
     return getattr(module, part)  # type: ignore[no-any-return]
+
+
+def _run_apart(part: str, setting: Setting, report: Report) -> None:
+    """Run a part in a process of its own, on a card that this one has left."""
+    setting.leave()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.json"
+        command = [sys.executable, "-m", "benchmarks.inference", "--part", part, "--json", str(file)]
+        process = subprocess.run(command, cwd=Path(__file__).parents[1], check=False)
+        if file.exists():
+            report.take(file)
+    if process.returncode:
+        raise RuntimeError(f"{part} failed in its process")
 
 
 def main() -> int:
@@ -46,7 +63,7 @@ def main() -> int:
     wanted = _PARTS if not options.part or "all" in options.part else [p for p in _PARTS if p in options.part]
     print(provenance(), flush=True)
     start, report = time.perf_counter(), Report()
-    setting = Setting(is_tiny=options.tiny or wanted == ["cpu"])
+    setting = Setting(is_tiny=options.tiny or list(wanted) == ["cpu"])
     num_failed = 0
     for part in wanted:
         begun = time.perf_counter()
@@ -56,7 +73,10 @@ def main() -> int:
         report.part = part
         print(f"--- {part}", flush=True)
         try:
-            _function(part)(setting, report)
+            if part in _APART and len(wanted) > 1 and not setting.is_tiny:
+                _run_apart(part, setting, report)
+            else:
+                _function(part)(setting, report)
         except Exception:
             traceback.print_exc()
             num_failed += 1

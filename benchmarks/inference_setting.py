@@ -58,18 +58,17 @@ class Report:
         print(row, flush=True)
         return figure
 
+    def take(self, path: Path) -> None:
+        """Add the rows that another process wrote."""
+        self.rows += [Row(**row) for row in json.loads(path.read_text())["rows"]]
+
     def write(self, path: Path) -> None:
         """Write the rows with what they were measured on."""
         path.write_text(json.dumps(provenance() | {"rows": [asdict(row) for row in self.rows]}, indent=1))
 
 
 def provenance() -> dict[str, object]:
-    """Card, versions, commit."""
-    try:
-        git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False)
-        commit = git.stdout.strip()
-    except FileNotFoundError:
-        commit = ""
+    """Card, versions, commit (from the environment's COMMIT, where the tree has no history)."""
     versions: dict[str, object] = {"python": platform.python_version(), "torch": torch.__version__}
     for name in ("triton", "transformers"):
         try:
@@ -77,7 +76,16 @@ def provenance() -> dict[str, object]:
         except ImportError:
             versions[name] = None
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
-    return {"device": card, "versions": versions, "commit": commit or os.environ.get("COMMIT"), "time": time.ctime()}
+    return {"device": card, "versions": versions, "commit": os.environ.get("COMMIT") or _commit(), "time": time.ctime()}
+
+
+def _commit() -> str | None:
+    command = ["git", "rev-parse", "--verify", "HEAD"]
+    try:
+        git = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    except FileNotFoundError:
+        return None
+    return git.stdout.strip() if git.returncode == 0 else None
 
 
 class Setting:
@@ -89,20 +97,31 @@ class Setting:
         self.dtype = torch.float32 if is_tiny else torch.float16
         self.config = tiny_config(max_position_embeddings=512) if is_tiny else llama_2_7b_config()
         self.shape: LlamaShape = shape_of(self.config)
-        self.weights: LlamaWeights = random_weights(self.shape, self.device, self.dtype)
+        self._weights: LlamaWeights | None = None
         self.bandwidth = 4.558e12
         self.gemm_rate = 707e12
+        self.held_gemm_rate = 707e12
+        """What the card holds for a second, under its power limit."""
         self.startup_seconds = 0.0
         self._runner: LlamaRunner | None = None
         self._random = random.Random(0)
 
     @property
+    def weights(self) -> LlamaWeights:
+        """Random weights, made when they are first asked for."""
+        if self._weights is None:
+            self._weights = random_weights(self.shape, self.device, self.dtype)
+        return self._weights
+
+    @property
     def runner(self) -> LlamaRunner:
         """The runner, assembled when it is first asked for."""
         if self._runner is None:
+            weights = self.weights
+            self.clean()
             start = time.perf_counter()
             limits = Limits(max_num_sequences=64, num_blocks=1200) if self.is_tiny else Limits()
-            self._runner = assemble_runner(self.shape, self.weights, limits)
+            self._runner = assemble_runner(self.shape, weights, limits)
             self.startup_seconds = time.perf_counter() - start
         return self._runner
 
@@ -117,6 +136,11 @@ class Setting:
         """Give its memory back."""
         self._runner = None
         self.clean()
+
+    def leave(self) -> None:
+        """Give everything back."""
+        self._weights = None
+        self.drop_runner()
 
     def clean(self) -> None:
         """Collect what is no longer used."""

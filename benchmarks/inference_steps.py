@@ -34,6 +34,9 @@ def limits(setting: Setting, report: Report) -> None:
     size = (64, 64, 64) if setting.is_tiny else (3000, 22016, 4096)
     name = "matrix product " + " x ".join(map(str, size))
     setting.gemm_rate = report.add(name, _gemm_rate(setting, *size) / 1e12, "TFLOP/s") * 1e12
+    held = _held_gemm_rate(setting, *size) / 1e12
+    note = "what power and heat allow; the floors follow from the row above"
+    setting.held_gemm_rate = report.add("the same, without a pause for a second", held, "TFLOP/s", note=note) * 1e12
 
 
 def _read_bandwidth(setting: Setting) -> float:
@@ -58,6 +61,19 @@ def _gemm_rate(setting: Setting, rows: int, columns: int, width: int) -> float:
     left = torch.randn(rows, width, device=setting.device, dtype=setting.dtype)
     right = torch.randn(columns, width, device=setting.device, dtype=setting.dtype)
     return 2 * rows * columns * width / setting.device_seconds(lambda: torch.mm(left, right.t()), repeats=30)
+
+
+def _held_gemm_rate(setting: Setting, rows: int, columns: int, width: int) -> float:
+    left = torch.randn(rows, width, device=setting.device, dtype=setting.dtype)
+    right = torch.randn(columns, width, device=setting.device, dtype=setting.dtype)
+    operations = 2 * rows * columns * width
+    number = 10 if setting.is_tiny else int(setting.gemm_rate / operations)
+
+    def run() -> None:
+        for _ in range(number):
+            torch.mm(left, right.t())
+
+    return operations * number / setting.device_seconds(run, repeats=1)
 
 
 def decode(setting: Setting, report: Report) -> None:
