@@ -60,6 +60,7 @@ class Database:
         self._running: set[asyncio.Task[Any]] = set()
         self._write_lock = asyncio.Lock()
         self._last_busy_at = float("-inf")
+        self._is_closed = False
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction that sees one state of the database and waits for no writer.
@@ -67,6 +68,7 @@ class Database:
         Raises:
             StoreError: translated from whatever went wrong.
         """
+        self._refuse_if_closed()
         return await outlast_cancel(self._transact(work, READ), self._running)
 
     async def write(self, work: Work[T]) -> T:
@@ -81,20 +83,28 @@ class Database:
         """
         asked_at = time.monotonic()
         async with self._write_lock:
+            self._refuse_if_closed()
             self._refuse_if_locked_since(asked_at)
             return await outlast_cancel(self._transact(work, WRITE), self._running)
 
     async def erase_traces(self) -> bool:
         """Empty SQLite's log, which may still hold what was deleted; False if another process keeps it from that."""
         async with self._write_lock:
+            self._refuse_if_closed()
             truncation = self._transact(lambda connection: connection.run_sync(truncate_log), NO_TRANSACTION)
             return await outlast_cancel(truncation, self._running)
 
     async def close(self) -> None:
-        """Wait for running transactions, then close every connection and its thread."""
+        """Wait for running transactions, then close every connection and its thread; no other is opened any more."""
+        self._is_closed = True
         if self._running:
             await asyncio.wait(self._running)
         await outlast_cancel(self.engine.dispose(), self._running)
+
+    def _refuse_if_closed(self) -> None:
+        # A transaction now would open a connection, and its thread, that nobody closes.
+        if self._is_closed:
+            raise DatabaseBusy("The database was closed.")
 
     def _refuse_if_locked_since(self, asked_at: float) -> None:
         # Who waited while another one's patience ran out has waited long enough: not each in turn another 5 s.

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import StoreError
+from bot.errors import DatabaseBusy, StoreError
 from bot.store.database import Database, open_database, was_committed
 from bot.store.inbox import Inbox
 from bot.store.tables import conversations, hints
@@ -132,6 +132,17 @@ async def test_closing_waits_for_what_runs_and_leaves_no_connection_and_no_log(u
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT count(*) FROM inbox").fetchone() == (1,)
+
+
+async def test_a_closed_database_opens_no_connection_any_more(url: str) -> None:
+    async with open_database(url) as database:
+        num_threads = threading.active_count()
+
+    for transact in (database.read, database.write):
+        with pytest.raises(DatabaseBusy, match="closed"):
+            await transact(lambda connection: connection.exec_driver_sql("SELECT 1"))
+
+    assert threading.active_count() <= num_threads
 
 
 async def test_a_failed_write_is_rolled_back_whole_and_its_words_stay_out_of_the_error(database):
