@@ -10,12 +10,13 @@ import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-import aiohttp
 import discord
 from discord.utils import MISSING
 
 from bot.discord.outcomes import outcome_of
 from bot.discord.split import PART_UNITS, utf16_length
+from bot.discord.wire import translated
+from bot.errors import DiscordError
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,11 @@ async def answer(interaction: discord.Interaction, work: Awaitable[Words], *, is
             words = tasks.create_task(_in_words(interaction, work))
             await asyncio.wait({words}, timeout=PATIENCE_SECONDS)
             if not words.done():
-                await interaction.response.defer(ephemeral=is_private, thinking=True)
-        await _show(interaction, words.result())
-    except* (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as group:
+                async with translated():
+                    await interaction.response.defer(ephemeral=is_private, thinking=True)
+        async with translated():
+            await _show(interaction, words.result())
+    except* (DiscordError, discord.DiscordException) as group:
         # The person sees Discord's own "didn't respond"; there is no other way to reach them.
         log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import sqlite3
 from collections.abc import AsyncIterator
 
@@ -204,6 +205,21 @@ async def test_commands_are_registered_once_and_for_guilds_and_direct_messages_o
     assert {command["name"] for command in commands} == {"reset", "persona", "help"}
     assert all(command["contexts"] == [0, 1] for command in commands)
     assert all(command["integration_types"] == [0] for command in commands)
+
+
+async def test_a_command_that_outlasts_the_connection_ends_quietly(
+    server: LoopbackDiscord, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    with contextlib.closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        reset = await server.person("Alice").uses("/reset", server.channel("general"))
+        await server.wait_until(lambda: reset.acknowledged_at is not None)
+        house.stop.set()
+        await asyncio.wait([house.running])
+
+    await server.wait_until(lambda: "went unanswered" in caplog.text)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_during_the_drain_commands_are_put_off(server: LoopbackDiscord, enter: OpenHouse) -> None:
