@@ -9,7 +9,7 @@ import pytest
 from bot.inference.engine import Request
 from tests.discord.house import House
 from tests.engines import EchoEngine, echo
-from tests.loopback import Delay, LoopbackDiscord, Message, RateLimited, Reset, Status
+from tests.loopback import CloudflareBan, Delay, Hang, LoopbackDiscord, Message, RateLimited, Reset, Status
 from tests.scenarios.conftest import OpenHouse
 from tests.scenarios.verdicts import report, require_all
 
@@ -114,6 +114,58 @@ async def test_a_slow_channel_holds_up_neither_the_model_nor_the_others(
 
     assert state_meanwhile == "answering"
     require_all(server, house.database_path, turns=6, replies=6)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("after_effect", [False, True])
+async def test_a_create_that_is_never_answered_is_given_up_and_repeated(
+    server: LoopbackDiscord, enter: OpenHouse, after_effect: bool
+) -> None:
+    hanging = server.faults.add(Hang(after_effect=after_effect), method="POST", route=CREATES, nth=1)
+    async with enter(server) as house:
+        question = await ask(server, 1, random.Random(SEED))
+        await house.reaches(question, "answered", 60)
+
+    assert hanging.num_hits == 1
+    require_all(server, house.database_path, turns=1, replies=1)
+
+
+@pytest.mark.soak
+async def test_a_ban_by_discords_proxy_is_sat_out_and_every_answer_comes_once(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    chance = random.Random(SEED)
+    async with enter(server, engine=talkative(chance, 0.01)) as house:
+        questions = [await ask(server, number, chance) for number in range(16)]
+        await server.wait_until(lambda: sum(bool(server.answer_to(question)) for question in questions) > 3)
+        banned_at = time.monotonic()
+        server.faults.add(CloudflareBan(20.0), times=1)
+        await all_reach(house, questions, "answered", seconds=120)
+
+    verdict = require_all(server, house.database_path, turns=16, replies=16)
+    during = [call for call in server.journal.calls if call.refusal == "cloudflare"]
+    late = [call for call in during if call.at > banned_at + 2]  # what was under way when it began is done by then
+    report("proxy's ban", seconds=20, refused=len(during), probes=len(late), replies=verdict.num_replies)
+    assert len(late) <= 1
+
+
+@pytest.mark.soak
+async def test_where_nothing_is_allowed_any_more_few_requests_find_out(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    server.faults.add(Status(403, code=50013), method="POST", route=CREATES)
+    channels = [server.channel(f"channel-{number}") for number in range(300)]
+    async with enter(server) as house:
+        for channel in channels * 2:
+            await server.person(f"Person {channel.name}").says(channel, "hello", mention=True)
+        await server.wait_until(lambda: house.engine.num_running == 0, timeout=60)
+        async with asyncio.timeout(60):
+            while any(count and state.is_open for state, count in (await house.inbox.count_by_state()).items()):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+    refused = server.journal.statuses()[403]
+    report("permissions lost everywhere", messages=600, refused_requests=refused, bound=100, ban_at=10_000)
+    assert 0 < refused <= 100
 
 
 async def ask(server: LoopbackDiscord, text: object, chance: random.Random) -> Message:
