@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.app import in_background, open_parts
 from bot.chat.chat import Chat
@@ -12,7 +12,7 @@ from bot.discord.intake import PLATFORM
 from bot.discord.run import DiscordOptions, run_discord
 from bot.errors import ConfigError, EngineError, EngineFailed
 from bot.inference.local import LocalEngine
-from bot.operations.collector import set_loaded_objects_aside
+from bot.operations.collector import loaded_objects_set_aside
 from bot.operations.notify import notify_systemd, watchdog_interval_seconds
 from bot.operations.pulse import Pulse, feed_watchdog
 from bot.operations.reexec import reexecute
@@ -45,15 +45,29 @@ async def _be_on_discord(settings: Settings) -> EngineError | None:
     token = settings.discord_bot_token.get_secret_value()
     pulse, told, stop = Pulse(), asyncio.Event(), asyncio.Event()
     _stop_at_signals(told, stop)
-    with hold_instance(settings.effective_database_url, token, settings.data_dir):
-        async with _pinging_systemd(pulse), open_parts(settings, platform=PLATFORM) as (chat, engine):
-            pulse.watch_engine(engine.failed.is_set)
-            set_loaded_objects_aside()
-            lost = await _serve_discord(chat, engine, _discord_options(settings, token), stop, pulse)
+    try:
+        with hold_instance(settings.effective_database_url, token, settings.data_dir):
+            async with asyncio.timeout(None) as opening, _pinging_systemd(pulse), AsyncExitStack() as parts:
+                async with in_background(_end_when(told, opening)):
+                    chat, engine = await parts.enter_async_context(open_parts(settings, platform=PLATFORM))
+                pulse.watch_engine(engine.failed.is_set)
+                with loaded_objects_set_aside():
+                    lost = await _serve_discord(chat, engine, _discord_options(settings, token), stop, pulse)
+    except TimeoutError:
+        if not opening.expired():
+            raise
+        log.info("stopped while the model was loading")
+        return None
     if lost is not None and told.is_set():
         log.error("the engine was lost while I stopped; what it left is answered after the next start")
         return None
     return lost
+
+
+async def _end_when(told: asyncio.Event, opening: asyncio.Timeout) -> None:
+    """Loading may take minutes, in which a signal has to count as well."""
+    await told.wait()
+    opening.reschedule(asyncio.get_running_loop().time())
 
 
 async def _serve_discord(

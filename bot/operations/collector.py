@@ -5,10 +5,19 @@ hundreds of thousands that live as long as the process; set aside, they cost not
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def set_loaded_objects_aside() -> int:
-    """Take all objects of this moment out of every later collection; returns how many they are."""
+@contextmanager
+def loaded_objects_set_aside() -> Iterator[None]:
+    """Take all objects of this moment out of every collection in the block.
+
+    Afterwards they are given back: some libraries complain, at the end of the process, of what was never collected.
+    """
     gc.collect()
     gc.freeze()
-    return gc.get_freeze_count()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -1,12 +1,15 @@
 """All of Trinity, as a process: a loopback Discord, the real discord.py, SQLite, the engine and the demo model."""
 
+import asyncio
 import sqlite3
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from bot.app import DEMO_MODEL
-from tests.end_to_end.daemon import Daemon, open_daemon
+from tests.end_to_end.daemon import Daemon, environment_for, open_daemon
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
 
 pytestmark = pytest.mark.skipif(
@@ -102,3 +105,31 @@ async def test_what_a_reset_hid_is_gone_from_the_file_after_a_restart(server: Lo
     assert b"xanthic" not in (tmp_path / "trinity.db").read_bytes()
     with sqlite3.connect(tmp_path / "trinity.db") as database:
         assert database.execute("select count(*) from messages").fetchone() == (0,)
+
+
+SIGNALLED_WHILE_LOADING = """
+    import logging, os, signal, sys
+    class AtLoading(logging.Handler):
+        def emit(self, record):
+            if record.msg.startswith("loading the model in"):
+                os.kill(os.getpid(), signal.SIGTERM)
+    logging.getLogger("bot.app").addHandler(AtLoading())
+    from bot.__main__ import main
+    sys.argv = ["trinity", "run"]
+    main()
+"""
+
+
+async def test_a_signal_ends_the_loading_of_the_model(server: LoopbackDiscord, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", textwrap.dedent(SIGNALLED_WHILE_LOADING)),
+        env=environment_for(server, tmp_path) | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=tmp_path,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        _, errors = await process.communicate()
+
+    assert process.returncode == 0, errors.decode()
+    assert b"stopped while the model was loading" in errors
+    assert server.journal.calls == []

@@ -1,16 +1,15 @@
 import gc
 
-from bot.operations.collector import set_loaded_objects_aside
+from bot.operations.collector import loaded_objects_set_aside
 
 
-def test_what_is_loaded_is_not_looked_through_again():
+def test_what_is_loaded_is_not_looked_through_until_the_end_of_the_block():
     loaded = [[] for _ in range(1000)]
 
-    num_aside = set_loaded_objects_aside()
-    try:
-        num_tracked = len(gc.get_objects())
-    finally:
-        gc.unfreeze()
+    with loaded_objects_set_aside():
+        num_tracked, num_aside = len(gc.get_objects()), gc.get_freeze_count()
 
     assert num_aside > len(loaded)
     assert num_tracked < num_aside
+    assert gc.get_freeze_count() == 0
+    assert any(found is loaded for found in gc.get_objects())

@@ -25,7 +25,7 @@ from bot.discord.run import DiscordOptions, run_discord
 from bot.errors import EngineFailed, RequestFailed
 from bot.inference.engine import Request
 from bot.logs import configure_logging
-from bot.operations.collector import set_loaded_objects_aside
+from bot.operations.collector import loaded_objects_set_aside
 from bot.store.database import Database, open_database
 from bot.store.history import History
 from bot.store.inbox import Inbox
@@ -91,9 +91,9 @@ async def serve(orders: Orders) -> None:
                 TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(max_new_tokens=1000, seed=7),
                 turns=Turns(max_waiting=orders.max_waiting),
             )  # fmt: skip
-            set_loaded_objects_aside()
-            async with Gauges(folder / "gauges.json"):
-                await run_discord(chat, options, stop)
+            with loaded_objects_set_aside():
+                async with Gauges(folder / "gauges.json"):
+                    await run_discord(chat, options, stop)
 
 
 def build_engine(orders: Orders, encoder: TurnEncoder) -> EchoEngine:
