@@ -137,7 +137,8 @@ class BlockManager:
             yield None if is_shared else scope.owner, tuple(token_ids[start:end])
 
     def _find(self, token_ids: Sequence[int], scope: CacheScope) -> list[int]:
-        node, block_ids = self._root, []
+        node = self._root
+        block_ids: list[int] = []
         for key in self._keys(token_ids, scope):
             child = node.children.get(key)
             if child is None or (len(block_ids) + 1) * self.block_size >= len(token_ids):

@@ -19,9 +19,12 @@ from bot.inference.kernels import LOG2_E
 def skinny_add_kernel(
     x, values, weight, num_rows,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-    BLOCK_K: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
+    BLOCK_K: tl.constexpr, STAGES: tl.constexpr, AHEAD: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
-    """x += values @ weight.T; one program for BLOCK_N columns of x."""
+    """x += values @ weight.T; one program for BLOCK_N columns of x.
+
+    Weights depend on no kernel, so their first AHEAD cache lines are fetched to L2 while the one ahead still runs.
+    """
     rows = tl.arange(0, BLOCK_M)[:, None]
     outputs = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     columns = tl.arange(0, BLOCK_K)
@@ -29,6 +32,12 @@ def skinny_add_kernel(
     weights = weight + outputs[:, None].to(tl.int64) * WIDTH + columns[None, :]
     sums = tl.zeros([BLOCK_M, BLOCK_N], dtype=tl.float32)
     if PDL:
+        if AHEAD > 0:
+            lines = weight + outputs[:, None].to(tl.int64) * WIDTH + tl.arange(0, AHEAD)[None, :] * 64
+            tl.inline_asm_elementwise(
+                "prefetch.global.L2 [$1]; mov.b32 $0, 0;", "=r,l", [lines.to(tl.int64)],
+                dtype=tl.int32, is_pure=False, pack=1,
+            )  # fmt: skip
         gdc_wait()
         gdc_launch_dependents()
     for start in tl.range(0, WIDTH, BLOCK_K, num_stages=STAGES):

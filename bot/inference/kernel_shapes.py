@@ -32,6 +32,7 @@ def _decode() -> dict[int, Split]:
         4: Split(8, 2, 2),
         8: Split(4, 2, 2),
         16: Split(2, 2, 2),
+        32: Split(1, 2, 2),
         64: Split(1, 2, 2),
     }
 
@@ -48,6 +49,8 @@ class KernelShapes:
     skinny_output: dict[int, Tile] = field(default_factory=lambda: {16: Tile(32, 128, 4, 6), 32: Tile(16, 256, 4, 3)})
     """Above the last, cuBLAS is faster; so it is for every wider product."""
     skinny_down: dict[int, Tile] = field(default_factory=lambda: {16: Tile(32, 128, 4, 6)})
+    skinny_lines_ahead: int = 0
+    """Cache lines of 64 weights that are fetched while the kernel ahead runs; a power of two, or none."""
     decode: dict[int, Split] = field(default_factory=_decode)
     prefill: dict[int, Tile] = field(default_factory=lambda: {64: Tile(16, 128, 4, 3), 128: Tile(64, 128, 4, 2)})
     """Query rows by keys of a prefill attention program, by the pass's tokens."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,9 +15,13 @@ from bot.inference.reference_ops import ReferenceOps
 from bot.inference.self_test import NUM_TEST_BLOCKS, NUM_TEST_POSITIONS, Difference, LayerTest
 from bot.inference.weights import LlamaWeights
 
+if TYPE_CHECKING:
+    from bot.inference.kernel_ops import KernelOps
+
 log = logging.getLogger(__name__)
 
 _MOST_ERROR = 0.02
+_ROW_NUMBERS = (1, 2, 4, 8, 16, 17, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class OpsChoice:
             return kernels
         return MixedOps(kernels, ReferenceOps(self.shape, cache, self.num_positions), self.broken)
 
-    def kernels(self, cache: KVCache) -> Ops:
+    def kernels(self, cache: KVCache) -> "KernelOps":
         """The kernels alone."""
         from bot.inference.kernel_ops import KernelOps  # noqa: PLC0415  (triton may be missing or broken)
         from bot.inference.kernel_shapes import KernelShapes  # noqa: PLC0415
@@ -79,7 +84,9 @@ def choose_ops(
     for has_dot, has_pdl in dict.fromkeys(tries):
         choice = replace(plain, has_dot=has_dot, has_pdl=has_pdl, broken=frozenset())
         try:
-            broken = _broken_ops(test, choice.kernels(cache), reference, num_sequences)
+            kernels = choice.kernels(cache)
+            _compile_ahead(test, kernels, num_sequences)
+            broken = _broken_ops(test, kernels, reference, num_sequences)
         except Exception as error:  # whatever a compiler or a driver raises
             log.warning("kernels (tensor cores: %s, early launch: %s) are unusable: %s", has_dot, has_pdl, error)
             continue
@@ -95,6 +102,22 @@ def choose_ops(
     return best
 
 
+def _compile_ahead(test: LayerTest, kernels: "KernelOps", num_sequences: int) -> None:
+    """Compile what the test will run, several kernels at a time; what can't be is left for the test to find."""
+
+    def visit() -> None:
+        for num_rows in _ROW_NUMBERS:
+            if num_rows <= num_sequences:
+                test.visit(kernels, test.decode_spans(num_rows), is_decode=True)
+        for spans in test.prefill_passes():
+            test.visit(kernels, spans, is_decode=False)
+
+    try:
+        kernels.compile_ahead(visit)
+    except Exception as error:  # whatever a compiler or a driver raises
+        log.info("kernels are compiled one by one: %s", error)
+
+
 def _broken_ops(test: LayerTest, ops: Ops, reference: Ops, num_sequences: int) -> frozenset[str]:
     """The operations that differ from the reference by more than rounding; each is logged."""
     broken: set[str] = set()
@@ -106,7 +129,7 @@ def _broken_ops(test: LayerTest, ops: Ops, reference: Ops, num_sequences: int) -
 
 
 def _differences(test: LayerTest, ops: Ops, reference: Ops, num_sequences: int) -> Iterator[Difference]:
-    for num_rows in (1, 2, 4, 8, 16, 17, 64):
+    for num_rows in _ROW_NUMBERS:
         if num_rows <= num_sequences:
             yield from test.compare(ops, reference, test.decode_spans(num_rows), is_decode=True)
     for spans in test.prefill_passes():

@@ -65,6 +65,14 @@ class LayerTest:
         """Passes of various sizes, each of a new prompt and two that continue a prefix."""
         return [tuple(_pack(lengths)) for lengths in _PREFILLS if sum(lengths) <= self._workspace.num_rows]
 
+    def visit(self, ops: Ops, spans: Sequence[Span], *, is_decode: bool) -> None:
+        """Call every operation of a pass once, whatever comes of it."""
+        rows = self._pass(ops, tuple(spans), is_decode=is_decode)
+        ops.prepare(rows)
+        logits, picked, sampled = self._outputs(rows.num_rows)
+        for _op, run, _written in self._stages(rows, self._cache, logits, picked, sampled):
+            run(ops)
+
     def compare(self, ops: Ops, reference: Ops, spans: Sequence[Span], *, is_decode: bool) -> list[Difference]:
         """What each operation makes of the same inputs as the reference; one entry for each, in their order."""
         rows = self._pass(ops, tuple(spans), is_decode=is_decode)

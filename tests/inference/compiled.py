@@ -38,7 +38,7 @@ def jobs(has_dot: bool) -> Iterator[tuple[Any, dict[str, Any], int]]:
     yield gemv_kernels.gemv_head_kernel, NORMED | {"OUT_WIDTH": VOCAB, "BLOCK_N": 2, "BLOCK_K": 2048}, 8
     yield sampling_kernel.sample_kernel, {"WIDTH": VOCAB, "BLOCK": 32768}, 16
     if has_dot:
-        tile = {"BLOCK_M": 16, "BLOCK_N": 32, "BLOCK_K": 128, "STAGES": 6}
+        tile = {"BLOCK_M": 16, "BLOCK_N": 32, "BLOCK_K": 128, "STAGES": 6, "AHEAD": 16}
         yield dot_kernels.skinny_add_kernel, {"WIDTH": INTERMEDIATE, "OUT_WIDTH": HIDDEN} | tile, 4
         tile = {"DIM_BLOCK": 128, "BLOCK_M": 64, "BLOCK_N": 64, "STAGES": 2, "PRECISION": "tf32"}
         yield dot_kernels.prefill_attention_kernel, GROUPED | tile, 4

@@ -2,6 +2,7 @@
 
 import gc
 import random
+from dataclasses import fields
 
 import pytest
 import torch
@@ -144,7 +145,7 @@ def _run_mixed_steps(runner, num_steps, *, vocab_size, num_slots, blocks_per_slo
 @pytest.fixture(scope="module")
 def big():
     """Llama-2-7B's shape with random FP16 weights, and transformers' model on the same tensors."""
-    if torch.cuda.mem_get_info()[1] < 30 * 1024**3:
+    if torch.cuda.mem_get_info()[1] < 60 * 1024**3:
         pytest.skip("the card is too small for 7B beside transformers' activations")
     config = llama_2_7b_config()
     shape = shape_of(config)
@@ -173,7 +174,14 @@ def _reference_ops(runner):
     return ReferenceOps(runner.shape, runner._cache, runner.context_window)
 
 
-def test_every_fp16_token_is_an_argmax_of_transformers_or_nearly(big):
+def test_fp16_tokens_are_as_near_to_transformers_as_its_own_rounding_allows(big):
+    """97 of 100 tokens are transformers' argmax or within 0.01 standard deviations of it, none beyond 0.03.
+
+    0.01 for every token can't be held by anyone: FP16 moves each logit by about 0.01 standard deviations, so where the
+    first two lie that close, two programs that round differently may disagree. transformers' own FP16 tokens lie up to
+    0.013 below the FP32 argmax on these prompts. What is held besides is the error itself: that of our logits against
+    an FP32 copy of the model is not larger than transformers' by more than a quarter.
+    """
     shape, weights, model = big
     runner = assemble_runner(shape, weights, Limits(num_blocks=600, max_num_sequences=16, max_prefill_tokens=1024))
     lengths = (500, 37, 1000, 128, 64, 700)
@@ -188,18 +196,47 @@ def test_every_fp16_token_is_an_argmax_of_transformers_or_nearly(big):
     prefill(runner, conversations, chunk_tokens=170)
     decode(runner, conversations, 39)
 
-    gaps = [_worst_gap(model, conversation) for conversation in [alone, *conversations]]
-    assert max(gaps) <= 0.01, gaps
+    gaps = torch.cat([_gaps(model, conversation) for conversation in [alone, *conversations]])
+    assert len(gaps) == 280
+    assert (gaps <= 0.01).float().mean() >= 0.97
+    assert gaps.max() <= 0.03
+    ours, theirs = _errors(runner, big, conversations[0])
+    assert ours <= 1.25 * theirs
 
 
-def _worst_gap(model, conversation):
-    """How far below the largest logit the chosen tokens' lie, in standard deviations of the logits."""
+def _logits(model, conversation):
+    """transformers' logits at every new token, under its own prefix."""
     tokens = conversation.prompt + conversation.new_tokens
     with torch.inference_mode():
-        logits = model(torch.tensor([tokens], device="cuda")).logits[0].float()
-    logits = logits[len(conversation.prompt) - 1 : -1]
+        return model(torch.tensor([tokens], device="cuda")).logits[0].float()[len(conversation.prompt) - 1 : -1]
+
+
+def _gaps(model, conversation):
+    """How far below the largest logit the chosen tokens' lie, in standard deviations of the logits."""
+    logits = _logits(model, conversation)
     chosen = logits.gather(1, torch.tensor(conversation.new_tokens, device="cuda")[:, None])[:, 0]
-    return float(((logits.max(1).values - chosen) / logits.std(1)).max())
+    return (logits.max(1).values - chosen) / logits.std(1)
+
+
+def _errors(runner, big, conversation):
+    """The error of the newest logits, ours and transformers', against an FP32 copy: |difference| / |FP32|."""
+    shape, weights, model = big
+    again = Conversation(0, conversation.prompt, conversation.blocks)
+    ours, rows = [], len(conversation.new_tokens)
+    prefill(runner, [again])
+    for _ in range(rows):
+        ours.append(runner._execution.state.logits[0].clone().float())
+        torch.cuda.synchronize()  # the runner writes them again on a stream of its own
+        decode(runner, [again], 1)
+    exact_model = transformers_model(model.config, _in_fp32(weights), shape)
+    again.new_tokens = again.new_tokens[:rows]
+    exact, theirs = _logits(exact_model, again), _logits(model, again)
+    return tuple(float((logits - exact).norm() / exact.norm()) for logits in (torch.stack(ours), theirs))
+
+
+def _in_fp32(weights):
+    layers = tuple(type(one)(*(getattr(one, f.name).float() for f in fields(one))) for one in weights.layers)
+    return type(weights)(weights.embedding.float(), layers, weights.norm.float(), weights.head.float())
 
 
 def test_a_16_gb_card_holds_3300_tokens(big):
