@@ -7,12 +7,12 @@ is stored as a whole or not at all, and only while its conversation has not been
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from bot.chat.answer import AnswerWriter, SamplingChoice
+from bot.chat.attempts import Attempts
 from bot.chat.conversation import ConversationKey, Question
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.patience import Patience
@@ -24,24 +24,20 @@ from bot.chat.sanitize import DEFAULT_OWN_NAME, repair
 from bot.chat.stopping import Stop
 from bot.chat.turns import Ticket, Turns
 from bot.chat.window import TokenBudget
-from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, WaitedTooLong
-from bot.inference.engine import Engine, FinishReason
+from bot.errors import EngineOverloaded, WaitedTooLong
+from bot.inference.engine import Engine
 from bot.store.history import History
 from bot.store.inbox import Inbox
 from bot.store.message_deletion import DeletedMessage
 from bot.store.personas import Personas
-from bot.store.questions import Attempt, InboxState, KnownChannel, OpenQuestion, Part
+from bot.store.questions import InboxState, KnownChannel, OpenQuestion, Part
 
 __all__ = ["Chat", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "TextDelta"]
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 2
-"""A question that ended the process this often is set aside."""
 HIDDEN_SECONDS = 60.0
 """How long after a reset its messages are deleted for good."""
-
-SET_ASIDE = "Something went wrong each time I tried to answer this, so I have set it aside. Please ask in other words."
 
 QuestionId = tuple[str, int]
 
@@ -79,13 +75,13 @@ class Chat:
         self._history = history
         self._inbox = inbox
         self._engine = engine
-        self._sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
         self._patience = patience or Patience()
-        self._writer = AnswerWriter(
-            history, self._personas, engine, encoder, budget, self._sampling, own_name, self._patience.writing_seconds
+        sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
+        writer = AnswerWriter(
+            history, self._personas, engine, encoder, budget, sampling, own_name, self._patience.writing_seconds
         )
+        self._attempts = Attempts(inbox, writer, sampling.seed)
         self._refusals = Refusals(inbox)
-        self._suspects = asyncio.Lock()
         self._clock = clock
         self._tickets: dict[QuestionId, Ticket] = {}
         self._stops: dict[QuestionId, Stop] = {}
@@ -131,7 +127,8 @@ class Chat:
         stop = self._stops.setdefault(_id(question), Stop())
         try:
             await self._turn(question, ticket)
-            async with aclosing(self._events(question, stop)) as events:
+            left = self._left_over.get(_id(question))
+            async with aclosing(self._attempts.events(question, left, stop)) as events:
                 async for event in events:
                     yield event
         except (asyncio.CancelledError, GeneratorExit):
@@ -270,44 +267,6 @@ class Chat:
                 await ticket.ready.wait()
         except TimeoutError:
             raise WaitedTooLong from None
-
-    async def _events(self, question: Question, stop: Stop) -> AsyncGenerator[ReplyEvent, None]:
-        left = self._left_over.get(_id(question))
-        # One that was being answered when a process died may have been the reason: the next try is made alone among
-        # its like, so that at the next death it is known which one it was.
-        turn_of_suspects = self._suspects if left and left.attempts else nullcontext()
-        async with turn_of_suspects, aclosing(self._answer(question, left, stop)) as events:
-            async for event in events:
-                yield event
-
-    async def _answer(
-        self, question: Question, left: OpenQuestion | None, stop: Stop
-    ) -> AsyncGenerator[ReplyEvent, None]:
-        if left and left.answer is not None and not left.is_stale:
-            yield TextDelta(left.answer)
-            yield Finished(FinishReason.STOP)
-            return
-        attempt = None if stop.is_thrown or (left and left.is_stale) else await self._begin(question)
-        if attempt is None:
-            yield Finished(FinishReason.ABORTED)
-            return
-        try:
-            async with aclosing(self._writer.write(attempt.question, attempt.seed, stop)) as events:
-                async for event in events:
-                    yield event
-        except EngineFailed:
-            raise
-        except BaseException:
-            # It ended in order: this try doesn't make it a question that ends the process.
-            await self._inbox.release(question)
-            raise
-
-    async def _begin(self, question: Question) -> Attempt | None:
-        seed = self._sampling.seed if self._sampling.seed is not None else secrets.randbits(32)
-        attempt = await self._inbox.begin_attempt(question, seed=seed)
-        if attempt is not None and attempt.attempts > MAX_ATTEMPTS:
-            raise RequestFailed(SET_ASIDE)
-        return attempt
 
     def _ticket(self, question: Question) -> Ticket:
         """The place that `receive` took, or a new one for a question that an earlier process received."""
