@@ -49,7 +49,7 @@ def skill_cases(rng: random.Random, encoder: WordEncoder, per_skill: int, *, mos
                 if has_style and rng.random() < 0.3 and drawn.skill != "style wish"
                 else _skill(drawn.skill)
             )
-            if drawn.is_learnt and skill != "long" and len(found[skill]) < per_skill and rng.random() < 0.5:
+            if drawn.is_learnt and skill != "long" and len(found[skill]) < per_skill and rng.random() < 0.7:
                 found[skill].append(_prompt_case(writer, ids, drawn.user, drawn.answer, skill))
             ids = writer.ids[:end]
         if (

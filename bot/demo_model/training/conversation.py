@@ -61,6 +61,8 @@ class Conversation:
     notes: dict[str, list[str]] = field(default_factory=dict)
     said: list[tuple[str, str]] = field(default_factory=list)
     """What each speaker typed, without the name before it."""
+    retold: set[tuple] = field(default_factory=set)
+    """The slots of facts that were told more than once."""
     user_style: Style | None = None
 
     def __post_init__(self) -> None:
@@ -104,6 +106,8 @@ class Conversation:
     def tell(self, key: Key, value: str) -> None:
         """Notes a fact, in place of or beside what was told before."""
         before = self.told.pop(key.slot, None)
+        if before is not None:
+            self.retold.add(key.slot)
         if before is not None and key.kind.adds:
             values_told = [old for old in before[1].split(" and ") if old.lower() != value.lower()]
             value = " and ".join([*values_told, value][-3:])

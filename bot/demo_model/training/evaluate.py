@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from bot.demo_model.training.cases import DISTANCES, Case, long_cases, recall_cases, silent_cases, skill_cases
-from bot.demo_model.training.chat_format import WordEncoder, with_system
+from bot.demo_model.training.chat_format import WordEncoder, encode_prompt, with_system
 from bot.demo_model.training.greedy import Greedy
 from bot.demo_model.training.personas import TRINITY_PROMPT
 from bot.demo_model.training.probes import PROBES, SILENT, Probe
@@ -21,7 +21,8 @@ from bot.demo_model.training.probes_final import FINAL_PROBES, FINAL_SILENT
 ACKNOWLEDGES = re.compile(
     r"got it|nice to meet|i will remember|noted|your .* (is|are) |you (live|work|come|like|speak) ", re.IGNORECASE
 )
-MOST_TOKENS = 150
+SHORT_TOKENS = 120
+"""Enough for every answer of the short skills."""
 
 
 def acknowledges(answer: str) -> bool:
@@ -42,10 +43,14 @@ def passes(probe: Probe, answer: str) -> bool:
 
 
 def _score(greedy: Greedy, cases: list[Case], most_tokens: int) -> tuple[dict[str, dict], list[dict]]:
-    answers = greedy.answers([case.prompt for case in cases], most_tokens)
+    """Shares by skill; only where the right answer isn't the model's, the model's is decoded."""
+    marks = greedy.matches([case.prompt for case in cases], [case.answer for case in cases])
+    doubtful = [case for case, mark in zip(cases, marks, strict=True) if not mark]
+    answers = iter(greedy.answers([case.prompt for case in doubtful], most_tokens))
     right: dict[str, list[bool]] = defaultdict(list)
     wrong = []
-    for case, answer in zip(cases, answers, strict=True):
+    for case, mark in zip(cases, marks, strict=True):
+        answer = case.answer if mark else next(answers)
         right[case.skill].append(answer == case.answer)
         if answer != case.answer:
             wrong.append(
@@ -62,41 +67,47 @@ def _score(greedy: Greedy, cases: list[Case], most_tokens: int) -> tuple[dict[st
     }, wrong
 
 
+def _score_distances(greedy: Greedy, rng: random.Random, encoder: WordEncoder, count: int) -> tuple[dict, list[dict]]:
+    cases = [case for distance in DISTANCES for case in recall_cases(rng, encoder, distance, count)]
+    return _score(greedy, cases, SHORT_TOKENS)
+
+
+def _silent(greedy: Greedy, rng: random.Random, encoder: WordEncoder, count: int) -> tuple[int, list[tuple[str, str]]]:
+    """How many statements that tell nothing were made, and those that were acknowledged."""
+    cases = silent_cases(rng, encoder, count)
+    hand_written = [*SILENT, *FINAL_SILENT]
+    questions = [case.question for case in cases] + hand_written
+    prompts = [case.prompt for case in cases]
+    prompts += [encode_prompt(greedy.tokenizer, [], with_system(TRINITY_PROMPT, text)) for text in hand_written]
+    answers = greedy.answers(prompts, SHORT_TOKENS)
+    return len(prompts), [pair for pair in zip(questions, answers, strict=True) if acknowledges(pair[1])]
+
+
 def evaluate_folder(folder: Path, report_file: Path, per_skill: int = 100, *, with_long: bool = True) -> dict:
-    """Runs everything on the checkpoint in `folder` and writes the report."""
+    """Runs everything on the checkpoint in `folder` and writes the report, after each part what there is."""
     started = time.monotonic()
     greedy = Greedy(folder)
     rng = random.Random(20_261_122)
     encoder = WordEncoder(greedy.tokenizer)
-    skills, wrong = _score(greedy, skill_cases(rng, encoder, per_skill, most_rows=40 * per_skill), MOST_TOKENS)
-    print(f"skills after {time.monotonic() - started:.0f} s", flush=True)
-    distances, lost = {}, []
-    for distance in DISTANCES:
-        scored, missed = _score(greedy, recall_cases(rng, encoder, distance, per_skill), MOST_TOKENS)
-        distances |= scored
-        lost += missed
-    silent = silent_cases(rng, encoder, 2 * per_skill)
-    silent_answers = greedy.answers([case.prompt for case in silent], MOST_TOKENS)
-    silent_wrong = [
-        (case.question, answer) for case, answer in zip(silent, silent_answers, strict=True) if acknowledges(answer)
-    ]
-    hand_written = [*SILENT, *FINAL_SILENT]
-    hand_silent = [
-        answers[0] for answers in greedy.chat([[with_system(TRINITY_PROMPT, text)] for text in hand_written])
-    ]
-    silent_wrong += [
-        (text, answer) for text, answer in zip(hand_written, hand_silent, strict=True) if acknowledges(answer)
-    ]
+    report: dict = {}
+
+    def write(**parts: object) -> None:
+        report.update(parts, seconds=round(time.monotonic() - started))
+        report_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"{', '.join(parts)} after {report['seconds']} s", flush=True)
+
+    skills, wrong = _score(greedy, skill_cases(rng, encoder, per_skill, most_rows=40 * per_skill), SHORT_TOKENS)
+    write(skills=skills, wrong=wrong)
+    distances, lost = _score_distances(greedy, rng, encoder, per_skill)
+    write(distances=distances, lost=lost)
+    num_silent, acknowledged = _silent(greedy, rng, encoder, 2 * per_skill)
+    counts = {"cases": num_silent, "wrong_acknowledgements": len(acknowledged)}
+    write(tells_nothing=counts, acknowledged=acknowledged)
     probes, probe_misses = _probe(greedy, PROBES)
     final, final_misses = _probe(greedy, FINAL_PROBES)
-    print(f"probes after {time.monotonic() - started:.0f} s", flush=True)
+    write(probes=probes, final_probes=final, probe_misses=probe_misses, final_misses=final_misses)
     long, long_wrong = _score(greedy, long_cases(encoder), 1400) if with_long else ({}, [])
-    report = {
-        "skills": skills, "distances": distances, "long": long.get("long"), "probes": probes, "final_probes": final,
-        "tells_nothing": {"cases": len(silent) + len(hand_written), "wrong_acknowledgements": len(silent_wrong)},
-        "wrong": wrong, "lost": lost, "long_wrong": long_wrong, "probe_misses": probe_misses, "final_misses": final_misses, "acknowledged": silent_wrong, "seconds": round(time.monotonic() - started),
-    }  # fmt: skip
-    report_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write(long=long.get("long"), long_wrong=long_wrong)
     print_table(report)
     return report
 
@@ -106,7 +117,7 @@ def _probe(greedy: Greedy, probes: tuple[Probe, ...]) -> tuple[dict, list[dict]]
     for probe in probes:
         first, *rest = probe.says
         conversations.append([with_system(TRINITY_PROMPT if probe.system is None else probe.system, first), *rest])
-    answers = [turns[-1] for turns in greedy.chat(conversations)]
+    answers = [turns[-1] for turns in greedy.chat(conversations, SHORT_TOKENS)]
     misses = [
         {"says": probe.says, "wants": probe.wants, "got": answer}
         for probe, answer in zip(probes, answers, strict=True)

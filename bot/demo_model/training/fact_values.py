@@ -57,6 +57,49 @@ def favourite_value(thing: str) -> Maker:
     return values.anything
 
 
+GERUNDS = [
+    "flying",
+    "racing",
+    "collecting",
+    "watching",
+    "spotting",
+    "making",
+    "painting",
+    "riding",
+    "hunting",
+    "throwing",
+    "building",
+    "carving",
+    "training",
+    "polishing",
+    "juggling",
+    "walking",
+    "stacking",
+    "diving",
+]
+
+
+def pastime(rng: random.Random) -> str:
+    """Something of two or three words that people like or do: "lantern racing", "tiny bridges"."""
+    first = rng.choice((*things.THINGS, *things.VALUE_WORDS)) if rng.random() < 0.75 else values.made_word(rng)
+    roll = rng.random()
+    if roll < 0.5:
+        return f"{first} {rng.choice(GERUNDS)}"
+    if roll < 0.8:
+        return f"{first} {plural(rng.choice(things.THINGS))}"
+    return f"{rng.choice(things.ADJECTIVES)} {plural(rng.choice(things.THINGS))}"
+
+
+def liked(words: list[str]) -> Maker:
+    """A maker of what people like: of a list, put together, or anything."""
+
+    def make(rng: random.Random) -> str:
+        roll = rng.random()
+        return rng.choice(words) if roll < 0.5 else pastime(rng) if roll < 0.8 else values.anything(rng)
+
+    return make
+
+
 def age(rng: random.Random) -> str:
     return str(rng.randint(3, 99)) if rng.random() < 0.9 else str(rng.randint(100, 3000))
 

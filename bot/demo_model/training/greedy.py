@@ -1,5 +1,6 @@
 """Greedy answers in batches, through transformers' own LlamaForCausalLM and the files as they are shipped."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -8,6 +9,15 @@ from transformers import LlamaForCausalLM, logging
 from bot.demo_model.training.chat_format import EOS, encode_prompt, load_tokenizer
 
 BATCH_POSITIONS = 400_000
+CHECKED_POSITIONS = 100_000
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Token ids of a prompt and of the one right answer, its end included."""
+
+    prompt: list[int]
+    answer: list[int]
 
 
 class Greedy:
@@ -31,6 +41,39 @@ class Greedy:
             for at, answer in zip(batch, self._batch([prompts[at] for at in batch], max_new_tokens), strict=True):
                 answers[at] = answer
         return answers
+
+    def matches(self, prompts: list[list[int]], texts: list[str]) -> list[bool]:
+        """Whether a greedy answer would be exactly the text: one pass over prompt and text instead of a decode.
+
+        The pass is over every right answer's own tokens, each of which has to be the most likely after those before it.
+        """
+        encode = self.tokenizer.encode
+        expected = [
+            Expected(prompt, [*encode(f"{text} ", add_special_tokens=False).ids, EOS])
+            for prompt, text in zip(prompts, texts, strict=True)
+        ]
+        order = sorted(range(len(expected)), key=lambda at: len(prompts[at]) + len(expected[at].answer))
+        marks = [False] * len(expected)
+        while order:
+            longest = len(prompts[order[-1]]) + len(expected[order[-1]].answer)
+            size = max(1, min(256, CHECKED_POSITIONS // longest))
+            batch, order = order[-size:], order[:-size]
+            for at, mark in zip(batch, self._check([expected[at] for at in batch]), strict=True):
+                marks[at] = mark
+        return marks
+
+    @torch.inference_mode()
+    def _check(self, cases: list[Expected]) -> list[bool]:
+        rows = [case.prompt + case.answer for case in cases]
+        width = max(map(len, rows))
+        ids = torch.tensor([row + [EOS] * (width - len(row)) for row in rows], device=self.device)
+        hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state
+        marks = []
+        for case, states in zip(cases, hidden, strict=True):
+            first = len(case.prompt) - 1
+            likely = self.model.lm_head(states[first : first + len(case.answer)]).argmax(-1)
+            marks.append(likely.tolist() == case.answer)
+        return marks
 
     @torch.inference_mode()
     def _batch(self, prompts: list[list[int]], max_new_tokens: int) -> list[str]:

@@ -25,19 +25,19 @@ PET = FactKind("pet", "your {k} is called {v}", "{who}'s {k} is called {v}", "yo
 RELATIVE = FactKind("relative", "your {k} is called {v}", "{who}'s {k} is called {v}", "your {k}'s name", "{who}'s {k}'s name",
                     values.person, lambda rng: rng.choice(people.RELATIVES), 1.1)
 HOBBY = FactKind("hobby", "your hobby is {v}", "{who}'s hobby is {v}", "your hobby", "{who}'s hobby",
-                 values.one_of(things.HOBBIES, known=0.6), weight=0.7)
+                 fact_values.liked(things.HOBBIES), weight=0.8)
 LANGUAGE = FactKind("language", "you speak {v}", "{who} speaks {v}", "which language you speak", "which language {who} speaks",
-                    values.one_of(people.LANGUAGES, known=0.75), weight=0.4, adds=True)
+                    values.one_of(people.LANGUAGES, known=0.5), weight=0.7, adds=True)
 LIKES = FactKind("likes", "you like {v}", "{who} likes {v}", "what you like", "what {who} likes",
-                 values.one_of([*things.FOODS, *things.HOBBIES], known=0.75), weight=0.8, adds=True)
+                 fact_values.liked([*things.FOODS, *things.HOBBIES]), weight=1.1, adds=True)
 DISLIKE = FactKind("dislike", "you don't like {v}", "{who} doesn't like {v}", "what you don't like", "what {who} doesn't like",
-                   values.one_of([*things.FOODS, *things.HOBBIES, *things.PLURALS], known=0.8), weight=0.6, adds=True)
+                   fact_values.liked([*things.FOODS, *things.HOBBIES, *things.PLURALS]), weight=1.0, adds=True)
 ALLERGY = FactKind("allergy", "you are allergic to {v}", "{who} is allergic to {v}", "what you are allergic to",
-                   "what {who} is allergic to", values.one_of([*things.FOODS, *things.PLURALS], known=0.75), weight=0.3, adds=True)
+                   "what {who} is allergic to", fact_values.liked([*things.FOODS, *things.PLURALS]), weight=0.5, adds=True)
 BORN = FactKind("born", "you were born in {v}", "{who} was born in {v}", "when you were born", "when {who} was born",
-                fact_values.year, weight=0.35)
+                fact_values.year, weight=0.45)
 ANIMAL = FactKind("animal", "you have {v}", "{who} has {v}", "which pets you have", "which pets {who} has", fact_values.animals,
-                  weight=0.5, adds=True)
+                  weight=1.0, adds=True)
 VERB = FactKind("verb", "you {k} {v}", "{who} {ks} {v}", "what you {k}", "what {who} {ks}", values.anything,
                 lambda rng: rng.choice(tuple(VERBS)), 1.4, adds=True)
 THE = FactKind("the", "the {k} is {v}", "the {k} is {v}", "the {k}", "the {k}", values.anything,

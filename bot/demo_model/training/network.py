@@ -153,6 +153,29 @@ def llama_weights(network: Network) -> dict[str, Tensor]:
     return {name: weight.detach().to("cpu", torch.float16).contiguous() for name, weight in weights.items()}
 
 
+def load_weights(network: Network, folder: Path) -> None:
+    """Puts a saved model's weights into a network, to train it further."""
+    from safetensors.torch import load_file
+
+    saved = load_file(folder / "model.safetensors")
+    parts: dict[Tensor, list[str]] = {
+        network.embedding: ["model.embed_tokens"],
+        network.norm: ["model.norm"],
+        network.head: ["lm_head"],
+    }
+    for at, layer in enumerate(network.layers):
+        prefix = f"model.layers.{at}."
+        parts[layer.qkv] = [f"{prefix}self_attn.{name}_proj" for name in ("q", "k", "v")]
+        parts[layer.o] = [f"{prefix}self_attn.o_proj"]
+        parts[layer.gate_up] = [f"{prefix}mlp.{name}_proj" for name in ("gate", "up")]
+        parts[layer.down] = [f"{prefix}mlp.down_proj"]
+        parts[layer.input_norm] = [f"{prefix}input_layernorm"]
+        parts[layer.post_norm] = [f"{prefix}post_attention_layernorm"]
+    with torch.no_grad():
+        for parameter, names in parts.items():
+            parameter.copy_(torch.cat([saved[f"{name}.weight"] for name in names]))
+
+
 def llama_config(shape: Shape) -> dict[str, object]:
     """config.json of a LlamaForCausalLM of this shape."""
     sizes = asdict(shape)

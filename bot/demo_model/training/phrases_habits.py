@@ -114,7 +114,6 @@ VERBS = {
     "sell": ("sells", "goods|products|things"),
     "build": ("builds", "models|things"),
     "breed": ("breeds", "animals|dogs"),
-    "speak": ("speaks", "dialect|second language"),
     "fly": ("flies", "plane|kite|aircraft"),
     "smoke": ("smokes", "brand"),
     "repair": ("repairs", "things|machines"),

@@ -114,7 +114,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(("Ann: I'm leaving, bye", ), ("Ann",)),
     Probe(("Ann: my cat is called Tibbles", "Ben: my cat is called Mog", "Ann: what's my cat's name?"), ("Tibbles",), ("Mog",)),
     Probe(("Ann: my cat is called Tibbles", "Ben: my cat is called Mog", "Ann: what's Ben's cat called?"), ("Mog",), ("Tibbles",)),
-    Probe(("Ann: I can't stand rain", ), DEMO),
+    Probe(("Ann: I can't stand rain", ), ("rain", )),
     named("You are Captain Redbeard, a pirate.", "Redbeard"),
     named("You are Captain Redbeard, a pirate.", "Redbeard", "Who are you?"),
     named("Your name is Zorblax. You come from another galaxy and love humans.", "Zorblax", "hi, who am I talking to?"),

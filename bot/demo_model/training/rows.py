@@ -7,6 +7,7 @@ import numpy as np
 from bot.demo_model.training import turns_ask, turns_facts, turns_recall, turns_talk
 from bot.demo_model.training.chat_format import BOS, EOS, WordEncoder, question_text, turn_text, with_system
 from bot.demo_model.training.conversation import Conversation, Drawn
+from bot.demo_model.training.facts import Key
 from bot.demo_model.training.grammar import draw
 from bot.demo_model.training.noise import plain
 from bot.demo_model.training.styles import Style
@@ -25,9 +26,9 @@ ONCE = {
     "list": "(as a list|as a bulleted list|in bullet points|with bullet points|as bullet points|in a list)",
 }
 MIXED = (
-    (turns_facts.tell_fact, 19), (turns_facts.tell_several, 4), (turns_facts.tell_about_other, 2.5), (turns_ask.ask_told, 21), (turns_ask.ask_untold, 9), (turns_talk.talk, 19),
-    (turns_talk.unanswerable, 16), (turns_talk.echo, 4.5), (turns_recall.tell_note, 1.5), (turns_recall.ask_note, 0.6), (turns_recall.ask_summary, 2.5), (turns_recall.ask_said, 2.5),
-    (turns_recall.ask_who_told, 3), (turns_ask.ask_group, 1.2), (turns_talk.style_wish, 1.5),
+    (turns_facts.tell_fact, 18), (turns_facts.tell_several, 5), (turns_facts.tell_about_other, 2.5), (turns_ask.ask_told, 21), (turns_ask.ask_untold, 9), (turns_talk.talk, 19),
+    (turns_talk.unanswerable, 16), (turns_talk.echo, 4.5), (turns_recall.tell_note, 1.5), (turns_recall.ask_note, 0.8), (turns_recall.ask_summary, 7), (turns_recall.ask_said, 6),
+    (turns_recall.ask_who_told, 7), (turns_talk.style_wish, 1.5),
 )  # fmt: skip
 FILLER = (
     (turns_talk.talk, 22),
@@ -35,8 +36,8 @@ FILLER = (
     (turns_talk.echo, 6),
     (turns_ask.ask_untold, 10),
     (turns_recall.ask_note, 1),
-    (turns_recall.ask_said, 2.5),
-    (turns_recall.ask_who_told, 3),
+    (turns_recall.ask_said, 4),
+    (turns_recall.ask_who_told, 4),
 )
 
 
@@ -118,40 +119,51 @@ class RowWriter:
                 yield turns_talk.long_answer(c, min(self.tokens_left, 300 if self.num_tokens < 1100 else 2600))
             elif roll < 0.06:
                 yield styled_once(c)
-            elif roll < 0.09 and c.notes.get(c.speaker):
+            elif roll < 0.11 and c.notes.get(c.speaker):
                 yield turns_recall.ask_note(c)
             else:
                 yield choose(MIXED, self.rng)(c)
 
     def _far(self):
-        """Facts at the start, told once; each asked once, at a uniform distance; then again."""
+        """Facts at the start, told once; each is asked once, at a distance drawn over the whole row."""
         c, rng = self.conversation, self.rng
-        most = max(2, self.num_tokens // 110)
-        for _ in range(rng.randint(2, min(most, 24))):
+        most = min(30, max(2, self.num_tokens // 110))
+        for _ in range(rng.randint(1, rng.choice((3, most, most)))):
             self.next_speaker()
             key = turns_facts.draw_key(c)
-            if c.known(key) is None or rng.random() < 0.1:
+            if c.known(key) is None:
                 yield turns_facts.tell_fact(c, key=key)
             if rng.random() < 0.25:
                 yield choose(FILLER, rng)(c)
         if rng.random() < 0.4:
             yield turns_recall.tell_note(c)
-        waiting = list(c.told.values())
-        share = rng.choice((0.25, 0.4, 0.55))
+        waiting = self._questions()
         long_share = rng.choice((0.0, 0.02, 0.05))
         while True:
             self.next_speaker()
             if rng.random() < long_share:
                 yield turns_talk.long_answer(c, min(self.tokens_left, 1200))
-            if rng.random() < share and waiting:
-                key, _ = waiting.pop(rng.randrange(len(waiting)))
-                waiting = waiting or list(c.told.values())
-                if key.owner in c.speakers and rng.random() < 0.5:
-                    c.speaker = str(key.owner)
-                if c.is_own(key) or key.kind.has_other:
-                    yield turns_ask.question_about(c, key)
+            if waiting and len(self.ids) > waiting[-1][0]:
+                yield self._asked(waiting.pop()[1])
+            elif not waiting and c.told and rng.random() < 0.3:
+                yield self._asked(rng.choice(list(c.told.values()))[0])
             else:
                 yield choose(FILLER, rng)(c)
+
+    def _questions(self) -> list[tuple[float, Key]]:
+        """When each told fact is asked for, the last first; half of the rows ask late."""
+        rng, begin = self.rng, len(self.ids)
+        is_late = rng.random() < 0.5
+        shares = [max(rng.random(), rng.random()) if is_late else rng.random() for _ in self.conversation.told]
+        keys = [key for key, _ in self.conversation.told.values()]
+        times = [begin + share * (self.num_tokens - 60 - begin) for share in shares]
+        return sorted(zip(times, keys, strict=True), key=lambda entry: -entry[0])
+
+    def _asked(self, key: Key) -> Drawn | None:
+        c = self.conversation
+        if key.owner in c.speakers and self.rng.random() < 0.6:
+            c.speaker = str(key.owner)
+        return turns_ask.question_about(c, key) if c.is_own(key) or key.kind.has_other else None
 
     def _begin_in_the_middle(self) -> None:
         """The front was trimmed away: what was told there is unknown, unless an answer that stayed repeats it."""

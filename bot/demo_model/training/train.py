@@ -1,67 +1,99 @@
 """Trains the demo model in one command, by the clock, and evaluates what it wrote.
 
-`python -m bot.demo_model.training.train --seconds 310 --out FOLDER` on a machine with one GPU. The learning rate follows
-the time, so a run always ends when it should; it is therefore not reproducible bit for bit.
+`python -m bot.demo_model.training.train --seconds 310 --out FOLDER` on a machine with one GPU; `--from FOLDER` goes on from
+the weights of an earlier run. The learning rate follows the time, so a run always ends when it should; it is therefore not
+reproducible bit for bit.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
 import torch
 
-from bot.demo_model.training.feed import Batch, Feed
-from bot.demo_model.training.network import Network, Shape, save_model
+from bot.demo_model.training.feed import LEARNT_BIT, Batch, Feed
+from bot.demo_model.training.network import Network, Shape, load_weights, save_model
 from bot.demo_model.training.rows import BATCH_TOKENS, ROW_LENGTHS
 
-PEAK_RATE = 2e-3
-WARM_UP_STEPS = 300
 CONSTANT_SHARE = 0.2
 """The share of the time at the peak rate; the rest goes down linearly to nothing."""
 MICRO = Shape(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=176)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate: up in steps, then constant, then down linearly to nothing by the clock."""
+
+    peak: float
+    warm_up_steps: int
+
+    def rate(self, step: int, share_of_time: float) -> float:
+        share = 1.0 if share_of_time < CONSTANT_SHARE else max(0.0, (1 - share_of_time) / (1 - CONSTANT_SHARE))
+        return self.peak * min(1.0, (step + 1) / self.warm_up_steps) * share
+
+
+FROM_NOTHING = Schedule(2e-3, 300)
+GOING_ON = Schedule(1.2e-3, 100)
+"""Lower than the first time, so that what was learnt is not lost; high enough to learn a changed corpus."""
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=310)
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "data/demo_model")))
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=max(1, min(24, (os.cpu_count() or 2) - 2)))
+    parser.add_argument("--from", dest="start", type=Path, help="a folder with model.safetensors to go on from")
+    parser.add_argument("--seed", type=int, default=0, help="0: one of its own for a first and for a later run")
+    parser.add_argument("--workers", type=int, default=max(1, min(26, (os.cpu_count() or 2) - 4)))
     parser.add_argument("--micro", action="store_true", help="a tiny shape and batch, to try the pipeline on a CPU")
     parser.add_argument("--nocompile", action="store_true")
     parser.add_argument("--cases", type=int, default=100, help="evaluation cases per skill; 0 skips the evaluation")
-    return parser.parse_args()
-
-
-def learning_rate(step: int, share_of_time: float) -> float:
-    if share_of_time < CONSTANT_SHARE:
-        return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS)
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * max(0.0, (1 - share_of_time) / (1 - CONSTANT_SHARE))
+    options = parser.parse_args()
+    options.seed = options.seed or (2 if options.start else 1)
+    return options
 
 
 def build_optimizer(network: Network) -> torch.optim.AdamW:
     matrices = [parameter for parameter in network.parameters() if parameter.dim() > 1]
     vectors = [parameter for parameter in network.parameters() if parameter.dim() == 1]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.95), fused=network.embedding.is_cuda)
+    return torch.optim.AdamW(groups, lr=FROM_NOTHING.peak, betas=(0.9, 0.95), fused=network.embedding.is_cuda)
+
+
+def copy_to(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch's ids and targets on a device."""
+    packed = torch.from_numpy(batch).to(device).long()
+    tokens = packed & (LEARNT_BIT - 1)
+    targets = torch.where(packed[:, 1:] >= LEARNT_BIT, tokens[:, 1:], -100)
+    return tokens[:, :-1].contiguous(), targets.contiguous()
 
 
 def on_device(batches: Iterator[Batch], device: torch.device) -> "Queue[tuple[torch.Tensor, torch.Tensor] | Exception]":
-    """Copies batches ahead of the training loop, in a thread."""
-    ready: Queue[tuple[torch.Tensor, torch.Tensor] | Exception] = Queue(maxsize=8)
+    """Copies batches ahead of the training loop, in a thread with a stream of its own."""
+    ready: Queue[tuple[torch.Tensor, torch.Tensor] | Exception] = Queue(maxsize=12)
+    learning = torch.cuda.current_stream(device) if device.type == "cuda" else None
 
     def copy() -> None:
         try:
-            for ids, learnt in batches:
-                tokens = torch.from_numpy(ids).to(device).long()
-                targets = torch.where(torch.from_numpy(learnt).to(device)[:, 1:] > 0, tokens[:, 1:], -100)
-                ready.put((tokens[:, :-1].contiguous(), targets.contiguous()))
+            if learning is None:
+                for batch in batches:
+                    ready.put(copy_to(batch, device))
+                return
+            own = torch.cuda.Stream(device)
+            with torch.cuda.stream(own):
+                for batch in batches:
+                    copied = copy_to(batch, device)
+                    own.synchronize()
+                    for tensor in copied:
+                        tensor.record_stream(learning)
+                    ready.put(copied)
         except Exception as error:
             ready.put(error)
 
@@ -84,7 +116,7 @@ def compile_network(network: Network, device: torch.device) -> bool:
     return True
 
 
-def train(network: Network, ready: Queue, seconds: float, log: list[dict]) -> int:
+def train(network: Network, ready: Queue, seconds: float, log: list[dict], schedule: Schedule = FROM_NOTHING) -> int:
     """Steps until the time is up; returns the number of positions seen."""
     optimizer = build_optimizer(network)
     parameters = list(network.parameters())
@@ -98,7 +130,7 @@ def train(network: Network, ready: Queue, seconds: float, log: list[dict]) -> in
         if isinstance(batch, Exception):
             raise batch
         ids, targets = batch
-        rate = learning_rate(step, elapsed / seconds)
+        rate = schedule.rate(step, elapsed / seconds)
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss = network(ids, targets)
@@ -123,8 +155,13 @@ def train(network: Network, ready: Queue, seconds: float, log: list[dict]) -> in
     return positions
 
 
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def main() -> int:
     options = arguments()
+    sys.setswitchinterval(0.0005)  # the copying thread gets its turn beside the training loop
     torch.manual_seed(options.seed)
     torch.set_float32_matmul_precision("high")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -135,6 +172,8 @@ def main() -> int:
         network = Network(
             MICRO if options.micro else Shape(), dtype=torch.bfloat16 if device.type == "cuda" else torch.float32
         ).to(device)
+        if options.start:
+            load_weights(network, options.start)
         is_compiled = not options.nocompile and compile_network(network, device)
         ready = on_device(batches, device)
         print(
@@ -143,13 +182,14 @@ def main() -> int:
         )
         log: list[dict] = []
         begun = time.monotonic()
-        positions = train(network, ready, options.seconds, log)
+        positions = train(network, ready, options.seconds, log, GOING_ON if options.start else FROM_NOTHING)
         run = {
             "seconds": round(time.monotonic() - begun, 1),
             "positions": positions,
             "steps": log[-1]["step"] if log else 0,
             "replayed_batches": feed.num_replayed,
             "seed": options.seed,
+            "goes_on_from": _sha256(options.start / "model.safetensors") if options.start else None,
             "is_compiled": is_compiled,
             "workers": options.workers,
             "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",

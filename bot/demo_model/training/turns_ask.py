@@ -124,8 +124,6 @@ def ask_untold(c: Conversation) -> Drawn | None:
 
 
 ASK_PETS = "3*(What pets do I have|Which pets do I have|Do I have a pet|Do I have pets|do I have any pets|What are my pets called|What are the names of my pets|what pet do I have|who are my pets|What's my pet called|What is the name of my pet|what's my pet's name|how are my pets called|tell me about my pets|what do you know about my pets|What did I tell you about my pets|which animals do I have)(|?| again?| please?)"
-ASK_FAMILY = "3*(Who is in my family|Who are my relatives|What do you know about my family|What did I tell you about my family|Tell me about my family|what relatives did I mention|what are my relatives called|which family members did I mention)(|?| please?)"
-ASK_FAVOURITES = "3*(What are my favourites|What are my favourite things|Tell me my favourites|what are my favorites|Which favourites did I tell you|What favourite things did I mention|list my favourites|what do you know about my favourites|which of my favourites do you know|What are my favorite things)(|?| please?)"
 
 
 def listed(c: Conversation, found: list[tuple[Key, str]]) -> str:
@@ -140,26 +138,11 @@ def _question_about_pets(c: Conversation, key: Key) -> Drawn:
     rng = c.rng
     own = c.is_own(key)
     who = (key.owner or "").lower()
-    found = [entry for slot, entry in c.told.items() if slot[0] in ("pet", "animal") and slot[2] == who]
+    found = [entry for slot, entry in c.told.items() if slot[0] == "pet" and slot[2] == who]
+    found += [entry for slot, entry in c.told.items() if slot[0] == "animal" and slot[2] == who]
     text, key = draw_about(key.kind.ask if own else key.kind.ask_other, key, rng, who=marked(key.owner or ""))
     if own and rng.random() < 0.5:
         text = draw(ASK_PETS, rng)
     answer = Answer(f"{listed(c, found)}{c.to if own else ''}.", marked(found[-1][1])) if found else c.not_told(key)
     skill = ("recall " if found else "not told ") + ("animal" if own else "other")
     return c.finish(add_noise(text, rng, "question"), answer, skill=skill)
-
-
-def ask_group(c: Conversation) -> Drawn | None:
-    """A question for all told facts of one sort: family or favourites."""
-    rng = c.rng
-    wanted, block, label = rng.choice(
-        ((kinds.RELATIVE, ASK_FAMILY, "your family"), (kinds.FAVOURITE, ASK_FAVOURITES, "your favourites"))
-    )
-    mine = [(key, value) for key, value in c.own_facts() if key.kind is wanted]
-    if len(mine) > 4:
-        return None
-    answer = Answer(f"I don't know {label}{c.to}: you haven't told me.", "Unknown.")
-    if mine:
-        answer = Answer(f"{listed(c, mine)}{c.to}.", "Some.")
-    skill = "recall several" if mine else "not told"
-    return c.finish(add_noise(draw(block, rng), rng, "question"), answer, skill=skill)

@@ -13,10 +13,10 @@ from bot.demo_model.training.phrases_habits import VERBS
 from bot.demo_model.training.statements import draw_statement
 
 SIMPLE_SAY = {
-    "name": "(my name is|my name's|I'm called|I am|I'm|call me|they call me|people call me|the name is) {v}",
+    "name": "(my name is|my name's|I'm called|I am|I'm|I'm|i'm|im|call me|they call me|people call me|the name is) {v}",
     "favourite": "3*my {k} is {v}\n(I think my {k} is|my {k} would be|my {k} has always been) {v}\n{v} is my {k}",
     "property": "3*my {k} is {v}\n{v} is my {k}",
-    "city": "(I live|I'm living|I am based|my home is|I reside) in {v}",
+    "city": "(I live|I live|i live|I'm living|I am based|my home is|I reside) in {v}",
     "origin": "(I come from|I'm from|I am from|I was born in|I grew up in|I'm originally from) {v}",
     "age": "(I am|I'm) {v}( years old|)",
     "job": "(I work as|I'm|I am|my job is being) a {v}",
@@ -33,6 +33,7 @@ SIMPLE_SAY = {
     "verb": "I {k} {v}",
     "the": "the {k} is {v}",
 }
+GREETING = "(hi|hi|hello|hey|Hi|Hello|Hey|good morning|good evening|hey there|hi there|hiya|yo|greetings|hi Trinity|hello all|howdy)(!|,|.|! 👋|!!|) "
 REMEMBER = re.compile(
     r"remember|\bnote\b|keep in mind|don.?t forget|bear in mind|\bsave\b|\bstore\b|memo|write (this |that |it |)down",
     re.IGNORECASE,
@@ -53,8 +54,22 @@ def draw_key(conversation: Conversation, kind: FactKind | None = None) -> Key:
     if kind is None and conversation.is_group and conversation.told and rng.random() < 0.25:
         told = rng.choice(list(conversation.told.values()))[0]  # what another told of themselves, now by the speaker
         return conversation.key(told.kind, told.thing)
-    kind = kind or rng.choices(kinds.KINDS, kinds.WEIGHTS)[0]
-    return conversation.key(kind, facts.draw_thing(kind, rng))
+    for _ in range(8):
+        drawn = kind or rng.choices(kinds.KINDS, kinds.WEIGHTS)[0]
+        key = conversation.key(drawn, facts.draw_thing(drawn, rng))
+        if not _is_full(conversation, key):
+            break
+    return key
+
+
+def _is_full(conversation: Conversation, key: Key) -> bool:
+    """Whether so much was told about a key that a list of all of it would be long."""
+    if key.kind.adds and (known := conversation.known(key)) and " and " in known[1]:
+        return True
+    who = (key.owner or "").lower()
+    return key.kind in (kinds.PET, kinds.ANIMAL) and (
+        sum(slot[0] in ("pet", "animal") and slot[2] == who for slot in conversation.told) >= 3
+    )
 
 
 def draw_value(conversation: Conversation, key: Key) -> str:
@@ -153,9 +168,10 @@ def remember(c: Conversation, text: str, key: Key, value: str) -> None:
 def tell_several(c: Conversation) -> Drawn:
     """Two or three facts in one message."""
     rng = c.rng
-    keys = [draw_key(c, kinds.NAME if rng.random() < 0.45 else None)]
+    keys = [draw_key(c, kinds.NAME if rng.random() < 0.5 else None)]
+    second = (kinds.CITY, kinds.AGE, kinds.JOB, kinds.ORIGIN, kinds.LIKES, kinds.PET, kinds.FAVOURITE)
     while len(keys) < (3 if rng.random() < 0.3 else 2):
-        key = draw_key(c, kinds.FAVOURITE if rng.random() < 0.3 else None)
+        key = draw_key(c, rng.choice(second) if rng.random() < 0.6 else None)
         if all(key.kind is not other.kind for other in keys) or (
             key.kind is kinds.FAVOURITE and all(key.slot != other.slot for other in keys)
         ):
@@ -180,6 +196,8 @@ def tell_several(c: Conversation) -> Drawn:
         if len(parts) > 2
         else joiner.join(parts)
     )
+    if rng.random() < 0.25:
+        text = draw(GREETING, rng) + text
     text = add_noise(article_fixed(text), rng, "statement")
     for key, value in told:
         remember(c, text, key, value)

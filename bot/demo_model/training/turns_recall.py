@@ -44,11 +44,20 @@ def tell_note(c: Conversation) -> Drawn:
     )
 
 
-def ask_note(c: Conversation) -> Drawn:
+MOST_NOTES = 2
+MOST_FACTS = 4
+"""More are not asked for at once: a model of this size can't list them reliably."""
+MOST_QUOTED = 80
+"""The characters of the longest message that is asked for."""
+
+
+def ask_note(c: Conversation) -> Drawn | None:
     rng = c.rng
-    notes = c.notes.get(c.speaker)
+    notes = c.notes.get(c.speaker, [])
+    if len(notes) > MOST_NOTES:
+        return None
     answer = (
-        Answer(f"You asked me to remember: {'; '.join(map(marked, notes[-3:]))}", marked(notes[-1]))
+        Answer(f"You asked me to remember: {'; '.join(map(marked, notes))}", marked(notes[-1]))
         if notes
         else Answer(f"You haven't asked me to remember anything{c.to}.", "Nothing.")
     )
@@ -64,7 +73,10 @@ SUMMARY = """
 
 def ask_summary(c: Conversation) -> Drawn | None:
     mine = c.own_facts()
-    if len(mine) > 5:
+    if len(mine) > MOST_FACTS and c.is_group:
+        c.speaker = c.rng.choice(c.speakers)
+        mine = c.own_facts()
+    if len(mine) > MOST_FACTS or any(key.slot in c.retold for key, _ in mine):
         return None
     clauses = [c.fact_clause(key, value) for key, value in mine]
     if not clauses:
@@ -84,11 +96,12 @@ def ask_said(c: Conversation) -> Drawn | None:
     """What the speaker, or in a group another speaker, said last."""
     rng = c.rng
     said_by = c.speaker
-    if c.is_group and rng.random() < 0.5:
-        said_by = rng.choice(c.speakers)
+    others = [name for name in c.speakers if name != c.speaker]
+    if others and rng.random() < 0.7:
+        said_by = rng.choice(others)
     lines = [text for who, text in c.said if who == said_by]
     line = lines[-1] if lines else ""
-    if len(line) > 110:
+    if len(line) > MOST_QUOTED:
         return None
     if said_by != c.speaker:
         text = draw(

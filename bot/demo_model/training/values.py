@@ -177,13 +177,18 @@ def title(rng: random.Random) -> str:
     return ("The " if rng.random() < 0.4 else "") + head + joiner + tail
 
 
+def ordinal(number: int) -> str:
+    ending = "th" if 10 < number < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def date(rng: random.Random) -> str:
     day, month = rng.randint(1, 28), rng.choice(MONTHS)
     forms = (
         f"{day} {month}",
         f"{month} {day}",
-        f"{month} {day}th",
-        f"the {day}th of {month}",
+        f"{month} {ordinal(day)}",
+        f"the {ordinal(day)} of {month}",
         f"{rng.randint(1950, 2030)}-{rng.randint(1, 12):02}-{day:02}",
         f"{rng.choice(DAYS)} at {rng.randint(1, 12)}",
         f"{rng.choice(DAYS)}",

@@ -1,0 +1,50 @@
+"""The training script on a CPU, with a tiny shape: it ends by the clock, and goes on from what it wrote."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bot.demo_model.training.chat_format import WordEncoder, load_tokenizer
+from bot.demo_model.training.feed import LEARNT_BIT
+from bot.demo_model.training.network import Network, Shape, load_weights, save_model
+from bot.demo_model.training.rows import make_batch
+from bot.demo_model.training.train import CONSTANT_SHARE, FROM_NOTHING, GOING_ON, copy_to
+
+TINY = Shape(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
+CPU = torch.device("cpu")
+
+
+def test_a_saved_network_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    ids = torch.randint(3, 2000, (2, 33), generator=torch.Generator().manual_seed(1))
+    learnt, fresh = Network(TINY), Network(TINY)
+    optimizer = torch.optim.AdamW(learnt.parameters(), lr=1e-2)
+    for _ in range(30):
+        learnt(ids[:, :-1], ids[:, 1:]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    save_model(learnt, tmp_path)
+
+    before = fresh(ids[:, :-1], ids[:, 1:]).item()
+    load_weights(fresh, tmp_path)
+    after = fresh(ids[:, :-1], ids[:, 1:]).item()
+
+    assert after < before / 2
+    assert abs(after - learnt(ids[:, :-1], ids[:, 1:]).item()) < 0.01
+
+
+def test_a_packed_batch_is_unpacked_to_ids_and_targets() -> None:
+    ids, learnt = make_batch(random.Random(4), WordEncoder(load_tokenizer()), 256, 512)
+
+    tokens, targets = copy_to(ids + learnt.astype(np.int16) * LEARNT_BIT, CPU)
+
+    assert np.array_equal(tokens.numpy(), ids[:, :-1])
+    assert np.array_equal(targets.numpy(), np.where(learnt[:, 1:] > 0, ids[:, 1:], -100))
+
+
+def test_the_learning_rate_rises_stays_and_ends_at_nothing() -> None:
+    rates = [GOING_ON.rate(0, 0.0), GOING_ON.rate(1000, CONSTANT_SHARE / 2), GOING_ON.rate(9000, 1.0)]
+
+    assert rates == [GOING_ON.peak / GOING_ON.warm_up_steps, GOING_ON.peak, 0.0]
+    assert GOING_ON.peak < FROM_NOTHING.peak
