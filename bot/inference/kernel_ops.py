@@ -82,8 +82,10 @@ class KernelOps:
             calls = list(self._calls.values())
         finally:
             self._calls = None
+        if self._device.type == "cuda":
+            triton.runtime.driver.active.get_current_device()  # the driver is made once, by one thread
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1), initializer=self._enter_device) as threads:
-            list(threads.map(lambda call: call(), calls))
+            list(threads.map(_compile, calls))
 
     def _enter_device(self) -> None:
         if self._device.type == "cuda":
@@ -256,6 +258,11 @@ class KernelOps:
             BLOCK=triton.next_power_of_2(width),
             num_warps=4,
         )
+
+
+def _compile(call: Callable[[], object]) -> object:
+    """Compile a kernel, and the launcher that is built and loaded when its `run` is first asked for."""
+    return getattr(call(), "run", None)
 
 
 def _columns(tile: Tile, width: int) -> int:
