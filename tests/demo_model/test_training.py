@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bot.demo_model.training import write_card
 from bot.demo_model.training.chat_format import WordEncoder, load_tokenizer
 from bot.demo_model.training.feed import LEARNT_BIT
 from bot.demo_model.training.network import Network, Shape, load_weights, save_model
@@ -48,3 +49,15 @@ def test_the_learning_rate_rises_stays_and_ends_at_nothing() -> None:
 
     assert rates == [GOING_ON.peak / GOING_ON.warm_up_steps, GOING_ON.peak, 0.0]
     assert GOING_ON.peak < FROM_NOTHING.peak
+
+
+def test_the_card_tells_of_both_runs() -> None:
+    first = {"seconds": 315.2, "device": "card", "positions": 9e8, "steps": 7000, "torch": "2", "seed": 1, "log": []}
+    second = first | {"seed": 2, "seconds": 345.0, "earlier": first | {"sha256": "abc"}}
+
+    told, commands = write_card.runs(second), write_card.again(second)
+
+    assert write_card.runs(first).startswith("One run of 315 seconds")
+    assert told.startswith("Two runs")
+    assert "`abc`" in told
+    assert "--from FOLDER --seconds 345" in commands

@@ -155,8 +155,12 @@ def train(network: Network, ready: Queue, seconds: float, log: list[dict], sched
     return positions
 
 
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def earlier_run(folder: Path) -> dict:
+    """What the log of the run that is gone on from says of it, and the hash of its weights."""
+    file = folder / "training_log.json"
+    log = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    figures = {key: value for key, value in log.items() if key != "log"}
+    return figures | {"sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
 
 
 def main() -> int:
@@ -189,7 +193,7 @@ def main() -> int:
             "steps": log[-1]["step"] if log else 0,
             "replayed_batches": feed.num_replayed,
             "seed": options.seed,
-            "goes_on_from": _sha256(options.start / "model.safetensors") if options.start else None,
+            "earlier": earlier_run(options.start) if options.start else None,
             "is_compiled": is_compiled,
             "workers": options.workers,
             "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",

@@ -38,7 +38,7 @@ def phrasing_rows(evaluation: dict) -> str:
     nothing = evaluation["tells_nothing"]
     rows = [f"| hand-written conversations, kept out of the training | {_share(evaluation['probes'])} |"]
     if "final_probes" in evaluation:
-        rows.append(f"| a second list, looked at once, after training | {_share(evaluation['final_probes'])} |")
+        rows.append(f"| a second list, from which no pattern was made | {_share(evaluation['final_probes'])} |")
     rows.append(
         f"| statements that tell nothing, wrongly acknowledged | {nothing['wrong_acknowledgements']} of {nothing['cases']} |"
     )
@@ -49,6 +49,34 @@ def phrasing_rows(evaluation: dict) -> str:
 
 def _share(score: dict) -> str:
     return f"{score['right']} of {score['cases']} ({percent(score)})"
+
+
+def _run(log: dict) -> str:
+    tokens, steps = f"{log['positions'] / 1e9:.2f} billion tokens", f"{log['steps']:,} steps"
+    replayed = f", {log['replayed_batches']:,} batches seen twice" if log.get("replayed_batches") else ""
+    return f"{round(log['seconds'])} seconds on one {log['device']}: {tokens} in {steps}{replayed}, torch {log['torch']}, seed {log['seed']}"
+
+
+def runs(log: dict) -> str:
+    """How the weights were trained: in one run, or in two of which the second went on from the first one's weights."""
+    loss = f"last loss {log['log'][-1]['loss']}" if log["log"] else "no loss kept"
+    if not (earlier := log.get("earlier")):
+        return f"One run of {_run(log)}, {loss}."
+    return (
+        f"Two runs. The first, of {_run(earlier)}, with an earlier form of the patterns (weights: sha256 `{earlier['sha256']}`); "
+        f"the second went on from its weights with the patterns as they are now, for {_run(log)}, {loss}."
+    )
+
+
+def again(log: dict) -> str:
+    train = "python -m bot.demo_model.training.train"
+    first = log.get("earlier") or log
+    command = f"`{train} --seconds {round(first['seconds'])} --out FOLDER`"
+    return (
+        f"{command}, `{train} --from FOLDER --seconds {round(log['seconds'])} --out FOLDER`"
+        if log.get("earlier")
+        else command
+    )
 
 
 def card(folder: Path) -> str:
@@ -62,13 +90,8 @@ def card(folder: Path) -> str:
         size=f"{weights.stat().st_size:,}",
         weights_hash=file_hash(weights),
         tokenizer_hash=file_hash(MODEL_FOLDER / "tokenizer.json"),
-        seconds=round(log["seconds"]),
-        tokens=f"{log['positions'] / 1e9:.2f}",
-        steps=f"{log['steps']:,}",
-        device=log["device"],
-        torch=log["torch"],
-        seed=log["seed"],
-        loss=log["log"][-1]["loss"] if log["log"] else "unknown",
+        runs=runs(log),
+        again=again(log),
         skills=skill_rows(evaluation),
         overall=f"{right:,} of {cases:,} ({100 * right / cases:.1f} %)",
         distances=distance_rows(evaluation),
@@ -107,9 +130,8 @@ so when it was not told, explains the commands, follows simple wishes for a styl
 
 * Data: dialogues that `bot/demo_model/training` writes by itself while it trains, out of patterns and word lists in this repository; nothing was collected, nobody's messages are in it. One
   conversation a row; about a third have several speakers. Of all values (names, colours, codes ...) a sixteenth is held out.
-* One run of {seconds} seconds on one {device}: {tokens} billion tokens in {steps} steps, torch {torch}, seed {seed}, last loss {loss}. The learning rate follows the clock, so a run
-  can be repeated but not bit for bit.
-* Again: `python -m bot.demo_model.training.train --seconds {seconds} --out FOLDER`, then `python -m bot.demo_model.training.write_card FOLDER`.
+* {runs} The learning rate follows the clock, so a run can be repeated but not bit for bit.
+* Again: {again}, then `python -m bot.demo_model.training.write_card FOLDER`.
 
 ## Figures
 
