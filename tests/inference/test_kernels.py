@@ -14,30 +14,35 @@ needs_triton = pytest.mark.skipif(
 )
 
 
+FEW_AND_ALL = [pytest.param((), id="few"), pytest.param(("all",), id="all", marks=pytest.mark.soak)]
+
+
 @needs_triton
-def test_interpreted_kernels_agree_with_the_reference():
+@pytest.mark.parametrize("arguments", FEW_AND_ALL)
+def test_interpreted_kernels_agree_with_the_reference(arguments):
     environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
 
-    result = _run("tests.inference.interpreted", environment)
+    result = _run("tests.inference.interpreted", environment, arguments)
 
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 @needs_triton
-def test_kernels_compile_for_a_tesla_t4_and_tensor_core_kernels_for_newer_cards(tmp_path):
+@pytest.mark.parametrize("arguments", FEW_AND_ALL)
+def test_kernels_compile_for_a_tesla_t4_and_tensor_core_kernels_for_newer_cards(tmp_path, arguments):
     environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path)}
     environment.pop("TRITON_INTERPRET", None)
 
-    result = _run("tests.inference.compiled", environment)
+    result = _run("tests.inference.compiled", environment, arguments)
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("sm_75") == 11
     assert "sm_90 prefill_attention_kernel" in result.stdout
 
 
-def _run(module, environment):
+def _run(module, environment, arguments):
     return subprocess.run(
-        [sys.executable, "-m", module],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,
