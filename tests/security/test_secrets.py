@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from bot.errors import RequestFailed
+from bot.errors import DiscordRefused, RequestFailed
 from bot.logs import MAX_FILE_BYTES, NUM_OLD_FILES, configure_logging
 from tests.discord.conftest import OpenHouse
 from tests.end_to_end.daemon import environment_for
@@ -26,29 +28,65 @@ PASSWORD = "canary%2Fpassword"
 HF_TOKEN = "hf_canarycanarycanarycanary"
 SECRETS = ("CANARY-a1b2c3", "canary%2F", "canary/password", "hf_canary")
 WORDS = "pineapple-canary"
+BASE = {
+    "PATH": os.environ["PATH"],
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+}
 
 
-def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run `trinity` with every secret set, as loudly as it goes."""
-    settings = {
-        "PATH": os.environ["PATH"],
-        "DISCORD_BOT_TOKEN": TOKEN,
-        "HF_TOKEN": HF_TOKEN,
-        "TRINITY_LOG_LEVEL": "DEBUG",
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *arguments],
-        env={name: value for name, value in (settings | environ).items() if value},
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@dataclass
+class Case:
+    """A start of `trinity` that fails."""
+
+    arguments: tuple[str, ...]
+    environ: Mapping[str, str]
+    env_file: str = ""
+
+
+@dataclass
+class Ended:
+    """How it ended, and all that it said."""
+
+    status: int
+    said: str
+
+
+SECRETIVE = {"DISCORD_BOT_TOKEN": TOKEN, "HF_TOKEN": HF_TOKEN, "TRINITY_LOG_LEVEL": "DEBUG"}
+ONE_AFTER_THE_OTHER = """
+    import json, os, pathlib, sys
+    import pydantic_settings, typer  # what is slow to import, once for all
+    from bot.__main__ import main
+    for number, (arguments, environ, env_file) in enumerate(json.loads(sys.stdin.read())):
+        child = os.fork()
+        if child == 0:
+            pathlib.Path(str(number)).mkdir()
+            os.chdir(str(number))
+            if env_file:
+                pathlib.Path(".env").write_text(env_file)
+                pathlib.Path(".env").chmod(0o600)
+            output = os.open("../out%d" % number, os.O_WRONLY | os.O_CREAT)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.environ.update(environ)
+            sys.argv = ["trinity", *arguments]
+            main()
+            os._exit(99)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def run(folder: Path, cases: Sequence[Case]) -> list[Ended]:
+    """Run `trinity` for each case, in a process and a folder of its own."""
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(ONE_AFTER_THE_OTHER)],
+        env=BASE, cwd=folder, text=True, capture_output=True, timeout=100, check=False,
+        input=json.dumps([(case.arguments, dict(case.environ), case.env_file) for case in cases]),
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    statuses = list(map(int, ended.stdout.split()))
+    return [Ended(status, (folder / f"out{number}").read_text()) for number, status in enumerate(statuses)]
 
 
 def require_no_secret(*texts: str) -> None:
@@ -57,76 +95,78 @@ def require_no_secret(*texts: str) -> None:
 
 
 UNREACHABLE = {"TRINITY_DISCORD_API_URL": "http://127.0.0.1:9", "TRINITY_DISCORD_GATEWAY_URL": "ws://127.0.0.1:9"}
-FAILURES: dict[str, tuple[tuple[str, ...], Mapping[str, str], int]] = {
-    "token with its word": (("run",), {"DISCORD_BOT_TOKEN": f"Bot {TOKEN}"}, 78),
-    "two tokens": (("run",), {"DISCORD_TOKEN": TOKEN + "2"}, 78),
-    "token as a setting's value": (("run",), {"TRINITY_SEED": TOKEN}, 78),
-    "token as a model": (("run",), {"TRINITY_MODEL": HF_TOKEN}, 78),
-    "password in the URL of another database": (
-        ("migrate",), {"TRINITY_DATABASE_URL": f"mysql://me:{PASSWORD}@h/d"}, 78),
-    "password in a URL that can't be read": (
-        ("run",), {"TRINITY_DATABASE_URL": f"postgresql://me:{PASSWORD}@[::/d"}, 78),
-    "database server that isn't there": (
-        ("migrate",), {"TRINITY_DATABASE_URL": f"postgresql://me:{PASSWORD}@127.0.0.1:9/d"}, 78),
-    "model that isn't in the cache": (("run",), {"TRINITY_MODEL": "owner/private"}, 78),
-    "folder that can't be written": (("run",), {"TRINITY_DATA_DIR": "/proc/nowhere"}, 78),
-}  # fmt: skip
+FAILURES = {
+    "token with its word": Case(("run",), {"DISCORD_BOT_TOKEN": f"Bot {TOKEN}"}),
+    "two tokens": Case(("run",), {"DISCORD_TOKEN": TOKEN + "2"}),
+    "token as a setting's value": Case(("run",), {"TRINITY_SEED": TOKEN}),
+    "token as a model": Case(("run",), {"TRINITY_MODEL": HF_TOKEN}),
+    "password in the URL of another database": Case(
+        ("migrate",), {"TRINITY_DATABASE_URL": f"mysql://me:{PASSWORD}@h/d"}
+    ),
+    "password in a URL that can't be read": Case(
+        ("run",), {"TRINITY_DATABASE_URL": f"postgresql://me:{PASSWORD}@[::/d"}
+    ),
+    "folder that can't be written": Case(("run",), {"TRINITY_DATA_DIR": "/proc/nowhere"}),
+}
 
 
-@pytest.mark.parametrize("name", FAILURES)
-def test_failing_start_tells_no_secret(name: str, tmp_path: Path) -> None:
-    arguments, environ, status = FAILURES[name]
+def test_a_failing_start_tells_no_secret_and_ends_with_78(tmp_path: Path) -> None:
+    cases = [Case(case.arguments, SECRETIVE | UNREACHABLE | dict(case.environ)) for case in FAILURES.values()]
 
-    ended = run(tmp_path, *arguments, **{**UNREACHABLE, **environ})
+    ended = run(tmp_path, cases)
 
-    if "isn't there" not in name:  # with the driver it waits for the server, without it says so
-        assert ended.returncode == status, ended.stderr
-    require_no_secret(ended.stdout, ended.stderr)
-    assert "Traceback" not in ended.stderr
+    assert {name: each.status for name, each in zip(FAILURES, ended, strict=True)} == dict.fromkeys(FAILURES, 78)
+    require_no_secret(*(each.said for each in ended))
+    assert not any("Traceback" in each.said for each in ended)
+
+
+def test_a_database_server_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
+    url = f"postgresql://me:{PASSWORD}@127.0.0.1:9/d"
+
+    (ended,) = run(tmp_path, [Case(("migrate",), SECRETIVE | {"TRINITY_DATABASE_URL": url})])
+
+    assert ended.status in (75, 78)  # with the driver it can't be reached, without it says so
+    require_no_secret(ended.said)
 
 
 async def test_refused_token_ends_the_daemon_with_78_and_is_not_told(server: LoopbackDiscord, tmp_path: Path) -> None:
     environ = environment_for(server, tmp_path) | {"DISCORD_BOT_TOKEN": TOKEN}
 
-    ended = await run_beside(tmp_path, environ)
+    ended = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "run"), env=BASE | environ, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await ended.communicate()
 
     assert ended.returncode == 78
-    assert ended.stderr.splitlines()[-1].startswith("trinity: Discord refuses the bot token.")
-    require_no_secret(ended.stderr, *everything_in(tmp_path))
+    assert errors.decode().splitlines()[-1].startswith("trinity: Discord refuses the bot token.")
+    require_no_secret(errors.decode(), *everything_in(tmp_path))
 
 
-async def test_refused_gateway_ends_the_daemon_with_78_and_tells_no_token(
-    server: LoopbackDiscord, tmp_path: Path
+async def test_token_refused_at_the_gateway_is_not_told(
+    server: LoopbackDiscord, enter: OpenHouse, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.bot.token = TOKEN
     server.faults.add_to_gateway(close_with(4004), event="READY")
 
-    ended = await run_beside(tmp_path, environment_for(server, tmp_path))
+    async with enter(server, waits_until_ready=False) as house:
+        error = await house.end()
 
-    assert ended.returncode == 78
-    require_no_secret(ended.stderr, *everything_in(tmp_path))
-
-
-async def run_beside(folder: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """`run` for a daemon that the loopback Discord in this process has to serve."""
-    return await asyncio.to_thread(run, folder, "run", **environ)
+    assert isinstance(error, DiscordRefused)
+    require_no_secret(str(error), caplog.text, *everything_in(tmp_path))
 
 
 def everything_in(folder: Path) -> list[str]:
     return [path.read_bytes().decode("utf-8", "replace") for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize(
-    "line", [TOKEN, HF_TOKEN, f"DISCORD_BOT_TOKEN {TOKEN}", f"{TOKEN}={TOKEN}=x", f'DISCORD_BOT_TOKEN="{TOKEN}']
-)
-def test_a_token_in_a_wrong_line_of_the_env_file_is_not_told(line: str, tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(f"TRINITY_SEED=1\n{line}\nTRINITY_SEEED=2\n")
+def test_a_token_in_a_wrong_line_of_the_env_file_is_not_told(tmp_path: Path) -> None:
+    lines = [TOKEN, HF_TOKEN, f"DISCORD_BOT_TOKEN {TOKEN}", f"{TOKEN}={TOKEN}=x", f'DISCORD_BOT_TOKEN="{TOKEN}']
+    cases = [Case(("run",), {}, f"TRINITY_SEED=1\n{line}\nTRINITY_SEEED=2\n") for line in lines]
 
-    ended = run(tmp_path, "run", DISCORD_BOT_TOKEN="", HF_TOKEN="")
+    ended = run(tmp_path, cases)
 
-    assert ended.returncode == 78
-    assert ended.stderr.count("\n") == 1
-    require_no_secret(ended.stderr)
+    assert [(each.status, each.said.count("\n")) for each in ended] == [(78, 1)] * len(lines)
+    require_no_secret(*(each.said for each in ended))
 
 
 async def test_what_people_say_is_in_no_log_line_whatever_goes_wrong(
@@ -166,35 +206,12 @@ def test_a_log_file_takes_at_most_100_mib() -> None:
     assert MAX_FILE_BYTES * (NUM_OLD_FILES + 1) <= 100 * 2**20
 
 
-WRONG_IN_TURN = """
-import json, os, sys
-from bot import __main__ as command
-configurations = json.loads(sys.stdin.read())
-for number, environ in enumerate(configurations):
-    child = os.fork()
-    if child == 0:
-        os.environ.update(environ)
-        out = os.open(f"{number}.out", os.O_WRONLY | os.O_CREAT)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
-        sys.argv = ["trinity", "run"]
-        command.main()
-        os._exit(99)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
 def test_every_wrong_configuration_is_one_line_and_exit_status_78(tmp_path: Path) -> None:
-    configurations = [environ for _, environ in WRONG_ENVIRONMENTS]
+    cases = [Case(("run",), environ) for _, environ in WRONG_ENVIRONMENTS]
 
-    ended = subprocess.run(
-        [sys.executable, "-c", WRONG_IN_TURN],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=tmp_path, input=json.dumps(configurations), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    ended = run(tmp_path, cases)
 
-    assert ended.stdout.split() == ["78"] * len(configurations), ended.stderr
-    lines = [(tmp_path / f"{number}.out").read_text() for number in range(len(configurations))]
-    assert all(line.startswith("trinity: ") and line.count("\n") == 1 for line in lines)
-    print(f"{len(configurations)} wrong configurations, each one line and exit status 78")
-    assert len(configurations) >= 30
+    assert len(ended) >= 30
+    assert {each.status for each in ended} == {78}
+    assert all(each.said.startswith("trinity: ") and each.said.count("\n") == 1 for each in ended)
+    print(f"{len(ended)} wrong configurations, each one line and exit status 78")

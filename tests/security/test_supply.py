@@ -14,7 +14,6 @@ import pytest
 import bot
 from bot.app import DEMO_MODEL
 from bot.errors import ConfigError, DiscordRefused, TrinityError
-from tests.checkpoints import random_model, save_checkpoint, tiny_config
 
 ROOT = Path(bot.__file__).parents[1]
 SOURCES = [path for folder in ("bot", "migrations") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -86,13 +85,9 @@ LISTENING = """
 
 
 @pytest.mark.skipif(not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there")
-@pytest.mark.parametrize("is_own_model", [False, True], ids=["demo model", "a model folder"])
-def test_a_chat_with_a_model_that_is_there_asks_no_network(is_own_model: bool, tmp_path: Path) -> None:
+def test_a_chat_with_a_model_that_is_there_asks_no_network(tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(textwrap.dedent(LISTENING))
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    if is_own_model:
-        model = save_checkpoint(tmp_path / "model", random_model(tiny_config(max_position_embeddings=4096)))
-        environ |= {"TRINITY_MODEL": str(model), "TRINITY_MAX_NEW_TOKENS": "4"}
 
     ended = subprocess.run(
         [sys.executable, "chat.py", "chat"],
