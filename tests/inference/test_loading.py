@@ -1,0 +1,163 @@
+"""Which model folders are read, and in what words the others are refused."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ConfigError
+from bot.inference.loading import INDEX_NAME, find_model_folder, find_tokenizer_file, find_weight_files, read_shape
+from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return save_checkpoint(tmp_path / "model", random_model(grouped_config()))
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_shape_follows_from_the_config(folder):
+    shape = read_shape(folder)
+
+    assert (shape.num_heads, shape.num_kv_heads, shape.head_dim) == (8, 2, 32)
+    assert (shape.hidden_size, shape.intermediate_size, shape.num_layers) == (256, 96, 2)
+    assert shape.qkv_size == 256 + 2 * 64
+    assert shape.eos_token_ids == {2}
+
+
+def test_end_of_text_tokens_of_the_generation_config_go_first(folder):
+    (folder / "generation_config.json").write_text('{"eos_token_id": [5, 7]}')
+
+    assert read_shape(folder).eos_token_ids == {5, 7}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"architectures": ["MistralForCausalLM"]}, "holds MistralForCausalLM; only LlamaForCausalLM"),
+        ({"architectures": []}, "holds nothing; only LlamaForCausalLM"),
+        ({"quantization_config": {"bits": 4}}, "is quantised"),
+        ({"attention_bias": True}, "attention_bias and mlp_bias are not supported"),
+        ({"hidden_act": "gelu"}, "activation 'gelu' is not supported"),
+        ({"num_key_value_heads": 3}, "key-value heads"),
+        ({"num_hidden_layers": 0}, "its sizes must be positive"),
+        ({"vocab_size": "many"}, "can't be understood"),
+        ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "yarn"),
+    ],
+)
+def test_what_is_no_plain_llama_is_refused(folder, changes, words):
+    change_config(folder, **changes)
+
+    with pytest.raises(ConfigError) as refusal:
+        read_shape(folder)
+
+    assert words in str(refusal.value)
+
+
+def test_code_that_comes_with_a_model_is_never_executed(folder, tmp_path, caplog):
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: ...\n")
+    change_config(folder, auto_map={"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Config"})
+
+    shape = read_shape(folder)
+
+    assert shape.num_layers == 2
+    assert "auto_map" in caplog.text
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\xff"])
+def test_a_config_that_is_no_json_object_is_refused(folder, content):
+    (folder / "config.json").write_text(content, encoding="latin-1")
+
+    with pytest.raises(ConfigError, match=r"config\.json"):
+        read_shape(folder)
+
+
+def test_missing_files_are_named(folder):
+    (folder / "config.json").unlink()
+    (folder / "tokenizer.json").rename(folder / "tokenizer.model")
+
+    with pytest.raises(ConfigError, match=r"config\.json is missing"):
+        read_shape(folder)
+    with pytest.raises(ConfigError, match=r"no tokenizer\.json \(tokenizer\.model alone is not enough\)"):
+        find_tokenizer_file(folder)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pth", "model.ckpt"])
+def test_pickle_weights_are_refused_by_name(folder, name):
+    (folder / "model.safetensors").rename(folder / name)
+
+    with pytest.raises(ConfigError, match="only pickle weights") as refusal:
+        find_weight_files(folder)
+
+    assert name in str(refusal.value)
+
+
+def test_an_empty_folder_has_no_weights(tmp_path):
+    with pytest.raises(ConfigError, match=r"has no \*\.safetensors file"):
+        find_weight_files(tmp_path)
+
+
+def test_shards_of_an_index_are_found_once_each(tmp_path):
+    folder = save_checkpoint(tmp_path, random_model(tiny_config()), num_shards=3)
+
+    names = [file.name for file in find_weight_files(folder)]
+
+    assert names == [f"model-{number:05}-of-00003.safetensors" for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("../model.safetensors", "points outside its folder"),
+        ("/etc/model.safetensors", "points outside its folder"),
+        ("sub/model.safetensors", "points outside its folder"),
+        ("..\\model.safetensors", "points outside its folder"),
+        (".hidden.safetensors", "points outside its folder"),
+        ("pytorch_model.bin", "only safetensors files are loaded"),
+        ("gone.safetensors", "is missing"),
+    ],
+)
+def test_an_index_leads_nowhere_else(folder, name, words):
+    (folder / INDEX_NAME).write_text(json.dumps({"weight_map": {"model.norm.weight": name}}))
+
+    with pytest.raises(ConfigError, match=words):
+        find_weight_files(folder)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"weight_map": {}}', '{"weight_map": {"a": 1}}', "nonsense"])
+def test_an_index_without_a_map_is_refused(folder, content):
+    (folder / INDEX_NAME).write_text(content)
+
+    with pytest.raises(ConfigError, match=r"index\.json"):
+        find_weight_files(folder)
+
+
+def test_a_folder_is_its_own_model(folder):
+    assert find_model_folder(str(folder)) == folder
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./nothing", "~/nothing-of-that-name", "a/b/c", "plain"])
+def test_what_is_neither_folder_nor_hub_id_is_refused(name):
+    with pytest.raises(ConfigError, match="there is no model folder"):
+        find_model_folder(name)
+
+
+def test_a_hub_model_that_is_absent_offline_is_said_so_in_a_sentence(tmp_path):
+    code = "from bot.inference.loading import find_model_folder; find_model_folder('nobody/nothing')"
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert "nobody/nothing is not in the local cache, and the hub can't be reached" in result.stderr
