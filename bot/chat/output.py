@@ -7,8 +7,9 @@ first 64 characters. Cutting the stream elsewhere never changes the result, and 
    are limited to 8 a letter.
 2. Speakers: an answer speaks for nobody else. At its very start a label (`NAME:`) is dropped. At the start of a later
    line, outside code blocks, the label of a participant or of a role (User, Human, Assistant, System) ends the answer.
-3. Spellings: template tags and special tokens read with other brackets, mentions get an invisible blank, invites a
-   bracketed dot, and a masked link a blank before its target, so that Discord shows where it leads.
+3. Spellings: template tags and special tokens read with other brackets, mentions and small print (`-# `, which is what
+   notices are written in) get an invisible blank, invites a bracketed dot, and a masked link a blank before
+   its target, so that Discord shows where it leads.
 """
 
 import re
@@ -43,13 +44,14 @@ _INVITES = (
 )
 _SPELLINGS = (
     *("[inst]", "[/inst]", "<<sys>>", "<</sys>>", "<s>", "</s>", "<unk>"),
-    *("@everyone", "@here", "<@?", "](?"),  # ? stands for the one character that has to be seen too
+    *("@everyone", "@here", "<@?", "](?", "-#?"),  # ? stands for the one character that has to be seen too
     *_INVITES,
 )
 _BEGINNINGS = frozenset(spelling[:length] for spelling in _SPELLINGS for length in range(1, len(spelling)))
 _MAX_BEGINNING = max(map(len, _BEGINNINGS))
 _SPELLING = re.compile(
     r"(?P<tag>\[/?inst\]|<</?sys>>)|(?P<token><(?:/?s|unk)>)|(?P<mention>@(?=everyone|here)|<@(?=[!&\d]))"
+    r"|(?P<small>-(?=#\s))"
     rf"|(?P<link>\](?=\([^)]))|(?P<invite>{'|'.join(map(re.escape, _INVITES))})",
     re.IGNORECASE | re.ASCII,
 )
@@ -203,7 +205,7 @@ def _inert(match: re.Match[str]) -> str:
             return neutralise(text)
         case "token":
             return f"‹{text[1:-1]}›"
-        case "mention":
+        case "mention" | "small":
             return text + _ZERO_WIDTH_SPACE
         case "link":
             return "] "

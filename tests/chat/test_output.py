@@ -12,7 +12,7 @@ NAMES = ["Anna", "Daniel B.", "fox_42", "Straße", "[AFK] Eve"]
 FRAGMENTS = [
     *"[]()<>/@:`*_ \n\t\r.!&1\u200b\u200d\u0301\u202e\u2028\x00\x1b",
     *("\n", "Anna", "anna", "Daniel B.", "fox_42", "STRASSE", "AFK Eve", "User", "System", "Trinity", "Ann", "Dan"),
-    *("```", "``", "</s>", "<s>", "[INST]", "<<SYS>>", "<</SYS", "@everyone", "@here", "<@", "](", "http://x.y)"),
+    *("```", "-#", "``", "</s>", "<s>", "[INST]", "<<SYS>>", "<</SYS", "@everyone", "@here", "<@", "](", "http://x.y)"),
     *("discord.gg/", "discord.com/inv", "ite/x", "disc", "hello", "😀", "İ", "ſ", "\ud83d"),
 ]
 HOSTILE = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
@@ -39,6 +39,7 @@ def shown(*pieces: str, names=NAMES) -> str:
         "@everyone @here": "@\u200beveryone @\u200bhere",
         "<@1> <@!2> <@&3> <@ x>": "<@\u200b1> <@\u200b!2> <@\u200b&3> <@ x>",
         "anna@example.org": "anna@example.org",
+        "-# a notice\n-# another, C-#4": "-\u200b# a notice\n-\u200b# another, C-#4",
         "[bank](https://evil.example)": "[bank] (https://evil.example)",
         "[a](<http://b>) [c]( http://d)": "[a] (<http://b>) [c] ( http://d)",
         "calls[0]() and [x] (y)": "calls[0]() and [x] (y)",
@@ -118,6 +119,7 @@ def test_nothing_harmful_is_left(text):
     safe = shown(text)
 
     assert not re.search(r"\[/?INST\]|<</?SYS>>|</?s>|<unk>|@everyone|@here|<@[!&\d]|\]\([^)]", safe, re.I | re.A)
+    assert "-# " not in safe
     assert not re.search(r"discord\.gg/|discord(app)?\.com/invite", safe, re.I | re.A)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", safe)
     assert not re.search(r"\n[ \t*_]*(Anna|Daniel B\.|User|System):", re.sub("```.*?(```|$)", "", safe, flags=re.S))
