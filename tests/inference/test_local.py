@@ -214,13 +214,12 @@ async def test_abandoned_request_is_aborted(leave: Callable[[LocalEngine, Reques
 
 async def test_abandoned_request_leaves_nothing_on_the_thread() -> None:
     def num_detokenizers() -> int:
-        gc.collect()  # what earlier tests left would be counted before and gone after
         return sum(isinstance(one, Detokenizer) for one in gc.get_objects())
 
     runner = EchoRunner(has_eos=False, context_window=100_000, num_blocks=25_001)
-    num_before = num_detokenizers()
 
     async with open_local_engine(load(runner)) as engine:
+        num_before = num_detokenizers()  # loading sets aside what earlier tests left
         await leave_by_break(engine, ask(30, max_new_tokens=90_000))
         await until(lambda: engine.snapshot().total_aborted == 1)
 
