@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,9 @@ def build_engine(orders: Orders, encoder: TurnEncoder) -> EchoEngine:
         num_words = orders.num_words[len(request.prompt_token_ids) % len(orders.num_words)]
         return f"{echo(request)} " + " ".join(f"w{number}" for number in range(num_words))
 
-    return EchoEngine(answer=answer, seconds_per_word=orders.seconds_per_word)
+    # The double remembers what it was asked; here it must not, or the process would grow.
+    forgetful = {"requests": deque(maxlen=1), "forgotten": deque(maxlen=1)}
+    return EchoEngine(answer=answer, seconds_per_word=orders.seconds_per_word, **forgetful)
 
 
 def die_at_commits(database: Database, orders: Orders) -> None:
