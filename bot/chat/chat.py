@@ -98,7 +98,8 @@ class Chat:
         """
         try:
             # Before anything is awaited: the line has the order in which the questions came.
-            ticket = self.turns.join(_line(question), question.author_id)
+            guild = question.conversation.guild_id
+            ticket = self.turns.join(_line(question), question.author_id, guild=guild)
         except EngineOverloaded:
             if await self._refusals.commit(question):
                 raise

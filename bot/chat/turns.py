@@ -3,6 +3,7 @@
 Questions of one conversation are answered first come, first served. A person who already has two questions there
 (running or waiting) doesn't get a third place in that line: their further questions stand aside, and each joins the
 line's end when one of the two is done. So somebody who floods a channel delays the others by two answers at most.
+All lines together are bounded, and no guild gets more than three quarters of the places.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ class Ticket:
 
     conversation: Hashable
     person: Hashable
+    guild: Hashable = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -56,18 +58,20 @@ class Turns:
         """Conversations in which an answer is being written."""
         return sum(line.running is not None for line in self._lines.values())
 
-    def join(self, conversation: Hashable, person: Hashable, *, is_limited: bool = True) -> Ticket:
+    def join(
+        self, conversation: Hashable, person: Hashable, *, guild: Hashable = None, is_limited: bool = True
+    ) -> Ticket:
         """Take the next place; the caller gives it back with `leave`, whatever happens.
 
-        `is_limited` False is for questions that were accepted earlier, before a restart.
+        `guild` is None where there is none, in direct messages. `is_limited` False is for questions that were accepted earlier, before a restart.
 
         Raises:
-            EngineOverloaded: too many questions wait, in all or from this person here.
+            EngineOverloaded: too many questions wait, in all, of this guild, or from this person here.
         """
         line = self._lines.get(conversation) or _Line()
         if is_limited:
-            self._refuse_excess(line, person)
-        ticket = Ticket(conversation, person)
+            self._refuse_excess(line, person, guild)
+        ticket = Ticket(conversation, person, guild)
         self._lines[conversation] = line
         if line.places[person] < PLACES_PER_PERSON:
             self._give_place(line, ticket)
@@ -98,11 +102,17 @@ class Turns:
         finally:
             self.leave(ticket)
 
-    def _refuse_excess(self, line: _Line, person: Hashable) -> None:
+    def _num_waiting_of(self, guild: Hashable) -> int:
+        lines = self._lines.values()
+        return sum(ticket.guild == guild for line in lines for ticket in (*line.waiting, *line.aside))
+
+    def _refuse_excess(self, line: _Line, person: Hashable, guild: Hashable) -> None:
         own = sum(other.person == person for other in (*line.waiting, *line.aside))
         if own >= self._max_waiting_per_person:
             raise EngineOverloaded(f"You already have {own} questions waiting here. Please wait for an answer first.")
         if self.num_waiting >= self._max_waiting:
+            raise EngineOverloaded
+        if guild is not None and self._num_waiting_of(guild) >= self._max_waiting * 3 / 4:
             raise EngineOverloaded
 
     def _give_place(self, line: _Line, ticket: Ticket) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,22 @@ def test_too_many_questions_of_one_person_are_refused():
 
     assert turns.join("general", "bob") is not None
     assert turns.join("general", "alice", is_limited=False) is not None
+
+
+def test_one_guild_leaves_places_for_the_others() -> None:
+    turns = Turns(max_waiting=8)
+    for number in range(100):
+        with suppress(EngineOverloaded):
+            turns.join(f"channel {number % 4}", f"person {number}", guild="loud")
+    turns.join("busy", "somebody", guild="quiet")
+    num_waiting = turns.num_waiting
+
+    turns.join("busy", "somebody else", guild="quiet")
+    turns.join("busy", "in private")
+
+    assert num_waiting == 6
+    with pytest.raises(EngineOverloaded):
+        turns.join("busy", "one too many", guild="quiet")
 
 
 def test_the_whole_line_is_bounded():
