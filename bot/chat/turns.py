@@ -63,7 +63,8 @@ class Turns:
     ) -> Ticket:
         """Take the next place; the caller gives it back with `leave`, whatever happens.
 
-        `guild` is None where there is none, in direct messages. `is_limited` False is for questions that were accepted earlier, before a restart.
+        `guild` is None where there is none, in direct messages. `is_limited` False is for questions that were accepted
+        earlier, before a restart.
 
         Raises:
             EngineOverloaded: too many questions wait, in all, of this guild, or from this person here.
