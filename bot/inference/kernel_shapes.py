@@ -32,8 +32,8 @@ def _decode() -> dict[int, Split]:
         4: Split(8, 2, 2),
         8: Split(4, 2, 2),
         16: Split(2, 2, 2),
-        32: Split(1, 2, 2),
-        64: Split(1, 2, 2),
+        32: Split(4, 2, 2),
+        64: Split(2, 1, 2),
     }
 
 
@@ -46,7 +46,7 @@ class KernelShapes:
     gemv_gated: Tile = Tile(1, 4096, 4)
     gemv_down: Tile = Tile(2, 2048, 4)
     gemv_head: Tile = Tile(2, 2048, 8)
-    skinny_output: dict[int, Tile] = field(default_factory=lambda: {16: Tile(32, 128, 4, 6), 32: Tile(16, 256, 4, 3)})
+    skinny_output: dict[int, Tile] = field(default_factory=lambda: {16: Tile(32, 128, 4, 6)})
     """Above the last, cuBLAS is faster; so it is for every wider product."""
     skinny_down: dict[int, Tile] = field(default_factory=lambda: {16: Tile(32, 128, 4, 6)})
     skinny_lines_ahead: int = 0
