@@ -43,9 +43,8 @@ async def test_a_long_run_with_faults_loses_nothing_and_grows_in_nothing(
 ) -> None:
     chance, readings, num_drops = random.Random(SEED), [], 0
     for number, fault in enumerate(FAULTS):
-        server.faults.add(
-            fault, route="/channels/*/messages*", probability=FAULT_RATE / len(FAULTS), seed=SEED + number
-        )
+        for route in ("/channels/*/messages", "/channels/*/messages/*"):
+            server.faults.add(fault, route=route, probability=FAULT_RATE / len(FAULTS), seed=SEED + number)
     num_turns = round(soak.seconds * soak.turns_per_second)
     lively = {"num_words": (5, 40, 300), "seconds_per_word": 0.002, "failure_rate": FAULT_RATE, "seed": SEED}
     async with open_echo_daemon(server, tmp_path, **lively) as daemon:
@@ -78,6 +77,8 @@ async def test_a_long_run_with_faults_loses_nothing_and_grows_in_nothing(
     assert "never retrieved" not in daemon.log
     assert verdict.num_replies + verdict.num_notices == num_turns
     if soak.is_measured:
+        assert all(fault.num_matches for fault in server.faults.planned)
+        assert sum(fault.num_hits for fault in server.faults.planned) > 0
         assert growth < 1.0
         assert late.num_files <= early.num_files + 2
         assert late.num_threads <= early.num_threads
