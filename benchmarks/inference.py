@@ -63,7 +63,7 @@ def main() -> int:
     wanted = _PARTS if not options.part or "all" in options.part else [p for p in _PARTS if p in options.part]
     print(provenance(), flush=True)
     start, report = time.perf_counter(), Report()
-    setting = Setting(is_tiny=options.tiny or list(wanted) == ["cpu"])
+    setting = Setting(is_tiny=options.tiny)
     num_failed = 0
     for part in wanted:
         begun = time.perf_counter()
