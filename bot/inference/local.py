@@ -143,7 +143,11 @@ class LocalEngine:
         if self.failed.is_set() and self._thread.is_alive() and self._watchdog.is_overdue:
             return  # it hangs
         try:
-            await asyncio.wait_for(self._ended.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._ended.wait()
+                # Its last message sent, the thread still frees tensors. If the interpreter ended meanwhile, it would
+                # stop the thread inside torch's C++ and take the whole process down with SIGABRT.
+                await asyncio.to_thread(self._thread.join, STOP_SECONDS)
         except TimeoutError:
             log.warning("the engine's thread did not end within %s seconds and is left behind", STOP_SECONDS)
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -214,7 +215,7 @@ async def test_abandoned_request_is_aborted(leave: Callable[[LocalEngine, Reques
 
 async def test_abandoned_request_leaves_nothing_on_the_thread() -> None:
     def num_detokenizers() -> int:
-        return sum(isinstance(one, Detokenizer) for one in gc.get_objects())
+        return sum(type(one) is Detokenizer for one in gc.get_objects())
 
     runner = EchoRunner(has_eos=False, context_window=100_000, num_blocks=25_001)
 
@@ -338,7 +339,21 @@ async def test_thread_ends_with_the_block() -> None:
         await read(engine, ask(30))
         assert "engine" in names_of_threads()
 
-    await until(lambda: "engine" not in names_of_threads())
+    assert "engine" not in names_of_threads()
+
+
+async def test_block_waits_until_the_thread_has_let_go_of_its_model() -> None:
+    class SlowToGo(EchoRunner):
+        def __del__(self) -> None:
+            time.sleep(0.2)  # as freeing tensors may take
+
+    def load_slow_to_go(_report: ReportProgress) -> LoadedModel:
+        return LoadedModel(SlowToGo(), TOKENIZER, "echo")
+
+    async with open_local_engine(load_slow_to_go) as engine:
+        await read(engine, ask(30))
+
+    assert "engine" not in names_of_threads()
 
 
 def names_of_threads() -> list[str]:
