@@ -72,6 +72,8 @@ class _Session:
         self._message_ids = itertools.count(time.time_ns() // 1000)
         self._is_interrupted = False
         self._is_line_open = False
+        self._is_answer_silent = False
+        """The answer's name stands there, and nothing behind it yet."""
 
     async def run(self) -> None:
         for left_over in await self._chat.unfinished(self._key.platform):
@@ -124,6 +126,7 @@ class _Session:
     async def _show_answer(self, question: Question) -> None:
         notices = []
         self._say(f"{DEFAULT_OWN_NAME}: ", style="bold cyan", end="")
+        self._is_answer_silent = True
         async with aclosing(self._chat.reply(question)) as events:
             async for event in events:
                 match event:
@@ -180,7 +183,7 @@ class _Session:
         self._small(f"You are speaking to {persona.name} now.")
 
     def _small(self, text: str) -> None:
-        if self._is_line_open:
+        if self._is_line_open and not self._is_answer_silent:
             self._say("")
         self._say(text, style="dim")
 
@@ -188,6 +191,7 @@ class _Session:
         # Models and personas write text, nothing that steers the terminal; `out`, unlike `print`, leaves text as it is.
         self._console.out(_STEERING.sub("", text), style=style, end=end, highlight=False)
         self._is_line_open = not end
+        self._is_answer_silent = False
 
     @contextmanager
     def _ctrl_c(self) -> Iterator[None]:

@@ -164,6 +164,14 @@ async def test_refusal_is_said_and_the_conversation_goes_on():
     assert chat.states == [("too much", InboxState.FAILED), ("hello", InboxState.ANSWERED)]
 
 
+async def test_refusal_without_an_answer_stands_in_the_answers_place():
+    chat = FakeChat({"too much": [EngineOverloaded("Please ask again later.")]})
+
+    transcript = await talk(chat, "too much")
+
+    assert transcript == "You: too much\nTrinity: Please ask again later.\n"
+
+
 async def test_lost_engine_ends_the_conversation():
     chat = FakeChat({"hello": [EngineFailed("The GPU is lost.")]})
 
