@@ -50,7 +50,7 @@ class TokenBudget:
             problem = f"{whose} only {window} tokens; more than {MIN_PROMPT_TOKENS} are needed for a conversation"
             raise ConfigError("TRINITY_CONTEXT_WINDOW", problem)
         problem = (
-            f"{self.max_new_tokens} of {window} tokens for the answer leave {self.num_prompt_tokens} for the prompt; "
+            f"{self.max_new_tokens} of {window} tokens for the answer leave too few for the conversation; "
             f"set it to {window - MIN_PROMPT_TOKENS} or less"
         )
         raise ConfigError("TRINITY_MAX_NEW_TOKENS", problem)
