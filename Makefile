@@ -20,10 +20,10 @@ run:
 	@MAKE_GOAL=run sh deploy/make-venv.sh
 	@if [ -t 0 ] && [ -t 1 ]; then set -m; fi; $(BIN)/python -m bot $(ARGS)
 
-# One thread: the tests' models are so small that several would only wait for each other.
+# One thread a process: the tests' models are so small that several would only wait for each other.
 test:
 	@MAKE_GOAL=test sh deploy/make-venv.sh dev
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint:
 	@MAKE_GOAL=lint sh deploy/make-venv.sh dev

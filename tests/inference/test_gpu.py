@@ -25,6 +25,7 @@ from tests.inference.runs import Conversation, decode, generate, prefill, random
 
 pytestmark = [
     pytest.mark.gpu,
+    pytest.mark.xdist_group("gpu"),
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card: kernels and graphs were not run"),
     pytest.mark.timeout(280),
 ]
