@@ -15,7 +15,7 @@ from pathlib import Path
 from bot.errors import DatabaseBusy, DatabaseUnusable
 from bot.store.check import check_file, is_ours
 from bot.store.database import outlast_cancel
-from bot.store.failures import translate, translated_failures
+from bot.store.failures import WHAT_TO_DO, translate, translated_failures
 from bot.store.files import create_empty_file, create_private_folder, folder_lock, sidecar, sync_folder
 from bot.store.instance import hold_database_file
 from bot.store.sqlite import BUSY_TIMEOUT_SECONDS, database_file, open_read_only
@@ -54,6 +54,8 @@ def _backup(database: Path, file: Path) -> None:
     with translated_failures():
         if check_file(database) is None:
             raise DatabaseUnusable(f"There is no database {database}.")
+        if not file.parent.is_dir():
+            raise DatabaseUnusable(f"There is no folder {file.parent} to put the backup into.")
         if file.exists() and (not file.is_file() or file.samefile(database) or not is_ours(file)):
             raise DatabaseUnusable(f"{file} is not a backup, and is not overwritten. Name another file.")
         with closing(_connect(database)) as source, _checked_copy(source, sidecar(file, ".new")) as copy:
@@ -65,13 +67,23 @@ def _restore(file: Path, database: Path) -> Path | None:
     file = file.absolute()
     create_private_folder(database.parent)
     with hold_database_file(database), folder_lock(database.parent), translated_failures():
-        if check_file(file, for_writing=False) is None:
-            raise DatabaseUnusable(f"There is no backup {file}.")
+        _refuse_unless_backup(file)
         with closing(_open_backup(file)) as source, _checked_copy(source, sidecar(database, ".new")) as copy:
             kept = _keep_aside(database)
             copy.replace(database)
         sync_folder(database.parent)
     return kept
+
+
+def _refuse_unless_backup(file: Path) -> None:
+    try:
+        version = check_file(file, for_writing=False)
+    except DatabaseUnusable as error:
+        # What helps with a damaged database is no help with a damaged backup.
+        problem = str(error).replace(WHAT_TO_DO, "Nothing was changed; name another backup.")
+        raise DatabaseUnusable(problem) from error
+    if version is None:
+        raise DatabaseUnusable(f"There is no backup {file}.")
 
 
 @contextmanager

@@ -81,6 +81,13 @@ async def test_a_backup_replaces_an_older_one_and_nothing_else(database, url, fi
     assert letter.read_text() == "Dear Ada"
 
 
+async def test_a_backup_into_a_folder_that_is_not_there_names_the_folder(database, url, tmp_path):
+    with pytest.raises(DatabaseUnusable, match=f"no folder {tmp_path / 'nowhere'}"):
+        await backup(url, tmp_path / "nowhere" / "backup.db")
+
+    assert not (tmp_path / "nowhere").exists()
+
+
 async def test_there_is_nothing_to_back_up_or_to_restore(url, copy, file):
     with pytest.raises(DatabaseUnusable, match="no database"):
         await backup(url, copy)
@@ -143,7 +150,7 @@ async def test_a_damaged_backup_is_refused_and_the_database_stays(url, file, cop
     before = file.read_bytes()
     for content in (b"", b"junk" * 1000, copy.read_bytes()[:9000]):
         copy.write_bytes(content)
-        with pytest.raises(DatabaseUnusable):
+        with pytest.raises(DatabaseUnusable, match="name another backup"):
             await restore(copy, url)
 
     assert file.read_bytes() == before
