@@ -108,6 +108,7 @@ class _Session:
         except asyncio.CancelledError as cancelled:
             state = InboxState.WITHDRAWN
             self._forgive_interrupt(cancelled)
+            self._is_answer_silent = False  # the terminal has written ^C there
             self._small("Stopped.")
         finally:
             await self._chat.finish(question, state)

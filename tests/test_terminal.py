@@ -283,6 +283,21 @@ async def test_ctrl_c_stops_the_answer_and_then_the_program():
     assert chat.states == [("tell me", InboxState.WITHDRAWN), ("hello", InboxState.ANSWERED)]
 
 
+async def test_stopped_stands_on_a_line_of_its_own_behind_the_terminals_own_ctrl_c():
+    reached = asyncio.Event()
+    source = TypedLines("tell me", KeyboardInterrupt)
+
+    async def press_ctrl_c():
+        await reached.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(press_ctrl_c())
+        talking = tasks.create_task(talk(FakeChat({"tell me": [reached]}), source=source))
+
+    assert "Trinity: \nStopped.\n" in talking.result()
+
+
 async def test_cancel_from_elsewhere_is_no_ctrl_c():
     reached = asyncio.Event()
     chat = FakeChat({"tell me": [reached]})
