@@ -113,7 +113,7 @@ install() {
 }
 
 is_up_to_date && exit 0
-say "Installing Trinity into $venv (once; later calls only start)."
+say "Installing Trinity into $venv (once: a minute or more, quietly; later calls only start)."
 make_venv
 rm -f "$stamp"
 install
