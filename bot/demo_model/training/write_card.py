@@ -163,6 +163,8 @@ Phrasings that are in no pattern, judged by what the answer has to contain:
 * A style that is not one of the few it knows is acknowledged or refused, not followed.
 * It was trained for greedy decoding; with a temperature it is less exact.
 * Personas change its name and its manner of speaking, not what it can do.
+* A thousand words of nonsense in one message confuse it: it babbles until that turn has left the prompt, or `/reset`.
+* Training and evaluation ask for a summary of at most four facts, two notes, three pets, and for quotes of at most 80 characters. Beyond that it does less well; of "my family" or "my favourites" as a whole it knows nothing.
 """
 
 
