@@ -18,6 +18,7 @@ from typing import Protocol
 
 PROMPT = "You: "
 _READ_BYTES = 64 * 1024
+_MAX_CHARACTERS = 1 << 18
 
 
 class Lines(Protocol):
@@ -105,12 +106,14 @@ def _type_line() -> str | None:
 
 
 def _read_lines(descriptor: int) -> Iterator[str]:
+    # A line that has no end must not take all memory; one this long is refused further on in any case.
     # os.read and not sys.stdin: a thread that waits inside sys.stdin makes the interpreter abort when it ends.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
     while content := _read(descriptor):
         *lines, rest = (rest + decoder.decode(content)).split("\n")
         yield from lines
+        rest = rest[:_MAX_CHARACTERS]
     rest += decoder.decode(b"", final=True)
     if rest:
         yield rest

@@ -351,6 +351,19 @@ async def test_piped_lines_come_whole_whatever_their_bytes(tmp_path, content):
     assert rest == expected
 
 
+async def test_a_line_without_an_end_is_cut_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    endless = tmp_path / "lines"
+    endless.write_text("x" * 1_000_000 + "\nwhole\n", encoding="utf-8")
+
+    with endless.open("rb") as file:
+        lines = PipedLines(file.fileno())
+        cut, whole = await lines.next(), await lines.next()
+
+    assert cut is not None
+    assert len(cut) < 500_000
+    assert whole == "whole"
+
+
 async def test_piped_line_is_there_before_the_pipe_ends():
     reader, writer = os.pipe()
     lines = PipedLines(reader)
