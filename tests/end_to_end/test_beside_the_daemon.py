@@ -52,6 +52,7 @@ async def told(server: LoopbackDiscord, daemon: Daemon, text: str) -> None:
     await daemon.answer(await server.person("Alice").says(server.channel("general"), text, mention=True))
 
 
+@pytest.mark.soak
 async def test_other_commands_work_beside_the_daemon_and_a_second_one_and_a_restore_do_not(
     server: LoopbackDiscord, tmp_path: Path
 ) -> None:

@@ -104,6 +104,7 @@ async def test_a_daemon_that_lost_its_engine_too_often_ends_with_70_and_keeps_th
     judge_database(tmp_path / "trinity.db").require(answering=1)
 
 
+@pytest.mark.soak
 async def test_an_engine_that_is_lost_during_the_stop_does_not_bring_the_daemon_back(
     server: LoopbackDiscord, tmp_path: Path, program: tuple[str, ...]
 ) -> None:
