@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import GenerationConfig, LlamaForCausalLM
 
-from benchmarks.inference_serve import answer, opened
+from benchmarks.inference_answers import answer, opened
 from benchmarks.inference_setting import Report, Setting
 from benchmarks.inference_steps import step_seconds
 from bot.inference.build import build_runner

@@ -1,81 +1,32 @@
 """Benchmark parts through the engine: conversations at once, time to first token, arrivals, a busy interpreter."""
 
 import asyncio
-import random
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from statistics import median, quantiles
+from statistics import median
 
+from benchmarks.inference_answers import answer, opened
+from benchmarks.inference_arrivals import arrivals, chunk_seconds
 from benchmarks.inference_setting import Report, Setting
-from bot.inference.engine import FairnessKey, Request, SamplingParams
-from bot.inference.local import LocalEngine, open_local_engine
-from bot.inference.messages import LoadedModel
+from bot.inference.local import LocalEngine
 from bot.inference.model_runner import LlamaRunner
-from bot.inference.step import PrefillChunk, PrefillStep
-from tests.checkpoints import byte_tokenizer
-
-
-@dataclass(slots=True)
-class Answer:
-    """When each token of an answer came, and which."""
-
-    submitted: float
-    times: list[float] = field(default_factory=list)
-    token_ids: list[int] = field(default_factory=list)
-    num_cached: int = 0
-
-    @property
-    def first(self) -> float:
-        """Seconds to the first token."""
-        return self.times[0] - self.submitted
-
-    @property
-    def gaps(self) -> list[float]:
-        """Seconds between tokens."""
-        return [later - earlier for earlier, later in zip(self.times, self.times[1:], strict=False)]
-
-
-@asynccontextmanager
-async def opened(setting: Setting, runner: LlamaRunner) -> AsyncIterator[LocalEngine]:
-    """An engine over the runner; no token ends a completion."""
-    loaded = LoadedModel(runner, byte_tokenizer(setting.shape.vocab_size), "random", frozenset())
-    async with open_local_engine(lambda _progress: loaded) as engine:
-        yield engine
-
-
-async def answer(engine: LocalEngine, prompt: tuple[int, ...], num_new: int, owner: str) -> Answer:
-    """Ask, and note when what comes."""
-    request = Request(prompt, SamplingParams(max_new_tokens=num_new), owner, fairness=FairnessKey("g", owner, owner))
-    found = Answer(time.perf_counter())
-    async for delta in engine.generate(request):
-        now = time.perf_counter()
-        found.times += [now] * len(delta.token_ids)
-        found.token_ids += delta.token_ids
-        if delta.counters:
-            found.num_cached = delta.counters.num_cached_tokens
-    return found
 
 
 def serve(setting: Setting, report: Report) -> None:
     """Everything that goes through the engine."""
-    chunk_seconds = _chunk_seconds(setting)
-    asyncio.run(_serve(setting, report, chunk_seconds))
+    asyncio.run(_serve(setting, report, chunk_seconds(setting)))
 
 
-async def _serve(setting: Setting, report: Report, chunk_seconds: float) -> None:
+async def _serve(setting: Setting, report: Report, longest_wait: float) -> None:
     async with opened(setting, setting.runner) as engine:
         await _together(setting, report, engine, 2, record=False)
         await _alone(setting, report, engine)
         await _first_token(setting, report, engine)
         await _prefill(setting, report, engine)
-        capacity = 1.0
         for number in (8, 32, 64):
-            capacity = await _together(setting, report, engine, number)
+            await _together(setting, report, engine, number)
         await _busy(setting, report, engine)
-        await _arrivals(setting, report, engine, capacity, chunk_seconds)
+        await arrivals(setting, report, engine, longest_wait)
 
 
 async def _alone(setting: Setting, report: Report, engine: LocalEngine) -> None:
@@ -193,50 +144,6 @@ def _spin(is_over: threading.Event) -> None:
         while time.perf_counter() < end:
             pass
         time.sleep(0.001)
-
-
-async def _arrivals(
-    setting: Setting, report: Report, engine: LocalEngine, capacity: float, chunk_seconds: float
-) -> None:
-    """64 conversations of 6 turns; turns come by chance, at 70 % of what the engine does with 64 at once."""
-    num_conversations, num_turns = (4, 2) if setting.is_tiny else (64, 6)
-    num_new, chooser = setting.scaled(128), random.Random(5)
-    turns_per_second = 0.7 * capacity / num_new
-    waits = num_conversations / turns_per_second
-
-    async def converse(number: int) -> list[Answer]:
-        prompt, answers = setting.prompt(setting.scaled(chooser.randrange(300, 900))), []
-        for _ in range(num_turns):
-            await asyncio.sleep(chooser.expovariate(1 / waits))
-            answers.append(await answer(engine, prompt, num_new, f"arrival {number}"))
-            prompt = (*prompt, *answers[-1].token_ids, *setting.prompt(setting.scaled(60)))
-        return answers
-
-    start = time.perf_counter()
-    found = [one for many in await asyncio.gather(*map(converse, range(num_conversations))) for one in many]
-    seconds = time.perf_counter() - start
-    gaps = [gap for one in found for gap in one.gaps]
-    step = median(gaps)
-    bound = chunk_seconds + 2 * step
-    p99 = quantiles(gaps, n=100)[98]
-    name = f"arrivals, {num_conversations} conversations of {num_turns} turns: p99 gap of tokens"
-    note = f"p50 {step * 1e3:.1f} ms, worst {max(gaps) * 1e3:.1f}, {len(gaps) / seconds:.0f} tok/s"
-    report.add(name, p99 * 1e3, "ms", floor=bound * 1e3, ratio=p99 / bound, wanted="<= 1", note=note)
-    name = "arrivals: median time to first token"
-    report.add(name, median(one.first for one in found) * 1e3, "ms")
-
-
-def _chunk_seconds(setting: Setting) -> float:
-    """A 512-token chunk after 1,000 tokens, which is what a running answer may wait for."""
-    runner, length, start = setting.runner, setting.scaled(512), setting.scaled(1000) // 32 * 32
-    table = tuple(range(1, -(-(start + length) // 32) + 1))
-    times = []
-    for _ in range(5):
-        chunk = PrefillChunk(0, setting.prompt(length), start, table, SamplingParams(), is_last=True)
-        begin = time.perf_counter()
-        runner.launch(PrefillStep((chunk,))).collect()
-        times.append(time.perf_counter() - begin)
-    return median(times)
 
 
 async def finish_all(setting: Setting, runner: LlamaRunner, longest: int) -> tuple[int, int]:
