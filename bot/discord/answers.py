@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bot.chat.chat import Chat
 from bot.chat.conversation import Question
@@ -80,14 +80,18 @@ class _Running:
 class Answers:
     """Starts, stops and drains the tasks that answer questions.
 
-    `engine_failed` gets the error when the engine is lost, so that the process can be replaced.
+    `engine_failed` gets the error when the engine is lost, so that the process can be replaced. `clock` tells the
+    present moment as Discord has it.
     """
 
-    def __init__(self, chat: Chat, sender: Sender, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, chat: Chat, sender: Sender, tasks: asyncio.TaskGroup, clock: Callable[[], datetime]
+    ) -> None:
         self.engine_failed: asyncio.Future[EngineFailed] = asyncio.get_running_loop().create_future()
         self._chat = chat
         self._sender = sender
         self._tasks = tasks
+        self._clock = clock
         self._typing = TypingIndicator(sender, tasks)
         self._running: dict[int, _Running] = {}
         self._has_room = asyncio.Event()
@@ -115,7 +119,7 @@ class Answers:
     def take_up(self, opened: OpenQuestion) -> None:
         """Go on with a question that an earlier process left unfinished."""
         running = self._enter(opened.question, is_taken_up=True)
-        is_too_old = datetime.now(UTC) - opened.question.created_at > OLDEST_ANSWERED
+        is_too_old = self._clock() - opened.question.created_at > OLDEST_ANSWERED
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
         running.is_expired = is_too_old and opened.answer is None
         running.task = self._tasks.create_task(self._answer(running))

@@ -9,11 +9,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import discord
 
 from bot.chat.chat import Chat
+from bot.discord.connection import ConnectedClient
 from bot.discord.intake import PLATFORM, Intake
 from bot.discord.sender import Sender
 from bot.discord.wire import DiscordWire
@@ -40,7 +41,7 @@ class _Missed:
 class CatchUp:
     """Finds out where messages were missed, fetches them, and hands them to the intake in their order."""
 
-    def __init__(self, client: discord.Client, chat: Chat, intake: Intake, sender: Sender, wire: DiscordWire) -> None:
+    def __init__(self, client: ConnectedClient, chat: Chat, intake: Intake, sender: Sender, wire: DiscordWire) -> None:
         self._client = client
         self._chat = chat
         self._intake = intake
@@ -78,7 +79,7 @@ class CatchUp:
         known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
         if not known and not self._seen_before:
             return []
-        floor = discord.utils.time_snowflake(datetime.now(UTC) - OLDEST)
+        floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST)
         seen = {channel_id: known.last_message_id for channel_id, known in known.items()}
         for channel_id, message_id in self._seen_before.items():
             seen[channel_id] = max(message_id, seen.get(channel_id, 0))

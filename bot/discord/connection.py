@@ -13,6 +13,7 @@ import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
+from bot.discord.clock import DiscordClock
 from bot.discord.sender import growing_pauses
 from bot.errors import DiscordRefused
 
@@ -35,7 +36,8 @@ class ConnectedClient(discord.Client):
     """A client that stays connected through anything but a refusal."""
 
     def __init__(self, *, identify_pause_seconds: float, **options: Any) -> None:
-        super().__init__(**options)
+        self.clock = DiscordClock()
+        super().__init__(http_trace=self.clock.trace(), **options)
         self.when_moved: Callable[[], None] = lambda: None
         self._identify_pause_seconds = identify_pause_seconds
         self._is_resumed = asyncio.Event()

@@ -128,7 +128,7 @@ class _Session:
     async def _serve(self, client: TrinityClient, stopping: "asyncio.Task[bool]") -> Exception | None:
         wire = DiscordWire(client)
         async with open_sender(wire, self._options.edit_interval_seconds) as sender, asyncio.TaskGroup() as tasks:
-            answers = Answers(self._chat, sender, tasks)
+            answers = Answers(self._chat, sender, tasks, client.clock.now)
             client.edge = build_edge(client, self._chat, sender, wire, answers)
             syncing = tasks.create_task(client.tree.sync_if_changed())
             connection = tasks.create_task(_problem(client.connect()))

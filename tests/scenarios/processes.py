@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ OPEN = ("received", "waiting", "answering")
 class EchoDaemon:
     """One process after the other on the same database."""
 
-    def __init__(self, server: LoopbackDiscord, folder: Path, **orders: Any) -> None:
+    def __init__(
+        self, server: LoopbackDiscord, folder: Path, environ: Mapping[str, str] | None = None, **orders: Any
+    ) -> None:
         self.database = folder / "trinity.db"
         self.num_starts = 0
         self._server = server
         self._folder = folder
+        self._environ = environ or {}
         self._orders = orders
         self._process: asyncio.subprocess.Process | None = None
 
@@ -45,7 +48,7 @@ class EchoDaemon:
         server = self._server
         known = {"token": server.token, "api_url": server.api_url, "gateway_url": server.gateway_url}
         wanted = json.dumps(known | {"folder": str(self._folder)} | self._orders | orders)
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **self._environ}
         with (self._folder / "daemon.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-W", "ignore", "-m", "tests.scenarios.echo_daemon", wanted),
@@ -116,9 +119,11 @@ class EchoDaemon:
 
 
 @asynccontextmanager
-async def open_echo_daemon(server: LoopbackDiscord, folder: Path, **orders: Any) -> AsyncIterator[EchoDaemon]:
+async def open_echo_daemon(
+    server: LoopbackDiscord, folder: Path, *, environ: Mapping[str, str] | None = None, **orders: Any
+) -> AsyncIterator[EchoDaemon]:
     """A daemon that is logged in; whatever runs at the end is killed."""
-    daemon = EchoDaemon(server, folder, **orders)
+    daemon = EchoDaemon(server, folder, environ, **orders)
     await daemon.start()
     try:
         await daemon.ready()
