@@ -1,12 +1,14 @@
 """The gateway connection, kept for as long as the process lives.
 
 discord.py's own loop ends with an AttributeError if the gateway can't be reached the first time (Rapptz/discord.py
-#10520), after an outage pauses for up to 17 minutes, and waits for ever for the answer to a RESUME. This one doesn't.
+#10520), after an outage pauses for up to 17 minutes, waits for ever for the answer to a RESUME, and takes a minute and
+a half to leave a connection that has gone silent. This one doesn't.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -27,6 +29,8 @@ _AUTHENTICATION_FAILED = 4004
 _FATAL_CODES = frozenset({_AUTHENTICATION_FAILED, 4010, 4011, 4012, 4013, 4014})
 _HANDSHAKE_SECONDS = 60.0
 _RESUME_SECONDS = 30.0
+_CLOSING_SECONDS = 1.0
+_LONGEST_SILENCE_SECONDS = 300.0
 _MIN_SPACING_SECONDS = 1.0
 _STEADY_SECONDS = 60.0
 _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPException, discord.ConnectionClosed)
@@ -37,7 +41,8 @@ class ConnectedClient(discord.Client):
 
     def __init__(self, *, identify_pause_seconds: float, **options: Any) -> None:
         self.clock = DiscordClock()
-        super().__init__(http_trace=self.clock.trace(), **options)
+        # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
+        super().__init__(http_trace=self.clock.trace(), heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
         self.when_moved: Callable[[], None] = lambda: None
         self._identify_pause_seconds = identify_pause_seconds
         self._is_resumed = asyncio.Event()
@@ -98,15 +103,33 @@ class ConnectedClient(discord.Client):
         try:
             async with asyncio.timeout(_RESUME_SECONDS if resumption else None) as patience:
                 while True:
-                    await self.ws.poll_event()
-                    self.when_moved()
-                    await self.make_room()
+                    await self._hear_next()
                     if self._is_resumed.is_set():
                         patience.reschedule(None)
         except TimeoutError:
             log.warning("Discord didn't answer the resumption of the session")
-            await self.ws.close(code=4000)
+            await self._leave()
             raise ReconnectWebSocket(self.shard_id, resume=False) from None
+
+    async def _hear_next(self) -> None:
+        """Take the gateway's next event; one that answers no heartbeat any more is left for another connection."""
+        try:
+            async with asyncio.timeout(_silence_limit(self.ws)) as silence:
+                await self.ws.poll_event()
+        except TimeoutError:
+            if not silence.expired():
+                raise
+            log.warning("Discord's gateway has gone silent")
+            await self._leave()
+            raise ReconnectWebSocket(self.shard_id) from None
+        self.when_moved()
+        await self.make_room()
+
+    async def _leave(self) -> None:
+        """Close the socket, without waiting for a server that says nothing any more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self.ws.close(code=4000)
 
     def _resumption(self) -> dict[str, Any]:
         """What continues the session of the last connection; nothing where there was none."""
@@ -119,6 +142,13 @@ class ConnectedClient(discord.Client):
             "session": socket.session_id,
             "resume": True,
         }
+
+
+def _silence_limit(socket: DiscordWebSocket) -> float:
+    """How long nothing may come: heartbeats are answered, and they go out once in the interval of the gateway's."""
+    keep_alive = socket._keep_alive
+    interval = keep_alive.interval if keep_alive is not None else None
+    return min(1.5 * (interval or _LONGEST_SILENCE_SECONDS) + 2, _LONGEST_SILENCE_SECONDS)
 
 
 def _raise_if_refused(error: Exception) -> None:

@@ -12,6 +12,7 @@ from bot.chat.prompt import TurnEncoder
 from bot.chat.turns import Turns
 from bot.chat.window import TokenBudget
 from bot.discord.run import DiscordOptions, run_discord
+from bot.operations.pulse import Pulse
 from bot.store.database import open_database
 from bot.store.history import History
 from bot.store.inbox import Inbox
@@ -36,6 +37,8 @@ class House:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     num_ready: int = 0
+    pulse: Pulse = field(default_factory=Pulse)
+    num_movements: int = 0
     is_end_expected: bool = False
     running: asyncio.Task[None] | None = None
 
@@ -64,6 +67,10 @@ class House:
         self.is_end_expected = True
         await asyncio.wait([self.running])
         return self.running.exception()
+
+    def note_movement(self) -> None:
+        self.num_movements += 1
+        self.pulse.note_gateway()
 
     def note_ready(self) -> None:
         self.num_ready += 1
@@ -101,7 +108,9 @@ async def open_house(
             identify_pause_seconds=0.2,
         )
         house = House(server, engine, chat, inbox, personas, encoder, folder / "trinity.db")
-        house.running = asyncio.create_task(run_discord(chat, options, house.stop, on_ready=house.note_ready))
+        house.running = asyncio.create_task(
+            run_discord(chat, options, house.stop, on_ready=house.note_ready, on_movement=house.note_movement)
+        )
         try:
             if waits_until_ready:
                 await server.wait_until(lambda: house.is_ready.is_set() or (house.running and house.running.done()))

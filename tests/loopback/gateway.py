@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections import Counter
 from typing import Any
@@ -25,6 +26,7 @@ from tests.loopback.session import (
     Session,
     Socket,
 )
+from tests.loopback.waiting import came_true
 from tests.loopback.world import Event, World
 
 # Close codes of Discord's documentation.
@@ -76,7 +78,7 @@ class Gateway:
             socket.send(INVALID_SESSION, is_resumable)
 
     def stall(self, bot: BotAccount | None = None) -> None:
-        """From now on the open sockets carry nothing, not even heartbeat acks; only the client can notice."""
+        """From now on the open sockets carry nothing, neither heartbeat acks nor the answer to a close."""
         for socket in self._sockets_of(bot):
             socket.is_stalled = True
 
@@ -150,7 +152,8 @@ class Gateway:
             if message.type is not WSMsgType.TEXT:
                 return
             if socket.is_stalled:
-                continue
+                await came_true(lambda: not socket.is_open, math.inf)  # not even a close is answered
+                return
             code = self._take(socket, message.data)
             if code is not None:
                 await socket.close(code)

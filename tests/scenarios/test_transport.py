@@ -3,13 +3,25 @@
 import asyncio
 import random
 import time
+from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 
 from bot.inference.engine import Request
 from tests.discord.house import House
 from tests.engines import EchoEngine, echo
-from tests.loopback import CloudflareBan, Delay, Hang, LoopbackDiscord, Message, RateLimited, Reset, Status
+from tests.loopback import (
+    CloudflareBan,
+    Delay,
+    Hang,
+    LoopbackDiscord,
+    Message,
+    RateLimited,
+    Reset,
+    Status,
+    without_waits,
+)
 from tests.scenarios.conftest import OpenHouse
 from tests.scenarios.verdicts import report, require_all
 
@@ -56,6 +68,49 @@ async def test_a_gateway_that_drops_in_the_middle_of_answers_costs_none(
         turns=verdict.num_turns, replies=verdict.num_replies, edits=verdict.num_edits, lost=0, doubled=0,
         seconds=round(time.monotonic() - began_at),
     )  # fmt: skip
+
+
+class Stalls(NamedTuple):
+    num_stalls: int
+    heartbeat_seconds: float
+
+
+@pytest.mark.parametrize(
+    "stalls",
+    [Stalls(1, 0.4), pytest.param(Stalls(10, 1.0), marks=pytest.mark.soak)],
+    ids=str,
+)
+async def test_a_gateway_that_falls_silent_is_left_and_every_answer_comes_once(
+    enter: OpenHouse, stalls: Stalls
+) -> None:
+    """The socket stays open and carries nothing, not even the answers to heartbeats."""
+    chance, began_at, noticed_after = random.Random(SEED), time.monotonic(), []
+    rules = replace(
+        without_waits(), heartbeat_interval_seconds=stalls.heartbeat_seconds, max_gateway_frames_per_minute=1000
+    )
+    async with LoopbackDiscord(rules) as server, enter(server, engine=talkative(chance, 0.02)) as house:
+        questions: list[Message] = []
+        for number in range(stalls.num_stalls):
+            questions.append(await ask(server, number, chance))
+            await server.wait_until(lambda: house.engine.num_running, timeout=30)
+            server.gateway.stall()
+            stalled_at, num_movements = time.monotonic(), house.num_movements
+            questions.append(await ask(server, f"{number} into the silence", chance))
+            await server.wait_until(lambda: server.gateway.counts["resumes"] == number + 1, timeout=30)  # noqa: B023
+            noticed_after.append(time.monotonic() - stalled_at)
+            assert house.num_movements > num_movements
+            assert house.pulse.problem is None
+        await all_reach(house, questions, "answered")
+        identifies = server.gateway.counts["identifies"]
+
+    verdict = require_all(server, house.database_path, turns=len(questions), replies=len(questions))
+    report(
+        "silent gateway", seed=SEED, heartbeat_seconds=stalls.heartbeat_seconds, stalls=stalls.num_stalls,
+        noticed_after=f"{max(noticed_after):.1f} s at most", resumes=server.gateway.counts["resumes"],
+        turns=verdict.num_turns, replies=verdict.num_replies, lost=0, doubled=0,
+        seconds=round(time.monotonic() - began_at),
+    )  # fmt: skip
+    assert identifies == 1
 
 
 async def drop(server: LoopbackDiscord, how: str) -> None:
