@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from bot.errors import ConfigError
 from bot.inference import kv_cache
+from bot.inference.compile_ahead import kernels_compiling
 from bot.inference.execution import Execution, SlotState, build_slot_state
 from bot.inference.graphs import GraphExecution
 from bot.inference.kv_cache import BLOCK_SIZE, KVCache, build_kv_cache
@@ -16,7 +18,7 @@ from bot.inference.loading import LlamaShape, find_tokenizer_file, read_shape
 from bot.inference.model import LlamaModel
 from bot.inference.model_runner import LlamaRunner
 from bot.inference.ops import Workspace, workspace_widths
-from bot.inference.ops_choice import OpsChoice, choose_ops
+from bot.inference.ops_choice import OpsChoice, choose_ops, kernel_choices
 from bot.inference.reference_ops import ReferenceOps
 from bot.inference.step_inputs import Sizes, StepInputs
 from bot.inference.weights import LlamaWeights, Progress, load_weights
@@ -94,10 +96,22 @@ def build_runner(
     if chosen.type == "cuda":
         _apply_caps(chosen, limits)
     try:
-        weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress)
+        with _compiling(shape, chosen, weights_dtype, limits) if use_kernels else nullcontext():
+            weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress)
     except torch.OutOfMemoryError as error:
         raise ConfigError("TRINITY_MODEL", "the model's weights alone don't fit on the card") from error
     return assemble_runner(shape, weights, limits, model_hash=model_hash, use_kernels=use_kernels)
+
+
+def _compiling(
+    shape: LlamaShape, device: torch.device, dtype: torch.dtype, limits: Limits
+) -> AbstractContextManager[None]:
+    """Compiles for the first card what it will run; the compiler's threads begin there, and can't for any other."""
+    if device.type != "cuda" or device.index:
+        return nullcontext()
+    num_sequences = limits.max_num_sequences or _CUDA_SEQUENCES
+    capability = torch.cuda.get_device_capability(device)
+    return kernels_compiling(kernel_choices(shape, 0, num_sequences, capability)[0], dtype)
 
 
 def assemble_runner(

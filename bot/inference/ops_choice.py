@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_ERROR = 0.02
-_ROW_NUMBERS = (1, 2, 4, 8, 16, 17, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,8 @@ class OpsChoice:
     shape: LlamaShape
     num_positions: int
     num_sequences: int
+    capability: tuple[int, int] = (0, 0)
+    """The card's, as CUDA numbers it; nothing on the CPU."""
     has_dot: bool = False
     has_pdl: bool = False
     broken: frozenset[str] | None = None
@@ -57,8 +58,16 @@ class OpsChoice:
             self.num_sequences,
             has_dot=self.has_dot,
             has_pdl=self.has_pdl,
-            shapes=KernelShapes.for_capability(torch.cuda.get_device_capability(cache.blocks.device)),
+            shapes=KernelShapes.for_capability(self.capability),
         )
+
+
+def kernel_choices(shape: LlamaShape, window: int, num_sequences: int, capability: tuple[int, int]) -> list[OpsChoice]:
+    """What kernels may be used on a card of this capability, the fastest first."""
+    has_dot, has_pdl = capability >= (8, 0), capability >= (9, 0)
+    tries = dict.fromkeys([(has_dot, has_pdl), (has_dot, False), (False, False)])
+    num_positions = max(window, NUM_TEST_POSITIONS)
+    return [OpsChoice(shape, num_positions, num_sequences, capability, *one, broken=frozenset()) for one in tries]
 
 
 def choose_ops(
@@ -77,18 +86,15 @@ def choose_ops(
     device, dtype = weights.embedding.device, weights.embedding.dtype
     cache = build_kv_cache(replace(shape, num_layers=1), NUM_TEST_BLOCKS, device, dtype)
     test = LayerTest(shape, weights, cache, workspace)
-    reference = plain(cache)
-    capability = torch.cuda.get_device_capability(device)
-    tries = [(capability >= (8, 0), capability >= (9, 0)), (capability >= (8, 0), False), (False, False)]
     found: list[OpsChoice] = []
-    for has_dot, has_pdl in dict.fromkeys(tries):
-        choice = replace(plain, has_dot=has_dot, has_pdl=has_pdl, broken=frozenset())
+    for choice in kernel_choices(shape, window, num_sequences, torch.cuda.get_device_capability(device)):
         try:
             kernels = choice.kernels(cache)
-            _compile_ahead(test, kernels, num_sequences)
-            broken = _broken_ops(test, kernels, reference, num_sequences)
+            _compile_together(test, kernels, num_sequences)
+            broken = _broken_ops(test, kernels, plain(cache), num_sequences)
         except Exception as error:  # whatever a compiler or a driver raises
-            log.warning("kernels (tensor cores: %s, early launch: %s) are unusable: %s", has_dot, has_pdl, error)
+            names = (choice.has_dot, choice.has_pdl)
+            log.warning("kernels (tensor cores: %s, early launch: %s) are unusable: %s", *names, error)
             continue
         found.append(replace(choice, broken=broken))
         if not broken:
@@ -102,18 +108,10 @@ def choose_ops(
     return best
 
 
-def _compile_ahead(test: LayerTest, kernels: "KernelOps", num_sequences: int) -> None:
+def _compile_together(test: LayerTest, kernels: "KernelOps", num_sequences: int) -> None:
     """Compile what the test will run, several kernels at a time; what can't be is left for the test to find."""
-
-    def visit() -> None:
-        for num_rows in _ROW_NUMBERS:
-            if num_rows <= num_sequences:
-                test.visit(kernels, test.decode_spans(num_rows), is_decode=True)
-        for spans in test.prefill_passes():
-            test.visit(kernels, spans, is_decode=False)
-
     try:
-        kernels.compile_ahead(visit)
+        kernels.compile_ahead(lambda: test.visit_all(kernels, num_sequences))
     except Exception as error:  # whatever a compiler or a driver raises
         log.info("kernels are compiled one by one: %s", error)
 
@@ -129,8 +127,5 @@ def _broken_ops(test: LayerTest, ops: Ops, reference: Ops, num_sequences: int) -
 
 
 def _differences(test: LayerTest, ops: Ops, reference: Ops, num_sequences: int) -> Iterator[Difference]:
-    for num_rows in _ROW_NUMBERS:
-        if num_rows <= num_sequences:
-            yield from test.compare(ops, reference, test.decode_spans(num_rows), is_decode=True)
-    for spans in test.prefill_passes():
-        yield from test.compare(ops, reference, spans, is_decode=False)
+    for spans, is_decode in test.passes(num_sequences):
+        yield from test.compare(ops, reference, spans, is_decode=is_decode)

@@ -22,8 +22,10 @@ _TABLES = ((3, 7, 1, 9), (2, 11, 5, 4), (8, 6, 10, 12))
 _TABLE_PADDING = (0,) * 12  # sixteen columns: with fewer, kernels would be compiled once more for the real tables
 _FIRST_POSITIONS = (100, 31, 64)
 _PREFILLS = ((7, 50, 3), (60, 40, 20), (128, 95, 100))
+MOST_TEST_TOKENS = max(map(sum, _PREFILLS))
 _PREFILL_STARTS = (0, 33, 28)
 _POSITION_STRIDE = 37  # odd, so that rows of one table meet all of its positions before one comes again
+_ROW_NUMBERS = (1, 2, 4, 8, 16, 17, 64)
 _MOST_ROWS_NAMED = 6
 
 
@@ -54,6 +56,11 @@ class LayerTest:
         self._workspace = workspace
         self._device = cache.blocks.device
 
+    def passes(self, num_sequences: int) -> list[tuple[tuple[Span, ...], bool]]:
+        """Decode passes of up to `num_sequences` rows and prefill passes: their spans, and whether they decode."""
+        decodes = [(self.decode_spans(number), True) for number in _ROW_NUMBERS if number <= num_sequences]
+        return [*decodes, *((spans, False) for spans in self.prefill_passes())]
+
     def decode_spans(self, num_rows: int) -> tuple[Span, ...]:
         """Up to 64 rows on three block tables, each at a position of its own."""
         return tuple(
@@ -64,6 +71,11 @@ class LayerTest:
     def prefill_passes(self) -> list[tuple[Span, ...]]:
         """Passes of various sizes, each of a new prompt and two that continue a prefix."""
         return [tuple(_pack(lengths)) for lengths in _PREFILLS if sum(lengths) <= self._workspace.num_rows]
+
+    def visit_all(self, ops: Ops, num_sequences: int) -> None:
+        """Call every operation of every pass once, whatever comes of it."""
+        for spans, is_decode in self.passes(num_sequences):
+            self.visit(ops, spans, is_decode=is_decode)
 
     def visit(self, ops: Ops, spans: Sequence[Span], *, is_decode: bool) -> None:
         """Call every operation of a pass once, whatever comes of it."""

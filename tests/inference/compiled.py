@@ -1,89 +1,46 @@
-"""Compiles every kernel at Llama-2-7B's shape for an sm_75 card (without tensor-core kernels) and an sm_90 one.
+"""Compiles every kernel as start-up does, for cards that aren't there: nothing is launched.
 
 Run by test_kernels.py in a process of its own. Usage: python -m tests.inference.compiled [all]
 
-Without "all", sm_90 gets only what sm_75 goes without.
+Without "all": Llama-2-7B's shape on a Tesla T4, and the demonstration model's on a card that has all kernels. A kernel
+that can't be compiled, or takes more shared memory than the card gives a program, raises.
 """
 
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from pathlib import Path
 
+import torch
 import triton
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
 
-from bot.inference import dot_kernels, gemv_kernels, kernels, sampling_kernel
+from bot.inference.compile_ahead import compile_for_shapes
+from bot.inference.loading import LlamaShape, read_shape
+from bot.inference.ops_choice import kernel_choices
+from tests.inference.cards import CARDS, Card
 
-HIDDEN, INTERMEDIATE, VOCAB = 4096, 11008, 32000
-HEADS = {"HEADS": 32, "KV_HEADS": 32, "HEAD_DIM": 128, "BLOCK_SIZE": 32}
-GROUPED = {"HEADS": 64, "KV_HEADS": 8, "HEAD_DIM": 128, "BLOCK_SIZE": 32}
-NORMED = {"WIDTH": HIDDEN}
-FLOATS = ("cosines", "sines", "partial_sums", "partial_scales")
-INTS = ("positions", "kv_slots", "tables", "arrivals", "tiles")
-HALVES = ("x", "weight", "out", "norm", "qkv", "cache", "gate_up", "logits", "values")
-SCALARS = {"eps": "fp32", "scale": "fp32", "cache_half": "i64", "table_stride": "i32", "num_rows": "i32"}
-MOST_SHARED_ON_A_T4 = 48 * 1024
+LLAMA_2_7B = LlamaShape(32000, 4096, 11008, 32, 32, 32, 128, 4096)
+LLAMA_2_13B = LlamaShape(32000, 5120, 13824, 40, 40, 40, 128, 4096)
+LLAMA_2_70B = LlamaShape(32000, 8192, 28672, 80, 64, 8, 128, 4096)
+DEMO = read_shape(Path(__file__).parents[2] / "bot" / "demo_model")
 
 
-def jobs(has_dot: bool) -> Iterator[tuple[Any, dict[str, Any], int]]:
-    """Kernel, constants, warps."""
-    yield kernels.rms_norm_kernel, {"WIDTH": HIDDEN, "BLOCK": 4096}, 4
-    yield kernels.rotate_and_store_kernel, HEADS | {"HALF_BLOCK": 64, "BLOCK_HEADS": 32}, 4
-    yield kernels.silu_mul_kernel, {"WIDTH": INTERMEDIATE, "BLOCK": 1024}, 4
-    yield kernels.decode_attention_kernel, HEADS | {"DIM_BLOCK": 128, "SPLITS": 8, "STAGES": 2}, 2
-    yield kernels.decode_attention_kernel, GROUPED | {"DIM_BLOCK": 128, "SPLITS": 1, "STAGES": 1}, 2
-    yield kernels.greedy_kernel, {"WIDTH": VOCAB, "BLOCK": 32768}, 16
-    yield gemv_kernels.gemv_qkv_kernel, HEADS | {"WIDTH": HIDDEN, "BLOCK_N": 1, "BLOCK_K": 4096}, 4
-    yield gemv_kernels.gemv_gated_kernel, NORMED | {"OUT_WIDTH": INTERMEDIATE, "BLOCK_N": 1, "BLOCK_K": 4096}, 4
-    yield gemv_kernels.gemv_add_kernel, {"WIDTH": INTERMEDIATE, "OUT_WIDTH": HIDDEN, "BLOCK_N": 2, "BLOCK_K": 2048}, 4
-    yield gemv_kernels.gemv_head_kernel, NORMED | {"OUT_WIDTH": VOCAB, "BLOCK_N": 2, "BLOCK_K": 2048}, 8
-    yield sampling_kernel.sample_kernel, {"WIDTH": VOCAB, "BLOCK": 32768}, 16
-    if has_dot:
-        tile = {"BLOCK_M": 16, "BLOCK_N": 32, "BLOCK_K": 128, "STAGES": 6, "AHEAD": 16}
-        yield dot_kernels.skinny_add_kernel, {"WIDTH": INTERMEDIATE, "OUT_WIDTH": HIDDEN} | tile, 4
-        tile = {"DIM_BLOCK": 128, "BLOCK_M": 64, "BLOCK_N": 64, "STAGES": 2, "PRECISION": "tf32"}
-        yield dot_kernels.prefill_attention_kernel, GROUPED | tile, 4
-
-
-def compile_for(capability: int, kernel: Any, constants: dict[str, Any], num_warps: int) -> int:
-    """Compile one kernel to machine code; the shared memory it takes."""
-    constants = constants | {"PDL": capability >= 90}
-    signature = {name: "constexpr" if name in constants else _type(name) for name in kernel.arg_names}
-    aligned = {
-        (number,): [["tt.divisibility", 16]]
-        for number, name in enumerate(kernel.arg_names)
-        if signature[name].startswith("*") or name == "cache_half"
-    }
-    places = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
-    source = ASTSource(fn=kernel, signature=signature, constexprs=places, attrs=aligned)
-    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": num_warps})
-    assert len(compiled.asm["cubin"]) > 0
-    return compiled.metadata.shared
-
-
-def _type(name: str) -> str:
-    if name in FLOATS:
-        return "*fp32"
-    if name in INTS:
-        return "*i32"
-    if name in HALVES:
-        return "*fp16"
-    others = {"finite": "*i1", "seen": "*i1"} | dict.fromkeys(("tokens", "slots", "seeds", "top_ks"), "*i64")
-    others |= dict.fromkeys(("temperatures", "top_ps", "penalties"), "*fp32")
-    return others.get(name) or SCALARS[name]
+def compile_for(card: Card, shape: LlamaShape, num_sequences: int) -> None:
+    """Compile all that the card would run."""
+    triton.runtime.driver.set_active(card)
+    card.loaded.clear()
+    compile_for_shapes(kernel_choices(shape, 0, num_sequences, card.capability)[0], torch.float16)
 
 
 def main() -> int:
-    """Compile everything; a kernel that fails raises."""
-    for capability in (75, 90):
-        wanted = list(jobs(has_dot=capability >= 80))
-        if capability >= 80 and "all" not in sys.argv:
-            wanted = [job for job in wanted if job[0].__module__ == dot_kernels.__name__]
-        for kernel, constants, num_warps in wanted:
-            shared = compile_for(capability, kernel, constants, num_warps)
-            print(f"sm_{capability} {kernel.__name__}: {shared} bytes shared", flush=True)
-            assert capability > 75 or shared <= MOST_SHARED_ON_A_T4
+    """Compile everything."""
+    cases = [("T4", LLAMA_2_7B, 2), ("H100", DEMO, 2)]
+    if "all" in sys.argv:
+        cases = [(name, shape, 64) for name in CARDS for shape in (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, DEMO)]
+    for name, shape, num_sequences in cases:
+        card = CARDS[name]
+        compile_for(card, shape, num_sequences)
+        kernels = ", ".join(f"{name} x {number}" for name, number in sorted(Counter(card.loaded).items()))
+        print(f"{name}, {shape.hidden_size} wide: at most {card.most_shared} bytes shared; {kernels}", flush=True)
     return 0
 
 

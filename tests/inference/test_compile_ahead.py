@@ -1,0 +1,57 @@
+"""Kernels are compiled beside the loading of weights, and nothing that goes wrong there matters to it."""
+
+from dataclasses import replace
+from itertools import count
+
+import pytest
+import torch
+
+triton = pytest.importorskip("triton", reason="triton can't be imported: no kernel was compiled")
+
+from bot.inference.compile_ahead import kernels_compiling  # noqa: E402
+from bot.inference.loading import LlamaShape  # noqa: E402
+from bot.inference.ops_choice import kernel_choices  # noqa: E402
+from tests.inference.cards import CARDS  # noqa: E402
+
+NUMBERS = count(200)
+SHAPE = LlamaShape(64, 64, 96, 1, 2, 2, 32, 128)
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")  # Triton 3.9 warns where it isn't set
+    card = replace(CARDS["T4"], number=next(NUMBERS), loaded=[])
+    triton.runtime.driver.set_active(card)
+    yield card
+    triton.runtime.driver.set_active(None)
+
+
+def choice_for(card):
+    return kernel_choices(SHAPE, 0, 1, card.capability)[0]
+
+
+def test_kernels_are_compiled_and_loaded_when_the_block_is_over(card):
+    with kernels_compiling(choice_for(card), torch.float16):
+        pass
+
+    assert {"gemv_qkv_kernel", "decode_attention_kernel", "sample_kernel"} <= set(card.loaded)
+
+
+def test_kernels_that_do_not_fit_the_card_leave_the_block_alone(card, caplog):
+    caplog.set_level("INFO")
+    card.shared_kib = 0
+    is_loaded = False
+
+    with kernels_compiling(choice_for(card), torch.float16):
+        is_loaded = True
+
+    assert is_loaded
+    assert "no kernel is compiled before the weights are loaded" in caplog.text
+
+
+def test_a_block_that_raises_does_not_wait_for_the_compiler(card):
+    with pytest.raises(LookupError), kernels_compiling(choice_for(card), torch.float16):
+        raise LookupError
+
+    assert len(card.loaded) < 10
