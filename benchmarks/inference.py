@@ -1,12 +1,12 @@
 """How near the engine comes to what the card can do, in one table: figure, floor, ratio, and what is wanted.
 
-    python -m benchmarks.inference --part limits --part decode --part serve --part memory --part peers
+    python -m benchmarks.inference --part limits --part decode --part serve --part memory --part start --part peers
 
 Takes one CUDA card; the model is Llama-2-7B's shape with random weights, made on the card. Parts share a process, and
 `limits` comes first, since the others' floors follow from it. `--part cpu` needs no card; `--tiny` runs every part's
 code on the CPU with a toy model, whose figures mean nothing. Compare figures of one run with each other, not with
-another machine's. `memory` caps its process and `peers` shares the card with transformers: beside other parts, each
-gets a process of its own.
+another machine's. `memory` caps its process, `start` leaves the card to processes that start on it (its checkpoint
+takes 13.5 GB of TMPDIR), and `peers` shares it with transformers: beside other parts, each gets a process of its own.
 """
 
 import argparse
@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.inference_setting import Report, Setting, provenance
 
-_PARTS = ("limits", "decode", "serve", "memory", "peers", "cpu")
-_APART = ("memory", "peers")
+_PARTS = ("limits", "decode", "serve", "memory", "start", "peers", "cpu")
+_APART = ("memory", "start", "peers")
 
 
 def _function(part: str) -> Callable[[Setting, Report], None]:
@@ -33,6 +33,8 @@ def _function(part: str) -> Callable[[Setting, Report], None]:
         from benchmarks import inference_steps as module
     elif part == "serve":
         from benchmarks import inference_serve as module  # type: ignore[no-redef]
+    elif part == "start":
+        from benchmarks import inference_start as module  # type: ignore[no-redef]
     else:
         from benchmarks import inference_peers as module  # type: ignore[no-redef]
     return getattr(module, part)  # type: ignore[no-any-return]
