@@ -1,29 +1,26 @@
 """The operations as Triton kernels and cuBLAS products, chosen by the number of rows.
 
-One row: matrix-vector kernels, fused with what stands around them. More: cuBLAS with small kernels between, but for the
-narrow products of a few rows, where a skinny product on tensor cores reads weights faster.
+One row: matrix-vector kernels, fused with what stands around them. A few: skinny products on tensor cores, which read
+weights faster than cuBLAS and do what follows. More: cuBLAS with small kernels between.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
 
 import torch
 import triton
 from torch import Tensor
 
-from bot.inference import dot_kernels as dot
 from bot.inference import gemv_kernels as gemv
-from bot.inference import kernels, sampling_kernel
-from bot.inference.kernel_shapes import KernelShapes, Tile, first_fitting
+from bot.inference import kernels, prefill_kernels, sampling_kernel
+from bot.inference.kernel_launch import KernelLauncher
+from bot.inference.kernel_shapes import KernelShapes, Tile
 from bot.inference.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.loading import LlamaShape
 from bot.inference.ops import Pass
 from bot.inference.reference_ops import ReferenceOps
 from bot.inference.rope import rope_tables
 from bot.inference.sampler import SamplingRows
+from bot.inference.skinny_products import SkinnyProducts
 from bot.inference.weights import LayerWeights
 
 
@@ -51,10 +48,10 @@ class KernelOps:
         self.can_capture_prefill = has_dot
         self.shapes = shapes or KernelShapes()
         self._shape = shape
-        self._has_dot = has_dot
-        self._launch = {"PDL": has_pdl, "launch_pdl": has_pdl}
-        self._calls: dict[object, Callable[[], object]] | None = None
-        self._device = device
+        self._launcher = KernelLauncher(device, has_pdl=has_pdl)
+        self._run = self._launcher.run
+        is_skinny = has_dot and cache.blocks.dtype == torch.float16
+        self._skinny = SkinnyProducts(shape, self.shapes, self._launcher, device) if is_skinny else None
         self._eps = shape.rms_norm_eps
         self._cosines, self._sines = rope_tables(shape, num_positions, device)
         self._reference = None if has_dot else ReferenceOps(shape, cache, num_positions)
@@ -76,28 +73,7 @@ class KernelOps:
 
     def compile_ahead(self, visit: Callable[[], None]) -> None:
         """Compile the kernels that `visit` calls, several at a time; they don't run, so what it computes is void."""
-        self._calls = {}
-        try:
-            visit()
-            calls = list(self._calls.values())
-        finally:
-            self._calls = None
-        if self._device.type == "cuda":
-            triton.runtime.driver.active.get_current_device()  # the driver is made once, by one thread
-        with ThreadPoolExecutor(min(16, os.cpu_count() or 1), initializer=self._enter_device) as threads:
-            list(threads.map(_compile, calls))
-
-    def _enter_device(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.set_device(self._device)
-
-    def _run(self, kernel: Any, grid: tuple[int, ...], *arguments: object, **constants: object) -> None:
-        """Launch a kernel, or note it for `compile_ahead`."""
-        if self._calls is None:
-            kernel[grid](*arguments, **constants, **self._launch)
-        else:
-            key = (kernel, *sorted(constants.items()))
-            self._calls[key] = partial(kernel.run, *arguments, grid=grid, warmup=True, **constants, **self._launch)
+        self._launcher.compile_ahead(visit)
 
     def prepare(self, rows: Pass) -> None:
         """Nothing, but where prefill attention is torch's."""
@@ -105,11 +81,16 @@ class KernelOps:
             self._reference.prepare(rows)
 
     def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
-        """Norm, project, rotate, store: one kernel, or three around cuBLAS."""
+        """Norm, project, rotate, store: one kernel, or two, or three around cuBLAS."""
         if rows.is_decode and rows.num_rows == 1:
             self._gemv_qkv(rows, layer, cache)
+            return
+        self._norm(rows.x, layer.input_norm, rows.normed)
+        tile = self._skinny and self._skinny.qkv_tile(rows.num_rows)
+        if self._skinny and tile:
+            rotation = (self._cosines, self._sines, rows.positions, rows.kv_slots, self._cache_half)
+            self._skinny.project_qkv(tile, rows.normed, layer.qkv, rows.qkv, cache, rotation)
         else:
-            self._norm(rows.x, layer.input_norm, rows.normed)
             torch.mm(rows.normed, layer.qkv.t(), out=rows.qkv)
             self._rotate_and_store(rows, cache)
 
@@ -151,7 +132,8 @@ class KernelOps:
             rows.qkv, cache, rows.block_tables, rows.positions, rows.attended, self._partial_sums,
             self._partial_scales, self._arrivals, self._cache_half, rows.block_tables.stride(0), shape.head_dim**-0.5,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
-            BLOCK_SIZE=BLOCK_SIZE, SPLITS=split.shares, STAGES=split.num_stages, num_warps=split.num_warps,
+            BLOCK_SIZE=BLOCK_SIZE, SPLITS=split.shares, LEAST=split.blocks, STAGES=split.num_stages,
+            num_warps=split.num_warps,
         )  # fmt: skip
 
     def _attend_prefill(self, rows: Pass, cache: Tensor) -> None:
@@ -159,7 +141,7 @@ class KernelOps:
         assert tiles is not None  # noqa: S101  (every prefill pass has them)
         tile = self.shapes.prefill_tile(rows.num_rows)
         self._run(
-            dot.prefill_attention_kernel, (tiles.shape[0], shape.num_heads),
+            prefill_kernels.prefill_attention_kernel, (tiles.shape[0], shape.num_heads),
             rows.qkv, cache, rows.block_tables, tiles, rows.attended, self._cache_half, rows.block_tables.stride(0),
             shape.head_dim**-0.5,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
@@ -169,50 +151,52 @@ class KernelOps:
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
         """The residual joins in the kernel, or in cuBLAS's own sum."""
-        out_width, width = weight.shape
-        is_down = width == self._shape.intermediate_size
         if x.shape[0] == 1:
-            tile = self.shapes.gemv_down if is_down else self.shapes.gemv_output
-            self._run(
-                gemv.gemv_add_kernel, (triton.cdiv(out_width, tile.rows),),
-                x, values, weight, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
-                BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
-            )  # fmt: skip
+            self._gemv_add(x, values, weight)
             return
-        skinny = first_fitting(self.shapes.skinny_down if is_down else self.shapes.skinny_output, x.shape[0])
-        if skinny is None or not self._has_dot or x.dtype != torch.float16 or out_width % skinny.rows != 0:
+        tile = self._skinny and self._skinny.add_tile(x.shape[0], weight)
+        if self._skinny and tile:
+            self._skinny.add(tile, x, values, weight)
+        else:
             x.addmm_(values, weight.t())
-            return
+
+    def _gemv_add(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+        out_width, width = weight.shape
+        tile = self.shapes.gemv_down if width == self._shape.intermediate_size else self.shapes.gemv_output
         self._run(
-            dot.skinny_add_kernel, (out_width // skinny.rows,),
-            x, values, weight, x.shape[0], WIDTH=width, OUT_WIDTH=out_width, BLOCK_M=_row_block(x.shape[0]),
-            BLOCK_N=skinny.rows, BLOCK_K=skinny.columns, STAGES=skinny.num_stages,
-            AHEAD=min(self.shapes.skinny_lines_ahead, 1 << (width // 64).bit_length() - 1), num_warps=skinny.num_warps,
+            gemv.gemv_add_kernel, (triton.cdiv(out_width, tile.rows),),
+            x, values, weight, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
+            BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
         )  # fmt: skip
 
     def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
-        """Norm, project, gate: one kernel, or two around cuBLAS."""
-        width, out_width = self._shape.hidden_size, self._shape.intermediate_size
-        tile = self.shapes.gemv_gated
+        """Norm, project, gate: one kernel, or two, or two around cuBLAS."""
         if rows.num_rows == 1:
-            self._run(
-                gemv.gemv_gated_kernel, (triton.cdiv(out_width, tile.rows),),
-                rows.x, layer.mlp_norm, layer.gate_up, rows.activated, self._eps, WIDTH=width, OUT_WIDTH=out_width,
-                BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
-            )  # fmt: skip
+            self._gemv_gated(rows, layer)
             return
         self._norm(rows.x, layer.mlp_norm, rows.normed)
-        torch.mm(rows.normed, layer.gate_up.t(), out=rows.gate_up)
-        block = min(1024, triton.next_power_of_2(out_width))
+        tile = self._skinny and self._skinny.gated_tile(rows.num_rows)
+        if self._skinny and tile:
+            self._skinny.project_gated(tile, rows.normed, layer.gate_up, rows.activated)
+        else:
+            torch.mm(rows.normed, layer.gate_up.t(), out=rows.gate_up)
+            self._silu_mul(rows)
+
+    def _gemv_gated(self, rows: Pass, layer: LayerWeights) -> None:
+        width, out_width, tile = self._shape.hidden_size, self._shape.intermediate_size, self.shapes.gemv_gated
         self._run(
-            kernels.silu_mul_kernel,
-            (rows.num_rows, triton.cdiv(out_width, block)),
-            rows.gate_up,
-            rows.activated,
-            WIDTH=out_width,
-            BLOCK=block,
-            num_warps=4,
-        )
+            gemv.gemv_gated_kernel, (triton.cdiv(out_width, tile.rows),),
+            rows.x, layer.mlp_norm, layer.gate_up, rows.activated, self._eps, WIDTH=width, OUT_WIDTH=out_width,
+            BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
+        )  # fmt: skip
+
+    def _silu_mul(self, rows: Pass) -> None:
+        width = self._shape.intermediate_size
+        block = min(1024, triton.next_power_of_2(width))
+        self._run(
+            kernels.silu_mul_kernel, (rows.num_rows, triton.cdiv(width, block)),
+            rows.gate_up, rows.activated, WIDTH=width, BLOCK=block, num_warps=4,
+        )  # fmt: skip
 
     def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
         """Norm, project."""
@@ -248,26 +232,10 @@ class KernelOps:
     def _norm(self, x: Tensor, weight: Tensor, out: Tensor) -> None:
         width = x.shape[1]
         self._run(
-            kernels.rms_norm_kernel,
-            (x.shape[0],),
-            x,
-            weight,
-            out,
-            self._eps,
-            WIDTH=width,
-            BLOCK=triton.next_power_of_2(width),
-            num_warps=4,
-        )
-
-
-def _compile(call: Callable[[], object]) -> object:
-    """Compile a kernel, and the launcher that is built and loaded when its `run` is first asked for."""
-    return getattr(call(), "run", None)
+            kernels.rms_norm_kernel, (x.shape[0],),
+            x, weight, out, self._eps, WIDTH=width, BLOCK=triton.next_power_of_2(width), num_warps=4,
+        )  # fmt: skip
 
 
 def _columns(tile: Tile, width: int) -> int:
     return min(tile.columns, 1 << (width - 1).bit_length())
-
-
-def _row_block(num_rows: int) -> int:
-    return max(16, 1 << (num_rows - 1).bit_length())

@@ -1,6 +1,6 @@
 """Tile sizes of the kernels, by what they were measured to be best at; every figure is from one NVIDIA H200."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -8,33 +8,49 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """`rows` outputs by `columns` inputs in a program of `num_warps` warps, `num_stages` loads in flight."""
+    """`rows` outputs by `columns` inputs in a program of `num_warps` warps, `num_stages` loads in flight.
+
+    The sum over the inputs is cut into `shares`, each a program of its own (skinny products into the residual only).
+    """
 
     rows: int
     columns: int
     num_warps: int
     num_stages: int = 1
+    shares: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Decode attention: into how many shares each row is cut, and the warps and loads in flight of a program."""
+    """Decode attention: into how many shares a row is cut at most, and the warps and loads in flight of a program.
+
+    A share has at least `blocks` blocks of the cache, so that in rows of various lengths shares are about as long.
+    """
 
     shares: int
     num_warps: int
     num_stages: int
+    blocks: int = 1
 
 
 def _decode() -> dict[int, Split]:
     return {
-        1: Split(32, 1, 2),
-        2: Split(16, 1, 2),
-        4: Split(8, 2, 2),
-        8: Split(4, 2, 2),
-        16: Split(2, 2, 2),
-        32: Split(4, 2, 2),
-        64: Split(2, 1, 2),
+        1: Split(32, 1, 2, 1),
+        2: Split(32, 1, 1, 1),
+        4: Split(16, 1, 1, 4),
+        8: Split(16, 1, 1, 4),
+        16: Split(8, 1, 1, 8),
+        32: Split(8, 1, 2, 8),
+        64: Split(8, 1, 2, 16),
     }
+
+
+def _skinny_down() -> dict[int, Tile]:
+    return {64: Tile(64, 128, 4, 6, shares=2)}
+
+
+def _skinny_gated() -> dict[int, Tile]:
+    return {16: Tile(64, 128, 4, 3), 32: Tile(64, 64, 4, 4), 64: Tile(64, 64, 8, 4)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +62,11 @@ class KernelShapes:
     gemv_gated: Tile = Tile(1, 4096, 4)
     gemv_down: Tile = Tile(2, 2048, 4)
     gemv_head: Tile = Tile(2, 2048, 8)
-    skinny_output: dict[int, Tile] = field(default_factory=lambda: {16: Tile(32, 128, 4, 6)})
-    """Above the last, cuBLAS is faster; so it is for every wider product."""
-    skinny_down: dict[int, Tile] = field(default_factory=lambda: {16: Tile(32, 128, 4, 6)})
-    skinny_lines_ahead: int = 0
-    """Cache lines of 64 weights that are fetched while the kernel ahead runs; a power of two, or none."""
+    skinny_qkv: dict[int, Tile] = field(default_factory=lambda: {32: Tile(64, 128, 4, 4), 64: Tile(64, 64, 4, 6)})
+    skinny_gated: dict[int, Tile] = field(default_factory=_skinny_gated)
+    skinny_output: dict[int, Tile] = field(default_factory=lambda: {32: Tile(64, 128, 4, 6, shares=2)})
+    """Above the last, cuBLAS is faster."""
+    skinny_down: dict[int, Tile] = field(default_factory=_skinny_down)
     decode: dict[int, Split] = field(default_factory=_decode)
     prefill: dict[int, Tile] = field(default_factory=lambda: {64: Tile(16, 128, 4, 3), 128: Tile(64, 128, 4, 2)})
     """Query rows by keys of a prefill attention program, by the pass's tokens."""
@@ -58,9 +74,12 @@ class KernelShapes:
 
     @staticmethod
     def for_capability(capability: tuple[int, int]) -> "KernelShapes":
-        """The choices for a card: those with less than 160 KiB of shared memory for a program take smaller tiles."""
-        has_much = capability == (8, 0) or capability[0] in (9, 10)
-        return KernelShapes() if has_much else KernelShapes(prefill={64: Tile(16, 64, 4, 2)})
+        """The choices for a card: those with less shared memory for a program than an H200 take smaller tiles."""
+        if capability[0] in (9, 10):
+            return KernelShapes()
+        pair, single = {16: Tile(32, 128, 4, 3)}, {16: Tile(32, 128, 4, 6)}
+        small = KernelShapes(skinny_qkv=pair, skinny_gated=pair, skinny_output=single, skinny_down=single)
+        return small if capability == (8, 0) else replace(small, prefill={64: Tile(16, 64, 4, 2)})
 
     def prefill_tile(self, num_tokens: int) -> Tile:
         """The prefill attention's tile in a pass of `num_tokens`."""

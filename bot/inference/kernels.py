@@ -101,12 +101,13 @@ def decode_attention_kernel(
     qkv, cache, tables, positions, out, partial_sums, partial_scales, arrivals,
     cache_half, table_stride, scale,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, DIM_BLOCK: tl.constexpr,
-    BLOCK_SIZE: tl.constexpr, SPLITS: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
+    BLOCK_SIZE: tl.constexpr, SPLITS: tl.constexpr, LEAST: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """Attention of one query head of one row over its share of the row's blocks; the last share to arrive joins them.
 
     Online softmax (Milakov and Gimelshein, arXiv 1805.02867), split over keys as in flash-decoding. One program for
-    each (row, head, split); `arrivals` is zero before and after.
+    each (row, head, split); a row is cut into at most SPLITS shares, of at least LEAST blocks, and the programs beyond
+    have nothing to do. `arrivals` is zero before and after.
     """
     row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     dims = tl.arange(0, DIM_BLOCK)
@@ -114,7 +115,8 @@ def decode_attention_kernel(
     in_head = dims < HEAD_DIM
     length = tl.load(positions + row) + 1
     num_blocks = tl.cdiv(length, BLOCK_SIZE)
-    per_split = tl.cdiv(num_blocks, SPLITS)
+    per_split = tl.cdiv(num_blocks, tl.minimum(tl.cdiv(num_blocks, LEAST), SPLITS))
+    num_splits = tl.cdiv(num_blocks, per_split)
     first = split * per_split
     last = tl.minimum(first + per_split, num_blocks)
     tile = offsets[:, None] * HEAD_DIM + dims[None, :]
@@ -122,6 +124,8 @@ def decode_attention_kernel(
     if PDL:
         gdc_wait()
         gdc_launch_dependents()
+    if split >= num_splits:
+        return
     query = tl.load(qkv + row.to(tl.int64) * ((HEADS + 2 * KV_HEADS) * HEAD_DIM) + head * HEAD_DIM + dims,
                     mask=in_head, other=0.0).to(tl.float32) * (scale * LOG2_E)  # fmt: skip
     top = float("-inf")
@@ -143,7 +147,7 @@ def decode_attention_kernel(
         total = total * shrink + tl.sum(shares, 0)
         top = higher
     target = out + (row.to(tl.int64) * HEADS + head) * HEAD_DIM + dims
-    if SPLITS == 1:
+    if num_splits == 1:
         tl.store(target, (sums / total).to(out.dtype.element_ty), mask=in_head)
     else:
         group = row * HEADS + head
@@ -152,12 +156,14 @@ def decode_attention_kernel(
         tl.store(partial_scales + part * 2, top)
         tl.store(partial_scales + part * 2 + 1, total)
         tl.debug_barrier()
-        if tl.atomic_add(arrivals + group, 1, sem="acq_rel") == SPLITS - 1:
-            parts = group * SPLITS + tl.arange(0, SPLITS)
-            tops = tl.load(partial_scales + parts * 2, cache_modifier=".cg")
-            totals = tl.load(partial_scales + parts * 2 + 1, cache_modifier=".cg")
+        if tl.atomic_add(arrivals + group, 1, sem="acq_rel") == num_splits - 1:
+            numbers = tl.arange(0, SPLITS)
+            parts, is_part = group * SPLITS + numbers, numbers < num_splits
+            tops = tl.load(partial_scales + parts * 2, mask=is_part, other=float("-inf"), cache_modifier=".cg")
+            totals = tl.load(partial_scales + parts * 2 + 1, mask=is_part, other=0.0, cache_modifier=".cg")
             shares = tl.exp2(tops - tl.max(tops, 0))
-            joined = tl.load(partial_sums + parts[:, None] * DIM_BLOCK + dims[None, :], cache_modifier=".cg")
+            place = partial_sums + parts[:, None] * DIM_BLOCK + dims[None, :]
+            joined = tl.load(place, mask=is_part[:, None] & (dims >= 0)[None, :], other=0.0, cache_modifier=".cg")
             joined = tl.sum(joined * shares[:, None], 0) / tl.sum(totals * shares, 0)
             tl.store(target, joined.to(out.dtype.element_ty), mask=in_head)
             tl.store(arrivals + group, 0)

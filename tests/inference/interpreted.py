@@ -33,9 +33,11 @@ SMALL = KernelShapes(
     gemv_gated=Tile(4, 64, 1),
     gemv_down=Tile(8, 32, 1),
     gemv_head=Tile(16, 64, 1),
-    skinny_output={4: Tile(16, 32, 1, 2)},
+    skinny_qkv={4: Tile(16, 32, 1, 2)},
+    skinny_gated={4: Tile(16, 32, 1, 2)},
+    skinny_output={4: Tile(16, 32, 1, 2, shares=2)},
     skinny_down={4: Tile(16, 32, 1, 2)},
-    decode={1: Split(4, 1, 1), 2: Split(2, 1, 2), 64: Split(2, 1, 1)},
+    decode={1: Split(4, 1, 1), 3: Split(4, 1, 2, 2), 64: Split(2, 1, 1)},
     prefill={48: Tile(16, 16, 1, 1)},
     prefill_most=Tile(32, 32, 1, 1),
 )

@@ -1,11 +1,9 @@
-# ruff: noqa: N803, D403 - Triton's constants are in capitals, and a kernel is one function
+# ruff: noqa: N803 - Triton's constants are in capitals, and a kernel is one function
 # mypy: ignore-errors
-"""Triton kernels on tensor cores (tl.dot, sm_80 and above): skinny products for small batches, paged prefill attention.
+"""Paged prefill attention on tensor cores (tl.dot, sm_80 and above).
 
-A skinny product reads each weight once for up to 32 rows and adds the residual; it beats cuBLAS where the output is as
-narrow as the residual stream, and loses where it is wider. The prefill attention reads keys and values where they lie,
-block by block, for any mix of sequences and prefixes in one launch, so a prefill pass can be captured in a graph. Where
-there are no such tensor cores, `KernelOps` goes without these kernels.
+It reads keys and values where they lie, block by block, for any mix of sequences and prefixes in one launch, so a
+prefill pass can be captured in a graph.
 """
 
 import triton
@@ -13,42 +11,6 @@ import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from bot.inference.kernels import LOG2_E
-
-
-@triton.jit(do_not_specialize=["num_rows"])
-def skinny_add_kernel(
-    x, values, weight, num_rows,
-    WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-    BLOCK_K: tl.constexpr, STAGES: tl.constexpr, AHEAD: tl.constexpr, PDL: tl.constexpr,
-):  # fmt: skip
-    """x += values @ weight.T; one program for BLOCK_N columns of x.
-
-    Weights depend on no kernel, so their first AHEAD cache lines are fetched to L2 while the one ahead still runs.
-    """
-    rows = tl.arange(0, BLOCK_M)[:, None]
-    outputs = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    columns = tl.arange(0, BLOCK_K)
-    source = values + rows * WIDTH + columns[None, :]
-    weights = weight + outputs[:, None].to(tl.int64) * WIDTH + columns[None, :]
-    sums = tl.zeros([BLOCK_M, BLOCK_N], dtype=tl.float32)
-    if PDL:
-        if AHEAD > 0:
-            lines = weight + outputs[:, None].to(tl.int64) * WIDTH + tl.arange(0, AHEAD)[None, :] * 64
-            tl.inline_asm_elementwise(
-                "prefetch.global.L2 [$1]; mov.b32 $0, 0;", "=r,l", [lines.to(tl.int64)],
-                dtype=tl.int32, is_pure=False, pack=1,
-            )  # fmt: skip
-        gdc_wait()
-        gdc_launch_dependents()
-    for start in tl.range(0, WIDTH, BLOCK_K, num_stages=STAGES):
-        in_row = (start + columns < WIDTH)[None, :]
-        tile = tl.load(weights + start, mask=in_row, other=0.0)
-        value = tl.load(source + start, mask=in_row & (rows < num_rows), other=0.0)
-        sums = tl.dot(value, tl.trans(tile), sums)
-    target = x + rows * OUT_WIDTH + outputs[None, :]
-    inside = (rows < num_rows) & (outputs >= 0)[None, :]
-    residual = tl.load(target, mask=inside, other=0.0).to(tl.float32)
-    tl.store(target, (residual + sums).to(x.dtype.element_ty), mask=inside)
 
 
 @triton.jit

@@ -1,0 +1,53 @@
+"""Launches Triton kernels, or notes them to be compiled together before the first of them is needed."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import torch
+import triton
+
+
+class KernelLauncher:
+    """Launches on one device.
+
+    Args:
+        has_pdl: the card can launch a kernel before the one ahead of it has ended (sm_90 and above).
+    """
+
+    def __init__(self, device: torch.device, *, has_pdl: bool) -> None:
+        self._device = device
+        self._options = {"PDL": has_pdl, "launch_pdl": has_pdl}
+        self._calls: dict[object, Callable[[], object]] | None = None
+
+    def run(self, kernel: Any, grid: tuple[int, ...], *arguments: object, **constants: object) -> None:
+        """Launch a kernel, or note it for `compile_ahead`."""
+        if self._calls is None:
+            kernel[grid](*arguments, **constants, **self._options)
+        else:
+            key = (kernel, *sorted(constants.items()))
+            self._calls[key] = partial(kernel.run, *arguments, grid=grid, warmup=True, **constants, **self._options)
+
+    def compile_ahead(self, visit: Callable[[], None]) -> None:
+        """Compile the kernels that `visit` calls, several at a time; they don't run, so what it computes is void."""
+        self._calls = {}
+        try:
+            visit()
+            calls = list(self._calls.values())
+        finally:
+            self._calls = None
+        if self._device.type == "cuda":
+            triton.runtime.driver.active.get_current_device()  # the driver is made once, by one thread
+        with ThreadPoolExecutor(min(16, os.cpu_count() or 1), initializer=self._enter_device) as threads:
+            list(threads.map(_compile, calls))
+
+    def _enter_device(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
+
+
+def _compile(call: Callable[[], object]) -> object:
+    """Compile a kernel, and the launcher that is built and loaded when its `run` is first asked for."""
+    return getattr(call(), "run", None)
