@@ -104,10 +104,13 @@ class AnswerWriter:
         self._own_name = own_name
         self._writing_seconds = writing_seconds
 
-    async def write(self, question: Question, seed: int, stop: Stop) -> AsyncGenerator[ReplyEvent, None]:
+    async def write(
+        self, question: Question, seed: int, stop: Stop, patience_seconds: float | None = None
+    ) -> AsyncGenerator[ReplyEvent, None]:
         """Stream the answer and store it as a whole; the last event is `Finished`.
 
-        It ends with `ABORTED`, and nothing is stored, if `stop` is thrown or the conversation is reset meanwhile.
+        In the engine's queue it waits `patience_seconds` at most. It ends with `ABORTED`, and nothing is stored, if
+        `stop` is thrown or the conversation is reset meanwhile.
 
         Raises:
             UserError, EngineError, StoreError: as `Chat.reply` says.
@@ -118,7 +121,7 @@ class AnswerWriter:
         window = await self._fit(question, conversation, persona)
         if window.was_trimmed and await self._is_first_trim(conversation, window):
             yield Notice(TRIM_NOTICE)
-        request = self._request(question, window, persona, seed)
+        request = self._request(question, window, persona, seed, patience_seconds)
         answer = AnswerText(OutputFilter(_speakers(question, conversation), self._own_name))
         async with aclosing(self._texts(request, answer, stop)) as texts:
             async for text in texts:
@@ -163,7 +166,9 @@ class AnswerWriter:
             await self._history.move_first_kept(key, epoch, window.first_kept_turn_id)
         return not conversation.trim_told and await self._history.mark_trim_told(conversation.key, conversation.epoch)
 
-    def _request(self, question: Question, window: Window, persona: Persona, seed: int) -> Request:
+    def _request(
+        self, question: Question, window: Window, persona: Persona, seed: int, patience_seconds: float | None
+    ) -> Request:
         key = question.conversation
         guild = f"guild {key.guild_id}" if key.guild_id is not None else f"person {question.author_id}"
         return Request(
@@ -173,6 +178,7 @@ class AnswerWriter:
             # How fast another guild's persona is read would tell that somebody uses it.
             num_shared_prefix_tokens=window.num_shared_prefix_tokens if persona.is_built_in else 0,
             fairness=FairnessKey(guild, str(key.channel_id), str(question.author_id)),
+            max_queued_seconds=patience_seconds,
         )
 
     async def _store(

@@ -34,20 +34,22 @@ class Attempts:
         self._suspects = asyncio.Lock()
 
     async def events(
-        self, question: Question, left: OpenQuestion | None, stop: Stop
+        self, question: Question, left: OpenQuestion | None, stop: Stop, patience_seconds: float | None = None
     ) -> AsyncGenerator[ReplyEvent, None]:
         """Stream the answer of a question whose turn it is; `left` is what an earlier process left of it.
+
+        `patience_seconds` is how long it may wait in the engine's queue.
 
         Raises:
             UserError, EngineError, StoreError: as `Chat.reply` says.
         """
         turn_of_suspects = self._suspects if left and left.attempts else nullcontext()
-        async with turn_of_suspects, aclosing(self._answer(question, left, stop)) as events:
+        async with turn_of_suspects, aclosing(self._answer(question, left, stop, patience_seconds)) as events:
             async for event in events:
                 yield event
 
     async def _answer(
-        self, question: Question, left: OpenQuestion | None, stop: Stop
+        self, question: Question, left: OpenQuestion | None, stop: Stop, patience_seconds: float | None
     ) -> AsyncGenerator[ReplyEvent, None]:
         if left and left.answer is not None and not left.is_stale:
             yield TextDelta(left.answer)
@@ -58,7 +60,8 @@ class Attempts:
             yield Finished(FinishReason.ABORTED)
             return
         try:
-            async with aclosing(self._writer.write(attempt.question, attempt.seed, stop)) as events:
+            writing = self._writer.write(attempt.question, attempt.seed, stop, patience_seconds)
+            async with aclosing(writing) as events:
                 async for event in events:
                     yield event
         except EngineFailed:

@@ -127,9 +127,9 @@ class Chat:
         ticket = self._ticket(question)
         stop = self._stops.setdefault(_id(question), Stop())
         try:
-            await self._turn(question, ticket)
+            patience_seconds = await self._turn(question, ticket)
             left = self._left_over.get(_id(question))
-            async with aclosing(self._attempts.events(question, left, stop)) as events:
+            async with aclosing(self._attempts.events(question, left, stop, patience_seconds)) as events:
                 async for event in events:
                     yield event
         except (asyncio.CancelledError, GeneratorExit):
@@ -260,14 +260,22 @@ class Chat:
         """Go back to the default persona."""
         return await self._personas.clear(key, by)
 
-    async def _turn(self, question: Question, ticket: Ticket) -> None:
-        """Wait for the question's turn; what an earlier process accepted may take its time."""
-        is_limited = _id(question) not in self._left_over
+    async def _turn(self, question: Question, ticket: Ticket) -> float | None:
+        """Wait for the question's turn; returns the seconds that it may still wait in the engine's queue.
+
+        What an earlier process accepted may take its time: then None.
+        """
+        if _id(question) in self._left_over:
+            await ticket.ready.wait()
+            return None
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._patience.waiting_seconds
         try:
-            async with asyncio.timeout(self._patience.waiting_seconds if is_limited else None):
+            async with asyncio.timeout_at(give_up_at):
                 await ticket.ready.wait()
         except TimeoutError:
             raise WaitedTooLong from None
+        return max(0.0, give_up_at - loop.time())
 
     def _ticket(self, question: Question) -> Ticket:
         """The place that `receive` took, or a new one for a question that an earlier process received."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Patience:
     """Time limits of the chat, in seconds.
 
-    A question that waited longer for its turn is dropped with a notice: whoever asked has gone on by then. An answer
+    A question that waited longer, for its turn and in the engine's queue together, is dropped with a notice: whoever
+    asked has gone on by then. An answer
     that is still being written so long after its first word ends there, with a note, and is stored as it is: nobody's
     answer holds a channel for longer than others are willing to wait.
     """

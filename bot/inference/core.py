@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.errors import EngineFailed, PromptTooLong, RequestFailed
+from bot.errors import EngineFailed, PromptTooLong, RequestFailed, WaitedTooLong
 from bot.inference.batch import Batch
 from bot.inference.block_manager import BlockManager, CacheScope
 from bot.inference.containment import is_out_of_memory, is_sticky
@@ -25,6 +25,7 @@ from bot.inference.step import ModelRunner, SampledToken
 log = logging.getLogger(__name__)
 
 DEFAULT_EOS_TOKEN_IDS = frozenset({2})
+_LOOK_AT_QUEUE_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class EngineCore:
         self._unbegun: set[int] = set()
         """Requests of which nothing was handed out yet."""
         self._totals = _Totals()
+        self._next_look_at_queue = 0.0
 
     @property
     def has_work(self) -> bool:
@@ -110,6 +112,7 @@ class EngineCore:
         Raises:
             EngineFailed: the device is lost, or nothing moves though there is work.
         """
+        self._drop_who_waited_too_long()
         batch = self.scheduler.schedule()
         if not batch and not self._in_flight and self.scheduler.has_work:
             raise EngineFailed("The engine is stuck: it has work, and no step can be made.")
@@ -135,6 +138,16 @@ class EngineCore:
             total_new_tokens=totals.new_tokens,
             total_preemptions=self.scheduler.num_preemptions,
         )
+
+    def _drop_who_waited_too_long(self) -> None:
+        """Whoever asked has gone on by then; what was begun is finished."""
+        now = self._clock()
+        if now < self._next_look_at_queue:
+            return
+        self._next_look_at_queue = now + _LOOK_AT_QUEUE_SECONDS
+        for sequence in [sequence for sequence in self._sequences.values() if sequence.has_waited_too_long(now)]:
+            self._close(sequence)
+            self._outputs.append(Output(sequence.request_id, error=WaitedTooLong()))
 
     def _take_outputs(self) -> list[Output]:
         """What can be handed out: an answer doesn't begin before it can go on, which is when a burst is over."""

@@ -51,7 +51,8 @@ class Request:
 
     `cache_owner` names the conversation whose KV cache blocks this request may reuse. The first
     `num_shared_prefix_tokens` of the prompt (a persona's system block) may be shared with other owners.
-    `priority` 1 (background) runs only when nothing of priority 0 waits.
+    `priority` 1 (background) runs only when nothing of priority 0 waits. A request that is not begun within
+    `max_queued_seconds` is dropped; None waits as long as it takes.
     """
 
     prompt_token_ids: tuple[int, ...]
@@ -60,6 +61,7 @@ class Request:
     num_shared_prefix_tokens: int = 0
     fairness: FairnessKey = field(default_factory=FairnessKey)
     priority: int = 0
+    max_queued_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Engine(Protocol):
 
         Raises:
             EngineOverloaded: the queue is full.
+            WaitedTooLong: it was not begun within its `max_queued_seconds`.
             PromptTooLong: prompt plus one token don't fit into `max_sequence_tokens`.
             RequestFailed: this request failed; the engine lives on.
             EngineUnavailable: the engine is starting or shutting down.

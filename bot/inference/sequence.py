@@ -58,6 +58,11 @@ class Sequence:
         """Sorts by who gives way last: people before background, the first admitted before the newest."""
         return (self.rank, self.admission)
 
+    def has_waited_too_long(self, now: float) -> bool:
+        """It was never admitted, and its time in the queue is over."""
+        limit = self.request.max_queued_seconds
+        return not self.admission and limit is not None and now - self.submitted_at > limit
+
     @property
     def rank(self) -> int:
         """0 for people, 1 for background work."""

@@ -428,6 +428,32 @@ async def test_a_question_whose_turn_does_not_come_is_dropped_with_a_reason(open
         assert len(house.engine.requests) == 1
 
 
+async def test_the_wait_in_the_engines_queue_counts_with_the_wait_for_the_turn(open_house) -> None:
+    async with open_house(patience=Patience(waiting_seconds=60.0)) as house:
+        house.engine.gate.clear()
+        first, second, left_over = house.asks("Hello?"), house.asks("And now?"), house.asks("And later?", RANDOM)
+        for question in (first, second, left_over):
+            await house.chat.receive(question)
+        answering = [asyncio.create_task(house_turn(house, question)) for question in (first, second)]
+        await until(lambda: house.engine.num_running == 1)
+        await asyncio.sleep(0.05)
+        house.engine.gate.set()
+        await asyncio.gather(*answering)
+
+    async with open_house(patience=Patience(waiting_seconds=60.0)) as restarted:
+        await restarted.chat.unfinished("discord")
+        await house_turn(restarted, left_over)
+
+    waits = [request.max_queued_seconds for request in house.engine.requests]
+    assert 0 < waits[1] <= waits[0] - 0.04 <= 60
+    assert restarted.engine.requests[0].max_queued_seconds is None
+
+
+async def house_turn(house: House, question: Question) -> None:
+    await collect(house, question)
+    await house.chat.finish(question, InboxState.ANSWERED)
+
+
 async def test_an_answer_that_takes_too_long_ends_with_a_note_and_is_stored_as_it_is(open_house) -> None:
     async with open_house(patience=Patience(writing_seconds=0.0)) as house:
         house.engine.seconds_per_word = 0.01

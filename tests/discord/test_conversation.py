@@ -8,7 +8,7 @@ from bot.chat.turns import Turns
 from bot.discord.intake import BARE_HINT, NO_TEXT_HINT, TEXT_ONLY, UNPINGED_HINT
 from bot.discord.outcomes import BROKEN, NOT_READY
 from bot.discord.reply import WHOLE_IN_FILE
-from bot.errors import EngineUnavailable, RequestFailed
+from bot.errors import EngineUnavailable, RequestFailed, WaitedTooLong
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine, echo
@@ -201,6 +201,17 @@ async def test_a_reply_without_ping_gets_one_hint_a_day(house: House) -> None:
 
     assert server.answer_to(first).text == UNPINGED_HINT
     assert server.answer_to(second) is None
+
+
+async def test_a_question_that_waited_too_long_in_the_engines_queue_is_refused_in_words(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server, engine=EchoEngine(answer=lambda _: WaitedTooLong())) as house:
+        question = await server.person("Alice").says(server.channel("general"), "hello", mention=True)
+        await house.reaches(question, "refused")
+
+    assert server.answer_to(question).text == str(WaitedTooLong())
+    judge(server).require(turns=1, notices=1)
 
 
 async def test_a_bare_mention_gets_a_hint(house: House) -> None:

@@ -3,12 +3,13 @@
 import random
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.errors import EngineFailed, EngineOverloaded, PromptTooLong, RequestFailed
+from bot.errors import EngineFailed, EngineOverloaded, PromptTooLong, RequestFailed, WaitedTooLong
 from bot.inference.core import EngineCore
 from bot.inference.engine import FinishReason, Request, SamplingParams
 from bot.inference.outputs import Output
@@ -525,6 +526,24 @@ def test_counters_say_what_a_request_cost() -> None:
     assert counters.queued_seconds == 3.0
     assert counters.first_token_seconds == 4.0
     assert counters.total_seconds == 6.0
+
+
+def test_who_is_not_begun_in_time_is_dropped_and_what_was_begun_is_finished() -> None:
+    driver = Driver(EchoRunner(max_num_sequences=1, has_eos=False))
+    impatient = [replace(ask(*words(6, seed), new=4), max_queued_seconds=120.0) for seed in range(3)]
+    begun, dropped, late = driver.submit(impatient[0]), driver.submit(impatient[1]), 2
+    patient = replace(impatient[2], max_queued_seconds=None)
+
+    driver.step()
+    driver.now += 60
+    assert driver.submit(patient) == late
+    driver.now += 61
+    driver.run()
+
+    assert isinstance(driver.outputs[dropped][-1].error, WaitedTooLong)
+    assert driver.token_ids(dropped) == []
+    assert [driver.token_ids(served) for served in (begun, late)] == [driver.right(begun), driver.right(late)]
+    assert driver.core.snapshot().num_waiting == 0
 
 
 def test_snapshot_counts_what_went_through() -> None:

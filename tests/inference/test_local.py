@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,7 @@ from bot.errors import (
     EngineUnavailable,
     PromptTooLong,
     RequestFailed,
+    WaitedTooLong,
 )
 from bot.inference.detokenizer import Detokenizer, TokenTexts
 from bot.inference.engine import Delta, FairnessKey, FinishReason, Request, SamplingParams
@@ -410,3 +412,15 @@ async def test_hundreds_of_conversations_get_their_own_words() -> None:
     assert tally["answered"] > 200
     assert tally["failed"] == snapshot.total_failed > 0
     assert snapshot.total_cached_tokens > 0
+
+
+async def test_who_waits_in_the_queue_for_too_long_is_told_so() -> None:
+    runner = EchoRunner(max_num_sequences=1, has_eos=False, before_launch=lambda _step: time.sleep(0.005))
+
+    async with open_local_engine(load(runner)) as engine:
+        running = asyncio.create_task(read(engine, ask(30, 31, max_new_tokens=190)))
+        await until(lambda: engine.snapshot().num_running == 1)
+        with pytest.raises(WaitedTooLong):
+            await read(engine, replace(ask(40, 41), max_queued_seconds=0.01))
+
+        assert len(token_ids(await running)) == 190
