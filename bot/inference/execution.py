@@ -68,18 +68,20 @@ class Execution:
         self.model.run_layers(rows)
 
     def run_prefill(self, num_tokens: int, num_tiles: int, spans: tuple[Span, ...]) -> None:
-        """Run chunks of prompts, packed."""
+        """Run chunks of prompts, packed, up to the last layer's attention."""
         rows = self.prefill_pass(num_tokens, num_tiles, spans)
         self.model.embed(self.inputs["token_ids"][:num_tokens], rows)
-        self.model.run_layers(rows)
+        self.model.run_to_last_attention(rows)
 
-    def select_last(self, num_last: int, num_rows: int) -> None:
-        """Move the rows that are sampled after a prefill to the front of the residual stream."""
-        del num_last
-        rows = self.workspace.rows(num_rows)
-        whole = self.workspace.rows(self.workspace.num_rows)["x"]
-        torch.index_select(whole, 0, self.inputs["last_rows"][:num_rows], out=rows["normed"])
-        rows["x"].copy_(rows["normed"])
+    def finish_last(self, num_rows: int) -> None:
+        """Move the rows that are sampled after a prefill to the front, and finish the last layer for them alone."""
+        rows, whole = self.workspace.rows(num_rows), self.workspace.rows(self.workspace.num_rows)
+        last_rows = self.inputs["last_rows"][:num_rows]
+        for name, spare in (("x", "normed"), ("attended", "qkv")):
+            kept = whole[spare].view(-1)[: rows[name].numel()].view_as(rows[name])
+            torch.index_select(whole[name], 0, last_rows, out=kept)
+            rows[name].copy_(kept)
+        self.model.finish_last_layer(self.decode_pass(num_rows))
 
     def run_head(self, num_rows: int, *, is_greedy: bool) -> None:
         """Sample a token for each of the residual stream's leading rows, into the state."""

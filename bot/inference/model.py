@@ -5,7 +5,7 @@ from torch import Tensor
 
 from bot.inference.kv_cache import KVCache
 from bot.inference.ops import Ops, Pass
-from bot.inference.weights import LlamaWeights
+from bot.inference.weights import LayerWeights, LlamaWeights
 
 
 class LlamaModel:
@@ -24,11 +24,30 @@ class LlamaModel:
         """Carry the residual stream `rows.x` through every layer (or the first ones), in place."""
         self.ops.prepare(rows)
         for layer, cache in zip(self._weights.layers[:num_layers], self._caches, strict=num_layers is None):
-            self.ops.project_qkv(rows, layer, cache)
-            self.ops.attend(rows, cache)
-            self.ops.add_projection(rows.x, rows.attended, layer.output)
-            self.ops.project_gated(rows, layer)
-            self.ops.add_projection(rows.x, rows.activated, layer.down)
+            self._attend(rows, layer, cache)
+            self._finish(rows, layer)
+
+    def run_to_last_attention(self, rows: Pass) -> None:
+        """The same up to the last layer's attention: all that tokens need which nothing is sampled after."""
+        self.ops.prepare(rows)
+        *others, last = zip(self._weights.layers, self._caches, strict=True)
+        for layer, cache in others:
+            self._attend(rows, layer, cache)
+            self._finish(rows, layer)
+        self._attend(rows, *last)
+
+    def finish_last_layer(self, rows: Pass) -> None:
+        """What is left of the last layer, for the rows that are sampled from."""
+        self._finish(rows, self._weights.layers[-1])
+
+    def _attend(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+        self.ops.project_qkv(rows, layer, cache)
+        self.ops.attend(rows, cache)
+
+    def _finish(self, rows: Pass, layer: LayerWeights) -> None:
+        self.ops.add_projection(rows.x, rows.attended, layer.output)
+        self.ops.project_gated(rows, layer)
+        self.ops.add_projection(rows.x, rows.activated, layer.down)
 
     def project(self, rows: Pass, logits: Tensor) -> None:
         """Logits [n, vocab] of the residual stream's rows."""

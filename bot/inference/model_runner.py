@@ -131,7 +131,7 @@ class LlamaRunner:
         execution.run_prefill(bucket, num_tiles, spans)
         if last:
             self._mark_seen([step.chunks[number] for number in last])
-            execution.select_last(len(last), num_head_rows)
+            execution.finish_last(num_head_rows)
             execution.run_head(num_head_rows, is_greedy=is_greedy)
         return tuple(step.chunks[number].slot for number in last)
 
