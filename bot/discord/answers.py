@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.chat.chat import Chat
@@ -30,6 +29,7 @@ from bot.discord.outcomes import (
 )
 from bot.discord.posts import Posts
 from bot.discord.reply import Reply
+from bot.discord.running import Running
 from bot.discord.sender import Sender, growing_pauses
 from bot.discord.typing_indicator import TypingIndicator
 from bot.errors import DiscordError, EngineFailed, StoreError
@@ -47,36 +47,6 @@ _STORE_PATIENCE_SECONDS = 120.0
 _ROOM_PATIENCE_SECONDS = 1.0
 
 
-@dataclass(eq=False, slots=True)
-class _Running:
-    """One question on its way to an answer."""
-
-    question: Question
-    reply: Reply
-    is_taken_up: bool
-    is_committed: bool
-    """Whether the inbox has it, so that what becomes of it can be committed."""
-    stop_typing: Callable[[], None] = lambda: None
-    is_expired: bool = False
-    has_begun: bool = False
-    stopped: Outcome | None = None
-    scope: asyncio.Timeout | None = None
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def channel_id(self) -> int:
-        return self.question.conversation.channel_id
-
-    def end_typing(self) -> None:
-        self.stop_typing()
-
-    def stop(self, outcome: Outcome) -> None:
-        """End it at once, with this outcome, unless it is ending already."""
-        self.stopped = self.stopped or outcome
-        if self.scope is not None:
-            self.scope.reschedule(asyncio.get_running_loop().time())
-
-
 class Answers:
     """Starts, stops and drains the tasks that answer questions.
 
@@ -84,16 +54,14 @@ class Answers:
     present moment as Discord has it.
     """
 
-    def __init__(
-        self, chat: Chat, sender: Sender, tasks: asyncio.TaskGroup, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, chat: Chat, sender: Sender, tasks: asyncio.TaskGroup, clock: Callable[[], datetime]) -> None:
         self.engine_failed: asyncio.Future[EngineFailed] = asyncio.get_running_loop().create_future()
         self._chat = chat
         self._sender = sender
         self._tasks = tasks
         self._clock = clock
         self._typing = TypingIndicator(sender, tasks)
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, Running] = {}
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._is_draining = False
@@ -158,15 +126,15 @@ class Answers:
     def _running_tasks(self) -> set[asyncio.Task[None]]:
         return {running.task for running in self._running.values() if running.task is not None}
 
-    def _enter(self, question: Question, *, is_taken_up: bool) -> _Running:
+    def _enter(self, question: Question, *, is_taken_up: bool) -> Running:
         posts = Posts(self._chat, self._sender, question)
-        running = _Running(question, Reply(posts, self._sender), is_taken_up, is_committed=is_taken_up)
+        running = Running(question, Reply(posts, self._sender), is_taken_up, is_committed=is_taken_up)
         posts.on_first = running.end_typing
         self._running[question.message_id] = running
         self._note_room()
         return running
 
-    def _leave(self, running: _Running) -> None:
+    def _leave(self, running: Running) -> None:
         running.stop_typing()
         self._running.pop(running.question.message_id, None)
         self._note_room()
@@ -177,7 +145,7 @@ class Answers:
         else:
             self._has_room.clear()
 
-    async def _answer(self, running: _Running) -> None:
+    async def _answer(self, running: Running) -> None:
         try:
             async with asyncio.timeout(0 if running.stopped else None) as running.scope:
                 outcome = await self._receive_and_stream(running)
@@ -192,7 +160,7 @@ class Answers:
             running.scope = None
         await self._close(running, outcome)
 
-    async def _receive_and_stream(self, running: _Running) -> Outcome:
+    async def _receive_and_stream(self, running: Running) -> Outcome:
         if not running.is_taken_up:
             # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
             running.is_committed = await self._chat.receive(running.question)
@@ -207,7 +175,7 @@ class Answers:
         running.stop_typing = self._typing.start(running.channel_id)
         return await self._stream(running)
 
-    async def _stream(self, running: _Running) -> Outcome:
+    async def _stream(self, running: Running) -> Outcome:
         outcome = ANSWERED
         async with aclosing(self._chat.reply(running.question)) as events, running.reply.growing():
             async for event in events:
@@ -226,7 +194,7 @@ class Answers:
             await running.reply.finish()
         return outcome
 
-    async def _close(self, running: _Running, outcome: Outcome) -> None:
+    async def _close(self, running: Running, outcome: Outcome) -> None:
         """Say what has to be said, then commit what became of the question."""
         try:
             # An outage while we apologise for another error leaves nothing more to be said.
@@ -237,7 +205,7 @@ class Answers:
         finally:
             self._leave(running)
 
-    async def _say(self, running: _Running, outcome: Outcome) -> None:
+    async def _say(self, running: Running, outcome: Outcome) -> None:
         posts, sentence = running.reply.posts, outcome.sentence
         is_unknown = running.is_taken_up and not running.has_begun
         if is_unknown and (sentence or outcome.discards):
@@ -252,7 +220,7 @@ class Answers:
         elif sentence and self._may_say(running, outcome):
             await posts.replace_by(sentence)
 
-    def _may_say(self, running: _Running, outcome: Outcome) -> bool:
+    def _may_say(self, running: Running, outcome: Outcome) -> bool:
         if outcome.limit is None:
             return True
         return self._limiters[outcome.limit].allows(running.question.author_id, running.channel_id)

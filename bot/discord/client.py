@@ -6,18 +6,12 @@ Discord sends the text only of messages that mention her, of direct messages, an
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import discord
 
-from bot.chat.chat import Chat
-from bot.discord.answers import Answers
-from bot.discord.catch_up import CatchUp
 from bot.discord.commands import TrinityTree
-from bot.discord.connection import ConnectedClient
-from bot.discord.intake import PLATFORM, Intake
-from bot.discord.sender import Sender
-from bot.discord.wire import DiscordWire
+from bot.discord.edge import EdgeClient
+from bot.discord.intake import PLATFORM
 from bot.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -34,21 +28,8 @@ def invite_url(application_id: int) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """What the client hands events to, once it is logged in."""
-
-    chat: Chat
-    sender: Sender
-    answers: Answers
-    intake: Intake
-    catch_up: CatchUp
-
-
-class TrinityClient(ConnectedClient):
-    """Listens to Discord; `edge` is set before the connection is opened."""
-
-    edge: Edge
+class TrinityClient(EdgeClient):
+    """Listens to Discord."""
 
     def __init__(self, *, guild_ready_seconds: float = 2.0, identify_pause_seconds: float = 5.0) -> None:
         # She doesn't speak: no warning that what it takes for that is not installed.
@@ -60,7 +41,6 @@ class TrinityClient(ConnectedClient):
             max_messages=None,
             guild_ready_timeout=guild_ready_seconds,
         )
-        self.is_draining = False
         self.was_ready = False
         self.when_ready: Callable[[], None] = lambda: None
         self.tree = TrinityTree(self)
@@ -170,10 +150,3 @@ class TrinityClient(ConnectedClient):
                 await self.edge.chat.withdraw(PLATFORM, message_id)
         except StoreError as error:
             log.error("a deletion was not followed: %s", error)
-
-
-def build_edge(client: TrinityClient, chat: Chat, sender: Sender, wire: DiscordWire, answers: Answers) -> Edge:
-    """Join the parts; the client has to be logged in."""
-    own_id = client.user.id if client.user else 0
-    intake = Intake(chat, sender, answers, own_id)
-    return Edge(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, wire))

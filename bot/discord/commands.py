@@ -8,7 +8,7 @@ channel at that moment.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -16,14 +16,10 @@ from discord import app_commands
 from bot.chat.chat import Chat
 from bot.chat.conversation import ConversationKey
 from bot.chat.persona import MAX_PERSONA_NAME_LENGTH
+from bot.discord.edge import EdgeClient
 from bot.discord.intake import PLATFORM
-from bot.discord.sender import growing_pauses
-from bot.discord.wire import NoAccess, Rejected, Unreachable, translated
 from bot.discord.words import Words, answer
-from bot.errors import DiscordError, NotAllowed, TrinityError
-
-if TYPE_CHECKING:
-    from bot.discord.client import TrinityClient
+from bot.errors import NotAllowed, TrinityError
 
 log = logging.getLogger(__name__)
 
@@ -153,10 +149,10 @@ async def show_help(interaction: discord.Interaction) -> None:
     await answer(interaction, _at_once(Words(HELP)), is_private=True)
 
 
-class TrinityTree(app_commands.CommandTree["TrinityClient"]):
+class TrinityTree(app_commands.CommandTree[EdgeClient]):
     """All commands, for guilds and for direct messages with Trinity; nowhere else."""
 
-    def __init__(self, client: "TrinityClient") -> None:
+    def __init__(self, client: EdgeClient) -> None:
         super().__init__(
             client,
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
@@ -178,52 +174,6 @@ class TrinityTree(app_commands.CommandTree["TrinityClient"]):
         log.error("a command in channel %s failed", interaction.channel_id, exc_info=error)
         if not interaction.response.is_done():
             await answer(interaction, _at_once(Words("That command doesn't work. Please try again.")), is_private=True)
-
-    async def sync_if_changed(self) -> None:
-        """Tell Discord the commands, unless it has these already; an outage is waited out."""
-        for pause in growing_pauses(longest=300.0):
-            try:
-                await self._sync_if_changed()
-            except Unreachable:
-                await asyncio.sleep(pause)
-            except (DiscordError, app_commands.AppCommandError) as error:
-                log.error("the slash commands could not be registered: %s", error)
-                return
-            else:
-                return
-
-    async def _sync_if_changed(self) -> None:
-        application_id = self.client.application_id
-        if application_id is None:
-            raise Rejected("not logged in")
-        known = await self._registered(application_id)
-        async with translated():
-            if _essence(known) != _essence([command.to_dict(self) for command in self.get_commands()]):
-                await self.sync()
-                log.info("registered the slash commands")
-
-    async def _registered(self, application_id: int) -> Any:
-        """The commands that Discord has; none where it doesn't say, so that they are registered."""
-        try:
-            async with translated():
-                return await self.client.http.get_global_commands(application_id)
-        except (NoAccess, Rejected) as error:
-            log.info("Discord doesn't tell its slash commands: %s", error)
-            return None
-
-
-def _essence(commands: Any) -> Any:
-    """What two lists of commands or options have to share; defaults and what Discord adds are left out."""
-    if isinstance(commands, list) and all(isinstance(command, dict) for command in commands):
-        shortened = [{key: _essence(command[key]) for key in _TOLD if command.get(key)} for command in commands]
-        return sorted(shortened, key=lambda command: str(command.get("name")))
-    return sorted(commands) if isinstance(commands, list) else commands
-
-
-_TOLD = (
-    "name", "description", "options", "choices", "required", "autocomplete", "min_length", "max_length", "value",
-    "nsfw", "contexts", "integration_types", "default_member_permissions",
-)  # fmt: skip
 
 
 def _chat(interaction: discord.Interaction) -> Chat:

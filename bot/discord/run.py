@@ -17,8 +17,10 @@ from discord.http import Route
 
 from bot.chat.chat import Chat
 from bot.discord.answers import Answers
-from bot.discord.client import TrinityClient, build_edge, invite_url
+from bot.discord.client import TrinityClient, invite_url
 from bot.discord.connection import LOGIN_REFUSED
+from bot.discord.edge import build_edge
+from bot.discord.registration import register_commands
 from bot.discord.sender import growing_pauses, open_sender
 from bot.discord.wire import DiscordWire, Unreachable, translated
 from bot.errors import DiscordRefused, EngineFailed
@@ -130,7 +132,7 @@ class _Session:
         async with open_sender(wire, self._options.edit_interval_seconds) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
             client.edge = build_edge(client, self._chat, sender, wire, answers)
-            syncing = tasks.create_task(client.tree.sync_if_changed())
+            syncing = tasks.create_task(register_commands(client, client.tree))
             connection = tasks.create_task(_problem(client.connect()))
             lost = answers.engine_failed
             ends: set[asyncio.Future[Any]] = {connection, stopping, lost}

@@ -1,0 +1,41 @@
+"""One question on its way to an answer: what is known of it, and how it is stopped from outside."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.chat.conversation import Question
+from bot.discord.outcomes import Outcome
+from bot.discord.reply import Reply
+
+
+@dataclass(eq=False, slots=True)
+class Running:
+    """One question on its way to an answer."""
+
+    question: Question
+    reply: Reply
+    is_taken_up: bool
+    is_committed: bool
+    """Whether the inbox has it, so that what becomes of it can be committed."""
+    stop_typing: Callable[[], None] = lambda: None
+    is_expired: bool = False
+    has_begun: bool = False
+    stopped: Outcome | None = None
+    scope: asyncio.Timeout | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def channel_id(self) -> int:
+        """Where it was asked."""
+        return self.question.conversation.channel_id
+
+    def end_typing(self) -> None:
+        """Words are there: no longer show "Trinity is typing"."""
+        self.stop_typing()
+
+    def stop(self, outcome: Outcome) -> None:
+        """End it at once, with this outcome, unless it is ending already."""
+        self.stopped = self.stopped or outcome
+        if self.scope is not None:
+            self.scope.reschedule(asyncio.get_running_loop().time())
