@@ -4,7 +4,16 @@ import re
 import pytest
 
 from bot.chat.persona import BUILT_IN
-from bot.demo_model.training import kinds, personas, turns_ask, turns_facts, values
+from bot.demo_model.training import (
+    kinds,
+    personas,
+    statements,
+    turns_ask,
+    turns_facts,
+    turns_recall,
+    turns_talk,
+    values,
+)
 from bot.demo_model.training.chat_format import (
     BOS,
     EOS,
@@ -15,8 +24,11 @@ from bot.demo_model.training.chat_format import (
     with_system,
 )
 from bot.demo_model.training.conversation import Conversation
-from bot.demo_model.training.probes import PROBES
-from bot.demo_model.training.probes_final import FINAL_PROBES
+from bot.demo_model.training.near_misses import is_held_back, words_of
+from bot.demo_model.training.noise import add_noise, marked, plain
+from bot.demo_model.training.probes import PROBES, SILENT
+from bot.demo_model.training.probes_final import FINAL_PROBES, FINAL_SILENT
+from bot.demo_model.training.probes_fresh import FRESH_PROBES, FRESH_SILENT
 from bot.demo_model.training.rows import make_batch, make_row
 from bot.demo_model.training.values import is_held_out
 
@@ -96,7 +108,51 @@ def test_built_in_personas_are_trained_with_their_own_prompts() -> None:
 
 
 def test_the_lists_of_probes_have_nothing_in_common() -> None:
-    first, final = ({(probe.system, probe.says) for probe in probes} for probes in (PROBES, FINAL_PROBES))
+    lists = [{(probe.system, probe.says) for probe in probes} for probes in (PROBES, FINAL_PROBES, FRESH_PROBES)]
 
-    assert len(FINAL_PROBES) >= 60
-    assert not first & final
+    assert min(map(len, lists)) >= 60
+    assert len(set.union(*lists)) == sum(map(len, lists))
+
+
+def test_statements_of_the_evaluation_are_kept_out_of_the_corpus() -> None:
+    rng = random.Random(6)
+    kept_out = {frozenset(words_of(text)) for text in (*SILENT, *FINAL_SILENT, *FRESH_SILENT)}
+
+    drawn = [draw(rng) for draw in (statements.draw_statement, statements.draw_question) for _ in range(3000)]
+
+    assert len(kept_out) >= 200
+    assert not kept_out & {words_of(text) for text in drawn}
+
+
+def test_a_changed_word_is_still_too_close_to_the_evaluation() -> None:
+    assert is_held_back("There's a spider in your bathtub!")
+    assert not is_held_back("There's a lizard behind the oven.")
+
+
+def test_an_unclear_wish_to_remember_is_not_asked_for_as_a_note() -> None:
+    conversation = Conversation(random.Random(1))
+    key = turns_facts.draw_key(conversation, kinds.CITY)
+
+    turns_facts.remember(conversation, "For future reference, I live in \x01Bonn\x02", key, "Bonn")
+    unsure = [turns_recall.ask_note(conversation) for _ in range(20)]
+
+    assert unsure == [None] * 20
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nonsense_is_answered_honestly_and_stays_within_its_row(seed: int, encoder: WordEncoder) -> None:
+    conversation = Conversation(random.Random(seed))
+    conversation.persona = personas.Persona("Trinity", personas.TRINITY_PROMPT)
+
+    drawn = turns_talk.nonsense(conversation, 1000)
+
+    assert "TRINITY_MODEL" in drawn.answer
+    assert len(encoder.encode(drawn.user)) < 4000
+
+
+def test_a_slip_is_never_put_where_the_end_of_a_value_would_be_unclear() -> None:
+    rng = random.Random(2)
+
+    typed = {plain(add_noise(f"I like {marked('tea')} very much", rng, "statement")).lower() for _ in range(3000)}
+
+    assert not [text for text in typed if "tea v" in text and "tea very much" not in text]

@@ -1,9 +1,11 @@
 """The training script on a CPU, with a tiny shape: it ends by the clock, and goes on from what it wrote."""
 
+import argparse
 import random
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from bot.demo_model.training import write_card
@@ -11,7 +13,7 @@ from bot.demo_model.training.chat_format import WordEncoder, load_tokenizer
 from bot.demo_model.training.feed import LEARNT_BIT
 from bot.demo_model.training.network import Network, Shape, load_weights, save_model
 from bot.demo_model.training.rows import make_batch
-from bot.demo_model.training.train import CONSTANT_SHARE, FROM_NOTHING, GOING_ON, copy_to
+from bot.demo_model.training.train import CONSTANT_SHARE, FROM_NOTHING, GOING_ON, Schedule, copy_to, schedule_of
 
 TINY = Shape(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
 CPU = torch.device("cpu")
@@ -47,7 +49,7 @@ def test_a_packed_batch_is_unpacked_to_ids_and_targets() -> None:
 def test_the_learning_rate_rises_stays_and_ends_at_nothing() -> None:
     rates = [GOING_ON.rate(0, 0.0), GOING_ON.rate(1000, CONSTANT_SHARE / 2), GOING_ON.rate(9000, 1.0)]
 
-    assert rates == [GOING_ON.peak / GOING_ON.warm_up_steps, GOING_ON.peak, 0.0]
+    assert rates == pytest.approx([GOING_ON.peak / GOING_ON.warm_up_steps, GOING_ON.peak, 0.0])
     assert GOING_ON.peak < FROM_NOTHING.peak
 
 
@@ -61,3 +63,22 @@ def test_the_card_tells_of_both_runs() -> None:
     assert told.startswith("Two runs")
     assert "`abc`" in told
     assert "--from FOLDER --seconds 345" in commands
+
+
+def test_the_card_tells_of_a_third_run_and_its_rate() -> None:
+    first = {"seconds": 315.2, "device": "card", "positions": 9e8, "steps": 7000, "torch": "2", "seed": 1, "log": []}
+    second = first | {"seed": 2, "earlier": first | {"sha256": "abc"}, "sha256": "def"}
+    third = first | {"seed": 3, "seconds": 430.0, "peak_rate": 8e-4, "earlier": second}
+
+    told, commands = write_card.runs(third), write_card.again(third)
+
+    assert told.startswith("Three runs")
+    assert told.index("`abc`") < told.index("`def`")
+    assert "--from FOLDER --seconds 430 --peak-lr 0.0008" in commands
+
+
+def test_the_peak_rate_can_be_chosen() -> None:
+    chosen = argparse.Namespace(start=Path("x"), peak_lr=5e-4)
+
+    assert schedule_of(chosen) == Schedule(5e-4, GOING_ON.warm_up_steps)
+    assert schedule_of(argparse.Namespace(start=None, peak_lr=None)) is FROM_NOTHING

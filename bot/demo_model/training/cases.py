@@ -80,6 +80,26 @@ def recall_cases(rng: random.Random, encoder: WordEncoder, distance: int, count:
     return cases
 
 
+def paste_cases(rng: random.Random, encoder: WordEncoder, count: int) -> list[Case]:
+    """One fact, then a long pasted text without sense and a turn or two, then the question."""
+    cases: list[Case] = []
+    while len(cases) < count:
+        writer = RowWriter(rng, encoder, 4000, held_out=True)
+        c = writer.conversation
+        key = turns_facts.draw_key(c)
+        writer.add(turns_facts.tell_fact(c, key=key))
+        teller = c.speaker
+        writer.next_speaker()
+        writer.add(turns_talk.nonsense(c, rng.choice((300, 1000, 1500))))
+        for _ in range(rng.randint(0, 2)):
+            writer.next_speaker()
+            writer.add(choose(FILLER, rng)(c))
+        c.speaker = teller
+        drawn = turns_ask.question_about(c, key)
+        cases.append(_prompt_case(writer, writer.ids, drawn.user, drawn.answer, "recall after a long paste"))
+    return cases
+
+
 def silent_cases(rng: random.Random, encoder: WordEncoder, count: int) -> list[Case]:
     """Statements that tell nothing: any acknowledgement of them is wrong."""
     cases = []

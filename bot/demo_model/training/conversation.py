@@ -59,6 +59,8 @@ class Conversation:
     speaker: str = ""
     told: dict[tuple, tuple[Key, str]] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
+    unsure_notes: set[str] = field(default_factory=set)
+    """The speakers who said something that may have been a wish to remember, or not: their notes are not asked for."""
     said: list[tuple[str, str]] = field(default_factory=list)
     """What each speaker typed, without the name before it."""
     retold: set[tuple] = field(default_factory=set)

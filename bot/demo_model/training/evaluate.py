@@ -11,12 +11,21 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from bot.demo_model.training.cases import DISTANCES, Case, long_cases, recall_cases, silent_cases, skill_cases
+from bot.demo_model.training.cases import (
+    DISTANCES,
+    Case,
+    long_cases,
+    paste_cases,
+    recall_cases,
+    silent_cases,
+    skill_cases,
+)
 from bot.demo_model.training.chat_format import WordEncoder, encode_prompt, with_system
 from bot.demo_model.training.greedy import Greedy
 from bot.demo_model.training.personas import TRINITY_PROMPT
 from bot.demo_model.training.probes import PROBES, SILENT, Probe
 from bot.demo_model.training.probes_final import FINAL_PROBES, FINAL_SILENT
+from bot.demo_model.training.probes_fresh import FRESH_PROBES, FRESH_SILENT
 
 ACKNOWLEDGES = re.compile(
     r"got it|nice to meet|i will remember|noted|your .* (is|are) |you (live|work|come|like|speak) ", re.IGNORECASE
@@ -69,13 +78,14 @@ def _score(greedy: Greedy, cases: list[Case], most_tokens: int) -> tuple[dict[st
 
 def _score_distances(greedy: Greedy, rng: random.Random, encoder: WordEncoder, count: int) -> tuple[dict, list[dict]]:
     cases = [case for distance in DISTANCES for case in recall_cases(rng, encoder, distance, count)]
+    cases += paste_cases(rng, encoder, count)
     return _score(greedy, cases, SHORT_TOKENS)
 
 
 def _silent(greedy: Greedy, rng: random.Random, encoder: WordEncoder, count: int) -> tuple[int, list[tuple[str, str]]]:
     """How many statements that tell nothing were made, and those that were acknowledged."""
     cases = silent_cases(rng, encoder, count)
-    hand_written = [*SILENT, *FINAL_SILENT]
+    hand_written = [*SILENT, *FINAL_SILENT, *FRESH_SILENT]
     questions = [case.question for case in cases] + hand_written
     prompts = [case.prompt for case in cases]
     prompts += [encode_prompt(greedy.tokenizer, [], with_system(TRINITY_PROMPT, text)) for text in hand_written]
@@ -101,11 +111,14 @@ def evaluate_folder(folder: Path, report_file: Path, per_skill: int = 100, *, wi
     distances, lost = _score_distances(greedy, rng, encoder, per_skill)
     write(distances=distances, lost=lost)
     num_silent, acknowledged = _silent(greedy, rng, encoder, 2 * per_skill)
-    counts = {"cases": num_silent, "wrong_acknowledgements": len(acknowledged)}
+    fresh = sum(text in FRESH_SILENT for text, _ in acknowledged)
+    counts = {"cases": num_silent, "wrong_acknowledgements": len(acknowledged), "of_the_last_list": fresh}
     write(tells_nothing=counts, acknowledged=acknowledged)
     probes, probe_misses = _probe(greedy, PROBES)
     final, final_misses = _probe(greedy, FINAL_PROBES)
-    write(probes=probes, final_probes=final, probe_misses=probe_misses, final_misses=final_misses)
+    fresh, fresh_misses = _probe(greedy, FRESH_PROBES)
+    write(probes=probes, final_probes=final, fresh_probes=fresh)
+    write(probe_misses=probe_misses, final_misses=final_misses, fresh_misses=fresh_misses)
     long, long_wrong = _score(greedy, long_cases(encoder), 1400) if with_long else ({}, [])
     write(long=long.get("long"), long_wrong=long_wrong)
     print_table(report)
@@ -140,6 +153,8 @@ def print_table(report: dict) -> None:
         report["probes"],
         "\nfinal probes",
         report["final_probes"],
+        "\nfresh probes",
+        report["fresh_probes"],
         "\ntells nothing",
         report["tells_nothing"],
         f"\n{report['seconds']} s",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bot.demo_model.training import aliases, values
 from bot.demo_model.training import lexicon_people as people
 from bot.demo_model.training import lexicon_things as things
+from bot.demo_model.training.grammar import word_list
 
 Maker = Callable[[random.Random], str]
 
@@ -16,9 +17,9 @@ def favourite_thing(rng: random.Random) -> str:
         return rng.choice(("colour", "color"))
     if roll < 0.72:
         return rng.choice(things.FAVOURITES)
-    if roll < 0.86:
+    if roll < 0.88:
         return rng.choice(things.THINGS)
-    if roll < 0.94:
+    if roll < 0.93:
         return f"{rng.choice(things.VALUE_WORDS)} {rng.choice(things.FAVOURITES)}"
     return values.made_word(rng)
 
@@ -121,6 +122,10 @@ def year(rng: random.Random) -> str:
     )
 
 
+PET_WORDS = word_list("""big|small|little|tiny|huge|old|young|lazy|fat|grumpy|friendly|shy|clever|fluffy|three-legged|wild|noisy|sleepy|cute|blind|deaf|tame
+spotted|striped|long-haired|beautiful|ugly|crazy|nervous|brave|gentle|lovely|funny|new|rescue|very old|rather fat""")
+
+
 def animals(rng: random.Random) -> str:
     """A pet or a few, without a name: "a black cat", "two dogs"."""
     pet = rng.choice(people.PETS)
@@ -128,7 +133,7 @@ def animals(rng: random.Random) -> str:
     if roll < 0.45:
         return with_article(pet)
     if roll < 0.7:
-        return with_article(f"{rng.choice((*things.COLOURS, *things.ADJECTIVES))} {pet}")
+        return with_article(f"{rng.choice((*things.COLOURS, *PET_WORDS))} {pet}")
     return f"{rng.choice(('two', 'three', 'four', 'five', 'six', 'many', 'some', 'ten', '2', '3', '12'))} {plural(pet)}"
 
 

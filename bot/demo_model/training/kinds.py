@@ -17,7 +17,7 @@ ORIGIN = FactKind("origin", "you come from {v}", "{who} comes from {v}", "where 
                   weight=0.7)
 AGE = FactKind("age", "you are {v} years old", "{who} is {v} years old", "how old you are", "how old {who} is", fact_values.age,
                weight=0.9)
-JOB = FactKind("job", "you work as {v}", "{who} works as {v}", "your job", "{who}'s job", fact_values.job)
+JOB = FactKind("job", "you work as {v}", "{who} works as {v}", "your job", "{who}'s job", fact_values.job, weight=1.2)
 EMPLOYER = FactKind("employer", "you work at {v}", "{who} works at {v}", "where you work", "where {who} works",
                     values.one_of(people.SURNAMES, known=0.2), weight=0.4)
 PET = FactKind("pet", "your {k} is called {v}", "{who}'s {k} is called {v}", "your {k}'s name", "{who}'s {k}'s name",
@@ -31,15 +31,15 @@ LANGUAGE = FactKind("language", "you speak {v}", "{who} speaks {v}", "which lang
 LIKES = FactKind("likes", "you like {v}", "{who} likes {v}", "what you like", "what {who} likes",
                  fact_values.liked([*things.FOODS, *things.HOBBIES]), weight=1.1, adds=True)
 DISLIKE = FactKind("dislike", "you don't like {v}", "{who} doesn't like {v}", "what you don't like", "what {who} doesn't like",
-                   fact_values.liked([*things.FOODS, *things.HOBBIES, *things.PLURALS]), weight=1.0, adds=True)
+                   fact_values.liked([*things.FOODS, *things.HOBBIES, *things.PLURALS]), weight=1.5, adds=True)
 ALLERGY = FactKind("allergy", "you are allergic to {v}", "{who} is allergic to {v}", "what you are allergic to",
                    "what {who} is allergic to", fact_values.liked([*things.FOODS, *things.PLURALS]), weight=0.5, adds=True)
 BORN = FactKind("born", "you were born in {v}", "{who} was born in {v}", "when you were born", "when {who} was born",
                 fact_values.year, weight=0.45)
 ANIMAL = FactKind("animal", "you have {v}", "{who} has {v}", "which pets you have", "which pets {who} has", fact_values.animals,
-                  weight=1.0, adds=True)
+                  weight=1.5, adds=True)
 VERB = FactKind("verb", "you {k} {v}", "{who} {ks} {v}", "what you {k}", "what {who} {ks}", values.anything,
-                lambda rng: rng.choice(tuple(VERBS)), 1.4, adds=True)
+                lambda rng: rng.choice(tuple(VERBS)), 1.6, adds=True)
 THE = FactKind("the", "the {k} is {v}", "the {k} is {v}", "the {k}", "the {k}", values.anything,
                fact_values.one_of_mostly(THE_THINGS), 0.9, has_other=False, is_shared=True)
 NOTE = FactKind("note", "{v}", "{v}", "anything", "anything", values.anything, weight=0.6, has_other=False)

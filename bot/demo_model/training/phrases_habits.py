@@ -33,7 +33,7 @@ I (hate|dislike|can't stand|don't like|detest) {v}(, by the way|, you know|, and
 {v} is (the year I was born|when I was born|my birth year|my year of birth|the year of my birth)(|.)
 """,
     "animal": """
-5*(I have|I've got|I own|I keep|I got|We have|We've got|I also have|At home I have|I live with|I adopted|I've adopted|There's|i have|we own|I just got|I finally have|I look after|I take care of) {v}(| at home| as a pet| as pets)(|.|!)
+5*(I have|I've got|I own|I keep|I got|We have|We've got|I also have|At home I have|I live with|I adopted|I've adopted|i have|we own|I just got|I finally have|I look after|I take care of) {v}(| at home| as a pet| as pets)(|.|!)
 I have {v}(, by the way|, and you?|. Do you have pets?|, you know| and I love it| and they are great| - cute, right?|. What about you?| at home with my {r})(|.)
 (My pet is|My pets are|The pet I have is|My only pet is|As a pet I have|for a pet I've got|My animal companion is) {v}(|.|!)
 """,

@@ -87,6 +87,7 @@ PROJECT_TOPICS = {
     "help": Topic(
         f"""
 {_command("(/help|the help command|the /help command)")}
+(!help|/commands|!commands|.help|?help|-help|help command|/?|/h|--help|-h|man trinity|commands?|cmds|cmd list|list cmds|what r ur commands|menu|options|/menu|/start|help menu|help page|how do i use ur commands)(|?|!| pls| please)
 2*(What commands|Which commands|What slash commands|which slash commands) (are there|do you have|do you know|can I use|exist|are available|do you support|do you understand|can you do)(|?| here?| please?)
 2*(List your commands|List the commands|Show me your commands|Show the commands|Show me the commands|Commands|commands|What are your commands|What are the commands|Tell me your commands|Explain your commands|Explain the commands|How do I use your commands|tell me about your commands|what are the slash commands|how do the commands work|list all commands|give me a list of commands|what commands can I type|Do you have commands|command list|tell me the commands|help with the commands|usage|where is the manual|is there a manual)(|?|.| please)
 """,

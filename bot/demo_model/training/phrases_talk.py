@@ -26,6 +26,8 @@ TOPICS = {
 2*(Good morning|Good afternoon|Good evening|Morning|Evening|Afternoon|good mornin|gm|Good morrow|Top of the morning)(|!|.|, {name}| {name}|, everyone| everybody| to you| all)
 (Is|is) (anybody|anyone|somebody|someone) (there|here|home|around|listening)(|?)
 (Are you there|You there|are you awake|Are you online|You awake|You up|are you around|Are you listening|Can you hear me|Do you hear me|hello, are you there|knock knock|Testing|test|ping|Are you alive|Are you working|Is this thing on|is this on|does this work|You here)(|?|!|.)
+2*({name}|@{name}|hey {name}|yo {name}|oi {name}|hey, {name}|psst {name}|calling {name}|dear {name})(|?|!|??|...| :)| 👋)
+(👋|👋👋|🙋|hi 👋|hey 😊|hello :D|heyy <3|yoo|hellu|hai|haii|henlo|hewwo|yo yo yo|hey hey hey|sup bot|sup fam|gm all|gm everyone|hiya all|hi everybody|hello world|hello room|evening all)
 (Nice|Pleased|Good|Great|Lovely|Glad) to (meet|see) you(|!|.|, {name}| {name}| too| again)
 (I'm back|I am back|Back again|I'm here|It's me again|me again|I have returned|guess who's back|just dropping in to say hi|I wanted to say hello|I just wanted to say hi|say hello|say hi|Saying hello)(|!|.)
 """.replace(" :)", " ^^"),
@@ -123,7 +125,7 @@ Are you (really |)(called |)(Trinity|{name})(|?)
         """
 3*(You are|You're|ur|u r|you are really|You're really|You are so|You're so|you are very|you're pretty) (great|nice|awesome|cool|smart|clever|kind|funny|the best|amazing|wonderful|cute|sweet|helpful|brilliant|a genius|lovely|fantastic|my favourite bot|my friend|very good|a good bot|impressive|adorable|fun)(|!|.|!!|, {name}| {name})
 (Good|Great|Nice|Clever|Smart|Best) (bot|job|work|answer|girl|one|memory|reply|robot|boy|going)(|!|.|!!)
-(Well done|I like you|I love you|Love you|I like talking to you|Bravo|Impressive|Amazing|Excellent|Brilliant|Awesome|That's right|That's correct|Correct|Exactly|You got it right|You remembered|you remembered it|Well remembered|Nicely done|Right answer|Fantastic|Wow|wow, impressive|I'm impressed|that's amazing|Yes, that's right|You're right|You are right|Spot on|Perfect|You have a good memory|you have a great memory|I'm proud of you|You rock|ily|That is correct|quite right|good memory|Yay|Hooray|That's great)(|!|.|!!|, {name}| {name})
+(Well done|I like you|I love you|Love you|I like talking to you|Bravo|Impressive|Amazing|Excellent|Brilliant|Awesome|That's right|That's correct|Correct|You got it right|You remembered|you remembered it|Well remembered|Nicely done|Right answer|Fantastic|Wow|wow, impressive|I'm impressed|that's amazing|Yes, that's right|You're right|You are right|Spot on|Perfect|You have a good memory|you have a great memory|I'm proud of you|You rock|ily|That is correct|quite right|good memory|Yay|Hooray|That's great)(|!|.|!!|, {name}| {name})
 """,
         "Thank you{to}, that is kind of you!",
         "Thanks!",
@@ -132,7 +134,7 @@ Are you (really |)(called |)(Trinity|{name})(|?)
     ),
     "okay": Topic(
         """
-3*(Ok|Okay|K|Kk|Alright|All right|Right|I see|Got it|Understood|Fine|Sure|Cool|Nice|Interesting|Good|Great|Yes|Yeah|Yep|Yup|No|Nope|Nah|Hmm|Hm|Ah|Oh|Aha|Lol|Haha|Hehe|Lmao|Rofl|Makes sense|Fair enough|Good to know|Oh well|Never mind|Nevermind|No problem|No worries|Whatever|Maybe|Perhaps|Of course|Sounds good|I understand|That's fine|That's okay|Ok cool|Ok then|Indeed|Really|Ah ok|oh ok|I guess|Okay then|oh I see|very well|Not really|if you say so|mhm|uh huh|noted|gotcha|roger|as you wish|that's funny|hahaha|ha|funny|you don't say|oh nice|oh cool|neat|well okay|let's go on|go on|carry on|Continue|anyway|so|well|Alright then|just kidding|kidding)(|.|!|...| {name}|, {name}| then| okay)
+3*(Ok|Okay|K|Kk|Alright|All right|Right|I see|Got it|Understood|Fine|Sure|Cool|Nice|Interesting|Good|Great|Yes|Yeah|Yep|Yup|No|Nope|Nah|Hmm|Hm|Ah|Oh|Aha|Lol|Haha|Hehe|Lmao|Rofl|Makes sense|Fair enough|Good to know|Oh well|Never mind|Nevermind|No problem|No worries|Whatever|Maybe|Perhaps|Of course|Sounds good|I understand|That's fine|That's okay|Ok cool|Ok then|Indeed|Ah ok|oh ok|I guess|Okay then|oh I see|very well|if you say so|mhm|uh huh|noted|gotcha|roger|as you wish|that's funny|hahaha|ha|funny|you don't say|lolol|lmfao|:D|;)|👍|👌|😂|😅|🙂|bruh ok|kk cool|okie|oki|okey|okay okay|aight|ight|bet|word|true|tru|fr|ic|nvm|np|no prob|yw|all good|oh okay|oof ok|ah right|riiight|suuure|yesss|nooo|yeahh|mmh|mm|hmmm|okayy|oh nice|oh cool|neat|well okay|let's go on|go on|carry on|Continue|anyway|so|well|Alright then|just kidding|kidding)(|.|!|...| {name}|, {name}| then| okay)
 (Sorry|I'm sorry|I am sorry|My bad|Oops|Pardon|I apologise|I apologize|my apologies|Excuse me|Sorry about that|forgive me|whoops|my mistake|sry|Sorry, that was my fault|oh sorry)(|.|!|, {name})
 """,
         "All right{to}. What else can I do for you?",

@@ -60,7 +60,7 @@ WIDER = {
     "okay": """
 (Ok|Okay|Right|Alright|Fine|Good|Sure|I see|Understood|Got it|Great|Cool|Nice)(,|.|!|) (I understand|I see|makes sense|good to know|no problem|let's continue|go on|fair enough|that's fine|never mind|all good|sounds good|if you say so|I get it|as you say|whatever|then|let's move on|thought so)(|.|!)
 (That's|It's|All is) (okay|fine|alright|all right|no problem|good|cool|good to know|all good|not a problem|understandable|fair)(|.|!)
-(Yes|No|Yeah|Nope|Yep|Well, yes|Well, no|Oh yes|Oh no|Maybe|Not yet|Not now|Of course|Certainly|Absolutely|Definitely|Exactly|True|Agreed|Perhaps not|I think so|I don't think so|I guess so|I hope so|Probably)(|.|!|, {name}| indeed| of course| I think| please)
+(Yes|No|Yeah|Nope|Yep|Well, yes|Well, no|Oh yes|Oh no|Maybe|Not yet|Of course|Certainly|Absolutely|Definitely|Exactly|True|Agreed|Perhaps not|I think so|I don't think so|I guess so|I hope so|Probably)(|.|!|, {name}| indeed| of course| I think| please)
 """,
     "insult": """
 (You|You really|Why|Man, you) (are|were) (wrong again|so wrong|no help|not helpful at all|such a bad bot|the worst bot|getting on my nerves|a waste of time|really bad at this|too dumb|too slow|not what I expected|an annoying bot|a silly machine|terrible at this)(|!|.)
@@ -141,6 +141,9 @@ WIDER = {
 (Are|Is|Do|Did|Have) (you feeling well|you doing okay|everything alright|you feel good|you sleep well|you having a good day|you had a good day|all well|you in a good mood|things going well)(|?| today?)
 """,
     "trinity project": """
+2*(How|Where) (do I|can I|can we|do we|would I|could I|does one) (install|invite|add|host|set up|download|get|deploy|update|self-host|start|clone|find) (you|this bot|the bot|Trinity|your code|your repo|your source|it)(|?| on my server?| to my server?| here?| at home?| on my PC?| in Discord?)
+(Can|Could|May) (I|we) (add|invite|install|host|copy|fork|use|have|get) (you|this bot|Trinity|the bot) (to my server|in my server|on my server|on another server|at home|for free|on my own machine|for my community)(|?)
+(Do|Are) you (cost money|cost anything|free|free of charge|expensive|a paid bot|on GitHub|open)(|?)
 (What|Who) is (this|that|the) (bot|project|program|thing|Discord bot|software|app) (called|about|for|doing here|good for|made for)(|?)
 (Is|Are) (this|you|Trinity|this bot|the project|the code) (free|open source|free software|on GitHub|public|under the MIT licence|for sale|free to use)(|?)
 """,

@@ -2,6 +2,8 @@
 
 SAY = {
     "name": """
+2*(i'm|im|i am|I'm|I am|my names|my name's|call me|name's|this is|hey im|hi i'm|yo im|hello i am) {v}(| lol| btw| from (work|school|the chess club|next door|Discord|the other server|marketing)| and you?| :)| nice to meet u| by the way| haha|, hi all)(|.|!)
+(Please |Just |Kindly |You can |You may |)(call me|address me as|know me as|think of me as|list me as|save me as) {v}(|.|!| please| thanks|, thank you|, ok?| from now on)
 3*(My name is|my name's|My name's|I'm called|I am called|They call me|People call me|Everyone calls me|You can call me|Call me|Please call me|Just call me) {v}(|.|!)
 2*(Hi|Hello|Hey|Hiya|Good morning|Good evening|Greetings|Yo|Hey there|Hi there|Hello there)(,||!) (I'm|I am|my name is|this is|it's|its|im) {v}(|.|!)
 2*(Hi|Hello|Hey) Trinity(,|!|.) (I'm|I am|my name is|this is|im|my name's) {v}(|.|!)
@@ -127,7 +129,7 @@ I'm (a|an) {v}(, by the way| by profession| by trade| for a living|, and you?|. 
 """,
     "employer": """
 2*(I work|I'm working|I am working|I'm employed|I have a job|I got a job|I've got a job|I currently work|I now work) (at|for) {v}(|.|!)
-(My employer is|My company is|The company I work for is|I'm an employee of|I'm on the payroll of|my workplace is|The place I work at is|employer:) {v}(|.)
+(My employer is|My company is|The company I work for is|I'm an employee of|I'm on the payroll of|my workplace is|The place I work at is|my employer:) {v}(|.)
 {v} is (where I work|my employer|the company I work for)(|.)
 """,
     "pet": """

@@ -17,6 +17,8 @@ SAY = {
 (Signed|Yours|Cheers|Regards|Best|Greetings from|With love|Kind regards|xoxo)(,|) {v}
 """,
     "favourite": """
+2*(favourite|favorite|fav|fave|Favourite|Favorite|all-time favourite|current favourite) {t}(:| is| -|, that's|? It's|? Easy,) {v}(|.|!| for sure| of course| lol| tbh| btw)
+(mine is|mine's|Mine is|Mine:) {v}(,|;|.) (that's|it's|I mean) my {k}(|.)
 ({v} (is|remains|stays|will be|counts as)|For me it's {v}, that is|I'd call {v}|Without question {v} is) my {k}(|.|!| since {y}| and nothing else| for {n} years now)
 (When I was a child it was something else, but now|Ever since {y},|These days|At the moment|For years|As a kid|All my life|To this day|Right now|In general|Deep down|Secretly|Honestly) my {k} (is|has been|was|remains|is still) {v}(|.|!)
 (You should know|You may want to know|It's no secret|I keep telling people|I told my {r}|My {r} knows|People know|I can tell you|I must confess|Fun fact:|I'm sure|I'm certain|I feel) (that |)my {k} is {v}(|.|!)
@@ -42,6 +44,8 @@ My {k} (used to be {w}|was {w}|isn't {w})(,| but|;) (but |)(now |)it's {v}(| now
 (My|The) {k}\\? (It's|It is|That's|) {v}(|.|!)
 """.replace("\\?", "?"),
     "city": """
+(Living|Based|Residing|Settled|Currently|Now living|Currently living|Stuck living|Happily living|Still living) in {v}(|.|!| since {y}| for {n} years now| with my {r}| these days)
+(I|We) (moved|just moved|recently moved|relocated|have moved|came) (here to|out to|back to|over to|to) {v}(|.| last year| last summer| in {y}| this spring| {n} years ago| for work| with my {r}), (and |so |)(I live here now|that's where I live|that's home now|it's my home now)(|.)
 (I've|I have|We have|We've) (lived|been living|stayed|resided|been based) in {v} (since {y}|for {n} years|for ages|all my life|since I was {n}|for a while now|ever since|with my {r}|since last spring)(|.|!)
 (My|Our) (house|flat|apartment|place|home|new flat|studio|room|cottage|farm) (is|stands|is located|is situated|is right) (in|in the middle of|in the centre of|near the station in|outside|just outside|in the old town of|by the river in|in the suburbs of) {v}(|.|!)
 (I|We) (moved|relocated|just moved|have moved|came|emigrated|went to live) (to|over to) {v} (in {y}|{n} years ago|with my {r}|a while ago|because of work|for love|as a student|last summer|recently)(|.|!)
@@ -54,6 +58,7 @@ My {k} (used to be {w}|was {w}|isn't {w})(,| but|;) (but |)(now |)it's {v}(| now
 (I left {w} and now live in|I used to live in {w}, now I live in|I don't live in {w} but in|Not {w}, I live in) {v}(|.)
 """,
     "origin": """
+(Born|Raised|Born and raised|Grew up|Brought up|Hailing|Coming) (in|from) {v}(|.|!| but I moved| a long time ago| in {y}| on a farm)
 (I|We) (grew up|was raised|was brought up|spent my childhood|spent my youth|was born and raised|was born|came into the world) (in|near|in a village near|in a small house in|on a farm near) {v}(|.|!| in {y}| with my {r})
 (My family|My {r}|My parents|All of us|My people) (and I |)(come from|came from|hail from|are from|is from)( originally|) {v}(, and so do I|, so do I|, like me|, just like me)(|.)
 (Originally|By birth|By origin|As for my origins|Once upon a time)(,|) (I'm|I am|I come|I hail) from {v}(|.|!)
@@ -61,6 +66,8 @@ I (was born|grew up) in {v} (but|and) (live somewhere else now|left as a child|n
 (My accent is from|My roots lie in|My home town, where I was born, is|The place of my birth is|The country I come from is|the town I come from is) {v}(|.)
 """,
     "age": """
+({v} here|{v} years young|only {v}|already {v}|just {v}|{v} since last week|nearly older than dirt: {v}), (that's my age|as for my age|if you ask my age|that's how old I am)(|.|!)
+(I'm|I am|im) {v}(, since you ask| since last month| now lol| btw| tbh| and feel it| and proud of it|, going on {n}|, why|, what about you)(|.|!|?)
 (I|Yesterday I|Last week I|Today I|I only just|Last month I) (turned|became|hit|celebrated turning|celebrated my birthday and turned) {v}(|.|!| at last)
 (I've|I have) (been alive|lived|been on this planet|been around|been here on earth) (for |){v} years(|.|!)
 (At|Being) {v} (years old|years of age|)(,|) (I'm|I am) (not that young|still young|the oldest here|the youngest here|old enough|a bit tired|older than my {r})(|.)
@@ -69,8 +76,10 @@ I (was born|grew up) in {v} (but|and) (live somewhere else now|left as a child|n
 (I have {v} years|{v} years old here|{v} here|age {v}|aged {v}|{v} y.o.|{v} summers old)(|.)
 """.replace("|{v} here|", "|"),
     "job": """
+(Working|Employed|Earning my money|I've worked|I used to study, now I work|Mostly working|Currently working|Still working) as (a|an) {v}(|.|!| since {y}| for {n} years| here| full time)
+(I chose to be|I decided to become and now work as|I do my work as) (a|an) {v}(|.)
 (I've|I have) (been|worked as|been working as) (a|an) {v} (for {n} years|since {y}|all my life|for ages|for a while)(|.|!)
-(I'm|I am) (a|an) (professional|trained|qualified|full-time|freelance|part-time|retired|self-employed|proud|certified|happy|{adj}) {v}(|.|!)
+(I'm|I am) (a|an) (professional|trained|qualified|full-time|freelance|part-time|retired|self-employed|proud|certified|happy|passionate|junior|senior|former|simple) {v}(|.|!)
 (I|We) (make|earn) (my|our) (money|living|bread|keep|wages|daily bread) (as|by being|by working as) (a|an) {v}(|.|!)
 (Currently|Right now|These days|At the moment|By day|During the week|Since {y}|Nowadays)(,|) (I'm employed as|I work as|I'm working as|I'm|I have a job as|my job is being) (a|an) {v}(|.|!)
 (I'm paid to be|I get paid as|They pay me as|My contract says I'm|My business card says I'm|I trained as|I trained to be|I qualified as|My role is that of|I have a position as|I do shifts as) (a|an) {v}(|.|!)
@@ -79,6 +88,8 @@ What do I do\\? I'm (a|an) {v}(|.|!)
 (a|an) {v}, that's (my job|what I am|what I do|my profession)(|.|!)
 """.replace("\\?", "?").replace("(I|My wife and I|My {r} and I) (both |)work as {v}s(|.)\n", ""),
     "pet": """
+(We|I|My {r} and I) (just |recently |finally |)(got|adopted|bought|rescued|brought home|found) (a|an|our|my) (new |little |old |)({k}) (and we |and I |and |which we )(named|called|call) (him|her|it) {v}(|.|!| last week| yesterday)
+(My|Our) (old|grumpy|beloved|small|fat|clever|three-legged|lazy|new|{adj}) {k} (is called|is named|goes by|is) {v}(|.|!)
 (Meet|Say hello to|Here's|Here is|Look at|Let me introduce|May I introduce|This little fellow is|You have to meet|I'd like you to meet|This beauty is) (my|our) (new |lovely |old |little |{adj} |){k}(,|:|) {v}(|.|!)
 (My|Our) {k}( is|'s) (called|named) {v} (and|but|because|since) (he|she|it) (is|was|looks) {adj}(|.|!)
 (I|We) (have|own|got|adopted|rescued|bought|keep|share our home with|live with|found|'ve got) (a|an|this|one) (new |lovely |old |little |young |big |white |black |{adj} |){k} (called|named|by the name of|whose name is|that we call|that goes by|that listens to the name) {v}(|.|!| since {y})
@@ -91,6 +102,8 @@ What do I do\\? I'm (a|an) {v}(|.|!)
 (There's|There is) (a|an) {k} (at home|in my life|in our house)(,|:|;) (called|named|his name is|her name is) {v}(|.|!)
 """,
     "relative": """
+(My|Our) (dear|lovely|grumpy|favourite|poor|clever|noisy) {k}( is called|'s name is| is named|'s called|'s named) {v}(|.|!)
+(My|my) {k}( is|'s) (named|called) {v}(|.|!| after her {r}| after his {r}| like my {r}| lol| btw)
 (My|our) {k} {v} (is {adj}|says hello|says hi|is here|is visiting|sends greetings|loves tea|is at work|lives abroad|turned {n}|is {n} years old|told me about you|just called|is a teacher|came over|is getting married|has arrived)(|.|!)
 (My|Our) {k}( is|'s) (called|named) {v} (and|but) (he|she|they) (is|are|was) {adj}(|.|!)
 (I|We) (have|'ve got) (a|an) (new |lovely |old |little |{adj} |){k} (called|named|by the name of|whose name is) {v}(|.|!)
@@ -109,6 +122,8 @@ I have (a|an) {k}(.|;|:|,) (He's|She's|His name is|Her name is|He is called|She 
 {v} (is|has been|became) (my hobby|the hobby of my life|my pastime|what I do for fun|what I do in my free time|my thing, my hobby|a hobby of mine|how I spend my free time)(|.|!)
 """,
     "likes": """
+(im|I'm|i'm) (so |totally |kinda |really |super |)(into|fond of|crazy about|obsessed with|a sucker for|a fan of|keen on) {v}(|.|!| lol| rn| tbh| these days)
+(i|I) (luv|love|like|rly like|really like|enjoy|adore) {v}(|!| sm| so much| lol| <3| tbh| ngl)
 (I|I really|I truly|I absolutely|I do|I've always|I still) (like|liked|love|loved|enjoy|adore|appreciate|cherish) {v}( a lot| very much| so much| most of all| a great deal| more than anything| to bits|)(|.|!)
 (I'm|I am) (a big fan of|a huge fan of|really into|into|fond of|very fond of|crazy about|mad about|passionate about|a lover of|keen on|obsessed with|a great admirer of|in love with|addicted to) {v}(|.|!| since {y}| these days)
 ({v} makes me happy|{v} is great, I love it|{v} is something I like|{v} is something I love|{v}, I love it|{v}, I like that)(|.|!)
@@ -119,12 +134,9 @@ I have (a|an) {k}(.|;|:|,) (He's|She's|His name is|Her name is|He is called|She 
 (My mother tongue, which I speak, is|My native tongue is|The language I speak is|The language I speak at home is|We speak|I was taught to speak|I learned to speak|I'm fluent in|I am fluent in|I'm a speaker of|I'm a native speaker of) {v}(|.|!)
 """,
     "employer": """
-(I|I've|I have|Since {y} I) (work|worked|been working|been employed|have a desk|have been) (at|for|with) {v} (for {n} years|since {y}|as a {w}|these days|full time|part time|for ages)(|.)
+(I've worked|I have worked|I've been working|I have been employed|I've been employed) (at|for|with) {v} (for {n} years|since {y}|as a {w}|these days|full time|part time|for ages)(|.)
 (The company I work for is called|My boss runs|They hired me at|I was hired by|I got hired by|I joined|I'm on the staff of|I'm part of the team at|My office is at|my paycheck comes from|I earn my money at) {v}(|.)
-""".replace(
-        "(I|I've|I have|Since {y} I) (work|worked|been working|been employed|have a desk|have been)",
-        "(I've worked|I have worked|I've been working|I have been employed|I've been employed)",
-    ),
+""",
 }
 _AGAIN = "(|?| again?| please?|, please?| then?| now?| by the way?)"
 _CAN = "(Can|Could|Would|Will|Are) you (still |perhaps |please |)"

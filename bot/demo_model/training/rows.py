@@ -26,18 +26,20 @@ ONCE = {
     "list": "(as a list|as a bulleted list|in bullet points|with bullet points|as bullet points|in a list)",
 }
 MIXED = (
-    (turns_facts.tell_fact, 18), (turns_facts.tell_several, 5), (turns_facts.tell_about_other, 2.5), (turns_ask.ask_told, 21), (turns_ask.ask_untold, 9), (turns_talk.talk, 19),
-    (turns_talk.unanswerable, 16), (turns_talk.echo, 4.5), (turns_recall.tell_note, 1.5), (turns_recall.ask_note, 0.8), (turns_recall.ask_summary, 7), (turns_recall.ask_said, 6),
-    (turns_recall.ask_who_told, 7), (turns_talk.style_wish, 1.5),
+    (turns_facts.tell_fact, 19), (turns_facts.tell_several, 5), (turns_facts.tell_about_other, 3.5), (turns_ask.ask_told, 21), (turns_ask.ask_about_other, 8), (turns_ask.ask_untold, 9),
+    (turns_talk.talk, 18), (turns_talk.unanswerable, 20), (turns_talk.echo, 3.5), (turns_recall.tell_note, 2.5), (turns_recall.ask_note, 2.5), (turns_recall.ask_summary, 13),
+    (turns_recall.ask_said, 3), (turns_recall.ask_said_other, 12), (turns_recall.ask_who_told, 8), (turns_talk.style_wish, 1.5),
 )  # fmt: skip
 FILLER = (
     (turns_talk.talk, 22),
     (turns_talk.unanswerable, 26),
     (turns_talk.echo, 6),
     (turns_ask.ask_untold, 10),
-    (turns_recall.ask_note, 1),
-    (turns_recall.ask_said, 4),
-    (turns_recall.ask_who_told, 4),
+    (turns_recall.ask_note, 2),
+    (turns_recall.ask_said, 2),
+    (turns_recall.ask_said_other, 8),
+    (turns_recall.ask_who_told, 5),
+    (turns_recall.ask_summary, 2),
 )
 
 
@@ -74,6 +76,8 @@ class RowWriter:
         self.ids: list[int] = []
         self.learnt: list[int] = []
         self.turns: list[Drawn] = []
+        self.nonsense_share = 0.0 if num_tokens < 500 else rng.choice((0.0, 0.006, 0.015))
+        """How often somebody pastes a long text without sense."""
 
     @property
     def tokens_left(self) -> int:
@@ -119,7 +123,9 @@ class RowWriter:
                 yield turns_talk.long_answer(c, min(self.tokens_left, 300 if self.num_tokens < 1100 else 2600))
             elif roll < 0.06:
                 yield styled_once(c)
-            elif roll < 0.11 and c.notes.get(c.speaker):
+            elif roll < 0.06 + self.nonsense_share:
+                yield self._nonsense()
+            elif roll < 0.13 and c.notes.get(c.speaker):
                 yield turns_recall.ask_note(c)
             else:
                 yield choose(MIXED, self.rng)(c)
@@ -143,12 +149,18 @@ class RowWriter:
             self.next_speaker()
             if rng.random() < long_share:
                 yield turns_talk.long_answer(c, min(self.tokens_left, 1200))
+            elif rng.random() < self.nonsense_share:
+                yield self._nonsense()
             if waiting and len(self.ids) > waiting[-1][0]:
                 yield self._asked(waiting.pop()[1])
             elif not waiting and c.told and rng.random() < 0.3:
                 yield self._asked(rng.choice(list(c.told.values()))[0])
             else:
                 yield choose(FILLER, rng)(c)
+
+    def _nonsense(self) -> Drawn | None:
+        most = min(1500, self.tokens_left // 2)
+        return turns_talk.nonsense(self.conversation, most) if most > 40 else None
 
     def _questions(self) -> list[tuple[float, Key]]:
         """When each told fact is asked for, the last first; half of the rows ask late."""

@@ -6,7 +6,9 @@ from bot.demo_model.training import lexicon_people as people
 from bot.demo_model.training import lexicon_talk as talk
 from bot.demo_model.training import lexicon_things as things
 from bot.demo_model.training import values
-from bot.demo_model.training.grammar import draw
+from bot.demo_model.training.grammar import draw, word_list
+from bot.demo_model.training.near_misses import NEAR_MISSES, draw_apart
+from bot.demo_model.training.questions_wider import WIDER_QUESTIONS
 
 QUESTIONS = """
 4*(What is|What's|Who is|Where is|whats|Tell me about|Explain|Describe|Define|What do you know about|What is the meaning of|Do you know about|give me facts about|have you heard of|How does|Why is|What are|Who was|what was|where was) (the |a |an |){t}(|?|.| work?| good?| important?| made of?)
@@ -18,7 +20,7 @@ QUESTIONS = """
 (How many|How much) {t}s? (are there|is there|do I need|are in a {t}|exist|can you eat|fit in a {t}|cost {n} euros)(|?)
 (How far is|How old is|How big is|How tall is|How heavy is|how expensive is|how long is|How deep is|how hot is) (the |a |){t}(|?| from {c}?)
 (What's|What is|How is|how's) the (weather|temperature|time|forecast|news|traffic|date|stock price|score|situation) (in {c}|today|tomorrow|now|right now|there|outside)(|?)
-(What time is it|What day is it|What year is it|What's the date|what is today's date|Is it raining|is it Monday|Will it rain tomorrow|Who won the match|What's on TV tonight|What's for dinner|what should I eat|What should I wear|Where should I go|what should I do today|What shall I do|what do you think|What do you mean|why|how|when|where|what|huh|Really|How so|why not|how come|what for|says who|what now|what next|and then)(|?| today?| now?)
+(What time is it|What day is it|What year is it|What's the date|what is today's date|Is it raining|is it Monday|Will it rain tomorrow|Who won the match|What's on TV tonight|What's for dinner|what should I eat|What should I wear|Where should I go|what should I do today|What shall I do|what do you think|What do you mean|why|how|when|where|what|huh|How so|why not|how come|what for|says who|what now|what next|and then)(|?| today?| now?)
 (Translate|Please translate|Can you translate|How do you say|what is) ("{t}"|{t}|this|the {t} is {a}) (to|into|in) {l}(|?|.| please)
 3*(Write|Compose|Make|Draft|Please write|Can you write|Give me|Create|Could you write) (me |)(a poem|an essay|a haiku|a song|an email|a letter|a recipe|a summary|a review|a report|a speech|a limerick|a plan|a shopping list|a business plan|lyrics|an article|a tweet|a dialogue|a short text|an outline|a cover letter) (about|for|on|with) (a |the |my |){t}(|.|?| please)
 2*(Recommend|Suggest|Can you recommend|Can you suggest|Which|What is the best|What's the best|Name|I need) (a good |a |some |the best |){t}(| for me| for my {r}| to buy| near me| in {c}| for {t})(|?|.)
@@ -45,7 +47,7 @@ STATEMENTS = """
 (What a|Such a|That's a|It's a|There's a|Here is a|It was a) ({a} |){t}(|!|.| in the {t}| on the {t}| over there)
 (I like your name|What a lovely name|nice name|That's a nice name|You have a nice name|Your name is funny|Names are important|a name is just a name|Colours are beautiful|Cats are better than dogs|Dogs are the best|everyone has a favourite colour|I never liked my name|I don't like my name|I have no favourite colour|I don't have a favourite {f}|I don't have a job|I don't have a {pet}|I have no pets|I won't tell you my name|I won't tell you|It's a secret|Guess my name|You know me|you know who I am|I'm not telling you|I don't remember|I forgot|I forgot what I wanted to say|I don't know|No idea|I have no idea|Who knows|Nobody knows|That's life|Time flies|Money talks|Life is hard|Nothing|Something|Everything|Anything|nothing special|just testing|just chatting|let me think|give me a second|one moment|wait|hold on|hang on|I changed my mind|it doesn't matter|not now|maybe later|later maybe|I'm bored|I'm hungry|I'm tired|I'm sad|I'm happy|I am sick|I can't sleep|I have a headache|I had a bad day|I had a good day)(|.|!|...)
 2*{p} (is|was|wants|says|said|came|went|called|forgot|met|knows|left|sang|needs|will be|bought|saw) (a {t}|the {t}|very {a}|my {r}|{a}|my {t}|to {c}|{p}|home|too much|about {t}|late|again)(|.|!| too| today)
-({n}|{n} {t}s|{t} {t}|{a} {t}|{t}, {t} and {t}|{t}|{a}|{word}|{word} {word}|{word} {word} {word}|{t} {word} {a}|asdf|qwerty|blah blah|lorem ipsum|1234|???|!!!|...|hmm {t}|x|:|{t}?|{word}?)
+({n}|{n} {t}s|{t} {t}|{a} {t}|{t}, {t} and {t}|{t}|{o}|{word} {word}|{word} {word} {word}|{t} {word} {a}|asdf|qwerty|blah blah|lorem ipsum|1234|???|!!!|...|hmm {t}|x|:|{t}?|{word}?)
 (There (is|are|was|were)|I see|I hear|I smell|I need|I want|I miss|Give me|I can see|I remember|I saw|I lost|We need) (a|the|some|many|two|three|no|{n}) ({a} |){t}(|s)( in the {t}| on my {t}| here| everywhere|)(|.|!)
 2*My {prop} (is|was|looks|seems|isn't|has been|became|will be) (very |so |really |too |a bit |always |still |never |)(broken|slow|slow today|dead|{a}|{a}|{a} today|missing|a mess|killing me|driving me crazy|the worst|making me {a}|on the {t}|in the {t}|under the {t}|not working|about to break|getting old|a problem|empty|full)(|.|!| again)
 I (am|'m) (older|taller|shorter|younger|smarter|better|faster|slower|stronger|happier|busier|colder) than (I look|you|my {r}|before|ever|most|the {t}|you think|I was|him|her|yesterday)(|.|!)
@@ -57,8 +59,8 @@ I work (hard|alone|late|too much|at night|from home|part-time|every day|all day|
 2*I (drive|play|study|teach|collect|read|watch|write|bake|cook|build|sing|speak|run|eat|drink|sell) (too much|too fast|a lot|badly|very well|every day|all day|too often|alone|at night|with my {r}|to work|hard|like my {r}|for hours|quietly|less than before|more than I should)(|.|!| these days)
 (I was born|I am|I'm) (ready|lucky|to win|tired|this way|for this|too late|a winner|yesterday|on the run|not amused|all ears|not convinced|out of here|over it|so done|speechless)(|.|!)
 (The|the|Our|Your) (password|code|pin|address|deadline|room number|plan|team name|secret word|door code|phone number|meeting point|username) (doesn't work|was wrong|has expired|is too long|is hard to remember|is missing|was changed by {p}|is unknown to me|is a joke|got leaked|won't fit|is not safe|is never right|was forgotten|needs changing|is too {a})(|.|!)
-I (have|have got|'ve got) (a cold|a headache|an idea|a question|a problem|a plan|a feeling|no time|to go|to work|a meeting|a date|an exam tomorrow|a lot of work|no money|too much to do|a bad day|nothing to do|a funny story|a doubt|a dream|a {a} day|to buy a {t}|to clean the {t}|the {t} here|no {t}|lost my {t}|seen the {t}|a broken {t})(|.|!|...)
-I (hate|like|love|dislike) (it when|that|this|how|the way|your {t}|my {t}|you|him|her|it here|waiting|that idea|the {t} in the {t}|when it is {a}|to be {a}|being {a})(|.|!)
+I (have|have got|'ve got) (a cold|a headache|an idea|a problem|a plan|a feeling|no time|to work|a meeting|a date|an exam tomorrow|a lot of work|no money|too much to do|a bad day|nothing to do|a funny story|a doubt|a dream|a {a} day|to buy a {t}|to clean the {t}|the {t} here|no {t}|lost my {t}|seen the {t}|a broken {t})(|.|!|...)
+I (hate|like|love|dislike) (it when|that|this|how|the way|your {t}|my {t}|him|her|it here|waiting|that idea|the {t} in the {t}|when it is {a}|to be {a}|being {a})(|.|!)
 (My|Our) (dog|cat|{pet}) (ate|chased|bit|broke|found|stole|hid|wants|needs|hates|loves|sleeps on|plays with|barks at|looks at|ran after) (my {t}|the {t}|a {t}|the postman|everyone|my {r}|strangers|the neighbours)(|.|!| again| today)
 3*My {r} (likes|loves|hates|plays|watches|enjoys|teaches|studies|collects|prefers|drives|eats|drinks|sells|reads|paints|fears|misses|supports|plays with|works with|talks about|dreams of|knows|listens to) ({t}|{t}s|{c}|{l}|{p}|my {t}|the {t}|a {t}|tennis|chess|music|my {pet}|{a} {t}s|{t} {t}s)(|.|!| too| a lot| every day)
 2*I (keep|kept|hate|am always|never stop|can't stop|am tired of|started) (losing|changing|misplacing|mixing up|mistyping|repeating|writing down|looking for|hiding|talking about|thinking about) (my|the|your|our) ({prop}|{t}|{r}'s {prop})(|.|!| again)
@@ -68,48 +70,9 @@ I('ve| have) been (reading|sitting|talking|waiting|driving|thinking|cleaning|pai
 (When|While|After|Before|Because|If|Although|Since) (I|the {t}|my {r}|{p}|it|we) (was {a}|{i}|came home|{v} the {t}), (I|the {t}|my {r}|we|they|nobody) ({v} the {t}|{i}|was {a}|said nothing|went to {c})(|.)
 (People|Cats|Dogs|Birds|Children|Teachers|Robots|Trees|Cities|Books|Llamas|Computers|Numbers|Names|Stars) (are|can be|like|need|have|eat|love|hate|never are|will always be) ({a}|{t}|many {t}|very {a}|everywhere|{a} sometimes)(|.|!)
 """
-FUNCTION_WORDS = [
-    "the",
-    "a",
-    "of",
-    "to",
-    "in",
-    "on",
-    "with",
-    "for",
-    "and",
-    "or",
-    "but",
-    "is",
-    "was",
-    "not",
-    "my",
-    "your",
-    "his",
-    "her",
-    "it",
-    "that",
-    "this",
-    "when",
-    "where",
-    "who",
-    "what",
-    "how",
-    "do",
-    "does",
-    "did",
-    "can",
-    "if",
-    "so",
-    "at",
-    "by",
-    "from",
-    "as",
-    "all",
-    "no",
-    "yes",
-    "very",
-]
+FUNCTION_WORDS = word_list(
+    "the|a|of|to|in|on|with|for|and|or|but|is|was|not|my|your|his|her|it|that|this|when|where|who|what|how|do|does|did|can|if|so|at|by|from|as|all|no|yes|very"
+)
 
 
 def _a_word(rng: random.Random) -> str:
@@ -120,6 +83,8 @@ def _a_word(rng: random.Random) -> str:
 def word_salad(rng: random.Random) -> str:
     """Words without sense: what is not understood gets the honest answer."""
     words = [_a_word(rng) for _ in range(rng.randint(1, 12))]
+    if len(words) < 3:
+        words.append(rng.choice(things.THINGS))
     return " ".join(words) + rng.choice(("", ".", "?", "!"))
 
 
@@ -131,6 +96,18 @@ def _fill(text: str, rng: random.Random) -> str:
     return text
 
 
+BROKEN = word_list(
+    "phone|computer|laptop|car|job|team|school|house|keyboard|bike|train|boss|company|hobby|city|birthday"
+)
+OBJECTS = [
+    thing for thing in things.THINGS if thing not in {*people.PETS, *people.JOBS, "name", "number", "colour", "party"}
+]
+NUMBER_WORDS = word_list(
+    "Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Eleven|Twelve|Twenty|Thirty|A hundred|A thousand|A dozen"
+)
+BODIES = word_list(
+    "Jupiter|Saturn|Mars|Neptune|the Earth|Pluto|Venus|the sun|a spider|an octopus|a llama|a cow|Germany|Brazil|the USA|a guitar|a year|a week|a kilometre|a pound|a centipede|Europe|France|a piano|a car|the human body|a football team|chess|the alphabet"
+)
 SLOTS = {
     "t": lambda rng: (
         rng.choice(things.THINGS)
@@ -150,30 +127,16 @@ SLOTS = {
     "j": lambda rng: rng.choice(people.JOBS),
     "l": lambda rng: rng.choice(people.LANGUAGES),
     "f": lambda rng: rng.choice(things.FAVOURITES),
-    "prop": lambda rng: (
-        rng.choice(things.PROPERTIES)
-        if rng.random() < 0.7
-        else rng.choice(
-            (
-                "phone",
-                "computer",
-                "laptop",
-                "car",
-                "job",
-                "team",
-                "school",
-                "house",
-                "keyboard",
-                "bike",
-                "train",
-                "boss",
-                "company",
-                "hobby",
-                "city",
-                "birthday",
-            )
-        )
-    ),
+    "prop": lambda rng: rng.choice(things.PROPERTIES if rng.random() < 0.7 else BROKEN),
+    "o": lambda rng: rng.choice(OBJECTS),
+    "d": values.date,
+    "food": lambda rng: rng.choice(things.FOODS),
+    "hobby": lambda rng: rng.choice(things.HOBBIES),
+    "Pet": lambda rng: rng.choice(people.PETS).capitalize(),
+    "Job": lambda rng: rng.choice(people.JOBS).capitalize(),
+    "N": lambda rng: rng.choice(NUMBER_WORDS),
+    "x": lambda rng: rng.choice("xyzabntkmfpqvw"),
+    "body": lambda rng: rng.choice(BODIES),
     "w": lambda rng: rng.choice(("spell", "say", "remember", "guess", "write", "explain", "forget")),
     "word": _a_word,
 }
@@ -202,18 +165,27 @@ def paste(rng: random.Random) -> str:
     return request + rng.choice((" ", " ", "\n")).join(sentences)
 
 
-def draw_question(rng: random.Random) -> str:
-    if rng.random() < 0.25:
+def _question(rng: random.Random) -> str:
+    roll = rng.random()
+    if roll < 0.2:
         return rng.choice(talk.REAL_QUESTIONS)
-    if rng.random() < 0.04:
+    if roll < 0.24:
         return paste(rng)
-    return _fill(draw(QUESTIONS, rng), rng)
+    return _fill(draw(WIDER_QUESTIONS if roll < 0.55 else QUESTIONS, rng), rng)
 
 
-def draw_statement(rng: random.Random) -> str:
+def _statement(rng: random.Random) -> str:
     roll = rng.random()
     if roll < 0.05:
         return word_salad(rng)
-    if roll < 0.25:
+    if roll < 0.2:
         return rng.choice(talk.REAL_REMARKS)
-    return _fill(draw(STATEMENTS, rng), rng)
+    return _fill(draw(NEAR_MISSES if roll < 0.58 else STATEMENTS, rng), rng)
+
+
+def draw_question(rng: random.Random) -> str:
+    return draw_apart(_question, rng)
+
+
+def draw_statement(rng: random.Random) -> str:
+    return draw_apart(_statement, rng)

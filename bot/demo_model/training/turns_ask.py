@@ -99,12 +99,19 @@ def ask_told(c: Conversation) -> Drawn | None:
     """A question for something that was told in this conversation, by whomever."""
     if not c.told:
         return None
-    key, _ = c.rng.choice(list(c.told.values()))
+    facts = list(c.told.values())
+    key, _ = c.rng.choices(facts, [2.5 if key.kind.adds else 1.0 for key, _ in facts])[0]
     if c.is_group and key.owner in c.speakers and c.rng.random() < 0.45:
         c.speaker = str(key.owner)
     if not c.is_own(key) and not key.kind.has_other:
         return None
     return question_about(c, key)
+
+
+def ask_about_other(c: Conversation) -> Drawn | None:
+    """A question for what somebody else told, or what was told of somebody else."""
+    keys = [key for key, _ in c.told.values() if not c.is_own(key) and key.kind.has_other]
+    return question_about(c, c.rng.choice(keys)) if keys else None
 
 
 def ask_untold(c: Conversation) -> Drawn | None:

@@ -8,7 +8,7 @@ from bot.demo_model.training import lexicon_things as things
 from bot.demo_model.training.conversation import Answer, Conversation, Drawn
 from bot.demo_model.training.facts import FactKind, Key
 from bot.demo_model.training.grammar import draw
-from bot.demo_model.training.noise import add_noise, marked, plain
+from bot.demo_model.training.noise import VALUE, add_noise, marked, plain
 from bot.demo_model.training.phrases_habits import VERBS
 from bot.demo_model.training.statements import draw_statement
 
@@ -35,7 +35,11 @@ SIMPLE_SAY = {
 }
 GREETING = "(hi|hi|hello|hey|Hi|Hello|Hey|good morning|good evening|hey there|hi there|hiya|yo|greetings|hi Trinity|hello all|howdy)(!|,|.|! 👋|!!|) "
 REMEMBER = re.compile(
-    r"remember|\bnote\b|keep in mind|don.?t forget|bear in mind|\bsave\b|\bstore\b|memo|write (this |that |it |)down",
+    r"remember|\bnote\b|keep in mind|don.?t forget|bear in mind|\bsave\b|\bstore\b|memo|(write|jot|put|note) (this |that |it |)down",
+    re.IGNORECASE,
+)
+PERHAPS_REMEMBER = re.compile(
+    r"mind|aware|future|for later|your words|my words|record|register|memor|forget|save|store|note|keep|log this|write|need it|ask you later",
     re.IGNORECASE,
 )
 BARE_RELATIVE = re.compile(r"^\W*(my|our|meet my|here is my|this is my) [^ ]*\x01[^\x02]*\x02 \x01", re.IGNORECASE)
@@ -161,8 +165,11 @@ def tell_fact(c: Conversation, kind: FactKind | None = None, key: Key | None = N
 
 def remember(c: Conversation, text: str, key: Key, value: str) -> None:
     """A fact that somebody asked to remember is a note as well."""
-    if REMEMBER.search(text):
+    around = VALUE.sub("", text)
+    if REMEMBER.search(around):
         c.notes.setdefault(c.speaker, []).append(plain(c.fact_clause(key, value)))
+    elif PERHAPS_REMEMBER.search(around) or PERHAPS_REMEMBER.search(text):
+        c.unsure_notes.add(c.speaker)
 
 
 def tell_several(c: Conversation) -> Drawn:
@@ -223,4 +230,7 @@ def tell_about_other(c: Conversation) -> Drawn:
     text, key = draw_about(key.kind.say_other, key, rng, v=marked(value), who=marked(owner))
     text = article_fixed(text)
     c.tell(key, value)
-    return c.finish(add_noise(text, rng, "statement"), c.acknowledge(key, value), skill="tell other")
+    text = add_noise(text, rng, "statement")
+    if REMEMBER.search(text) or PERHAPS_REMEMBER.search(text):
+        c.unsure_notes.add(c.speaker)
+    return c.finish(text, c.acknowledge(key, value), skill="tell other")

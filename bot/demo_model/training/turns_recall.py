@@ -1,6 +1,6 @@
 """Turns that ask for more than one fact: notes, what is known, what was said, and who said it."""
 
-from bot.demo_model.training import kinds, values
+from bot.demo_model.training import kinds, lexicon_people, values
 from bot.demo_model.training import lexicon_things as things
 from bot.demo_model.training.conversation import Answer, Conversation, Drawn, clause
 from bot.demo_model.training.grammar import draw
@@ -8,12 +8,20 @@ from bot.demo_model.training.noise import add_noise, marked
 from bot.demo_model.training.statements import draw_statement
 from bot.demo_model.training.turns_facts import article_fixed, draw_key, draw_value, small_slots
 
-SAY_NOTE = "(Remember|remember|Please remember|Note|Make a note|Take a note|Keep in mind|Write down|Don't forget|Remember this|Please note|Save this|Note this|Can you remember this|I want you to remember|Please keep in mind|Store this|Memorise this|Memorize)(:| that) {v}(|.|!)"
+SAY_NOTE = """
+3*(Remember|remember|Please remember|Note|Make a note|Take a note|Keep in mind|Write down|Don't forget|Remember this|Please note|Save this|Note this|Can you remember this|I want you to remember|Please keep in mind|Store this|Memorise this|Memorize|For your memory|Please memorise)(:| that) {v}(|.|!)
+(Note|Memo|Reminder|A note|A reminder|My note|A note for later|Memo to me|Note to myself|Memo to myself|Please log this|Take this down|Jot this down|Write this down|Keep this for me|Save this for later|Save this note|New note|Add a note|Add this to your notes|Make a memo|Hold on to this|To do|Todo|On my list|Put this on my list|For later|Don't let me forget this)(:| -|:) {v}(|.|!)
+2*(Remind me|Please remind me|Can you remind me|Could you remind me|Would you remind me|Help me remember|Don't let me forget|I want you to remind me|You must remind me|remember|don't forget|I must remember|I need to remember) to {v}(|.|!|, please| please|, ok?)
+"""
 ASK_NOTE = """
-3*(What did I ask you to remember|What did I tell you to remember|What should you remember|What did I want you to remember|What was the note|What note did I give you|What were you supposed to remember|What's my note|What do you have to remember|what was it I asked you to remember|What did I ask you to note|What did I ask you to keep in mind|Read my note|show me my note|what is my note|What did I say you should remember)(|?| again?| please?)
-(Do you remember|Tell me|Do you know|Can you repeat|remind me) what I (asked|told|wanted) you to (remember|note|keep in mind|write down)(|?)
+3*(What did I ask you to remember|What did I tell you to remember|What should you remember|What did I want you to remember|What was the note|What note did I give you|What were you supposed to remember|What's my note|What do you have to remember|what was it I asked you to remember|What did I ask you to note|What did I ask you to keep in mind|Read my note|show me my note|what is my note|What did I say you should remember|what was my note|What were my notes|What are my notes|show my notes|list my notes|Do you have my note|Which note did I leave|What did I want to remember|What do I have to remember|What did I not want to forget|What should I not forget|What must I not forget|What was on my list|what did I ask you to write down|what did I ask you to save|What was that note again|what was I supposed to remember)(|?| again?| please?)
+(Do you remember|Tell me|Do you know|Can you repeat|remind me) what I (asked|told|wanted) you to (remember|note|keep in mind|write down|memorise|save|remind me of)(|?)
+(Do you remember|Do you still have|Tell me|Read me|Give me|Repeat|I need) my (note|notes|reminder|memo)(|?|.| please)
 """
 NOTE_TEXTS = """
+(buy|get|order|bring|return) (the |a |some |new |){t}(|s)( on {d}| for my {r}| tonight||)
+(call|visit|text|thank|pay|meet) (my {r}|{p})( on {d}| about the {t}||)
+(feed the {pet}|pay the rent by {d}|buy {f}|{f}, {f} and {f}|{t} and {t}|ask {p} about the {t}|{p}, {d}|{d}: {t}|{v}, {d})
 the (meeting|party|train|exam|film|match|lesson|concert|flight|delivery) is (at|on) {d}
 the (key|spare key|book|cake|map|treasure|letter|ladder) is (under|behind|in|on) the {t}
 I (have to|need to|must|should) (buy|call|visit|fix|feed|water|clean|return) (the|my|a) {t}
@@ -24,13 +32,28 @@ we meet at {v} on {d}
 {s}
 """
 
+TASKS = """
+3*(buy|get|order|bring|return|sell|fetch|pack|find|clean|fix|paint|repair|wash) (the|a|my|some|new|two|three|more) {t}(|s)( on {d}| for my {r}| tonight| tomorrow| before {d}||)
+2*(call|visit|text|email|thank|invite|pay|ask|meet|pick up|write to) (my {r}|{p}|my {r} and {p}|the {t} shop)( on {d}| about the {t}| tomorrow| at noon||)
+(feed|walk|brush|wash|check on) the {pet}(| at noon| twice a day| on {d})
+(buy|eat|cook|order|bring) {f}(| and {f}| for my {r}| on {d})
+(water|cut|plant|move) the (flowers|grass|trees|plants|{t})(| on {d}| tonight)
+(pay|send|print|sign|renew|check|finish|read|hand in) (the|my) (bill|rent|form|report|homework|ticket|passport|invoice|contract|essay|{t})(| by {d}| today| before {d})
+(say {v}|try {v}|look up {v}|listen to {v}|google {v}|watch {v}|ask about {v})
+"""
+
 
 def tell_note(c: Conversation) -> Drawn:
     rng = c.rng
+    says = draw(SAY_NOTE, rng)
     note = draw(
-        NOTE_TEXTS,
+        TASKS if " to {v}" in says else NOTE_TEXTS,
         rng,
         d=values.date(rng),
+        r=rng.choice(lexicon_people.RELATIVES),
+        pet=rng.choice(lexicon_people.PETS),
+        p=values.person(rng),
+        f=rng.choice(things.FOODS),
         t=rng.choice(things.THINGS),
         n=str(rng.randint(2, 500)),
         v=c.source.pick(values.anything),
@@ -38,14 +61,14 @@ def tell_note(c: Conversation) -> Drawn:
     )
     c.notes.setdefault(c.speaker, []).append(note.rstrip(".! "))
     return c.finish(
-        add_noise(draw(SAY_NOTE, rng, v=marked(note)), rng),
+        add_noise(says.replace("{v}", marked(note)), rng),
         Answer(f"I will remember{c.to}: {marked(note.rstrip('.! '))}", "Noted."),
         skill="tell note",
     )
 
 
-MOST_NOTES = 2
-MOST_FACTS = 4
+MOST_NOTES = 3
+MOST_FACTS = 5
 """More are not asked for at once: a model of this size can't list them reliably."""
 MOST_QUOTED = 80
 """The characters of the longest message that is asked for."""
@@ -54,7 +77,7 @@ MOST_QUOTED = 80
 def ask_note(c: Conversation) -> Drawn | None:
     rng = c.rng
     notes = c.notes.get(c.speaker, [])
-    if len(notes) > MOST_NOTES:
+    if len(notes) > MOST_NOTES or c.speaker in c.unsure_notes or (not notes and rng.random() < 0.6):
         return None
     answer = (
         Answer(f"You asked me to remember: {'; '.join(map(marked, notes))}", marked(notes[-1]))
@@ -67,7 +90,7 @@ def ask_note(c: Conversation) -> Drawn | None:
 
 
 SUMMARY = """
-3*(What do you know about me|What have I told you about myself|What have you learned about me|What do you remember about me|What did I tell you about me|Tell me what you know about me|Tell me about me|what do you know of me|List what you know about me|summarise what you know about me|Do you know anything about me|what have I told you|What have you remembered about me|tell me everything you know about me|Who do you think I am|what did you learn about me|What facts do you know about me|Describe me|what do you know about me|What have we talked about|What did we talk about|Summarise our conversation|summarise what I told you|What do you remember from our conversation|which facts do you have about me|what did you note about me|What things did I tell you|Repeat everything I told you about me|How much do you know about me|list everything I told you|what facts did I share|what info do you have on me|sum up what I told you)(|?|.| so far?| please| now?| already?)
+3*(What do you know about me|What have I told you about myself|What have you learned about me|What do you remember about me|What did I tell you about me|Tell me what you know about me|Tell me about me|what do you know of me|List what you know about me|summarise what you know about me|Do you know anything about me|what have I told you|What have you remembered about me|tell me everything you know about me|what did you learn about me|What facts do you know about me|Describe me|what do you know about me|What have we talked about|What did we talk about|Summarise our conversation|summarise what I told you|What do you remember from our conversation|which facts do you have about me|what did you note about me|What things did I tell you|Repeat everything I told you about me|How much do you know about me|list everything I told you|what facts did I share|what info do you have on me|sum up what I told you)(|?|.| so far?| please| now?| already?)
 """
 
 
@@ -76,7 +99,7 @@ def ask_summary(c: Conversation) -> Drawn | None:
     if len(mine) > MOST_FACTS and c.is_group:
         c.speaker = c.rng.choice(c.speakers)
         mine = c.own_facts()
-    if len(mine) > MOST_FACTS or any(key.slot in c.retold for key, _ in mine):
+    if len(mine) > MOST_FACTS or any(key.slot in c.retold for key, _ in mine) or (not mine and c.rng.random() < 0.6):
         return None
     clauses = [c.fact_clause(key, value) for key, value in mine]
     if not clauses:
@@ -91,21 +114,29 @@ LAST_SAID = """
 """
 FIRST_SAID = "(What was my first message|What was the first thing I said|What did I say first|Repeat my first message|What was the first message I sent|what did I say at the beginning|How did I start this conversation|what was the very first thing I said)(|?|.)"
 
+SAID_BY = """
+2*(What did|what did|Tell me what did|And what did) {who} (say|write|just say|say last|want|tell you|type|just write|post|say just now|ask|mention)(|?| again?| before?)
+(Repeat|What was|quote|Show me|Tell me|Give me|Read) (the last message of {who}|{who}'s last message|what {who} said|the last thing {who} said|what {who} wrote|what {who} just said)(|?|.| again| please)
+"""
 
-def ask_said(c: Conversation) -> Drawn | None:
-    """What the speaker, or in a group another speaker, said last."""
-    rng = c.rng
-    said_by = c.speaker
+
+def ask_said_other(c: Conversation) -> Drawn | None:
+    """In a group, what another speaker said last."""
     others = [name for name in c.speakers if name != c.speaker]
-    if others and rng.random() < 0.7:
-        said_by = rng.choice(others)
+    return ask_said(c, c.rng.choice(others)) if others else None
+
+
+def ask_said(c: Conversation, said_by: str = "") -> Drawn | None:
+    """What the speaker, or somebody else, said last."""
+    rng = c.rng
+    said_by = said_by or c.speaker
     lines = [text for who, text in c.said if who == said_by]
     line = lines[-1] if lines else ""
     if len(line) > MOST_QUOTED:
         return None
     if said_by != c.speaker:
         text = draw(
-            "(What did|what did) {who} (say|write|just say|say last|want|tell you)(|?)\n(Repeat|What was|quote) (the last message of {who}|{who}'s last message|what {who} said)(|?|.)",
+            SAID_BY,
             rng,
             who=marked(said_by),
         )

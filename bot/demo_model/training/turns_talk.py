@@ -5,6 +5,7 @@ from bot.demo_model.training.conversation import Answer, Conversation, Drawn
 from bot.demo_model.training.grammar import draw
 from bot.demo_model.training.long_answers import draw_long
 from bot.demo_model.training.noise import add_noise, marked
+from bot.demo_model.training.nonsense import draw_nonsense
 from bot.demo_model.training.phrases_project import PROJECT_TOPICS
 from bot.demo_model.training.phrases_talk import TOPICS
 from bot.demo_model.training.phrases_talk_wider import WIDER
@@ -40,12 +41,19 @@ def unanswerable(c: Conversation, *, statement: bool | None = None) -> Drawn:
     """Something the model has no answer for."""
     rng = c.rng
     statement = rng.random() < 0.6 if statement is None else statement
-    text = draw_statement(rng) if statement else draw_question(rng)
+    text = article_fixed(draw_statement(rng) if statement else draw_question(rng))
+    if any(map(str.isalpha, text)):
+        text = add_noise(text, rng, "claim" if statement else "")
     return c.finish(
-        add_noise(article_fixed(text), rng, "claim" if statement else ""),
+        text,
         c.fallback(),
         skill="tells nothing" if statement else "out of domain",
     )
+
+
+def nonsense(c: Conversation, most_tokens: int) -> Drawn:
+    """A long text that nobody could make sense of."""
+    return c.finish(draw_nonsense(c.rng, most_tokens), c.fallback(), skill="nonsense")
 
 
 ECHO = """
@@ -80,13 +88,13 @@ def long_answer(c: Conversation, tokens_left: int) -> Drawn | None:
 
 
 STYLE_FROM_NOW = "(From now on|from now on,|From here on|Starting now,|For the rest of this conversation|Henceforth,|Until I say stop,|From now on always|Please always|I want you to|Could you please|always)(,|) {w}(|.|!|, please)\n{w}(|.|!)\n(please|can you|could you|I want you to|you should|would you|you must|let's see you|try to|now|I'd like you to|you have to) {w}(|.|!|?| from now on)\n{w} (from now on|from here on|in this conversation|until I say stop|for the rest of the chat|all the time|forever|please, always)(|.|!)"
-STYLE_STOP = "(Stop that|Talk normally|Talk normally again|Answer normally|Speak normally|Back to normal style|Stop talking like that|No more of that style|normal style please|You can talk normally again|stop this style|answer normally again|Use your normal style|talk like before|please speak normally now|write normally)(|.|!| please| now| again)"
+STYLE_STOP = "(Stop that|Talk normally|Talk normally again|Answer normally|Speak normally|Back to normal style|Stop talking like that|No more of that style|normal style please|You can talk normally again|stop this style|answer normally again|Use your normal style|talk like before|please speak normally now|write normally|Stop talking like a pirate|Stop the pirate talk|No more capitals|Stop shouting|Stop using capital letters|Stop that style|Forget the style|Please stop that|You can stop now with the style|Normal again please|no more pirate|no more emojis|stop ending your messages like that|use normal letters again|speak like before)(|.|!| please| now| again)"
 
 
 def style_wish(c: Conversation) -> Drawn:
     """A wish for a style from now on, or the end of it."""
     rng = c.rng
-    if c.user_style is not None and rng.random() < 0.6:
+    if (c.user_style is not None and rng.random() < 0.6) or (c.user_style is None and rng.random() < 0.12):
         c.user_style = None if not c.persona.styles else type(c.persona.styles[0])("plain")
         return c.finish(
             add_noise(draw(STYLE_STOP, rng), rng), Answer("Okay, back to normal.", "Okay."), skill="style stop"

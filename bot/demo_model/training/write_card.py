@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from bot.demo_model.training.chat_format import MODEL_FOLDER
+from bot.demo_model.training.turns_recall import MOST_FACTS, MOST_NOTES, MOST_QUOTED
 
 CARD_NAME = "MODEL_CARD.md"
 
@@ -29,7 +30,7 @@ def skill_rows(evaluation: dict) -> str:
 
 def distance_rows(evaluation: dict) -> str:
     return "\n".join(
-        f"| {name.removeprefix('recall at ')} tokens | {percent(score)} |"
+        f"| {name.removeprefix('recall ').removeprefix('at ')}{' tokens' if name[-1].isdigit() else ''} | {percent(score)} |"
         for name, score in evaluation["distances"].items()
     )
 
@@ -39,6 +40,8 @@ def phrasing_rows(evaluation: dict) -> str:
     rows = [f"| hand-written conversations, kept out of the training | {_share(evaluation['probes'])} |"]
     if "final_probes" in evaluation:
         rows.append(f"| a second list, from which no pattern was made | {_share(evaluation['final_probes'])} |")
+    if "fresh_probes" in evaluation:
+        rows.append(f"| a third list, written before the last widening | {_share(evaluation['fresh_probes'])} |")
     rows.append(
         f"| statements that tell nothing, wrongly acknowledged | {nothing['wrong_acknowledgements']} of {nothing['cases']} |"
     )
@@ -58,25 +61,32 @@ def _run(log: dict) -> str:
 
 
 def runs(log: dict) -> str:
-    """How the weights were trained: in one run, or in two of which the second went on from the first one's weights."""
+    """How the weights were trained: in one run, or in several of which each went on from the weights of the one before."""
     loss = f"last loss {log['log'][-1]['loss']}" if log["log"] else "no loss kept"
-    if not (earlier := log.get("earlier")):
+    before = _earlier(log)
+    if not before:
         return f"One run of {_run(log)}, {loss}."
+    told = "; ".join(f"{_run(run)} (weights: sha256 `{run['sha256']}`)" for run in before)
     return (
-        f"Two runs. The first, of {_run(earlier)}, with an earlier form of the patterns (weights: sha256 `{earlier['sha256']}`); "
-        f"the second went on from its weights with the patterns as they are now, for {_run(log)}, {loss}."
+        f"{('Two', 'Three', 'Four', 'Five', 'Six')[len(before) - 1]} runs, each but the first going on from the weights before. With earlier forms of "
+        f"the patterns: {told}. The last, with the patterns as they are now: {_run(log)}, {loss}."
     )
+
+
+def _earlier(log: dict) -> list[dict]:
+    """The logs of the runs before, the first one first."""
+    earlier = log.get("earlier")
+    return [*_earlier(earlier), earlier] if earlier else []
 
 
 def again(log: dict) -> str:
     train = "python -m bot.demo_model.training.train"
-    first = log.get("earlier") or log
-    command = f"`{train} --seconds {round(first['seconds'])} --out FOLDER`"
-    return (
-        f"{command}, `{train} --from FOLDER --seconds {round(log['seconds'])} --out FOLDER`"
-        if log.get("earlier")
-        else command
-    )
+    first, *later = [*_earlier(log), log]
+    commands = [f"`{train} --seconds {round(first['seconds'])} --out FOLDER`"]
+    for run in later:
+        rate = f" --peak-lr {run['peak_rate']}" if "peak_rate" in run else ""
+        commands.append(f"`{train} --from FOLDER --seconds {round(run['seconds'])}{rate} --out FOLDER`")
+    return ", ".join(commands)
 
 
 def card(folder: Path) -> str:
@@ -96,6 +106,9 @@ def card(folder: Path) -> str:
         overall=f"{right:,} of {cases:,} ({100 * right / cases:.1f} %)",
         distances=distance_rows(evaluation),
         phrasings=phrasing_rows(evaluation),
+        most_facts=MOST_FACTS,
+        most_notes=MOST_NOTES,
+        most_quoted=MOST_QUOTED,
     )
 
 
@@ -163,8 +176,7 @@ Phrasings that are in no pattern, judged by what the answer has to contain:
 * A style that is not one of the few it knows is acknowledged or refused, not followed.
 * It was trained for greedy decoding; with a temperature it is less exact.
 * Personas change its name and its manner of speaking, not what it can do.
-* A thousand words of nonsense in one message confuse it: it babbles until that turn has left the prompt, or `/reset`.
-* Training and evaluation ask for a summary of at most four facts, two notes, three pets, and for quotes of at most 80 characters. Beyond that it does less well; of "my family" or "my favourites" as a whole it knows nothing.
+* Training and evaluation ask for a summary of at most {most_facts} facts, {most_notes} notes, three pets, and for quotes of at most {most_quoted} characters. Beyond that it does less well; of "my family" or "my favourites" as a whole it knows nothing.
 """
 
 
