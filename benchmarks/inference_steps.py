@@ -1,6 +1,7 @@
 """Benchmark parts that need no engine thread: the card's limits, decode steps, memory."""
 
 import asyncio
+import statistics
 import time
 
 import torch
@@ -107,7 +108,7 @@ def decode(setting: Setting, report: Report) -> None:
 def step_seconds(
     runner: LlamaRunner, num_rows: int, context: int, sampling: SamplingParams, num_steps: int = 20
 ) -> float:
-    """Seconds of one decode step at `context`, launches and read-back included, blocks scattered."""
+    """Seconds of one decode step at `context`, launches and read-back included, blocks scattered: a median of five."""
     per_row = -(-context // runner.block_size)
     order = torch.randperm(runner.num_blocks - 1, generator=torch.Generator().manual_seed(0)) + 1
     tables = order[torch.arange(num_rows * per_row) % len(order)].view(num_rows, per_row).tolist()
@@ -127,9 +128,12 @@ def step_seconds(
             pending.collect()
 
     run(3)
-    start = time.perf_counter()
-    run(num_steps)
-    return (time.perf_counter() - start) / num_steps
+    found = []
+    for _ in range(5):
+        start = time.perf_counter()
+        run(num_steps)
+        found.append((time.perf_counter() - start) / num_steps)
+    return statistics.median(found)
 
 
 def memory(setting: Setting, report: Report) -> None:
