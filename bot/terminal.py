@@ -161,22 +161,22 @@ class _Session:
         action, name, prompt = (*rest.split(maxsplit=2), "", "", "")[:3]
         match action.lower(), name, prompt:
             case (("show" | ""), "", ""):
-                persona = await self._chat.persona_show(self._key)
+                persona = await self._chat.personas.show(self._key)
                 self._say(f"{persona.name}: {persona.prompt}")
             case "list", "", "":
-                in_use = (await self._chat.persona_show(self._key)).name
-                for persona in await self._chat.persona_list(self._key):
+                in_use = (await self._chat.personas.show(self._key)).name
+                for persona in await self._chat.personas.list(self._key):
                     self._say(f"{'*' if persona.name == in_use else ' '} {persona.name}")
             case "use", str(name), "" if name:
-                self._tell_persona(await self._chat.persona_use(self._key, name, AUTHOR_ID))
+                self._tell_persona(await self._chat.personas.use(self._key, name, AUTHOR_ID))
             case "set", str(name), str(prompt) if prompt:
-                kept = await self._chat.persona_set(self._key, name, prompt, AUTHOR_ID)
+                kept = await self._chat.personas.set(self._key, name, prompt, AUTHOR_ID)
                 self._small(f"{kept.name} is kept. /persona use {kept.name} lets you speak to it.")
             case "delete", str(name), "" if name:
-                await self._chat.persona_delete(self._key, name, AUTHOR_ID)
+                await self._chat.personas.delete(self._key, name, AUTHOR_ID)
                 self._small(f"{name} is deleted.")
             case "clear", "", "":
-                self._tell_persona(await self._chat.persona_clear(self._key, AUTHOR_ID))
+                self._tell_persona(await self._chat.personas.clear(self._key, AUTHOR_ID))
             case _:
                 self._small("/persona takes show, list, use NAME, set NAME PROMPT, delete NAME or clear.")
 

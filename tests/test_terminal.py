@@ -23,6 +23,35 @@ from bot.terminal import DEMONSTRATION, TERMINAL, chat_at_terminal
 
 
 @dataclass
+class FakePersonas:
+    prompts: dict = field(default_factory=lambda: {"Trinity": "Your name is Trinity."})
+    in_use: str = "Trinity"
+
+    async def show(self, key):
+        return Persona(self.in_use, self.prompts[self.in_use])
+
+    async def list(self, key):
+        return [Persona(name, prompt) for name, prompt in self.prompts.items()]
+
+    async def use(self, key, name, by):
+        if name not in self.prompts:
+            raise UnknownPersona(f"There is no persona {name}.")
+        self.in_use = name
+        return await self.show(key)
+
+    async def set(self, key, name, prompt, by):
+        self.prompts[name] = prompt
+        return Persona(name, prompt)
+
+    async def delete(self, key, name, by):
+        del self.prompts[name]
+
+    async def clear(self, key, by):
+        self.in_use = "Trinity"
+        return await self.show(key)
+
+
+@dataclass
 class FakeChat:
     """Keeps the questions since the last reset; answers with them, or as a test's script says."""
 
@@ -31,9 +60,8 @@ class FakeChat:
     heard: list = field(default_factory=list)
     states: list = field(default_factory=list)
     calls: list = field(default_factory=list)
-    personas: dict = field(default_factory=lambda: {"Trinity": "Your name is Trinity."})
+    personas: FakePersonas = field(default_factory=FakePersonas)
     left_over: list = field(default_factory=list)
-    in_use: str = "Trinity"
 
     async def unfinished(self, platform):
         return self.left_over
@@ -58,29 +86,6 @@ class FakeChat:
     async def reset(self, key):
         self.calls.append(("reset", key))
         self.heard.clear()
-
-    async def persona_show(self, key):
-        return Persona(self.in_use, self.personas[self.in_use])
-
-    async def persona_list(self, key):
-        return [Persona(name, prompt) for name, prompt in self.personas.items()]
-
-    async def persona_use(self, key, name, by):
-        if name not in self.personas:
-            raise UnknownPersona(f"There is no persona {name}.")
-        self.in_use = name
-        return await self.persona_show(key)
-
-    async def persona_set(self, key, name, prompt, by):
-        self.personas[name] = prompt
-        return Persona(name, prompt)
-
-    async def persona_delete(self, key, name, by):
-        del self.personas[name]
-
-    async def persona_clear(self, key, by):
-        self.in_use = "Trinity"
-        return await self.persona_show(key)
 
 
 class TypedLines:

@@ -15,16 +15,15 @@ from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.attempts import Attempts
 from bot.chat.conversation import ConversationKey, Question
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
+from bot.chat.in_hand import QuestionsInHand
 from bot.chat.patience import Patience
-from bot.chat.persona import Persona
 from bot.chat.persona_desk import PersonaDesk
 from bot.chat.prompt import TurnEncoder
 from bot.chat.refusals import Refusals
 from bot.chat.sanitize import DEFAULT_OWN_NAME, repair
-from bot.chat.stopping import Stop
-from bot.chat.turns import Ticket, Turns
+from bot.chat.turns import Turns
 from bot.chat.window import TokenBudget
-from bot.errors import EngineOverloaded, WaitedTooLong
+from bot.errors import EngineOverloaded
 from bot.inference.engine import Engine
 from bot.store.history import History
 from bot.store.inbox import Inbox
@@ -38,8 +37,6 @@ log = logging.getLogger(__name__)
 
 HIDDEN_SECONDS = 60.0
 """How long after a reset its messages are deleted for good."""
-
-QuestionId = tuple[str, int]
 
 
 class Chat:
@@ -70,22 +67,21 @@ class Chat:
         patience: Patience | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._personas = PersonaDesk(personas, engine, encoder, budget)
+        self.personas = PersonaDesk(personas, engine, encoder, budget)
+        """Shows, chooses and changes who Trinity is in a channel."""
         self.turns = turns or Turns()
         self._history = history
         self._inbox = inbox
         self._engine = engine
-        self._patience = patience or Patience()
+        patience = patience or Patience()
         sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
         writer = AnswerWriter(
-            history, self._personas, engine, encoder, budget, sampling, own_name, self._patience.writing_seconds
+            history, self.personas, engine, encoder, budget, sampling, own_name, patience.writing_seconds
         )
         self._attempts = Attempts(inbox, writer, sampling.seed)
         self._refusals = Refusals(inbox)
         self._clock = clock
-        self._tickets: dict[QuestionId, Ticket] = {}
-        self._stops: dict[QuestionId, Stop] = {}
-        self._left_over: dict[QuestionId, OpenQuestion] = {}
+        self._in_hand = QuestionsInHand(self.turns, patience.waiting_seconds)
 
     async def receive(self, question: Question) -> bool:
         """Commit a question and give it its place in the channel's line; False if it was received before.
@@ -98,8 +94,7 @@ class Chat:
         """
         try:
             # Before anything is awaited: the line has the order in which the questions came.
-            guild = question.conversation.guild_id
-            ticket = self.turns.join(_line(question), question.author_id, guild=guild)
+            ticket = self._in_hand.join(question)
         except EngineOverloaded:
             if await self._refusals.commit(question):
                 raise
@@ -109,9 +104,9 @@ class Chat:
             is_accepted = await self._inbox.receive(question)
         finally:
             if not is_accepted:
-                self.turns.leave(ticket)
+                self._in_hand.give_back(ticket)
         if is_accepted:
-            self._tickets[_id(question)] = ticket
+            self._in_hand.keep(question, ticket)
         return is_accepted
 
     async def reply(self, question: Question) -> AsyncGenerator[ReplyEvent, None]:
@@ -124,16 +119,15 @@ class Chat:
             EngineError: the engine is starting, shutting down or lost; the question stays open.
             StoreError: the database failed; the question stays open.
         """
-        ticket = self._ticket(question)
-        stop = self._stops.setdefault(_id(question), Stop())
+        stop = self._in_hand.stop_of(question)
         try:
-            patience_seconds = await self._turn(question, ticket)
-            left = self._left_over.get(_id(question))
+            patience_seconds = await self._in_hand.turn(question)
+            left = self._in_hand.left_over(question)
             async with aclosing(self._attempts.events(question, left, stop, patience_seconds)) as events:
                 async for event in events:
                     yield event
         except (asyncio.CancelledError, GeneratorExit):
-            self._give_turn_back(question)  # nobody may be left to call `finish`
+            self._in_hand.leave(question)  # nobody may be left to call `finish`
             raise
 
     async def finish(self, question: Question, state: InboxState, reason: str = "") -> None:
@@ -149,7 +143,7 @@ class Chat:
         try:
             await self._inbox.set_state(question, state)
         finally:
-            self._give_turn_back(question)
+            self._in_hand.leave(question)
 
     async def reset(self, key: ConversationKey) -> int:
         """Forget a conversation: hide it at once, stop its answer, withdraw what waits; returns the number of turns.
@@ -158,7 +152,7 @@ class Chat:
         """
         reset = await self._history.reset(key)
         for message_id in (*reset.answering, *reset.withdrawn):
-            self._stop((key.platform, message_id))
+            self._in_hand.stop(key.platform, message_id)
         await self._engine.forget(key.cache_owner)
         return reset.num_turns
 
@@ -171,7 +165,7 @@ class Chat:
         if deletion.kind is DeletedMessage.NOTHING:
             return ()
         if deletion.question_message_id is not None:
-            self._stop((platform, deletion.question_message_id))
+            self._in_hand.stop(platform, deletion.question_message_id)
         if deletion.channel_id is not None:
             await self._engine.forget(ConversationKey(platform, deletion.channel_id).cache_owner)
         return deletion.part_message_ids
@@ -180,7 +174,7 @@ class Chat:
         """Follow the deletion of a channel or thread: everything said in it goes for good."""
         deletion = await self._history.delete_channel(platform, channel_id)
         for message_id in deletion.withdrawn:
-            self._stop((platform, message_id))
+            self._in_hand.stop(platform, message_id)
         for deleted_id in deletion.channel_ids:
             await self._engine.forget(ConversationKey(platform, deleted_id).cache_owner)
 
@@ -192,8 +186,7 @@ class Chat:
         """What an earlier process left open, oldest first. Call `reply` and `finish` for each."""
         left_over = [left for left in await self._inbox.unfinished() if left.question.conversation.platform == platform]
         for left in left_over:
-            self._left_over[_id(left.question)] = left
-            self._ticket(left.question)
+            self._in_hand.take_up(left)
         return left_over
 
     async def known_channels(self, platform: str) -> list[KnownChannel]:
@@ -224,7 +217,7 @@ class Chat:
 
     async def generation(self, question: Question) -> int:
         """Which answer to the question this is: it grows with a regeneration, not with a retry."""
-        left = self._left_over.get(_id(question))
+        left = self._in_hand.left_over(question)
         return left.generation if left else 0
 
     async def delete_hidden(self, *, everything: bool = False) -> int:
@@ -235,71 +228,3 @@ class Chat:
     async def delete_older_than(self, days: int) -> int:
         """Delete for good every turn older than this many days."""
         return await self._history.delete_older_than(self._clock() - timedelta(days=days))
-
-    async def persona_show(self, key: ConversationKey) -> Persona:
-        """The persona that answers here."""
-        return await self._personas.show(key)
-
-    async def persona_list(self, key: ConversationKey) -> list[Persona]:
-        """Every persona that can be chosen here."""
-        return await self._personas.list(key)
-
-    async def persona_use(self, key: ConversationKey, name: str, by: int) -> Persona:
-        """Make a persona the channel's. See `PersonaDesk` for this and the following."""
-        return await self._personas.use(key, name, by)
-
-    async def persona_set(self, key: ConversationKey, name: str, prompt: str, by: int) -> Persona:
-        """Make a persona, or change it."""
-        return await self._personas.set(key, name, prompt, by)
-
-    async def persona_delete(self, key: ConversationKey, name: str, by: int) -> None:
-        """Delete a persona that was made here."""
-        await self._personas.delete(key, name, by)
-
-    async def persona_clear(self, key: ConversationKey, by: int) -> Persona:
-        """Go back to the default persona."""
-        return await self._personas.clear(key, by)
-
-    async def _turn(self, question: Question, ticket: Ticket) -> float | None:
-        """Wait for the question's turn; returns the seconds that it may still wait in the engine's queue.
-
-        What an earlier process accepted may take its time: then None.
-        """
-        if _id(question) in self._left_over:
-            await ticket.ready.wait()
-            return None
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._patience.waiting_seconds
-        try:
-            async with asyncio.timeout_at(give_up_at):
-                await ticket.ready.wait()
-        except TimeoutError:
-            raise WaitedTooLong from None
-        return max(0.0, give_up_at - loop.time())
-
-    def _ticket(self, question: Question) -> Ticket:
-        """The place that `receive` took, or a new one for a question that an earlier process received."""
-        ticket = self._tickets.get(_id(question))
-        if ticket is None:
-            ticket = self.turns.join(_line(question), question.author_id, is_limited=False)
-            self._tickets[_id(question)] = ticket
-        return ticket
-
-    def _give_turn_back(self, question: Question) -> None:
-        ticket = self._tickets.pop(_id(question), None)
-        if ticket is not None:
-            self.turns.leave(ticket)
-        self._stops.pop(_id(question), None)
-        self._left_over.pop(_id(question), None)
-
-    def _stop(self, question_id: QuestionId) -> None:
-        if stop := self._stops.get(question_id):
-            stop.throw()
-
-
-def _id(question: Question) -> QuestionId:
-    return question.conversation.platform, question.message_id
-
-
-def _line(question: Question) -> QuestionId:
-    return question.conversation.platform, question.conversation.channel_id

@@ -58,7 +58,7 @@ async def suggest_names(interaction: discord.Interaction, typed: str) -> list[ap
     """The names of personas that have `typed` in them."""
     try:
         async with asyncio.timeout(_CHOICE_SECONDS):
-            personas = await _chat(interaction).persona_list(key_of(interaction))
+            personas = await _chat(interaction).personas.list(key_of(interaction))
     except (TimeoutError, TrinityError):
         return []
     names = [persona.name for persona in personas if typed.casefold() in persona.name.casefold()]
@@ -92,7 +92,7 @@ class PersonaCommands(app_commands.Group):
         """`/persona use NAME`"""
 
         async def work() -> str:
-            persona = await _chat(interaction).persona_use(key_of(interaction), name, interaction.user.id)
+            persona = await _chat(interaction).personas.use(key_of(interaction), name, interaction.user.id)
             return f"From now on I'm **{_plain(persona.name)}** in this channel."
 
         await _change(interaction, work)
@@ -103,7 +103,7 @@ class PersonaCommands(app_commands.Group):
         """`/persona set NAME PROMPT`"""
 
         async def work() -> str:
-            persona = await _chat(interaction).persona_set(key_of(interaction), name, prompt, interaction.user.id)
+            persona = await _chat(interaction).personas.set(key_of(interaction), name, prompt, interaction.user.id)
             return f"The persona **{_plain(persona.name)}** is set. `/persona use {persona.name}` makes it mine here."
 
         await _change(interaction, work)
@@ -115,7 +115,7 @@ class PersonaCommands(app_commands.Group):
         """`/persona delete NAME`"""
 
         async def work() -> str:
-            await _chat(interaction).persona_delete(key_of(interaction), name, interaction.user.id)
+            await _chat(interaction).personas.delete(key_of(interaction), name, interaction.user.id)
             return f"The persona **{_plain(name)}** is deleted."
 
         await _change(interaction, work)
@@ -125,7 +125,7 @@ class PersonaCommands(app_commands.Group):
         """`/persona clear`"""
 
         async def work() -> str:
-            persona = await _chat(interaction).persona_clear(key_of(interaction), interaction.user.id)
+            persona = await _chat(interaction).personas.clear(key_of(interaction), interaction.user.id)
             return f"From now on I'm **{_plain(persona.name)}** in this channel."
 
         await _change(interaction, work)
@@ -194,15 +194,15 @@ async def _change(interaction: discord.Interaction, work: Callable[[], Awaitable
 
 
 async def _show(chat: Chat, key: ConversationKey) -> Words:
-    persona = await chat.persona_show(key)
+    persona = await chat.personas.show(key)
     origin = "built in" if persona.is_built_in else "made here"
     return Words(f"I'm **{_plain(persona.name)}** here ({origin}). My prompt:\n>>> {persona.prompt}")
 
 
 async def _list(chat: Chat, key: ConversationKey) -> Words:
-    current = await chat.persona_show(key)
+    current = await chat.personas.show(key)
     lines = ["These personas can be chosen here:"]
-    for persona in await chat.persona_list(key):
+    for persona in await chat.personas.list(key):
         mark = " (me, here)" if persona.name == current.name else ""
         preview = " ".join(persona.prompt.split())
         short = preview if len(preview) <= _PREVIEW_LENGTH else preview[: _PREVIEW_LENGTH - 1] + "…"

@@ -500,14 +500,14 @@ async def test_an_engine_that_is_away_leaves_the_question_open(house: House) -> 
 
 
 async def test_a_persona_is_the_prompt_of_its_channel_and_of_the_threads_in_it(house: House) -> None:
-    await house.chat.persona_set(GENERAL, "baker", "Your name is Flour.", 1)
-    await house.chat.persona_use(GENERAL, "BAKER", 1)
+    await house.chat.personas.set(GENERAL, "baker", "Your name is Flour.", 1)
+    await house.chat.personas.use(GENERAL, "BAKER", 1)
 
     await house.ask("Hello?", THREAD)
     assert "Your name is Flour." in house.prompt()
     await house.ask("Hello?", RANDOM)
     assert "Your name is Flour." not in house.prompt()
-    await house.chat.persona_clear(GENERAL, 1)
+    await house.chat.personas.clear(GENERAL, 1)
     await house.ask("Hello?", GENERAL)
     assert "Your name is Trinity." in house.prompt()
 
@@ -524,25 +524,25 @@ async def test_a_persona_block_is_what_conversations_may_share(house: House) -> 
 
 async def test_personas_are_refused_with_reasons(house: House) -> None:
     with pytest.raises(UnknownPersona):
-        await house.chat.persona_use(GENERAL, "nobody", 1)
+        await house.chat.personas.use(GENERAL, "nobody", 1)
     with pytest.raises(BuiltInPersona):
-        await house.chat.persona_set(GENERAL, "trinity", "I am new", 1)
+        await house.chat.personas.set(GENERAL, "trinity", "I am new", 1)
     with pytest.raises(BuiltInPersona):
-        await house.chat.persona_delete(GENERAL, "plain", 1)
+        await house.chat.personas.delete(GENERAL, "plain", 1)
     with pytest.raises(UnknownPersona):
-        await house.chat.persona_delete(GENERAL, "nobody", 1)
+        await house.chat.personas.delete(GENERAL, "nobody", 1)
     with pytest.raises(PersonaTooLong):
-        await house.chat.persona_set(GENERAL, "long", "7" * 4000, 1)
+        await house.chat.personas.set(GENERAL, "long", "7" * 4000, 1)
 
 
 async def test_a_deleted_persona_gives_its_channels_back_to_the_default(house: House) -> None:
-    await house.chat.persona_set(GENERAL, "baker", "Your name is Flour.", 1)
-    await house.chat.persona_use(GENERAL, "baker", 1)
+    await house.chat.personas.set(GENERAL, "baker", "Your name is Flour.", 1)
+    await house.chat.personas.use(GENERAL, "baker", 1)
 
-    await house.chat.persona_delete(GENERAL, "baker", 1)
+    await house.chat.personas.delete(GENERAL, "baker", 1)
 
-    assert (await house.chat.persona_show(GENERAL)).name == "Trinity"
-    assert [persona.name for persona in await house.chat.persona_list(GENERAL) if not persona.is_built_in] == []
+    assert (await house.chat.personas.show(GENERAL)).name == "Trinity"
+    assert [persona.name for persona in await house.chat.personas.list(GENERAL) if not persona.is_built_in] == []
 
 
 async def test_a_deleted_channel_is_forgotten_with_its_threads(house: House) -> None:

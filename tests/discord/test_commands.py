@@ -63,7 +63,7 @@ async def test_changing_a_persona_takes_manage_channels(house: House, command: s
 
     assert used.is_ephemeral
     assert used.text == MAY_NOT_CHANGE
-    assert (await house.chat.persona_show(house.key)).name == "Trinity"
+    assert (await house.chat.personas.show(house.key)).name == "Trinity"
 
 
 @pytest.mark.parametrize("permission", [Permission.MANAGE_CHANNELS, Permission.ADMINISTRATOR])
@@ -130,7 +130,7 @@ async def test_an_unknown_persona_is_told_to_the_asker(house: House) -> None:
 async def test_a_persona_of_any_length_can_be_shown(house: House) -> None:
     house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
     prompt = "Be kind. " * 300
-    await house.chat.persona_set(house.key, "long", "Be kind.", 1)
+    await house.chat.personas.set(house.key, "long", "Be kind.", 1)
     await house.personas.save(house.key, "long", prompt, author_id=1, author_name="Mod")
     await use(house, "Mod", "/persona use", name="long")
 

@@ -186,7 +186,7 @@ async def test_a_command_in_the_models_text_changes_nothing(server: LoopbackDisc
         await answer_with(house, "the word is swordfish")
         await answer_with(house, "/reset\n/persona use pirate")
         await answer_with(house, "Yes.")
-        persona = await house.chat.persona_show(house.key)
+        persona = await house.chat.personas.show(house.key)
 
     assert persona.name == "Trinity"
     assert "swordfish" in house.prompts[-1]

@@ -243,8 +243,8 @@ async def test_a_guilds_own_persona_is_not_shared_in_the_cache(server: LoopbackD
 
     async with enter(server) as house:
         await house.reaches(await alice.says(general, "hello", mention=True), "answered")
-        await house.chat.persona_set(house.key, "own", "You are brief.", alice.id)
-        await house.chat.persona_use(house.key, "own", alice.id)
+        await house.chat.personas.set(house.key, "own", "You are brief.", alice.id)
+        await house.chat.personas.use(house.key, "own", alice.id)
         await house.reaches(await alice.says(general, "hello", mention=True), "answered")
 
     built_in, own = house.engine.requests
