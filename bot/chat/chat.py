@@ -193,6 +193,10 @@ class Chat:
         """Channels in which something was asked, and the newest question in each; the most recently used first."""
         return await self._inbox.known_channels(platform)
 
+    async def known_messages(self, platform: str, channel_id: int, oldest: int, newest: int | None) -> set[int]:
+        """Messages between two ids that the history or an open question rests on: what was asked, and the answers."""
+        return await self._history.message_ids(platform, channel_id, oldest, newest)
+
     async def should_hint(self, platform: str, kind: str, person_id: int) -> bool:
         """Whether a person may be given a hint now: one a day, of whatever kind."""
         may_hint = await self._inbox.claim_hint(platform, person_id, self._clock().date())

@@ -6,7 +6,7 @@ finished when the process ends is taken up by the next one.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 
@@ -56,6 +56,8 @@ class Answers:
 
     def __init__(self, chat: Chat, sender: Sender, tasks: asyncio.TaskGroup, clock: Callable[[], datetime]) -> None:
         self.engine_failed: asyncio.Future[EngineFailed] = asyncio.get_running_loop().create_future()
+        self.wait_until_known: Callable[[int], Awaitable[None]] = _at_once
+        """Waits until it is known what was deleted in a channel while nobody listened."""
         self._chat = chat
         self._sender = sender
         self._tasks = tasks
@@ -92,13 +94,20 @@ class Answers:
         running.is_expired = is_too_old and opened.answer is None
         running.task = self._tasks.create_task(self._answer(running))
 
-    def message_deleted(self, message_id: int) -> None:
-        """Stop the answer to a deleted question, and an answer of which a part was deleted."""
-        if message_id in self._running:
-            self._running[message_id].stop(WITHDRAWN)
+    def message_deleted(self, message_id: int) -> bool:
+        """Stop the answer to a deleted question, and an answer of which a part was deleted.
+
+        True for a question that is withdrawn here, as soon as nothing of its answer is shown any more.
+        """
         for running in self._running.values():
             if running.reply.posts.shows(message_id):
                 running.stop(REPLY_DELETED)
+        asked = self._running.get(message_id)
+        return asked is not None and asked.stop(WITHDRAWN)
+
+    def channels(self) -> set[int]:
+        """Where questions are in hand."""
+        return {running.channel_id for running in self._running.values()}
 
     def channel_lost(self, is_lost: Callable[[Question], bool]) -> None:
         """Stop the answers in channels that are gone."""
@@ -149,6 +158,7 @@ class Answers:
         try:
             async with asyncio.timeout(0 if running.stopped else None) as running.scope:
                 outcome = await self._receive_and_stream(running)
+            outcome = running.stopped or outcome
         except Exception as error:
             outcome = (running.stopped or outcome_of(error)).logged(running.question, error)
             if isinstance(error, EngineFailed) and not self.engine_failed.done():
@@ -161,15 +171,15 @@ class Answers:
         await self._close(running, outcome)
 
     async def _receive_and_stream(self, running: Running) -> Outcome:
-        if not running.is_taken_up:
+        if running.is_taken_up:
+            await self.wait_until_known(running.channel_id)
+            if not await self._sender.exists(running.channel_id, running.question.message_id):
+                return WITHDRAWN  # deleted while nobody listened
+        else:
             # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
             running.is_committed = await self._chat.receive(running.question)
             if not running.is_committed:
                 return SEEN_BEFORE
-        elif not await self._sender.exists(running.channel_id, running.question.message_id):
-            # Deleted while nobody listened: it goes the way of one that is deleted now.
-            await self._chat.withdraw(running.question.conversation.platform, running.question.message_id)
-            return WITHDRAWN
         if running.is_expired:
             return EXPIRED
         running.stop_typing = self._typing.start(running.channel_id)
@@ -201,7 +211,7 @@ class Answers:
             with suppress(DiscordError, StoreError):
                 await self._say(running, outcome)
             if outcome.state is not None and running.is_committed:
-                await self._commit(running.question, outcome.state, outcome.reason)
+                await self._commit(running.question, outcome, outcome.state)
         finally:
             self._leave(running)
 
@@ -225,12 +235,18 @@ class Answers:
             return True
         return self._limiters[outcome.limit].allows(running.question.author_id, running.channel_id)
 
-    async def _commit(self, question: Question, state: InboxState, reason: str) -> None:
-        """Commit the outcome; while the database is locked or full, try again for a while."""
+    async def _commit(self, question: Question, outcome: Outcome, state: InboxState) -> None:
+        """Commit the outcome; while the database is locked or full, try again for a while.
+
+        A deleted question is withdrawn only now that nothing of its answer is shown: a crash before leaves that to the
+        next process.
+        """
         give_up_at = asyncio.get_running_loop().time() + _STORE_PATIENCE_SECONDS
         for pause in growing_pauses():
             try:
-                await self._chat.finish(question, state, reason)
+                if outcome is WITHDRAWN:
+                    await self._chat.withdraw(question.conversation.platform, question.message_id)
+                await self._chat.finish(question, state, outcome.reason)
             except StoreError as error:
                 if asyncio.get_running_loop().time() + pause > give_up_at:
                     log.error("question %s stays unfinished: %s", question.message_id, error)
@@ -238,3 +254,7 @@ class Answers:
                 await asyncio.sleep(pause)
             else:
                 return
+
+
+async def _at_once(_channel_id: int) -> None:
+    """Nothing has to be waited for."""

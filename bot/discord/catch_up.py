@@ -2,6 +2,9 @@
 
 Only channels are asked whose newest message is newer than what was seen there, and only ten minutes back. Whether a
 message was answered is for the inbox to say, never for what stands in the channel. A fresh install asks nowhere.
+
+Discord doesn't tell what was deleted meanwhile either. Of what she knows, whatever ought to be on such a page of
+messages and isn't is asked for singly; a message that is gone then goes the way of one that is deleted now.
 """
 
 import asyncio
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 MAX_CHANNELS = 200
 MESSAGES_PER_CHANNEL = 50
 OLDEST = timedelta(minutes=10)
+MAX_SUSPECTS = 50
+"""Messages in one channel that are asked for, the newest of those that seem to have been deleted."""
 _AT_ONCE = 8
 _MAX_REMEMBERED = 20_000
 
@@ -36,6 +41,8 @@ class _Missed:
     channel: discord.abc.Messageable
     channel_id: int
     after: int
+    newest: int
+    """The newest message there, as far as that is known."""
 
 
 class CatchUp:
@@ -83,17 +90,19 @@ class CatchUp:
         seen = {channel_id: known.last_message_id for channel_id, known in known.items()}
         for channel_id, message_id in self._seen_before.items():
             seen[channel_id] = max(message_id, seen.get(channel_id, 0))
+        # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
+        busy = self._intake.busy_channels() if self._seen_before else set()
         missed = [
-            _Missed(channel, channel.id, max(floor, seen.get(channel.id, 0)))
+            _Missed(channel, channel.id, max(floor, seen.get(channel.id, 0)), channel.last_message_id or 0)
             for channel in _readable_channels(self._client)
-            if (channel.last_message_id or 0) > max(floor, seen.get(channel.id, 0))
+            if channel.id in busy or (channel.last_message_id or 0) > max(floor, seen.get(channel.id, 0))
         ]
         # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
         for channel_id, last in known.items():
             if last.key.guild_id is None:
                 partial = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
-                missed.append(_Missed(partial, channel_id, max(floor, seen[channel_id])))
-        return missed[:MAX_CHANNELS]
+                missed.append(_Missed(partial, channel_id, max(floor, seen[channel_id]), seen[channel_id]))
+        return sorted(missed, key=lambda place: place.newest, reverse=True)[:MAX_CHANNELS]
 
     async def _fetch(self, place: _Missed, slots: asyncio.Semaphore) -> None:
         try:
@@ -101,13 +110,26 @@ class CatchUp:
                 messages = await self._sender.read(
                     place.channel_id, lambda: self._wire.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
                 )
+                await self._follow_deletions(place.channel_id, [message.id for message in messages])
             for message in messages:
                 if message.id > place.after:
                     await self._intake.take(message, is_live=False)
-        except DiscordError as error:
+        except (DiscordError, StoreError) as error:
             log.info("missed messages in channel %s are not fetched: %s", place.channel_id, error)
         finally:
             self._intake.gate.open_channel(place.channel_id)
+
+    async def _follow_deletions(self, channel_id: int, page: list[int]) -> None:
+        """Find out which messages that she knows were deleted; `page` holds the ids of the channel's newest ones."""
+        is_whole_channel = len(page) < MESSAGES_PER_CHANNEL
+        known = await self._chat.known_messages(
+            PLATFORM, channel_id, 0 if is_whole_channel else page[0], page[-1] if page else None
+        )
+        suspects = sorted(known.difference(page))[-MAX_SUSPECTS:]
+        gone = [message_id for message_id in suspects if not await self._sender.exists(channel_id, message_id)]
+        if gone:
+            log.info("%d messages were deleted in channel %s while nobody listened", len(gone), channel_id)
+            await self._intake.take_deletions(gone)
 
 
 _Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread

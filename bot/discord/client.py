@@ -79,11 +79,11 @@ class TrinityClient(EdgeClient):
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Somebody deleted a message."""
-        await self._follow_deletion({payload.message_id})
+        await self.edge.intake.take_deletions({payload.message_id})
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         """Somebody deleted many messages."""
-        await self._follow_deletion(payload.message_ids)
+        await self.edge.intake.take_deletions(payload.message_ids)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """A channel is gone, and its threads with it."""
@@ -141,12 +141,3 @@ class TrinityClient(EdgeClient):
             await self.edge.chat.delete_channel(PLATFORM, channel_id)
         except StoreError as error:
             log.error("the deletion of channel %s was not followed: %s", channel_id, error)
-
-    async def _follow_deletion(self, message_ids: set[int]) -> None:
-        for message_id in message_ids:
-            self.edge.answers.message_deleted(message_id)
-        try:
-            for message_id in message_ids:
-                await self.edge.chat.withdraw(PLATFORM, message_id)
-        except StoreError as error:
-            log.error("a deletion was not followed: %s", error)

@@ -5,6 +5,7 @@ Live messages wait at a gate while messages that were missed are fetched, so tha
 
 import asyncio
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from enum import Enum, auto
 
@@ -151,6 +152,19 @@ class Intake:
             text = question_in(message, self._own_id).content
             if text:
                 await self._chat.edit(PLATFORM, message.id, text)
+
+    def busy_channels(self) -> set[int]:
+        """Where questions are in hand."""
+        return self._answers.channels()
+
+    async def take_deletions(self, message_ids: Collection[int]) -> None:
+        """Follow the deletion of messages, whoever wrote them: what was said in them is not to be used any more."""
+        rest = [message_id for message_id in message_ids if not self._answers.message_deleted(message_id)]
+        try:
+            for message_id in rest:
+                await self._chat.withdraw(PLATFORM, message_id)
+        except StoreError as error:
+            log.error("a deletion was not followed: %s", error)
 
     async def _hint(self, address: Address, message: discord.Message, question: Question) -> None:
         if address is Address.UNPINGED_REPLY:

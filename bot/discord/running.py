@@ -34,8 +34,10 @@ class Running:
         """Words are there: no longer show "Trinity is typing"."""
         self.stop_typing()
 
-    def stop(self, outcome: Outcome) -> None:
-        """End it at once, with this outcome, unless it is ending already."""
+    def stop(self, outcome: Outcome) -> bool:
+        """End it at once, with this outcome, unless it is ending already; False if it hasn't begun or has ended."""
         self.stopped = self.stopped or outcome
-        if self.scope is not None:
-            self.scope.reschedule(asyncio.get_running_loop().time())
+        if self.scope is None:
+            return False
+        self.scope.reschedule(asyncio.get_running_loop().time())
+        return self.stopped is outcome

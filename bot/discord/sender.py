@@ -191,7 +191,9 @@ class Sender:
     async def _find(self, draft: Draft) -> Posted | None:
         """The message that `draft` became already, if it did."""
         for posted in await self._wire.own_messages(draft.channel_id, draft.after):
-            if posted.content.strip() == draft.content.strip() and posted.reply_to == draft.reply_to:
+            # Discord drops the reference where the question was deleted meanwhile.
+            is_reply_alike = posted.reply_to in {draft.reply_to, None}
+            if posted.content.strip() == draft.content.strip() and is_reply_alike:
                 return posted
         return None
 

@@ -18,7 +18,9 @@ from discord.utils import MISSING
 
 from bot.errors import DiscordError
 
+_UNKNOWN_CHANNEL = 10003
 _UNKNOWN_MESSAGE = 10008
+_MISSING_ACCESS = 50001
 _THREAD_ARCHIVED = 50083
 _REPLY_NEEDS_HISTORY = 160002
 _NO_PINGS = discord.AllowedMentions.none()
@@ -120,17 +122,23 @@ class DiscordWire:
         async with translated():
             found = await self._request("GET", _MESSAGES, channel_id, params={"limit": 100, "after": after})
         own_id = self._client.user.id if self._client.user else 0
-        return [_posted(message) for message in reversed(found) if int(message["author"]["id"]) == own_id]
+        own = [_posted(message) for message in found if int(message["author"]["id"]) == own_id]
+        return sorted((posted for posted in own if posted.message_id > after), key=lambda posted: posted.message_id)
 
     async def look_at(self, channel_id: int, message_id: int) -> None:
-        """Do nothing where the message exists; `MessageGone` where it was deleted."""
+        """Do nothing where the message exists, or where that can't be seen; `MessageGone` where it was deleted."""
         async with translated():
-            await self._request("GET", _MESSAGE, channel_id, message_id)
+            try:
+                await self._request("GET", _MESSAGE, channel_id, message_id)
+            except discord.HTTPException as error:
+                is_known = error.code in {_UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL, _MISSING_ACCESS}
+                if is_known or error.status not in {403, 404, 405}:
+                    raise
 
     async def newest_messages(self, channel: discord.abc.Messageable, limit: int) -> list[discord.Message]:
         """A channel's newest messages, oldest first."""
         async with translated():
-            return [message async for message in channel.history(limit=limit)][::-1]
+            return sorted([message async for message in channel.history(limit=limit)], key=lambda message: message.id)
 
     async def _send(self, draft: Draft, reply_to: int | None) -> Any:
         reference: Any = MISSING if reply_to is None else _reference(draft, reply_to)
@@ -161,8 +169,8 @@ def _reference(draft: Draft, message_id: int) -> Any:
 
 
 def _posted(message: Any) -> Posted:
-    answered = message.get("message_reference", {}).get("message_id")
-    return Posted(int(message["id"]), message["content"], int(answered) if answered else None)
+    answered = (message.get("message_reference") or {}).get("message_id")
+    return Posted(int(message["id"]), message.get("content") or "", int(answered) if answered else None)
 
 
 @asynccontextmanager

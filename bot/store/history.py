@@ -24,7 +24,7 @@ from bot.store.deletion import (
     hide_turns,
     withdraw,
 )
-from bot.store.message_deletion import DeletedMessage, MessageDeletion, delete_message
+from bot.store.message_deletion import DeletedMessage, MessageDeletion, delete_message, find_messages
 from bot.store.personas import PersonaChoice, resolve_choice
 from bot.store.questions import is_row
 from bot.store.tables import conversations, inbox, messages
@@ -189,6 +189,15 @@ class History:
         if deletion.kind is DeletedMessage.TURN:
             await self._database.erase_traces()
         return deletion
+
+    async def message_ids(self, platform: str, channel_id: int, oldest: int, newest: int | None = None) -> set[int]:
+        """The platform's ids, between two, of what was asked in a channel and of the parts of answers.
+
+        Only of what a deletion would still change: turns of the history, and open questions.
+        """
+        return await self._database.read(
+            lambda connection: find_messages(connection, platform, channel_id, oldest, newest)
+        )
 
     async def _update(self, key: ConversationKey, epoch: int, condition: Any, **values: object) -> bool:
         async def work(connection: AsyncConnection) -> bool:

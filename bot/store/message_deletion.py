@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, select
+from sqlalchemy import Row, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.deletion import OPEN_STATES, delete_turns, withdraw
@@ -88,3 +88,23 @@ async def _delete_old_turn(connection: AsyncConnection, platform: str, message_i
         return _NOTHING
     await delete_turns(connection, messages.c.id == row.id)
     return MessageDeletion(DeletedMessage.TURN, row.channel_id, message_id)
+
+
+async def find_messages(
+    connection: AsyncConnection, platform: str, channel_id: int, oldest: int, newest: int | None
+) -> set[int]:
+    """Ids between two of what `delete_message` would follow in a channel."""
+    is_here = and_(conversations.c.platform == platform, conversations.c.channel_id == channel_id)
+    is_open, is_visible = inbox.c.state.in_(OPEN_STATES), messages.c.hidden_at.is_(None)
+    has_turn = inbox.c.turn_id.in_(select(messages.c.id).where(is_visible))
+    is_answer = and_(parts.c.purpose == ANSWER, parts.c.is_surplus.is_(False), or_(is_open, has_turn))
+    queries = (
+        (messages.c.message_id, messages.join(conversations), is_visible),
+        (inbox.c.message_id, inbox.join(conversations), is_open),
+        (parts.c.message_id, parts.join(inbox).join(conversations), is_answer),
+    )
+    found: set[int] = set()
+    for column, source, condition in queries:
+        in_range = column >= oldest if newest is None else column.between(oldest, newest)
+        found.update(await connection.scalars(select(column).select_from(source).where(is_here, condition, in_range)))
+    return found

@@ -1,6 +1,7 @@
 """What Discord and its network do to a bot, end to end: nothing is lost, and nothing is said twice."""
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 import pytest
@@ -244,6 +245,87 @@ async def test_a_question_that_was_deleted_while_she_was_off_is_not_answered(
     assert server.answer_to(kept).text == ANSWER
 
 
+@pytest.mark.parametrize("what", ["question", "answer"])
+@pytest.mark.parametrize("is_off", [True, False], ids=["while she is off", "in a lost session"])
+async def test_what_was_deleted_while_nobody_listened_is_in_no_later_prompt(
+    server: LoopbackDiscord, enter: OpenHouse, what: str, is_off: bool
+) -> None:
+    alice, bob = server.person("Alice", permissions=Permission.MANAGE_MESSAGES), server.person("Bob")
+    async with enter(server) as house:
+        secret, kept = [await ask(house, text) for text in ("secret", "kept")]
+        deleted = secret if what == "question" else server.answer_to(secret).parts[0]
+        if is_off:
+            house.stop.set()
+            await asyncio.wait([house.running])
+            await alice.deletes(deleted)
+        else:
+            await lose_session(server, alice.deletes(deleted), bob.says(secret.channel, "not for her"))
+            await server.wait_until(lambda: house.num_ready == 2)
+            await ask(house, "and now?")
+    if is_off:
+        async with enter(server) as house:
+            await ask(house, "and now?")
+
+    assert "secret" not in house.prompts[-1]
+    assert "kept" in house.prompts[-1]
+    assert b"secret" not in house.database_path.read_bytes()
+    assert server.answer_to(kept)
+
+
+async def lose_session(server: LoopbackDiscord, *meanwhile: Awaitable[object]) -> None:
+    """Cut her off, let something happen, and have her log in anew without being told of it."""
+    server.gateway.is_refusing = True
+    server.gateway.abort()
+    await server.wait_until(lambda: not server.gateway.connected())
+    for act in meanwhile:
+        await act
+    server.gateway.forget_sessions()
+    server.gateway.is_refusing = False
+    await server.wait_for_login(timeout=30)
+
+
+async def test_a_question_that_waits_is_not_answered_if_it_is_deleted_in_a_lost_session(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    engine.gate.clear()
+    async with enter(server, engine=engine) as house:
+        begun, waiting = [await alice.says(general, text, mention=True) for text in ("begun", "waiting")]
+        await server.wait_until(lambda: server.answer_to(begun))
+        await house.reaches(waiting, "received")
+        await lose_session(server, alice.deletes(waiting))
+        await house.reaches(waiting, "withdrawn")
+        engine.gate.set()
+        await house.reaches(begun, "answered")
+
+    assert len(engine.requests) == 1
+    judge(server).require(turns=2, replies=1)
+
+
+@pytest.mark.parametrize("how", ["empty page", "no such route", "no access"])
+async def test_what_cannot_be_looked_at_is_not_taken_for_deleted(
+    server: LoopbackDiscord, enter: OpenHouse, how: str
+) -> None:
+    general = server.channel("general")
+    async with enter(server) as house:
+        kept = await ask(house, "kept")
+    if how != "empty page":
+        await server.person("Alice").deletes(kept)  # so that it is on no page
+    if how == "empty page":
+        server.world.overwrite(general, server.guild.everyone, deny=Permission.READ_MESSAGE_HISTORY)
+        server.world.overwrite(general, server.bot.user, deny=Permission.READ_MESSAGE_HISTORY)
+    elif how == "no such route":
+        server.faults.add(Status(404, message="404: Not Found"), method="GET", route=EDITS)
+    else:
+        server.faults.add(Status(403, code=50013), method="GET", route=EDITS)
+
+    async with enter(server) as house:
+        await ask(house, "and now?")
+
+    assert "kept" in house.prompts[-1]
+
+
 async def test_a_half_shown_answer_is_completed_by_the_next_process(server: LoopbackDiscord, enter: OpenHouse) -> None:
     long = " ".join(f"word{number}" for number in range(700))
     engine = EchoEngine(answer=lambda _: long, words_before_gate=400)
@@ -301,6 +383,27 @@ async def test_a_part_that_could_not_be_deleted_any_more_is_deleted_after_the_re
     assert server.answer_to(question).text == "short"
     judge(server).require(turns=1, replies=1)
     judge_database(house.database_path).require(answered=1)
+
+
+async def test_what_could_not_be_taken_back_any_more_is_taken_back_after_the_restart(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    engine.gate.clear()
+    outage = server.faults.add(Status(503), method="DELETE", route=EDITS)
+    async with enter(server, engine=engine, drain_seconds=0) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+        await alice.deletes(question)
+        await server.wait_until(lambda: outage.num_hits)
+    server.faults.remove(outage)
+    assert general.visible_messages() != []
+
+    async with enter(server) as house:
+        await house.reaches(question, "withdrawn")
+
+    assert general.visible_messages() == []
 
 
 async def test_a_message_whose_id_was_not_recorded_is_edited_after_the_restart(

@@ -5,7 +5,7 @@ from bot.store.history import History
 from bot.store.inbox import Inbox
 from bot.store.message_deletion import DeletedMessage, MessageDeletion
 from bot.store.questions import InboxState, Part
-from tests.store.said import HERE, answer, ask, hold_turn, said
+from tests.store.said import ELSEWHERE, HERE, answer, ask, hold_turn, said
 
 NOTHING = MessageDeletion(DeletedMessage.NOTHING)
 
@@ -110,3 +110,24 @@ async def test_the_same_id_on_another_platform_is_left_alone(database, history):
 
     assert await history.delete_message("terminal", 1) == NOTHING
     assert len(await said(database)) == 1
+
+
+async def test_messages_that_a_deletion_would_change_are_found_between_two_ids(database):
+    for number in (10, 20, 30):
+        await hold_turn(database, ask(number))
+        await Inbox(database).record_part(ask(number), Part("answer", 0, number + 1))
+    await hold_turn(database, ask(40, key=ELSEWHERE))
+    await Inbox(database).receive(ask(50))
+    await Inbox(database).record_part(ask(50), Part("notice", 0, 51))
+    await Inbox(database).record_part(ask(30), Part("answer", 1, 32))
+    await Inbox(database).mark_surplus(ask(30), "answer", 1)
+    await Inbox(database).receive(ask(60))
+    await Inbox(database).set_state(ask(60), InboxState.REFUSED)
+
+    async def found(oldest: int, newest: int | None = None) -> set[int]:
+        return await History(database).message_ids("discord", HERE.channel_id, oldest, newest)
+
+    assert await found(0) == {10, 11, 20, 21, 30, 31, 50}
+    assert await found(11, 30) == {11, 20, 21, 30}
+    await History(database).reset(HERE)
+    assert await found(0) == set()
