@@ -9,10 +9,20 @@ import torch
 triton = pytest.importorskip("triton", reason="triton can't be imported: no kernel was compiled")
 
 from bot.inference.compile_ahead import kernels_compiling  # noqa: E402
+from bot.inference.execution import build_slot_state  # noqa: E402
+from bot.inference.graphs import GraphExecution  # noqa: E402
+from bot.inference.kernel_ops import KernelOps  # noqa: E402
+from bot.inference.kv_cache import build_kv_cache  # noqa: E402
 from bot.inference.loading import LlamaShape  # noqa: E402
+from bot.inference.model import LlamaModel  # noqa: E402
+from bot.inference.ops import Workspace  # noqa: E402
 from bot.inference.ops_choice import kernel_choices  # noqa: E402
+from bot.inference.self_test import LayerTest  # noqa: E402
+from bot.inference.step_inputs import Sizes, StepInputs  # noqa: E402
+from tests.checkpoints import random_weights  # noqa: E402
 from tests.inference.cards import CARDS  # noqa: E402
 
+PLACE = (torch.device("cpu"), torch.float16)
 NUMBERS = count(200)
 SHAPE = LlamaShape(64, 64, 96, 1, 2, 2, 32, 128)
 
@@ -55,3 +65,36 @@ def test_a_block_that_raises_does_not_wait_for_the_compiler(card):
         raise LookupError
 
     assert len(card.loaded) < 10
+
+
+def test_no_kernel_is_left_to_compile_when_steps_are_captured():
+    shape = LlamaShape(64, 256, 512, 2, 4, 4, 64, 128)
+    weights = random_weights(shape, *PLACE)
+    cache = build_kv_cache(shape, 20, *PLACE)
+    workspace = Workspace(shape, 2048, *PLACE)
+    ops = KernelOps(shape, cache, 128, 64, has_dot=True, has_pdl=True)
+    inputs, state = StepInputs(Sizes(2048, 64, 4, 300), cache.blocks.device), build_slot_state(64, 64, *PLACE)
+    execution = GraphExecution(LlamaModel(weights, cache, ops), workspace, inputs, state, None)
+
+    def run_every_step():
+        for size in execution._buckets:
+            execution.run_decode(size, ())
+            execution.run_head(size, is_greedy=False)
+            execution.finish_last(size)
+        for size in execution._prefill_buckets:
+            execution.run_prefill(size, 1, ())
+
+    tested = kernels_noted(ops, lambda: LayerTest(shape, weights, cache, workspace).visit_all(ops, 64))
+    needed = kernels_noted(ops, run_every_step)
+
+    assert len(needed) > 20
+    assert needed <= tested
+
+
+def kernels_noted(ops, visit):
+    """Kernels and constants that `visit` calls for, none of which is run."""
+    ops._launcher._calls = {}
+    with torch.inference_mode():
+        visit()
+    noted, ops._launcher._calls = set(ops._launcher._calls), None
+    return noted
