@@ -11,9 +11,12 @@ from tests.loopback.command_use import command_data, find_component
 from tests.loopback.entities import Channel, Message, User, mentioned_ids
 from tests.loopback.interaction import COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
 from tests.loopback.rules import MessageKind
+from tests.loopback.waiting import came_true
 
 if TYPE_CHECKING:
     from tests.loopback.server import LoopbackDiscord
+
+_REGISTRATION_SECONDS = 20.0
 
 
 class Person:
@@ -113,12 +116,15 @@ class Person:
     ) -> Interaction:
         """Uses a slash command, such as "/persona use" with name="pirate", as Discord's client would let them.
 
-        Raises LookupError where the client would not offer the command to this person, and ValueError for options
-        that it would not accept.
+        A bot registers its commands some time after its login, and nobody sees them before: that is waited for. Raises
+        LookupError where the client would not offer the command to this person, and ValueError for options that it
+        would not accept.
         """
         self._enter(channel)
-        used = bot or self._server.bot
-        data = command_data(used, self.user, channel, command.lstrip("/").split(), options)
+        used, words = bot or self._server.bot, command.lstrip("/").split()
+        guild_id = None if channel.guild is None else channel.guild.id
+        await came_true(lambda: used.command(words[0], guild_id), _REGISTRATION_SECONDS)
+        data = command_data(used, self.user, channel, words, options)
         return await self._begin(used, channel, COMMAND, data, command.lstrip("/"))
 
     async def clicks(self, message: Message, button: str) -> Interaction:
