@@ -19,6 +19,7 @@ from bot import __version__
 from bot.errors import ConfigError, TrinityError
 from bot.logs import configure_logging, escape_control_characters, redact_secrets
 from bot.settings import Settings, load_settings
+from bot.streams import mend_standard_streams
 
 if TYPE_CHECKING:
     from bot.lines import Lines
@@ -47,8 +48,7 @@ def main() -> None:
     """Run the command line, and end the process with its exit status."""
     # What Trinity writes (database, logs) holds what people said: it is for its owner alone.
     os.umask(0o077)
-    if sys.stdin is None:  # else the next file to be opened would become standard input
-        os.open(os.devnull, os.O_RDONLY)
+    mend_standard_streams()
     configure_logging("WARNING", "text")
     cli(prog_name="trinity")
 
@@ -164,7 +164,7 @@ def _chat(settings: Settings) -> int:
     from bot.lines import ScriptedLines, open_standard_input  # noqa: PLC0415
     from bot.terminal import DEMONSTRATION  # noqa: PLC0415
 
-    lines = open_standard_input()
+    lines = open_standard_input(_tell_waiting)
     if lines is not None:
         _log_beside_the_talk(settings)
         return asyncio.run(_talk(settings, lines))
@@ -175,11 +175,18 @@ def _chat(settings: Settings) -> int:
         return asyncio.run(_talk(passing, ScriptedLines(DEMONSTRATION)))
 
 
+def _tell_waiting() -> None:
+    typer.echo(
+        "Waiting for lines on standard input, each of them a message. </dev/null plays a demonstration.", err=True
+    )
+
+
 async def _talk(settings: Settings, lines: "Lines") -> int:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
 
     from bot.app import open_chat  # noqa: PLC0415
+    from bot.store.instance import share_terminal  # noqa: PLC0415
     from bot.terminal import TERMINAL, chat_at_terminal  # noqa: PLC0415
 
     progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
@@ -191,7 +198,8 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
     with progress:
         async with open_chat(settings, platform=TERMINAL.platform, on_progress=show) as chat:
             progress.stop()
-            await chat_at_terminal(chat, lines, Console())
+            with share_terminal(settings.data_dir) as is_alone:
+                await chat_at_terminal(chat, lines, Console(), is_alone=is_alone)
     return 0
 
 

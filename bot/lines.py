@@ -7,18 +7,20 @@ and files alike. It is a daemon thread: nothing waits for it at the end, however
 import asyncio
 import codecs
 import os
+import select
 import signal
 import sys
 import termios
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 PROMPT = "You: "
 _READ_BYTES = 64 * 1024
 _MAX_CHARACTERS = 1 << 18
+_LOCAL_MODES = 3  # their place in what termios returns
 
 
 class Lines(Protocol):
@@ -28,6 +30,10 @@ class Lines(Protocol):
 
     async def next(self) -> str | None:
         """Wait for the next line; None is the end."""
+        ...
+
+    def quiet(self) -> AbstractContextManager[None]:
+        """Keep what is typed meanwhile for the next line, unseen: it would stand between an answer's words."""
         ...
 
 
@@ -47,7 +53,22 @@ class TypedLines:
             return await _in_daemon_thread(_type_line)
         finally:
             # Whoever leaves while readline still waits finds the terminal as it was.
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._settings)
+            self._set(self._settings)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Don't echo keys. They are left to readline whole: it is what edits the line, and reads Ctrl-D."""
+        silent = self._settings.copy()
+        silent[_LOCAL_MODES] &= ~(termios.ECHO | termios.ICANON)
+        self._set(silent)
+        try:
+            yield
+        finally:
+            self._set(self._settings)
+
+    def _set(self, settings: list[Any]) -> None:
+        with suppress(termios.error):  # the terminal has gone
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
 
 
 class PipedLines:
@@ -71,6 +92,10 @@ class PipedLines:
             return self._peeked.pop()
         return await _in_daemon_thread(lambda: next(self._lines, None))
 
+    def quiet(self) -> AbstractContextManager[None]:
+        """Nothing is typed here."""
+        return nullcontext()
+
 
 class ScriptedLines:
     """Lines known beforehand."""
@@ -84,16 +109,24 @@ class ScriptedLines:
         """Return the next line at once."""
         return next(self._lines, None)
 
+    def quiet(self) -> AbstractContextManager[None]:
+        """Nothing is typed here."""
+        return nullcontext()
 
-def open_standard_input() -> TypedLines | PipedLines | None:
+
+def open_standard_input(
+    on_waiting: Callable[[], object] = lambda: None, *, waiting_seconds: float = 3.0
+) -> TypedLines | PipedLines | None:
     """Find out who is at the other end; None is nobody: no terminal, and not a line in what was piped.
 
-    Waits, blocking, for the first line of a pipe.
+    Waits, blocking, for the first line of a pipe; `on_waiting` is called if that takes longer than `waiting_seconds`.
     """
     if sys.stdin is None or sys.stdin.closed:
         return None
     if sys.stdin.isatty() and sys.stdout.isatty():
         return TypedLines()
+    if not select.select([sys.stdin], [], [], waiting_seconds)[0]:
+        on_waiting()
     lines = PipedLines(sys.stdin.fileno())
     return lines if lines.peek() is not None else None
 

@@ -48,14 +48,21 @@ Ctrl-C stops an answer; where there is none, it leaves. A message that begins wi
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-async def chat_at_terminal(chat: Chat, lines: Lines, console: Console, key: ConversationKey = TERMINAL) -> None:
-    """Talk until the lines end, `/quit`, or Ctrl-C while nothing is being answered.
+async def chat_at_terminal(
+    chat: Chat, lines: Lines, console: Console, key: ConversationKey = TERMINAL, *, is_alone: bool = True
+) -> None:
+    """Talk until the lines end, `/quit`, SIGTERM, or Ctrl-C while nothing is being answered.
 
-    Where nobody types, Ctrl-C is left to whoever called.
+    Where nobody types, signals are left to whoever called. `is_alone` False says that another terminal talks on this
+    database: what is unanswered may be its question.
 
     Raises:
         TrinityError: what nobody at a terminal can wait out, such as a lost engine.
     """
+    if is_alone:
+        for left_over in await chat.unfinished(key.platform):
+            # Whoever asked has left the terminal; they will ask again if they still want to know.
+            await chat.finish(left_over.question, InboxState.EXPIRED)
     await _Session(chat, lines, console, key).run()
 
 
@@ -71,17 +78,15 @@ class _Session:
         self._key = key
         self._message_ids = itertools.count(time.time_ns() // 1000)
         self._is_interrupted = False
+        self._is_ended = False
         self._is_line_open = False
         self._is_answer_silent = False
         """The answer's name stands there, and nothing behind it yet."""
 
     async def run(self) -> None:
-        for left_over in await self._chat.unfinished(self._key.platform):
-            # Whoever asked has left the terminal; they will ask again if they still want to know.
-            await self._chat.finish(left_over.question, InboxState.EXPIRED)
         if self._lines.is_interactive:
             self._small("Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands.")
-        with self._ctrl_c(), suppress(_Left):
+        with suppress(_Left), self._signals():
             while (line := await self._lines.next()) is not None:
                 if not self._lines.is_interactive:
                     self._say(f"{PROMPT}{line}", style="bold")
@@ -103,12 +108,12 @@ class _Session:
         await self._chat.receive(question)
         state = InboxState.FAILED
         try:
-            await self._show_answer(question)
+            with self._lines.quiet():
+                await self._show_answer(question)
             state = InboxState.ANSWERED
         except asyncio.CancelledError as cancelled:
             state = InboxState.WITHDRAWN
-            self._forgive_interrupt(cancelled)
-            self._is_answer_silent = False  # the terminal has written ^C there
+            self._forgive(cancelled)
             self._small("Stopped.")
         finally:
             await self._chat.finish(question, state)
@@ -137,6 +142,8 @@ class _Session:
                         notices.append(text)
                     case Finished(FinishReason.LENGTH):
                         notices.append("The answer reached its greatest length (TRINITY_MAX_NEW_TOKENS).")
+                    case Finished(FinishReason.ABORTED):
+                        notices.append("This conversation was reset meanwhile, so that answer is forgotten too.")
         self._say("")
         for notice in notices:
             self._small(notice)
@@ -195,8 +202,8 @@ class _Session:
         self._is_answer_silent = False
 
     @contextmanager
-    def _ctrl_c(self) -> Iterator[None]:
-        """While somebody types, let Ctrl-C cancel what this task waits for; unforgiven, that ends the block."""
+    def _signals(self) -> Iterator[None]:
+        """While somebody types, let Ctrl-C and SIGTERM cancel what this task waits for."""
         if not self._lines.is_interactive:
             yield
             return
@@ -207,21 +214,29 @@ class _Session:
             self._is_interrupted = True
             task.cancel()
 
+        def end() -> None:
+            self._is_ended = True
+            interrupt()
+
         loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, end)
         try:
             yield
         except asyncio.CancelledError as cancelled:
-            self._forgive_interrupt(cancelled)
+            self._forgive(cancelled)
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
-    def _forgive_interrupt(self, cancelled: asyncio.CancelledError) -> None:
-        """Go on after Ctrl-C; any other cancellation is raised again."""
+    def _forgive(self, cancelled: asyncio.CancelledError) -> None:
+        """Go on after Ctrl-C, leave after SIGTERM; any other cancellation is raised again."""
         task = asyncio.current_task()
         if not self._is_interrupted or task is None:
             raise cancelled
         self._is_interrupted = False
         task.uncancel()
+        if self._is_ended:
+            raise _Left
 
 
 def _user_name() -> str:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import termios
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,6 +105,9 @@ class TypedLines:
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.Event().wait()
         return line
+
+    def quiet(self):
+        return nullcontext()
 
 
 async def talk(chat, *lines, source=None):
@@ -213,6 +217,25 @@ async def test_what_an_earlier_start_left_unanswered_is_closed():
     assert chat.states == [("tell me", InboxState.EXPIRED), ("hello", InboxState.ANSWERED)]
 
 
+async def test_what_another_terminal_is_being_answered_stays_open():
+    chat = FakeChat(left_over=[SimpleNamespace(question=SimpleNamespace(content="tell me"))])
+
+    await chat_at_terminal(chat, ScriptedLines(["hello"]), Console(file=io.StringIO()), is_alone=False)
+
+    assert chat.states == [("hello", InboxState.ANSWERED)]
+
+
+async def test_answer_that_a_reset_elsewhere_has_ended_is_said_to_be_forgotten():
+    chat = FakeChat({"hello": [TextDelta("Hi.")], "reason": FinishReason.ABORTED})
+
+    transcript = await talk(chat, "hello")
+
+    assert transcript.splitlines()[1:] == [
+        "Trinity: Hi.",
+        "This conversation was reset meanwhile, so that answer is forgotten too.",
+    ]
+
+
 async def test_unknown_command_is_no_message():
     chat = FakeChat()
 
@@ -288,7 +311,7 @@ async def test_ctrl_c_stops_the_answer_and_then_the_program():
     assert chat.states == [("tell me", InboxState.WITHDRAWN), ("hello", InboxState.ANSWERED)]
 
 
-async def test_stopped_stands_on_a_line_of_its_own_behind_the_terminals_own_ctrl_c():
+async def test_stopped_stands_where_the_answer_would_if_no_word_of_it_was_there():
     reached = asyncio.Event()
     source = TypedLines("tell me", KeyboardInterrupt)
 
@@ -300,7 +323,7 @@ async def test_stopped_stands_on_a_line_of_its_own_behind_the_terminals_own_ctrl
         tasks.create_task(press_ctrl_c())
         talking = tasks.create_task(talk(FakeChat({"tell me": [reached]}), source=source))
 
-    assert "Trinity: \nStopped.\n" in talking.result()
+    assert "Trinity: Stopped.\n" in talking.result()
 
 
 async def test_cancel_from_elsewhere_is_no_ctrl_c():
@@ -395,15 +418,32 @@ async def test_descriptor_that_cannot_be_read_is_the_end(tmp_path):
         os.close(descriptor)
 
 
+# "tell me" is answered as far as "Once", and to its end when SIGUSR1 comes.
 AT_A_KEYBOARD = """
-import asyncio
+import asyncio, signal
 from rich.console import Console
+from bot.chat.chat import TextDelta
 from bot.lines import open_standard_input
 from bot.terminal import chat_at_terminal
 from tests.test_terminal import FakeChat
 
-asyncio.run(chat_at_terminal(FakeChat(), open_standard_input(), Console()))
-print("left in order")
+class SlowChat(FakeChat):
+    async def reply(self, question):
+        if question.content == "tell me":
+            yield TextDelta("Once")
+            await told.wait()
+        async for event in super().reply(question):
+            yield event
+
+async def main():
+    global told
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, told.set)
+    chat = SlowChat()
+    await chat_at_terminal(chat, open_standard_input(), Console())
+    print("left in order", *[state for _, state in chat.states])
+
+asyncio.run(main())
 """
 
 
@@ -414,30 +454,86 @@ def read_until(descriptor, wanted):
     return shown
 
 
-@pytest.mark.parametrize("leave", ["ctrl-c", "ctrl-d"])
-def test_somebody_at_a_keyboard_is_answered_and_finds_the_terminal_as_it_was(leave):
+@contextmanager
+def somebody_at_a_keyboard():
+    """The program at a terminal of its own: the process, and the keyboard's and screen's end of the terminal."""
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
     root = Path(__file__).parents[1]
-    with subprocess.Popen(
-        [sys.executable, "-c", AT_A_KEYBOARD], cwd=root, stdin=theirs, stdout=theirs, stderr=theirs
-    ) as process:
-        read_until(ours, b"You: ")
-        os.write(ours, b"helo\x7flo\n")
-        answer = read_until(ours, b"You: ")
-        if leave == "ctrl-c":
-            os.write(ours, b"half a line")
-            read_until(ours, b"half a line")
-            process.send_signal(signal.SIGINT)
-        else:
-            os.write(ours, b"\x04")
-        read_until(ours, b"left in order")
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", AT_A_KEYBOARD], cwd=root, stdin=theirs, stdout=theirs, stderr=theirs
+        ) as process:
+            read_until(ours, b"You: ")
+            yield process, ours
+            assert process.wait(timeout=30) == 0
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
-        assert process.wait(timeout=30) == 0
+
+@pytest.mark.parametrize("leave", ["ctrl-c", "ctrl-d", "sigterm"])
+def test_somebody_at_a_keyboard_is_answered_and_finds_the_terminal_as_it_was(leave):
+    with somebody_at_a_keyboard() as (process, terminal):
+        os.write(terminal, b"helo\x7flo\n")
+        answer = read_until(terminal, b"You: ")
+        if leave == "ctrl-d":
+            os.write(terminal, b"\x04")
+        else:
+            os.write(terminal, b"half a line")
+            read_until(terminal, b"half a line")
+            process.send_signal(signal.SIGINT if leave == "ctrl-c" else signal.SIGTERM)
+        read_until(terminal, b"left in order answered")
+
     assert b"You said hello" in answer
-    assert termios.tcgetattr(theirs) == before
-    os.close(ours)
-    os.close(theirs)
+
+
+def test_what_is_typed_during_an_answer_stays_out_of_it_and_is_the_next_line():
+    with somebody_at_a_keyboard() as (process, terminal):
+        os.write(terminal, b"tell me\n")
+        read_until(terminal, b"Once")
+        os.write(terminal, b"and them\x7fn?\n")
+        process.send_signal(signal.SIGUSR1)
+        rest = read_until(terminal, b"You: ")
+        following = read_until(terminal, b"You: ")
+        os.write(terminal, b"\x04")
+        read_until(terminal, b"left in order answered answered")
+
+    assert rest.startswith(b"You said tell me\r\n")
+    assert b"You said tell me, and then?" in following
+
+
+def test_ctrl_d_during_an_answer_leaves_after_it():
+    with somebody_at_a_keyboard() as (process, terminal):
+        os.write(terminal, b"tell me\n")
+        read_until(terminal, b"Once")
+        os.write(terminal, b"\x04")
+        process.send_signal(signal.SIGUSR1)
+        rest = read_until(terminal, b"left in order answered")
+
+    assert rest.startswith(b"You said tell me\r\n")
+
+
+def test_sigterm_during_an_answer_leaves_the_terminal_as_it_was():
+    with somebody_at_a_keyboard() as (process, terminal):
+        os.write(terminal, b"tell me\n")
+        read_until(terminal, b"Once")
+        process.send_signal(signal.SIGTERM)
+        rest = read_until(terminal, b"left in order withdrawn")
+
+    assert b"You said" not in rest
+
+
+def test_whoever_looks_on_is_told_that_a_pipe_is_waited_for(monkeypatch):
+    reader, writer = os.pipe()
+
+    with os.fdopen(reader) as piped:
+        monkeypatch.setattr("sys.stdin", piped)
+        lines = open_standard_input(lambda: os.write(writer, b"at last\n"), waiting_seconds=0.01)
+        assert lines.peek() == "at last"
+
+    os.close(writer)
 
 
 def test_nobody_is_at_a_closed_or_empty_standard_input(monkeypatch):

@@ -40,6 +40,19 @@ def hold_database_file(file: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def share_terminal(folder: Path) -> Iterator[bool]:
+    """Be one of the terminals that talk on a data folder's database; the value is whether there is no other."""
+    with _opened(folder / "terminal.lock") as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_alone = True
+        except BlockingIOError:
+            is_alone = False
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield is_alone
+
+
 def _hold_database(url: str, folder: Path) -> AbstractContextManager[None]:
     file = database_file(url)
     if file is not None:
@@ -53,14 +66,20 @@ def _digest(secret: str) -> str:
 
 @contextmanager
 def _hold(lock: Path, what: str) -> Iterator[None]:
+    with _opened(lock) as descriptor:
+        _take(descriptor, what)
+        yield
+
+
+@contextmanager
+def _opened(lock: Path) -> Iterator[int]:
     create_private_folder(lock.parent)
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DatabaseUnusable(f"The lock {lock} can't be made: {error.strerror}.") from error
     try:
-        _take(descriptor, what)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import SecondInstance
 from bot.store.database import open_database
-from bot.store.instance import hold_instance
+from bot.store.instance import hold_instance, share_terminal
 from tests.store.said import ask, hold_turn
 
 
@@ -81,3 +81,11 @@ def test_a_lock_is_private(url, file, tmp_path):
 async def test_the_terminal_works_beside_the_daemon(holder, url):
     async with open_database(url) as database:
         assert await hold_turn(database, ask(1)) is not None
+
+
+def test_a_terminal_knows_whether_it_is_the_only_one(tmp_path):
+    with share_terminal(tmp_path / "data") as first, share_terminal(tmp_path / "data") as second:
+        assert (first, second) == (True, False)
+
+    with share_terminal(tmp_path / "data") as third:
+        assert third
