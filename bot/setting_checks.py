@@ -82,6 +82,19 @@ def _check_secret(secret: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def expand_home(path: Path) -> Path:
+    """`path` with the home folder that a leading `~` stands for."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise refusal("begins with ~, which is nobody's home folder here; write the whole path") from None
+
+
+def _expand_folder(name: str) -> str:
+    """A folder's name; a hub id never begins with ~."""
+    return str(expand_home(Path(name))) if name.startswith("~") else name
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -96,6 +109,7 @@ Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 HttpUrl = Annotated[str, _check_url("https", "http")]
 WebsocketUrl = Annotated[str, _check_url("wss", "ws")]
-Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+FolderOrHubId = Annotated[str, AfterValidator(_expand_folder)]
+Folder = Annotated[Path, AfterValidator(expand_home)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Device = Annotated[str, LOWER, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")]

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.env_file import read_env_file
@@ -23,10 +24,12 @@ from bot.setting_checks import (
     DatabaseUrl,
     Device,
     Folder,
+    FolderOrHubId,
     HttpUrl,
     Number,
     Secret,
     WebsocketUrl,
+    expand_home,
     problem_in_words,
     refusal,
 )
@@ -54,7 +57,7 @@ class Settings(BaseSettings):
     discord_bot_token: Secret | None = Field(None, validation_alias="DISCORD_BOT_TOKEN")
     hf_token: Secret | None = Field(None, validation_alias="HF_TOKEN")
 
-    model: str | None = None
+    model: FolderOrHubId | None = None
     """A folder or a hub id; None is the bundled demonstration model."""
     device: Device = "auto"
     gpu_memory_gib: Annotated[Number, Field(gt=0)] | None = None
@@ -143,10 +146,12 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = Pat
     token_name = next((name for name in TOKEN_NAMES if name in values), TOKEN_NAMES[0])
     rest = {name: value for name, value in values.items() if name not in TOKEN_NAMES}
     try:
-        return Settings.model_validate(rest | {TOKEN_NAMES[0]: _one_token(values)})
+        settings = Settings.model_validate(rest | {TOKEN_NAMES[0]: _one_token(values)})
     except ValidationError as error:
         # `from None`: pydantic's error holds what was entered.
         raise _config_error(error, token_name) from None
+    _refuse_what_is_no_folder(settings.data_dir)
+    return settings
 
 
 def setting_names() -> tuple[str, ...]:
@@ -179,17 +184,19 @@ def _known_values(from_file: Mapping[str, str], environment: Mapping[str, str]) 
 def _one_token(values: Mapping[str, str]) -> str | None:
     given = {name: values[name] for name in TOKEN_NAMES if name in values}
     if path := given.get("DISCORD_BOT_TOKEN_FILE"):
-        given["DISCORD_BOT_TOKEN_FILE"] = _read_token(Path(path).expanduser())
+        given["DISCORD_BOT_TOKEN_FILE"] = _read_token(path)
     if len(set(given.values())) > 1:
         raise ConfigError(" and ".join(given), "hold different tokens; keep one of them")
     return next(iter(given.values()), None)
 
 
-def _read_token(path: Path) -> str:
+def _read_token(path: str) -> str:
     name = "DISCORD_BOT_TOKEN_FILE"
     try:
-        with path.open("rb") as file:
+        with expand_home(Path(path)).open("rb") as file:
             token = file.read(_MAX_TOKEN_FILE_BYTES).decode().strip()
+    except PydanticCustomError as error:
+        raise ConfigError(name, error.message()) from None
     except OSError as error:
         raise ConfigError(name, f"the file it names can't be read ({error.strerror})") from None
     except ValueError:
@@ -197,6 +204,13 @@ def _read_token(path: Path) -> str:
     if not token:
         raise ConfigError(name, "the file it names is empty; put the bot's token into it")
     return token
+
+
+def _refuse_what_is_no_folder(folder: Path) -> None:
+    nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
+    if not os.path.isdir(nearest):  # noqa: PTH112 - pathlib's raises where we may not look
+        problem = "names something that is not a folder, or lies below it; name a folder, which is made if need be"
+        raise ConfigError("TRINITY_DATA_DIR", problem)
 
 
 def _config_error(error: ValidationError, token_name: str) -> ConfigError:

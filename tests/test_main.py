@@ -108,15 +108,14 @@ def test_secret_in_a_readable_env_file_is_refused(trinity, tmp_path):
     assert TOKEN not in errors
 
 
-def test_data_folder_that_cannot_be_written_is_named(trinity, tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
+def test_data_folder_that_cannot_be_written_is_named(trinity, monkeypatch):
     reader, writer = os.pipe()
     os.write(writer, b"hello\n")
     os.close(writer)
 
     with os.fdopen(reader) as piped:
         monkeypatch.setattr(sys, "stdin", piped)
-        status, _, errors = trinity("chat", TRINITY_DATA_DIR=str(tmp_path / "file" / "data"))
+        status, _, errors = trinity("chat", TRINITY_DATA_DIR="/proc/nowhere")
 
     assert status == 78
     assert errors.startswith("trinity: TRINITY_DATA_DIR: nothing can be written into that folder")

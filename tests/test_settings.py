@@ -58,6 +58,11 @@ WRONG_ENVIRONMENTS = [
     ("DISCORD_TOKEN", {"DISCORD_TOKEN": f"{CANARY} {CANARY}"}),
     ("DISCORD_BOT_TOKEN and DISCORD_TOKEN", {"DISCORD_BOT_TOKEN": CANARY, "DISCORD_TOKEN": CANARY + "2"}),
     ("DISCORD_BOT_TOKEN_FILE", {"DISCORD_BOT_TOKEN_FILE": "/nowhere/token"}),
+    ("DISCORD_BOT_TOKEN_FILE", {"DISCORD_BOT_TOKEN_FILE": "~nobody-of-that-name/token"}),
+    ("TRINITY_MODEL", {"TRINITY_MODEL": "~nobody-of-that-name/llama"}),
+    ("TRINITY_DATA_DIR", {"TRINITY_DATA_DIR": "~nobody-of-that-name/data"}),
+    ("TRINITY_DATA_DIR", {"TRINITY_DATA_DIR": __file__}),
+    ("TRINITY_DATA_DIR", {"TRINITY_DATA_DIR": f"{__file__}/data"}),
     ("DISCORD_BOT_TOKEN_FILE", {"DISCORD_BOT_TOKEN_FILE": "/"}),
     ("HF_TOKEN", {"HF_TOKEN": f"hf_{CANARY}é"}),
 ]
@@ -118,6 +123,14 @@ def test_values_of_the_file_are_taken_as_they_stand(tmp_path):
     settings = load({}, env_file)
 
     assert settings.model == "a ${HOME} # b"
+
+
+def test_tilde_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+
+    settings = load({"TRINITY_MODEL": "~/llama", "TRINITY_DATA_DIR": "~/data"})
+
+    assert (settings.model, settings.data_dir) == ("/home/ada/llama", Path("/home/ada/data"))
 
 
 @pytest.mark.parametrize(("name", "environ"), WRONG_ENVIRONMENTS)
