@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol, TypeVar
 
 from bot.discord.limits import EDITS_PER_SECOND, Breaker, ClosedChannels, Pacer, Urgency
-from bot.discord.wire import Draft, MessageGone, NoAccess, Posted, Unreachable
+from bot.discord.wire import Draft, MessageGone, NoAccess, Posted, RateLimited, Unreachable
 from bot.errors import DiscordError
 
 NONCE_WINDOW_SECONDS = 150.0
@@ -138,10 +138,11 @@ class Sender:
         for pause in growing_pauses():
             try:
                 return await self._try(channel_id, urgency, attempt)
-            except Unreachable:
-                if self._is_over or asyncio.get_running_loop().time() + pause > give_up_at:
+            except Unreachable as error:
+                seconds = max(pause, error.seconds) if isinstance(error, RateLimited) else pause
+                if self._is_over or asyncio.get_running_loop().time() + seconds > give_up_at:
                     raise
-            await asyncio.sleep(pause)
+            await asyncio.sleep(seconds)
         raise AssertionError("pauses never end")
 
     async def _try(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -153,6 +154,9 @@ class Sender:
             raise NoAccess("the channel is closed to us")
         try:
             result = await self._uncancelled(attempt)
+        except RateLimited:
+            self.breaker.succeeded()
+            raise
         except Unreachable as error:
             self.breaker.failed(is_ban=error.is_ban)
             raise

@@ -6,7 +6,7 @@ link unfolds. discord.py adds rate limits and its own retries; what it raises is
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,14 @@ class Unreachable(DiscordError):
     def __init__(self, problem: str, *, is_ban: bool = False) -> None:
         super().__init__(problem)
         self.is_ban = is_ban
+
+
+class RateLimited(Unreachable):
+    """Discord wants no such request for some seconds."""
+
+    def __init__(self, problem: str, seconds: float) -> None:
+        super().__init__(problem)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,5 +206,16 @@ def _meaning(error: discord.HTTPException) -> DiscordError:
     if error.status in {401, 403, 404} or error.code == _THREAD_ARCHIVED:
         return NoAccess(summary)
     if error.status == 429:
-        return Unreachable(summary, is_ban=True)
+        return _limited(summary, error.response.headers)
     return Unreachable(summary) if error.status >= 500 else Rejected(summary)
+
+
+def _limited(summary: str, headers: Mapping[str, str]) -> Unreachable:
+    """A 429 that discord.py doesn't wait out, for it lacks the mark of Discord's own: is it from the proxy or not?"""
+    is_global = "x-ratelimit-global" in {name.lower() for name in headers}
+    if "json" not in headers.get("Content-Type", "") or is_global:
+        return Unreachable(summary, is_ban=True)
+    try:
+        return RateLimited(summary, float(headers.get("Retry-After", "1")))
+    except ValueError:
+        return RateLimited(summary, 1.0)
