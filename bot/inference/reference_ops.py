@@ -14,6 +14,7 @@ from bot.inference.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.loading import LlamaShape
 from bot.inference.ops import Pass, Span
 from bot.inference.rope import rope_tables
+from bot.inference.running_copy import RunningCopy
 from bot.inference.sampler import SamplingRows, sample
 from bot.inference.weights import LayerWeights
 
@@ -50,6 +51,7 @@ class ReferenceOps:
         cosines, sines = rope_tables(shape, num_positions, cache.blocks.device)
         self._cosines = torch.cat((cosines, cosines), dim=1).to(cache.blocks.dtype)
         self._sines = torch.cat((-sines, sines), dim=1).to(cache.blocks.dtype)
+        self._running = RunningCopy(cache) if cache.blocks.device.type == "cpu" else None
         heads = torch.arange(2 * shape.num_kv_heads, device=cache.blocks.device)
         # Row of (key or value, block 0, head) in the cache seen as [2 * blocks * kv_heads, ...].
         self._head_rows = (heads // shape.num_kv_heads) * cache.num_blocks * shape.num_kv_heads
@@ -66,6 +68,10 @@ class ReferenceOps:
         positions = rows.positions
         blocks = torch.div(rows.kv_slots, BLOCK_SIZE, rounding_mode="floor")
         self._clean(rows)
+        if self._running and rows.is_decode:
+            self._running.follow(rows, max(span.end for span in rows.spans))
+        elif self._running:
+            self._running.forget()
         store = self._head_rows[None, :] + (blocks * self._shape.num_kv_heads)[:, None]
         store = store * BLOCK_SIZE + (rows.kv_slots - blocks * BLOCK_SIZE)[:, None]
         rows.plan = _Plan(
@@ -100,10 +106,14 @@ class ReferenceOps:
         mask = None
         if num_rows > 1:
             offsets = torch.arange(longest, device=rows.positions.device)
-            mask = (offsets[None, :] <= rows.positions[:, None])[:, None, None, :]
+            mask = self._mask(offsets[None, :] <= rows.positions[:, None])[:, None, None, :]
         size = (num_rows, 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
         gathered = self._gather_rows(rows.block_tables[:num_rows, :num_blocks], self._head_rows)
         return _Reading(gathered, size, longest, mask)
+
+    def _mask(self, is_seen: Tensor) -> Tensor:
+        """What is added to the scores: made here once, not from booleans by every attention call."""
+        return torch.zeros_like(is_seen, dtype=self._cache.dtype).masked_fill_(~is_seen, float("-inf"))
 
     def _read_span(self, rows: Pass, span: Span) -> _Reading:
         num_blocks = -(-span.end // BLOCK_SIZE)
@@ -112,7 +122,7 @@ class ReferenceOps:
         if span.start > 0:
             device = rows.positions.device
             queries = torch.arange(span.start, span.end, device=device)
-            mask = torch.arange(span.end, device=device)[None, :] <= queries[:, None]
+            mask = self._mask(torch.arange(span.end, device=device)[None, :] <= queries[:, None])
         # Keys are repeated for each query head: not every attention kernel of torch's knows grouped queries.
         size = (1, 2, self._shape.num_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
         return _Reading(self._gather_rows(tables, self._query_head_rows), size, span.end, mask)
@@ -128,13 +138,15 @@ class ReferenceOps:
         rotating.addcmul_(swapped, plan.sines)
         stored = heads[:, shape.num_heads :].reshape(-1, shape.head_dim)
         cache.view(-1, shape.head_dim).index_copy_(0, plan.store_rows, stored)
+        if self._running and rows.is_decode:
+            self._running.add(cache, stored)
 
     def attend(self, rows: Pass, cache: Tensor) -> None:
         """One attention call for all decode rows, or one for each span of a prefill."""
         shape, plan = self._shape, rows.plan
         if plan.decode is not None:
             queries = rows.qkv[:, : shape.q_size].view(rows.num_rows, shape.num_kv_heads, -1, shape.head_dim)
-            keys, values = self._gather(cache, plan.decode)
+            keys, values = self._keys_and_values(rows, cache, plan.decode)
             out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=plan.decode.mask)
             rows.attended.view(out.shape).copy_(out)
             return
@@ -145,22 +157,29 @@ class ReferenceOps:
         shape = self._shape
         within = slice(span.first_row, span.first_row + span.num_rows)
         queries = rows.qkv[within, : shape.q_size].view(1, span.num_rows, shape.num_heads, shape.head_dim)
-        keys, values = self._gather(cache, reading)
+        both = self._gather(cache, reading)[:, :, :, : reading.length]
         out = F.scaled_dot_product_attention(
             queries.transpose(1, 2),
-            keys,
-            values,
+            both[:, 0],
+            both[:, 1],
             attn_mask=reading.mask,
             is_causal=reading.mask is None,
         )
         rows.attended[within].view(span.num_rows, shape.num_heads, shape.head_dim).copy_(out[0].transpose(0, 1))
 
-    def _gather(self, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
-        """Keys and values, each [sequences, heads, length, head_dim]."""
-        per_row = BLOCK_SIZE * self._shape.head_dim
-        gathered = torch.index_select(cache.view(-1, per_row), 0, reading.cache_rows).view(reading.shape)
-        gathered = gathered[:, :, :, : reading.length]
-        return gathered[:, 0], gathered[:, 1]
+    def _keys_and_values(self, rows: Pass, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
+        """Those of decode rows, each [rows, heads, length, head_dim]: kept from the step before, or gathered."""
+        both = self._running.read(cache, rows.num_rows) if self._running else None
+        if both is None:
+            both = self._gather(cache, reading)
+            if self._running:
+                self._running.keep(cache, both)
+        return both[:, 0, :, : reading.length], both[:, 1, :, : reading.length]
+
+    def _gather(self, cache: Tensor, reading: _Reading) -> Tensor:
+        """Keys and values: [sequences, 2, heads, padded length, head_dim]."""
+        blocks = cache.view(-1, BLOCK_SIZE * self._shape.head_dim)
+        return torch.index_select(blocks, 0, reading.cache_rows).view(reading.shape)
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
         """The residual joins in the matrix product itself."""
@@ -186,8 +205,6 @@ class ReferenceOps:
         tokens.copy_(sample(logits, rows, seen))
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
-        if x.dtype == torch.float32:
-            return F.rms_norm(x, (x.shape[1],), weight, self._shape.rms_norm_eps)
         wide = x.float()
-        wide = wide * torch.rsqrt(wide.pow(2).mean(1, keepdim=True) + self._shape.rms_norm_eps)
-        return weight * wide.to(x.dtype)
+        scale = (wide * wide).mean(1, keepdim=True).add_(self._shape.rms_norm_eps).rsqrt_()
+        return (wide * scale).to(x.dtype).mul_(weight)
