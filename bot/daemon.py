@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from bot.app import in_background, open_parts
 from bot.chat.chat import Chat
 from bot.discord.intake import PLATFORM
-from bot.discord.run import DiscordOptions, run_discord
+from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import ConfigError, EngineError, EngineFailed
 from bot.inference.local import LocalEngine
 from bot.operations.collector import loaded_objects_set_aside
@@ -43,16 +43,18 @@ async def _be_on_discord(settings: Settings) -> EngineError | None:
     if settings.discord_bot_token is None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     token = settings.discord_bot_token.get_secret_value()
+    options = _discord_options(settings, token)
     pulse, told, stop = Pulse(), asyncio.Event(), asyncio.Event()
     _stop_at_signals(told, stop)
     try:
         with hold_instance(settings.effective_database_url, token, settings.data_dir):
             async with asyncio.timeout(None) as opening, _pinging_systemd(pulse), AsyncExitStack() as parts:
                 async with in_background(_end_when(told, opening)):
+                    await check_token(options)
                     chat, engine = await parts.enter_async_context(open_parts(settings, platform=PLATFORM))
                 pulse.watch_engine(engine.failed.is_set)
                 with loaded_objects_set_aside():
-                    lost = await _serve_discord(chat, engine, _discord_options(settings, token), stop, pulse)
+                    lost = await _serve_discord(chat, engine, options, stop, pulse)
     except TimeoutError:
         if not opening.expired():
             raise

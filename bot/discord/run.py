@@ -23,11 +23,12 @@ from bot.discord.edge import build_edge
 from bot.discord.registration import register_commands
 from bot.discord.sender import growing_pauses, open_sender
 from bot.discord.wire import DiscordWire, Unreachable, translated
-from bot.errors import DiscordRefused, EngineFailed
+from bot.errors import DiscordError, DiscordRefused, EngineFailed
 
 log = logging.getLogger(__name__)
 
 _MIN_PAUSE_SECONDS = 1.0
+_CHECK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,26 @@ class DiscordOptions:
     """How long no further guild has to come until all are taken to be there."""
     identify_pause_seconds: float = 5.0
     """What Discord wants between two new sessions."""
+
+
+async def check_token(options: DiscordOptions) -> None:
+    """Find out early, before a model is downloaded and loaded, that Discord refuses the token.
+
+    Whatever else keeps Discord from answering is left to `run_discord`, which has more patience.
+
+    Raises:
+        DiscordRefused: the token was refused.
+    """
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS), TrinityClient() as client:
+            with _pointed_at(options):
+                await _log_in(client, options.token)
+    except TimeoutError:
+        log.info("Discord doesn't say yet whether it takes the token")
+    except DiscordRefused:
+        raise
+    except DiscordError as error:
+        log.info("Discord doesn't say yet whether it takes the token: %s", error)
 
 
 async def run_discord(
@@ -117,7 +138,7 @@ class _Session:
         client.when_moved = self._on_movement
         async with client, asyncio.TaskGroup() as tasks:
             stopping = tasks.create_task(self._stop.wait())
-            login = tasks.create_task(_problem(_log_in(client, self._options.token)))
+            login = tasks.create_task(_problem(self._log_in(client)))
             await asyncio.wait({login, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if login.done():
                 problem = login.result() or await self._serve(client, stopping)
@@ -143,6 +164,10 @@ class _Session:
             await client.close()
         return connection.result() or (lost.result() if lost.done() else None)
 
+    async def _log_in(self, client: TrinityClient) -> None:
+        await _log_in(client, self._options.token)
+        log.info("invite Trinity with %s", invite_url(client.application_id or 0))
+
     def _note_ready(self) -> None:
         self.was_ready = True
         self._on_ready()
@@ -154,7 +179,6 @@ async def _log_in(client: TrinityClient, token: str) -> None:
             await client.login(token)
     except discord.LoginFailure as error:
         raise DiscordRefused(LOGIN_REFUSED) from error
-    log.info("invite Trinity with %s", invite_url(client.application_id or 0))
 
 
 async def _problem(work: Coroutine[Any, Any, None]) -> Exception | None:

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from bot.discord.client import INVITE_PERMISSIONS, invite_url
-from bot.discord.run import DiscordOptions, run_discord
+from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import DiscordRefused, EngineFailed
 from tests.discord.conftest import OpenHouse
 from tests.engines import EchoEngine
@@ -60,6 +60,24 @@ async def test_a_refused_token_ends_the_run_at_once_and_is_not_told(
         await run_discord(None, options, asyncio.Event())
 
     assert "not-the-token" not in caplog.text + repr(options)
+
+
+async def test_a_refused_token_is_found_out_by_the_check(server: LoopbackDiscord) -> None:
+    with pytest.raises(DiscordRefused, match="DISCORD_BOT_TOKEN"):
+        await check_token(DiscordOptions("not-the-token", server.api_url, server.gateway_url))
+
+    assert server.gateway.counts["connections"] == 0
+
+
+@pytest.mark.parametrize("status", [None, 500, 503, 429])
+async def test_a_check_that_gets_no_answer_refuses_nothing(server: LoopbackDiscord, status: int | None) -> None:
+    if status is None:
+        await server.close_port()
+    else:
+        fault = CloudflareBan(0.5) if status == 429 else Status(status)
+        server.faults.add(fault, method="GET", route="/users/@me", times=1)
+
+    await check_token(DiscordOptions(server.token, server.api_url, server.gateway_url))
 
 
 @pytest.mark.parametrize("code", [4004, 4014])

@@ -132,4 +132,22 @@ async def test_a_signal_ends_the_loading_of_the_model(server: LoopbackDiscord, t
 
     assert process.returncode == 0, errors.decode()
     assert b"stopped while the model was loading" in errors
-    assert server.journal.calls == []
+    assert server.gateway.counts["connections"] == 0
+
+
+async def test_a_refused_token_ends_the_start_before_a_model_is_looked_for(
+    server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    settings = {"DISCORD_BOT_TOKEN": "not-the-token", "TRINITY_MODEL": "/nowhere/at/all"}
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "run"),
+        env=environment_for(server, tmp_path) | settings,
+        cwd=tmp_path,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        _, errors = await process.communicate()
+
+    assert process.returncode == 78
+    assert errors.decode().splitlines()[-1].startswith("trinity: Discord refuses the bot token.")
