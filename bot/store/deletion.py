@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.store.tables import conversations, hints, inbox, messages, persona_choices, personas
 
 OPEN_STATES = ("received", "waiting", "answering")
+MAX_DELETED_AT_ONCE = 1000
+"""Turns in one transaction, so that a great many don't hold up those who write."""
 
 
 async def delete_hidden(
@@ -31,8 +33,15 @@ async def delete_hidden(
 
 
 async def delete_turns_before(connection: AsyncConnection, moment: datetime) -> int:
-    """Delete turns, questions that are done with and hints from before a moment; returns the number of turns."""
-    num_turns = await delete_turns(connection, messages.c.created_at < moment)
+    """Delete turns from before a moment, a thousand at most; returns their number.
+
+    With the last of them go the questions that are done with, and the hints, from before that moment.
+    """
+    is_old = and_(messages.c.role == "user", messages.c.created_at < moment)
+    oldest = select(messages.c.id).where(is_old).order_by(messages.c.id).limit(MAX_DELETED_AT_ONCE)
+    num_turns = await delete_turns(connection, messages.c.id.in_(oldest))
+    if num_turns == MAX_DELETED_AT_ONCE:
+        return num_turns
     await connection.execute(
         delete(inbox).where(inbox.c.received_at < moment, inbox.c.state.not_in(OPEN_STATES), inbox.c.turn_id.is_(None))
     )

@@ -15,6 +15,7 @@ from bot.chat.conversation import ConversationKey, Question, Turn
 from bot.store.conversations import ensure_conversation, find_conversation, is_conversation
 from bot.store.database import Database
 from bot.store.deletion import (
+    MAX_DELETED_AT_ONCE,
     OPEN_STATES,
     begin_epoch,
     delete_hidden,
@@ -157,7 +158,10 @@ class History:
 
     async def delete_older_than(self, moment: datetime) -> int:
         """Delete for good every turn from before a moment (retention); returns their number."""
-        num_turns = await self._database.write(lambda connection: delete_turns_before(connection, moment))
+        num_turns, num_deleted = 0, MAX_DELETED_AT_ONCE
+        while num_deleted == MAX_DELETED_AT_ONCE:
+            num_deleted = await self._database.write(lambda connection: delete_turns_before(connection, moment))
+            num_turns += num_deleted
         await self._database.erase_traces()
         return num_turns
 
