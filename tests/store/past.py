@@ -16,7 +16,10 @@ QUESTION, ANSWER = "question " + "x" * 120, "answer " + "y" * 700
 async def fill(
     database: Database, keys: list[ConversationKey], first: int, num_turns: int, begin: datetime, end: datetime
 ) -> None:
-    """So many answered questions, evenly spread over the time and the conversations; message ids count from `first`."""
+    """So many answered questions, evenly spread over the time and the conversations of one platform.
+
+    Their message ids count from `first`.
+    """
 
     async def work(connection: AsyncConnection) -> None:
         rows = [(await ensure_conversation(connection, key)).id for key in keys]
@@ -38,7 +41,7 @@ async def fill(
                 | {"prompt_turn_ids": list(range(turn_id - 40, turn_id, 2)), "num_prompt_tokens": 900}
             )  # fmt: skip
             seen.append(
-                {"id": next_inbox + number, "conversation_id": place, "platform": "discord", "state": "answered"}
+                {"id": next_inbox + number, "conversation_id": place, "platform": keys[0].platform, "state": "answered"}
                 | {"message_id": message_id, "epoch": 0, "attempts": 1, "seed": 1, "author_id": 5, "author_name": ""}
                 | {"content": "", "is_direct": False, "created_at": at, "received_at": at, "turn_id": turn_id}
             )  # fmt: skip
