@@ -233,7 +233,11 @@ class Answers:
     def _may_say(self, running: Running, outcome: Outcome) -> bool:
         if outcome.limit is None:
             return True
-        return self._limiters[outcome.limit].allows(running.question.author_id, running.channel_id)
+        limiter = self._limiters[outcome.limit]
+        may_say = limiter.allows(running.question.author_id, running.channel_id)
+        if not may_say and (num_untold := limiter.num_to_log()):
+            log.info("%d questions got no notice, since there were others of late", num_untold)
+        return may_say
 
     async def _commit(self, question: Question, outcome: Outcome, state: InboxState) -> None:
         """Commit the outcome; while the database is locked or full, try again for a while.

@@ -172,12 +172,23 @@ class NoticeLimiter:
     """Lets one notice through per person and per channel in a while; the rest are only counted."""
 
     MAX_ENTRIES = 10_000
+    LOG_SECONDS = 60.0
 
     def __init__(self, person_seconds: float = 30.0, channel_seconds: float = 5.0) -> None:
         self.num_suppressed = 0
         self._person_seconds = person_seconds
         self._channel_seconds = channel_seconds
         self._last: OrderedDict[tuple[str, int], float] = OrderedDict()
+        self._num_logged = 0
+        self._log_at = float("-inf")
+
+    def num_to_log(self) -> int:
+        """How many were suppressed since this was last asked; 0 if that was within the last minute."""
+        if _now() < self._log_at:
+            return 0
+        num_new, self._num_logged = self.num_suppressed - self._num_logged, self.num_suppressed
+        self._log_at = _now() + self.LOG_SECONDS
+        return num_new
 
     def allows(self, person_id: int, channel_id: int) -> bool:
         """Whether a notice may be shown now; if so, it counts as shown."""
