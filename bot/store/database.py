@@ -14,26 +14,24 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import DatabaseBusy
+from bot.store import postgresql as server
+from bot.store import sqlite as embedded
 from bot.store.check import refuse_newer
 from bot.store.deletion import delete_hidden
 from bot.store.failures import translated_failures
 from bot.store.migrate import Migration, migrations_folder, prepare_file, read_version, run_migrations
-from bot.store.sqlite import (
-    BUSY_TIMEOUT_SECONDS,
-    NO_TRANSACTION,
-    READ,
-    WRITE,
-    build_engine,
-    database_file,
-    truncate_log,
-)
+from bot.store.sqlite import BUSY_TIMEOUT_SECONDS, database_file, parse_url, truncate_log
 from bot.store.tables import SCHEMA_VERSION
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
+
+READ = {"transaction": "read"}
+WRITE = {"transaction": "write"}
+NO_TRANSACTION = {"transaction": None}
 
 _COMMITTED = "cancelled; the transaction was committed"
 _ROLLED_BACK = "cancelled; nothing was written"
@@ -141,6 +139,16 @@ async def open_database(url: str, *, clock: Callable[[], datetime] = utc_now) ->
         yield database
     finally:
         await database.close()
+
+
+def build_engine(url: str) -> AsyncEngine:
+    """An engine for either kind of database, with its connections set up."""
+    parsed = parse_url(url)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    options = {} if is_sqlite else server.ENGINE_OPTIONS
+    engine = create_async_engine(parsed, pool_size=5, max_overflow=0, pool_timeout=30, hide_parameters=True, **options)
+    (embedded if is_sqlite else server).prepare_connections(engine.sync_engine)
+    return engine
 
 
 async def migrate(url: str) -> Migration:

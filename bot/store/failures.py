@@ -28,6 +28,11 @@ _SQLITE_LASTING = {
 # Classes of PostgreSQL's SQLSTATE: connection lost, rolled back for another's sake, out of resources (the disk
 # included), a lock not available, shutting down.
 _SQLSTATE_PASSING = ("08", "40", "53", "55", "57")
+_SQLSTATE_LASTING = {
+    "28": "The database server refuses the user or the password of TRINITY_DATABASE_URL.",
+    "3D": "The database server has no database of the name in TRINITY_DATABASE_URL; make it with createdb.",
+    "42501": "The user of TRINITY_DATABASE_URL may not do this; make them the database's owner.",
+}
 
 
 @contextmanager
@@ -43,6 +48,8 @@ def translate(error: Exception) -> StoreError:
     """Say in our words what a driver, SQLAlchemy or the operating system raised."""
     if isinstance(error, PoolTimeout):
         return DatabaseBusy("The database is too slow: all of its connections are taken.")
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return DatabaseBusy("The connection to the database was lost.")
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if isinstance(cause, sqlite3.Error):
         return _translate_sqlite(cause)
@@ -50,9 +57,14 @@ def translate(error: Exception) -> StoreError:
         return DatabaseUnusable(f"The database can't be used: {cause}.")
     if isinstance(cause, OSError):
         return DatabaseBusy(f"The database can't be reached: {cause.strerror or cause}.")
-    if str(getattr(cause, "sqlstate", None) or "").startswith(_SQLSTATE_PASSING):
+    return _translate_sqlstate(cause, str(getattr(cause, "sqlstate", None) or ""))
+
+
+def _translate_sqlstate(error: BaseException, sqlstate: str) -> StoreError:
+    if sqlstate.startswith(_SQLSTATE_PASSING):
         return DatabaseBusy("The database is busy or can't be reached.")
-    return _unexpected(cause)
+    sentence = next((sentence for start, sentence in _SQLSTATE_LASTING.items() if sqlstate.startswith(start)), None)
+    return DatabaseUnusable(sentence) if sentence else _unexpected(error)
 
 
 def _translate_sqlite(error: sqlite3.Error) -> StoreError:

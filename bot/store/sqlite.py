@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import DatabaseUnusable
 
@@ -32,9 +31,7 @@ _PRAGMAS = (
 # A migration may rebuild a table, and dropping the old one must not cascade; it checks all references at its end.
 _MIGRATION_PRAGMAS = (*_PRAGMAS[:3], "PRAGMA foreign_keys = OFF", _PRAGMAS[4])
 
-READ = {"sqlite_begin": "BEGIN"}
-WRITE = {"sqlite_begin": "BEGIN IMMEDIATE"}
-NO_TRANSACTION = {"sqlite_begin": None}
+_BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE"}
 
 
 def parse_url(url: str) -> URL:
@@ -67,19 +64,10 @@ def database_file(url: str) -> Path | None:
     return Path(str(parsed.database)).resolve()
 
 
-def build_engine(url: str) -> AsyncEngine:
-    """An engine for either kind of database; every pooled SQLite connection gets the pragmas above."""
-    parsed = parse_url(url)
-    engine = create_async_engine(parsed, pool_size=5, max_overflow=0, pool_timeout=30, hide_parameters=True)
-    if parsed.get_backend_name() == "sqlite":
-        _prepare_connections(engine.sync_engine, _PRAGMAS)
-    return engine
-
-
 def build_migration_engine(file: Path) -> Engine:
     """A plain engine for migrating one file, outside the event loop."""
     engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool, hide_parameters=True)
-    _prepare_connections(engine, _MIGRATION_PRAGMAS)
+    prepare_connections(engine, _MIGRATION_PRAGMAS)
     return engine
 
 
@@ -104,7 +92,12 @@ def open_read_only(file: Path, *, is_unused: bool) -> sqlite3.Connection:
     return sqlite3.connect(file.as_uri() + query, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
 
 
-def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
+def prepare_connections(engine: Engine, pragmas: tuple[str, ...] = _PRAGMAS) -> None:
+    """Set every connection up, and begin transactions as the execution option `transaction` says: read or write.
+
+    The option None begins none; without it, a transaction is for writing.
+    """
+
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
         # Transactions begin where SQLAlchemy says so, below, not where the driver guesses.
@@ -118,6 +111,6 @@ def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        statement = connection.get_execution_options().get("sqlite_begin", WRITE["sqlite_begin"])
-        if statement is not None:
-            connection.exec_driver_sql(statement)
+        purpose = connection.get_execution_options().get("transaction", "write")
+        if purpose is not None:
+            connection.exec_driver_sql(_BEGIN[purpose])

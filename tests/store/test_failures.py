@@ -25,6 +25,14 @@ def test_what_postgresql_gets_over_is_passing(sqlstate):
     assert type(translate(from_driver(PostgresError(sqlstate)))) is DatabaseBusy
 
 
+@pytest.mark.parametrize("sqlstate", ["28P01", "28000", "3D000", "42501"])
+def test_what_postgresql_will_refuse_again_names_what_to_mend(sqlstate):
+    error = translate(from_driver(PostgresError(sqlstate)))
+
+    assert type(error) is DatabaseUnusable
+    assert "TRINITY_DATABASE_URL" in str(error)
+
+
 def test_what_postgresql_refuses_is_named_by_its_code_and_quotes_nobody():
     error = translate(from_driver(PostgresError("23514")))
 
