@@ -3,21 +3,21 @@
 import logging
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from bot.errors import ConfigError
-from bot.inference import kv_cache
+from bot.inference import memory
 from bot.inference.compile_ahead import kernels_compiling
 from bot.inference.execution import Execution, SlotState, build_slot_state
 from bot.inference.graphs import GraphExecution
 from bot.inference.kv_cache import BLOCK_SIZE, KVCache, build_kv_cache
 from bot.inference.loading import LlamaShape, find_tokenizer_file, read_shape
+from bot.inference.memory import Limits
 from bot.inference.model import LlamaModel
 from bot.inference.model_runner import LlamaRunner
-from bot.inference.ops import Workspace, workspace_widths
+from bot.inference.ops import Workspace
 from bot.inference.ops_choice import OpsChoice, choose_ops, kernel_choices
 from bot.inference.reference_ops import ReferenceOps
 from bot.inference.step_inputs import Sizes, StepInputs
@@ -26,25 +26,8 @@ from bot.inference.weights import LlamaWeights, Progress, load_weights
 log = logging.getLogger(__name__)
 
 _CPU_SEQUENCES = 8
-_CPU_PREFILL_TOKENS = 512
-_CUDA_SEQUENCES = 64
-_CUDA_PREFILL_TOKENS = (256, 4096)
-_TOKENS_PER_SEQUENCE = 256
-"""What a conversation takes at least, for judging how many can run at once."""
 _SMALLEST_TILE = 16
 _GRAPH_BYTES = 64 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the caller fixed; None is for the builder to settle."""
-
-    context_window: int | None = None
-    max_num_sequences: int | None = None
-    max_prefill_tokens: int | None = None
-    num_blocks: int | None = None
-    gpu_memory_gib: float | None = None
-    gpu_memory_fraction: float | None = None
 
 
 def settle_device(device: str) -> torch.device:
@@ -93,14 +76,23 @@ def build_runner(
     limits = Limits(
         context_window, max_num_sequences, max_prefill_tokens, num_blocks, gpu_memory_gib, gpu_memory_fraction
     )
+    where = "on the card" if chosen.type == "cuda" else "in this machine's memory"
+    memory.refuse_too_large(shape, weights_dtype, memory.room_for_weights(chosen, limits), where)
     if chosen.type == "cuda":
         _apply_caps(chosen, limits)
     try:
         with _compiling(shape, chosen, weights_dtype, limits) if use_kernels else nullcontext():
             weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress)
+        return assemble_runner(shape, weights, limits, model_hash=model_hash, use_kernels=use_kernels)
     except torch.OutOfMemoryError as error:
-        raise ConfigError("TRINITY_MODEL", "the model's weights alone don't fit on the card") from error
-    return assemble_runner(shape, weights, limits, model_hash=model_hash, use_kernels=use_kernels)
+        problem = "beside the model's weights the card has no room left to work in: free memory, or use a smaller model"
+        raise ConfigError("TRINITY_MODEL", problem) from error
+
+
+def _apply_caps(device: torch.device, limits: Limits) -> None:
+    if limits.gpu_memory_gib is not None or limits.gpu_memory_fraction is not None:
+        total = torch.cuda.mem_get_info(device)[1]
+        torch.cuda.set_per_process_memory_fraction(memory.cap_of(device, limits) / total, device)
 
 
 def _compiling(
@@ -109,7 +101,7 @@ def _compiling(
     """Compiles for the first card what it will run; the compiler's threads begin there, and can't for any other."""
     if device.type != "cuda" or device.index:
         return nullcontext()
-    num_sequences = limits.max_num_sequences or _CUDA_SEQUENCES
+    num_sequences = limits.max_num_sequences or memory.MOST_SEQUENCES
     capability = torch.cuda.get_device_capability(device)
     return kernels_compiling(kernel_choices(shape, 0, num_sequences, capability)[0], dtype)
 
@@ -117,17 +109,33 @@ def _compiling(
 def assemble_runner(
     shape: LlamaShape, weights: LlamaWeights, limits: Limits, *, model_hash: str = "", use_kernels: bool = True
 ) -> LlamaRunner:
-    """Give weights that are on their device everything else they need."""
+    """Give weights that are on their device everything else they need, and say what there is room for."""
+    started = time.monotonic()
     if weights.embedding.device.type == "cuda":
-        return _assemble_cuda(shape, weights, limits, model_hash, use_kernels=use_kernels)
-    window = _window(shape, limits)
-    num_sequences = limits.max_num_sequences or _CPU_SEQUENCES
-    parts = _Parts(shape, weights, window, num_sequences, limits.max_prefill_tokens or _CPU_PREFILL_TOKENS)
+        runner = _assemble_cuda(shape, weights, limits, model_hash, use_kernels=use_kernels)
+        name = torch.cuda.get_device_name(weights.embedding.device)
+    else:
+        runner, name = _assemble_cpu(shape, weights, limits, model_hash), "CPU"
+    num_tokens = (runner.num_blocks - 1) * BLOCK_SIZE
+    longest = min(num_tokens, runner.context_window)
+    log.info(
+        "%s: room for %s tokens; conversations of up to %s, from %d (the longest) to %d (short ones) at once; "
+        "prefill of up to %s tokens; ready %.1f s after the weights",
+        *(name, f"{num_tokens:,}", f"{longest:,}"),
+        *(min(num_tokens // longest, runner.max_num_sequences), runner.max_num_sequences),
+        *(f"{runner.max_prefill_tokens:,}", time.monotonic() - started),
+    )
+    return runner
+
+
+def _assemble_cpu(shape: LlamaShape, weights: LlamaWeights, limits: Limits, model_hash: str) -> LlamaRunner:
+    window, num_sequences = limits.window_of(shape), limits.max_num_sequences or _CPU_SEQUENCES
+    num_tokens = limits.max_prefill_tokens or memory.settle_cpu_prefill_tokens(shape)
+    parts = _Parts(shape, weights, window, num_sequences, num_tokens)
     num_blocks = limits.num_blocks or num_sequences * -(-window // BLOCK_SIZE) + 1
     cache = build_kv_cache(shape, num_blocks, weights.embedding.device, weights.embedding.dtype)
     model = LlamaModel(weights, cache, ReferenceOps(shape, cache, window))
-    execution = Execution(model, parts.workspace, parts.inputs, parts.state)
-    return parts.runner(cache, execution, model_hash)
+    return parts.runner(cache, Execution(model, parts.workspace, parts.inputs, parts.state), model_hash)
 
 
 class _Parts:
@@ -165,64 +173,28 @@ def _assemble_cuda(
     shape: LlamaShape, weights: LlamaWeights, limits: Limits, model_hash: str, *, use_kernels: bool
 ) -> LlamaRunner:
     device, dtype = weights.embedding.device, weights.embedding.dtype
-    started = time.monotonic()
     torch.cuda.set_device(device)
     stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    cap = kv_cache.cap_bytes(device, limits.gpu_memory_gib, limits.gpu_memory_fraction)
-    window = _window(shape, limits)
+    cap, window = memory.cap_of(device, limits), limits.window_of(shape)
     with torch.inference_mode(), torch.cuda.stream(stream):
-        free = kv_cache.free_bytes(device, cap)
-        num_sequences = limits.max_num_sequences or _settle_sequences(shape, dtype, free)
-        num_tokens = limits.max_prefill_tokens or _settle_prefill_tokens(shape, dtype, free)
+        free = memory.free_bytes(device, cap)
+        num_sequences = limits.max_num_sequences or memory.settle_sequences(shape, dtype, free)
+        num_tokens = limits.max_prefill_tokens or memory.settle_prefill_tokens(shape, dtype, free)
         parts = _Parts(shape, weights, window, num_sequences, num_tokens)
         torch.mm(parts.workspace.rows(1)["x"], weights.layers[0].qkv.t())  # cuBLAS takes its workspace now
-        build_ops = choose_ops(shape, weights, parts.workspace, parts.window, num_sequences, use_kernels=use_kernels)
+        build_ops = choose_ops(shape, weights, parts.workspace, window, num_sequences, use_kernels=use_kernels)
         parts.workspace.clear()
-        room = kv_cache.free_bytes(device, cap)
+        room = memory.free_bytes(device, cap)
         room -= _reserve_bytes(build_ops, shape, parts, dtype, room)
-        num_blocks = limits.num_blocks or kv_cache.settle_num_blocks(room, shape, dtype, num_sequences * window)
+        num_blocks = limits.num_blocks or memory.settle_num_blocks(room, shape, dtype, num_sequences * window)
         cache = build_kv_cache(shape, num_blocks, device, dtype)
-        ops = build_ops(cache)
-        execution = GraphExecution(LlamaModel(weights, cache, ops), parts.workspace, parts.inputs, parts.state, stream)
+        model = LlamaModel(weights, cache, build_ops(cache))
+        execution = GraphExecution(model, parts.workspace, parts.inputs, parts.state, stream)
         execution.warm_up()
         execution.capture()
         cache.blocks[:, :, 0].zero_()
         stream.synchronize()
-    log.info(
-        "%s: room for %s tokens, %s conversations at once, prefill up to %s tokens, ready in %.1f s",
-        torch.cuda.get_device_name(device),
-        f"{cache.num_tokens:,}",
-        num_sequences,
-        f"{parts.num_tokens:,}",
-        time.monotonic() - started,
-    )
     return parts.runner(cache, execution, model_hash, stream)
-
-
-def _apply_caps(device: torch.device, limits: Limits) -> None:
-    if limits.gpu_memory_gib is None and limits.gpu_memory_fraction is None:
-        return
-    total = torch.cuda.mem_get_info(device)[1]
-    cap = kv_cache.cap_bytes(device, limits.gpu_memory_gib, limits.gpu_memory_fraction)
-    torch.cuda.set_per_process_memory_fraction(cap / total, device)
-
-
-def _window(shape: LlamaShape, limits: Limits) -> int:
-    return min(limits.context_window or shape.context_window, shape.context_window)
-
-
-def _settle_sequences(shape: LlamaShape, dtype: torch.dtype, free: int) -> int:
-    """As many slots as the pool could feed, at most 64: slots cost scratch memory and graphs."""
-    num_tokens = max(free, 1) * BLOCK_SIZE // kv_cache.block_bytes(shape, dtype)
-    wanted = max(num_tokens // _TOKENS_PER_SEQUENCE, 4)
-    return min(1 << (wanted - 1).bit_length(), _CUDA_SEQUENCES)
-
-
-def _settle_prefill_tokens(shape: LlamaShape, dtype: torch.dtype, free: int) -> int:
-    """The largest pass whose workspace takes at most a twentieth of what is free."""
-    fewest, most = _CUDA_PREFILL_TOKENS
-    affordable = free // 20 // (sum(workspace_widths(shape)) * dtype.itemsize)
-    return max(fewest, min(most, 1 << max(affordable, 1).bit_length() - 1))
 
 
 def _reserve_bytes(choice: OpsChoice, shape: LlamaShape, parts: _Parts, dtype: torch.dtype, room: int) -> int:

@@ -59,3 +59,11 @@ def test_a_folder_without_a_tokenizer_is_refused_before_its_weights_are_read(fol
 
     with pytest.raises(ConfigError, match="tokenizer"):
         build_runner(folder, "cpu")
+
+
+def test_a_start_says_how_many_tokens_and_conversations_there_is_room_for(folder, caplog):
+    caplog.set_level("INFO")
+
+    build_runner(folder, "cpu", max_num_sequences=3, num_blocks=6)
+
+    assert "CPU: room for 160 tokens; conversations of up to 128, from 1 (the longest) to 3 (short ones)" in caplog.text
