@@ -73,7 +73,7 @@ class ConnectedClient(discord.Client):
         resumption: dict[str, Any] = {}
         pauses, loop = growing_pauses(_MIN_SPACING_SECONDS), asyncio.get_running_loop()
         while not self.is_closed():
-            began_at, pause = loop.time(), 0.0
+            began_at, pause, socket = loop.time(), 0.0, self.ws
             self.when_moved()
             try:
                 await self._serve(resumption)
@@ -85,6 +85,9 @@ class ConnectedClient(discord.Client):
                     return
                 _raise_if_refused(error)
                 resumption, pause = self._resumption(), next(pauses)
+                if resumption and self.ws is socket:
+                    # Where the session was to be resumed nobody is any more; others know of it too.
+                    resumption["gateway"] = DiscordWebSocket.DEFAULT_GATEWAY
                 log.warning("no connection to Discord's gateway (%s)", type(error).__name__)
             self.dispatch("disconnect")
             lasted = loop.time() - began_at
@@ -104,7 +107,7 @@ class ConnectedClient(discord.Client):
             async with asyncio.timeout(_RESUME_SECONDS if resumption else None) as patience:
                 while True:
                     await self._hear_next()
-                    if self._is_resumed.is_set():
+                    if self._is_resumed.is_set() or self.ws.sequence != resumption.get("sequence"):
                         patience.reschedule(None)
         except TimeoutError:
             log.warning("Discord didn't answer the resumption of the session")

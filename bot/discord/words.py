@@ -7,7 +7,8 @@ harmless to repeat, which a second message would not be.
 import asyncio
 import io
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import discord
@@ -52,7 +53,8 @@ async def answer(interaction: discord.Interaction, work: Awaitable[Words], *, is
             await asyncio.wait({words}, timeout=PATIENCE_SECONDS)
             if not words.done():
                 async with translated():
-                    await interaction.response.defer(ephemeral=is_private, thinking=True)
+                    with _empty_acknowledgements_read(interaction):
+                        await interaction.response.defer(ephemeral=is_private, thinking=True)
         async with translated():
             await _show(interaction, words.result())
     except* (DiscordError, discord.DiscordException) as group:
@@ -82,10 +84,21 @@ async def _show(interaction: discord.Interaction, words: Words) -> None:
             content=words.content, attachments=[file] if file else MISSING, allowed_mentions=no_pings
         )
     else:
-        await interaction.response.send_message(
-            words.content,
-            file=file or MISSING,
-            ephemeral=words.is_private,
-            suppress_embeds=True,
-            allowed_mentions=no_pings,
-        )
+        with _empty_acknowledgements_read(interaction):
+            await interaction.response.send_message(
+                words.content,
+                file=file or MISSING,
+                ephemeral=words.is_private,
+                suppress_embeds=True,
+                allowed_mentions=no_pings,
+            )
+
+
+@contextmanager
+def _empty_acknowledgements_read(interaction: discord.Interaction) -> Iterator[None]:
+    """A server that took an answer may say nothing more than that; discord.py then stumbles over what isn't there."""
+    try:
+        yield
+    except TypeError:
+        if not interaction.response.is_done():
+            raise

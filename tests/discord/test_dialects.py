@@ -1,6 +1,7 @@
 """Servers that keep Discord's rules in other words: what its documentation leaves open makes no difference."""
 
 import itertools
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,23 @@ class OldestFirst(Dialect):
         return body[::-1] if isinstance(body, list) and path.endswith("/messages") else body
 
 
+class DeadResumeServer(Dialect):
+    """The server at which sessions are to be resumed is gone."""
+
+    resume_url = "ws://127.0.0.1:9/"
+
+
+class SilentResume(Dialect):
+    """Events are replayed, but RESUMED never comes."""
+
+    def frames(self, frame: Json) -> list[Json]:
+        return [] if frame.get("t") == "RESUMED" else [frame]
+
+
 COMMON = (Talkative, Bare, OldestFirst)
-OTHERS = (WithoutLimits, OtherBuckets, Compressing, LateHello, Unpeopled, Null)
+OTHERS = (
+    WithoutLimits, OtherBuckets, Compressing, LateHello, Unpeopled, Null, DeadResumeServer, SilentResume
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -181,3 +197,28 @@ async def test_a_rate_limit_without_a_via_header_is_no_ban(tmp_path: Path, encod
 
         assert server.journal.statuses()[429] == 1
         judge(server).require(turns=2, replies=2)
+
+
+class Wordless(Dialect):
+    """Interactions are acknowledged without a body."""
+
+    def answer(self, path: str, body: Json) -> Json:
+        return None if path.endswith("/callback") else body
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_a_command_is_answered_where_acknowledgements_are_empty(
+    is_slow: bool, tmp_path: Path, encoder: TurnEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_dialect(without_waits(), Wordless()) as server:
+        async with open_house(server, tmp_path, encoder) as house:
+            other = sqlite3.connect(house.database_path, isolation_level=None)
+            if is_slow:
+                other.execute("BEGIN IMMEDIATE")
+            reset = await server.person("Alice").uses("/reset", server.channel("general"))
+            await server.wait_until(lambda: reset.acknowledged_at)
+            other.close()
+            await server.wait_until(lambda: reset.text)
+
+        assert "forg" in reset.text
+    assert "Traceback" not in caplog.text

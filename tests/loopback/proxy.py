@@ -28,13 +28,15 @@ class Dialect:
 
     hello_delay_seconds = 0.0
     compresses = False
+    resume_url: str | None = None
+    """Where sessions are to be resumed; by default at the proxy, at another path."""
 
     def headers(self, headers: dict[str, str]) -> dict[str, str]:
         """The headers of a REST answer."""
         return headers
 
     def answer(self, path: str, body: Json) -> Json:
-        """The JSON of a REST answer."""
+        """The JSON of a REST answer; None leaves it empty, with status 204."""
         return body
 
     def frames(self, frame: Json) -> list[Json]:
@@ -67,6 +69,8 @@ class _Proxy:
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
         if answer.content_type == "application/json":
             changed = self._dialect.answer(request.path.removeprefix(API_PREFIX), json.loads(body))
+            if changed is None:
+                return web.Response(status=204)
             body = json.dumps(changed).encode()
         return web.Response(body=body, status=answer.status, headers=self._dialect.headers(kept))
 
@@ -92,7 +96,8 @@ class _Proxy:
         async for message in upstream:
             frame = json.loads(message.data)
             if frame.get("t") == "READY":
-                frame["d"]["resume_gateway_url"] = self.url.rstrip("/") + _RESUME_PATH + "?shard=0"
+                at_proxy = self.url.rstrip("/") + _RESUME_PATH + "?shard=0"
+                frame["d"]["resume_gateway_url"] = self._dialect.resume_url or at_proxy
             for changed in self._dialect.frames(frame):
                 text = json.dumps(changed)
                 if compressor is None:
