@@ -79,6 +79,7 @@ class RunningCopy:
         kept = self.read(cache, len(gathered))
         assert kept is not None  # noqa: S101  (it was filled a line before; mypy can't know)
         kept[:, :, :, :num_tokens].copy_(gathered)
+        kept[:, :, :, num_tokens:].zero_()  # masked attention still multiplies what lies there
 
     def _kept(self, layer: int, num_heads: int) -> Tensor:
         return self._room[layer, : num_heads * self._capacity * self._head_dim]

@@ -124,6 +124,16 @@ def test_a_step_that_broke_off_starts_over(cache):
     assert copy.read(cache.blocks[0], 1) is None
 
 
+def test_nan_of_earlier_rows_is_not_left_where_later_rows_will_grow(cache):
+    copy = RunningCopy(cache)
+    copy.follow(a_pass([40], [[1, 2]]), 41)
+    copy.keep(cache.blocks[0], torch.full((1, 2, 2, 64, 8), float("nan")))
+
+    fill(copy, cache, [3, 7], [[3, 0], [4, 0]])
+
+    assert copy.read(cache.blocks[0], 2).isfinite().all()
+
+
 def test_rows_that_take_too_much_are_not_kept(cache):
     copy = RunningCopy(cache, most_bytes=2 * 1 * 4 * 128 * 8 * 4)
 
