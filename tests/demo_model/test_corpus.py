@@ -29,6 +29,7 @@ from bot.demo_model.training.noise import add_noise, marked, plain
 from bot.demo_model.training.probes import PROBES, SILENT
 from bot.demo_model.training.probes_final import FINAL_PROBES, FINAL_SILENT
 from bot.demo_model.training.probes_fresh import FRESH_PROBES, FRESH_SILENT
+from bot.demo_model.training.probes_later import LATER_SILENT
 from bot.demo_model.training.rows import make_batch, make_row
 from bot.demo_model.training.values import is_held_out
 
@@ -60,9 +61,9 @@ def test_a_row_is_the_prompt_that_the_bot_would_send(encoder: WordEncoder) -> No
 
 
 def test_only_answers_are_learnt_up_to_the_end_of_the_turn(encoder: WordEncoder) -> None:
-    ids, learnt = make_batch(random.Random(2), encoder, 256, 2048)
+    ids, learnt = make_batch(random.Random(2), encoder, 256, 8192)
 
-    assert ids.shape == learnt.shape == (8, 257)
+    assert ids.shape == learnt.shape == (32, 257)
     assert not learnt[ids == BOS].any()
     assert learnt[ids == EOS].mean() > 0.9
 
@@ -116,11 +117,11 @@ def test_the_lists_of_probes_have_nothing_in_common() -> None:
 
 def test_statements_of_the_evaluation_are_kept_out_of_the_corpus() -> None:
     rng = random.Random(6)
-    kept_out = {frozenset(words_of(text)) for text in (*SILENT, *FINAL_SILENT, *FRESH_SILENT)}
+    kept_out = {frozenset(words_of(text)) for text in (*SILENT, *FINAL_SILENT, *FRESH_SILENT, *LATER_SILENT)}
 
     drawn = [draw(rng) for draw in (statements.draw_statement, statements.draw_question) for _ in range(3000)]
 
-    assert len(kept_out) >= 200
+    assert len(kept_out) >= 260
     assert not kept_out & {words_of(text) for text in drawn}
 
 

@@ -82,3 +82,14 @@ def test_the_peak_rate_can_be_chosen() -> None:
 
     assert schedule_of(chosen) == Schedule(5e-4, GOING_ON.warm_up_steps)
     assert schedule_of(argparse.Namespace(start=None, peak_lr=None)) is FROM_NOTHING
+
+
+def test_the_card_tells_how_many_cards_trained_each_run() -> None:
+    first = {"seconds": 315.2, "device": "card", "positions": 9e8, "steps": 7000, "torch": "2", "seed": 1, "log": []}
+    second = first | {"seed": 5, "seconds": 390.0, "cards": 4, "earlier": first | {"sha256": "abc"}}
+
+    told, commands = write_card.runs(second), write_card.again(second)
+
+    assert "315 seconds on one card" in told
+    assert "390 seconds on 4 card of one machine" in told
+    assert "--cards 4 --from FOLDER --seconds 390" in commands

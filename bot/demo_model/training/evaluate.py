@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 from bot.demo_model.training.cases import (
@@ -26,12 +27,16 @@ from bot.demo_model.training.personas import TRINITY_PROMPT
 from bot.demo_model.training.probes import PROBES, SILENT, Probe
 from bot.demo_model.training.probes_final import FINAL_PROBES, FINAL_SILENT
 from bot.demo_model.training.probes_fresh import FRESH_PROBES, FRESH_SILENT
+from bot.demo_model.training.probes_later import LATER_SILENT
 
 ACKNOWLEDGES = re.compile(
     r"got it|nice to meet|i will remember|noted|your .* (is|are) |you (live|work|come|like|speak) ", re.IGNORECASE
 )
 SHORT_TOKENS = 120
 """Enough for every answer of the short skills."""
+SEED = 20_261_122
+SHARE_SECONDS = 60
+"""How long the first rank waits for the other ranks' reports once its own is done."""
 
 
 def acknowledges(answer: str) -> bool:
@@ -76,53 +81,126 @@ def _score(greedy: Greedy, cases: list[Case], most_tokens: int) -> tuple[dict[st
     }, wrong
 
 
-def _score_distances(greedy: Greedy, rng: random.Random, encoder: WordEncoder, count: int) -> tuple[dict, list[dict]]:
-    cases = [case for distance in DISTANCES for case in recall_cases(rng, encoder, distance, count)]
-    cases += paste_cases(rng, encoder, count)
-    return _score(greedy, cases, SHORT_TOKENS)
+def evaluate_cases(greedy: Greedy, per_skill: int, seed: int) -> dict:
+    """Shares by skill and by distance, and what statements that tell nothing are answered; the cases are drawn by the seed."""
+    rng, encoder = random.Random(seed), WordEncoder(greedy.tokenizer)
+    skills, wrong = _score(greedy, skill_cases(rng, encoder, per_skill, most_rows=40 * per_skill), SHORT_TOKENS)
+    far = [case for distance in DISTANCES for case in recall_cases(rng, encoder, distance, per_skill)]
+    distances, lost = _score(greedy, far + paste_cases(rng, encoder, per_skill), SHORT_TOKENS)
+    silent = silent_cases(rng, encoder, 2 * per_skill)
+    counts, acknowledged = _silent(greedy, [(case.question, case.prompt) for case in silent])
+    return {
+        "skills": skills,
+        "wrong": wrong,
+        "distances": distances,
+        "lost": lost,
+        "tells_nothing": counts,
+        "acknowledged": acknowledged,
+    }
 
 
-def _silent(greedy: Greedy, rng: random.Random, encoder: WordEncoder, count: int) -> tuple[int, list[tuple[str, str]]]:
-    """How many statements that tell nothing were made, and those that were acknowledged."""
-    cases = silent_cases(rng, encoder, count)
-    hand_written = [*SILENT, *FINAL_SILENT, *FRESH_SILENT]
-    questions = [case.question for case in cases] + hand_written
-    prompts = [case.prompt for case in cases]
-    prompts += [encode_prompt(greedy.tokenizer, [], with_system(TRINITY_PROMPT, text)) for text in hand_written]
-    answers = greedy.answers(prompts, SHORT_TOKENS)
-    return len(prompts), [pair for pair in zip(questions, answers, strict=True) if acknowledges(pair[1])]
+def evaluate_lists(greedy: Greedy, *, with_long: bool = True) -> dict:
+    """What was written by hand: statements that tell nothing, conversations, long answers."""
+    report: dict = {}
+    asked = [(text, _fresh_prompt(greedy, text)) for text in (*SILENT, *FINAL_SILENT, *FRESH_SILENT, *LATER_SILENT)]
+    report["tells_nothing"], report["acknowledged"] = _silent(greedy, asked)
+    for name, probes in (("probe", PROBES), ("final", FINAL_PROBES), ("fresh", FRESH_PROBES)):
+        scores, report[f"{name}_misses"] = _probe(greedy, probes)
+        report["probes" if name == "probe" else f"{name}_probes"] = scores
+    long, report["long_wrong"] = (
+        _score(greedy, long_cases(WordEncoder(greedy.tokenizer)), 1400) if with_long else ({}, [])
+    )
+    return report | {"long": long.get("long")}
+
+
+def _fresh_prompt(greedy: Greedy, text: str) -> list[int]:
+    return encode_prompt(greedy.tokenizer, [], with_system(TRINITY_PROMPT, text))
+
+
+def _silent(greedy: Greedy, asked: list[tuple[str, list[int]]]) -> tuple[dict, list[tuple[str, str]]]:
+    """How many statements that tell nothing there are, and those that were acknowledged."""
+    answers = greedy.answers([prompt for _, prompt in asked], SHORT_TOKENS)
+    acknowledged = [(text, answer) for (text, _), answer in zip(asked, answers, strict=True) if acknowledges(answer)]
+    last = sum(text in LATER_SILENT for text, _ in acknowledged)
+    counts = {"cases": len(asked), "wrong_acknowledgements": len(acknowledged), "of_the_last_list": last}
+    return counts, acknowledged
+
+
+def merged(reports: list[dict]) -> dict:
+    """The sum of several reports: counts are added, lists are joined, shares are of the sums."""
+    total: dict = {}
+    for report in reports:
+        for name, part in report.items():
+            if name in ("skills", "distances"):
+                scores = total.setdefault(name, {})
+                for skill, score in part.items():
+                    scores[skill] = _sum(scores.get(skill, {}), score)
+            elif name == "tells_nothing":
+                total[name] = _sum(total.get(name, {}), part)
+            elif isinstance(part, list):
+                total[name] = [*total.get(name, []), *part]
+            else:
+                total[name] = part
+    return total
+
+
+def _sum(one: dict, other: dict) -> dict:
+    total = {name: one.get(name, 0) + count for name, count in other.items()}
+    return total | ({"share": round(total["right"] / total["cases"], 4)} if "right" in total else {})
+
+
+def write_report(report: dict, file: Path) -> None:
+    """Writes a report in one go: whoever waits for the file finds all of it."""
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.replace(file)
 
 
 def evaluate_folder(folder: Path, report_file: Path, per_skill: int = 100, *, with_long: bool = True) -> dict:
     """Runs everything on the checkpoint in `folder` and writes the report, after each part what there is."""
+    return _evaluate(folder, report_file, per_skill, [], with_long=with_long)
+
+
+def evaluate_share(folder: Path, per_skill: int, rank: int, count: int) -> None:
+    """One rank's share of the evaluation. The first one also asks what is written by hand, and joins all shares."""
+    own = -(-per_skill // count)
+    shares = [folder / f"evaluation-{other}.json" for other in range(1, count)]
+    if rank == 0:
+        _evaluate(folder, folder / "evaluation.json", own, shares)
+    else:
+        write_report(evaluate_cases(Greedy(folder), own, SEED + rank), shares[rank - 1])
+
+
+def _evaluate(folder: Path, report_file: Path, per_skill: int, shares: list[Path], *, with_long: bool = True) -> dict:
     started = time.monotonic()
     greedy = Greedy(folder)
-    rng = random.Random(20_261_122)
-    encoder = WordEncoder(greedy.tokenizer)
     report: dict = {}
-
-    def write(**parts: object) -> None:
-        report.update(parts, seconds=round(time.monotonic() - started))
-        report_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"{', '.join(parts)} after {report['seconds']} s", flush=True)
-
-    skills, wrong = _score(greedy, skill_cases(rng, encoder, per_skill, most_rows=40 * per_skill), SHORT_TOKENS)
-    write(skills=skills, wrong=wrong)
-    distances, lost = _score_distances(greedy, rng, encoder, per_skill)
-    write(distances=distances, lost=lost)
-    num_silent, acknowledged = _silent(greedy, rng, encoder, 2 * per_skill)
-    fresh = sum(text in FRESH_SILENT for text, _ in acknowledged)
-    counts = {"cases": num_silent, "wrong_acknowledgements": len(acknowledged), "of_the_last_list": fresh}
-    write(tells_nothing=counts, acknowledged=acknowledged)
-    probes, probe_misses = _probe(greedy, PROBES)
-    final, final_misses = _probe(greedy, FINAL_PROBES)
-    fresh, fresh_misses = _probe(greedy, FRESH_PROBES)
-    write(probes=probes, final_probes=final, fresh_probes=fresh)
-    write(probe_misses=probe_misses, final_misses=final_misses, fresh_misses=fresh_misses)
-    long, long_wrong = _score(greedy, long_cases(encoder), 1400) if with_long else ({}, [])
-    write(long=long.get("long"), long_wrong=long_wrong)
+    parts: list[Callable[[], list[dict]]] = [
+        lambda: [evaluate_cases(greedy, per_skill, SEED)],
+        lambda: [evaluate_lists(greedy, with_long=with_long)],
+        lambda: _shares(shares),
+    ]
+    for part in parts:
+        report = merged([report, *part()]) | {"seconds": round(time.monotonic() - started)}
+        write_report(report, report_file)
+        print(f"evaluated for {report['seconds']} s", flush=True)
     print_table(report)
     return report
+
+
+def _shares(files: list[Path]) -> list[dict]:
+    """The other ranks' reports, as far as they come in time."""
+    reports = []
+    patience = time.monotonic() + SHARE_SECONDS
+    for file in files:
+        while not file.exists() and time.monotonic() < patience:
+            time.sleep(0.2)
+        if file.exists():
+            reports.append(json.loads(file.read_text(encoding="utf-8")))
+            file.unlink()
+        else:
+            print(f"{file.name} did not come in time: its cases are not counted", flush=True)
+    return reports
 
 
 def _probe(greedy: Greedy, probes: tuple[Probe, ...]) -> tuple[dict, list[dict]]:

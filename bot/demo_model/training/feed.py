@@ -73,6 +73,7 @@ class Feed:
         batch_tokens: int = BATCH_TOKENS,
         lengths: tuple[int, ...] = ROW_LENGTHS,
         num_places: int = PLACES,
+        first_worker: int = 0,
     ) -> None:
         self.num_replayed = 0
         self.batch_tokens = batch_tokens
@@ -89,7 +90,7 @@ class Feed:
             context.Process(
                 target=write_batches, args=(file, *rest, seed * 1000 + worker, batch_tokens, lengths), daemon=True
             )
-            for worker in range(num_workers)
+            for worker in range(first_worker, first_worker + num_workers)
         ]
 
     def __enter__(self) -> Iterator[Batch]:

@@ -26,7 +26,7 @@ QUESTIONS = """
 2*(Recommend|Suggest|Can you recommend|Can you suggest|Which|What is the best|What's the best|Name|I need) (a good |a |some |the best |){t}(| for me| for my {r}| to buy| near me| in {c}| for {t})(|?|.)
 (Do you|Can you|Would you|Could you|Have you ever|Did you|Will you|Are you able to) (like|see|eat|sing|drive|play|feel|dream of|cook|paint|build|buy|touch|love|need|own|have|want|swim|dance|fly|sleep|see me|hear music|browse the internet|search the web|draw pictures|send emails|play chess|set a timer|order pizza|make coffee|feel pain|get tired|have feelings|have friends|have a family|have parents|have children|speak {l}) (a |the |my |)(|{t})(|?)
 (Is|Are|Was|Were|Does|Do|Did|Can|Could|Should) (the |a |an |){t} (really |very |still |)({a}|bigger than a {t}|in {c}|better than {t}|made of {t}|exist|work|fly|float|have a {t})(|?)
-(Is {c} (nice|big|far|expensive|in {c}|the capital of {c})|Have you been to {c}|What can I see in {c}|How do I get to {c}|Where is {c}|what's {c} like|Who lives in {c}|how far is {c} from {c})(|?)
+(Is {c} (nice|big|far|expensive|in {c}|the capital of {c})|Have you been to {c}|What can I see in {c}|How do I get to {c}|Where is {c}|what's {c} like|how far is {c} from {c})(|?)
 (Who is|Who's|Who was|What did|where is|Do you know|have you met|tell me about) {p}(|?| do?| say?)
 (What is|Explain|How does|Tell me about) (love|life|gravity|time|the meaning of life|quantum physics|photosynthesis|evolution|inflation|blockchain|a black hole|relativity|the internet|electricity|a neural network|democracy|recursion|the universe|consciousness|machine learning|entropy|climate change|DNA|the moon landing|the French Revolution|World War II)(|?| work?| to me| simply| in simple terms)
 (Play|Open|Start|Stop|Call|Buy|Send|Order|Show me|Draw|Find|Search for|Book|Turn on|Turn off|Delete|Download|Google|Look up|Check|Read|Paint|Sing|Fix|Sort|Compare|Summarise|Summarize|Analyse|Convert|Prove|Guess|Choose|Imagine) (me |)(a |the |my |some |this |that |)({t}|{t} and {t}|{t} for my {r}|{t} in {c})(|.|!|?| please)
@@ -135,6 +135,7 @@ SLOTS = {
     "Pet": lambda rng: rng.choice(people.PETS).capitalize(),
     "Job": lambda rng: rng.choice(people.JOBS).capitalize(),
     "N": lambda rng: rng.choice(NUMBER_WORDS),
+    "y": lambda rng: str(rng.randint(1950, 2025)),
     "x": lambda rng: rng.choice("xyzabntkmfpqvw"),
     "body": lambda rng: rng.choice(BODIES),
     "w": lambda rng: rng.choice(("spell", "say", "remember", "guess", "write", "explain", "forget")),
@@ -180,7 +181,7 @@ def _statement(rng: random.Random) -> str:
         return word_salad(rng)
     if roll < 0.2:
         return rng.choice(talk.REAL_REMARKS)
-    return _fill(draw(NEAR_MISSES if roll < 0.58 else STATEMENTS, rng), rng)
+    return _fill(draw(NEAR_MISSES if roll < 0.64 else STATEMENTS, rng), rng)
 
 
 def draw_question(rng: random.Random) -> str:

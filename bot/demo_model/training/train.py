@@ -1,8 +1,8 @@
 """Trains the demo model in one command, by the clock, and evaluates what it wrote.
 
 `python -m bot.demo_model.training.train --seconds 310 --out FOLDER` on a machine with one GPU; `--from FOLDER` goes on from
-the weights of an earlier run. The learning rate follows the time, so a run always ends when it should; it is therefore not
-reproducible bit for bit.
+the weights of an earlier run, `--cards N` uses several GPUs. The learning rate follows the time, so a run always ends when it
+should; it is therefore not reproducible bit for bit.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import torch
 
 from bot.demo_model.training.feed import LEARNT_BIT, Batch, Feed
 from bot.demo_model.training.network import Network, Shape, load_weights, save_model
+from bot.demo_model.training.ranks import Ranks, start_ranks
 from bot.demo_model.training.rows import BATCH_TOKENS, ROW_LENGTHS
 
 CONSTANT_SHARE = 0.2
@@ -55,11 +56,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--from", dest="start", type=Path, help="a folder with model.safetensors to go on from")
     parser.add_argument("--seed", type=int, default=0, help="0: one of its own for a first and for a later run")
     parser.add_argument("--peak-lr", type=float, help="the highest learning rate; else 2e-3, or 8e-4 for a later run")
-    parser.add_argument("--workers", type=int, default=max(1, min(26, (os.cpu_count() or 2) - 4)))
+    parser.add_argument("--cards", type=int, default=1, help="how many GPUs; each has batches and workers of its own")
+    parser.add_argument("--workers", type=int, help="the processes that write batches, for each card")
     parser.add_argument("--micro", action="store_true", help="a tiny shape and batch, to try the pipeline on a CPU")
     parser.add_argument("--nocompile", action="store_true")
     parser.add_argument("--cases", type=int, default=100, help="evaluation cases per skill; 0 skips the evaluation")
     options = parser.parse_args()
+    options.workers = options.workers or max(1, min(26, ((os.cpu_count() or 2) - 4) // options.cards))
     options.seed = options.seed or (2 if options.start else 1)
     return options
 
@@ -95,6 +98,7 @@ def on_device(batches: Iterator[Batch], device: torch.device) -> "Queue[tuple[to
                 for batch in batches:
                     ready.put(copy_to(batch, device))
                 return
+            torch.cuda.set_device(device)  # a thread begins with the first card, whatever its process chose
             own = torch.cuda.Stream(device)
             with torch.cuda.stream(own):
                 for batch in batches:
@@ -125,14 +129,27 @@ def compile_network(network: Network, device: torch.device) -> bool:
     return True
 
 
-def train(network: Network, ready: Queue, seconds: float, log: list[dict], schedule: Schedule = FROM_NOTHING) -> int:
-    """Steps until the time is up; returns the number of positions seen."""
-    optimizer = build_optimizer(network)
+def learn(
+    network: Network, optimizer: torch.optim.Optimizer, ids: torch.Tensor, targets: torch.Tensor, ranks: Ranks
+) -> torch.Tensor:
+    """One step on the batches of all ranks; returns the loss of this rank's own."""
     parameters = list(network.parameters())
+    loss: torch.Tensor = network(ids, targets)
+    loss.backward()
+    ranks.average_gradients(parameters)
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.detach()
+
+
+def train(network: Network, ready: Queue, seconds: float, log: list[dict], schedule: Schedule, ranks: Ranks) -> int:
+    """Steps until the time is up by rank 0's clock; returns the number of positions that all ranks saw."""
+    optimizer = build_optimizer(network)
     started = time.monotonic()
     step = positions = 0
     waited = 0.0
-    while (elapsed := time.monotonic() - started) < seconds:
+    while (elapsed := ranks.agreed(time.monotonic() - started)) < seconds:
         asked = time.monotonic()
         batch = ready.get()
         waited += time.monotonic() - asked
@@ -142,14 +159,10 @@ def train(network: Network, ready: Queue, seconds: float, log: list[dict], sched
         rate = schedule.rate(step, elapsed / seconds)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = network(ids, targets)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        loss = learn(network, optimizer, ids, targets, ranks)
         step += 1
-        positions += ids.numel()
-        if step % 100 == 0 or step in (1, 10):
+        positions += ids.numel() * ranks.count
+        if ranks.is_first and (step % 100 == 0 or step in (1, 10)):
             entry = {
                 "step": step,
                 "seconds": round(elapsed, 1),
@@ -172,53 +185,69 @@ def earlier_run(folder: Path) -> dict:
     return figures | {"sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
 
 
-def main() -> int:
-    options = arguments()
-    sys.setswitchinterval(0.0005)  # the copying thread gets its turn beside the training loop
+def facts_of(
+    options: argparse.Namespace, ranks: Ranks, device: torch.device, log: list[dict], schedule: Schedule
+) -> dict:
+    """What the training log says beside the figures of the run itself."""
+    return {
+        "steps": log[-1]["step"] if log else 0,
+        "seed": options.seed,
+        "peak_rate": schedule.peak,
+        "earlier": earlier_run(options.start) if options.start else None,
+        "workers": options.workers,
+        "cards": ranks.count,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "log": log,
+    }
+
+
+def run(options: argparse.Namespace, ranks: Ranks) -> None:
+    """One rank's training; the first one saves the weights and the log."""
     torch.manual_seed(options.seed)
-    torch.set_float32_matmul_precision("high")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    started = time.monotonic()
+    device, started = ranks.device, time.monotonic()
     batch_tokens, lengths = (4096, ROW_LENGTHS[:3]) if options.micro else (BATCH_TOKENS, ROW_LENGTHS)
-    feed = Feed(options.workers, options.seed, batch_tokens=batch_tokens, lengths=lengths)
+    first_worker = ranks.rank * options.workers
+    feed = Feed(options.workers, options.seed, batch_tokens=batch_tokens, lengths=lengths, first_worker=first_worker)
     with feed as batches:
-        network = Network(
-            MICRO if options.micro else Shape(), dtype=torch.bfloat16 if device.type == "cuda" else torch.float32
-        ).to(device)
+        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        network = Network(MICRO if options.micro else Shape(), dtype=dtype).to(device)
         if options.start:
             load_weights(network, options.start)
         is_compiled = not options.nocompile and compile_network(network, device)
         ready = on_device(batches, device)
-        print(
-            f"{device}, {options.workers} workers, compiled {is_compiled}, ready after {time.monotonic() - started:.0f} s",
-            flush=True,
-        )
+        shown = f"rank {ranks.rank} of {ranks.count}, {device}, {options.workers} workers, compiled {is_compiled}"
+        print(f"{shown}, ready after {time.monotonic() - started:.0f} s", flush=True)
+        ranks.meet(device)
         log: list[dict] = []
-        begun = time.monotonic()
-        schedule = schedule_of(options)
-        positions = train(network, ready, options.seconds, log, schedule)
-        run = {
-            "seconds": round(time.monotonic() - begun, 1),
-            "positions": positions,
-            "steps": log[-1]["step"] if log else 0,
-            "replayed_batches": feed.num_replayed,
-            "seed": options.seed,
-            "peak_rate": schedule.peak,
-            "earlier": earlier_run(options.start) if options.start else None,
-            "is_compiled": is_compiled,
-            "workers": options.workers,
-            "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-            "torch": torch.__version__,
-            "log": log,
-        }
-    save_model(network, options.out)
-    (options.out / "training_log.json").write_text(json.dumps(run, indent=1) + "\n")
-    print(json.dumps({key: value for key, value in run.items() if key != "log"}), flush=True)
-    if options.cases:
-        from bot.demo_model.training.evaluate import evaluate_folder
+        begun, schedule = time.monotonic(), schedule_of(options)
+        positions = train(network, ready, options.seconds, log, schedule, ranks)
+        seconds = round(time.monotonic() - begun, 1)
+    if ranks.is_first:
+        facts = {"seconds": seconds, "positions": positions, "replayed_batches": feed.num_replayed}
+        facts |= {"is_compiled": is_compiled} | facts_of(options, ranks, device, log, schedule)
+        save_model(network, options.out)
+        for old in options.out.glob("evaluation-*.json"):
+            old.unlink()
+        (options.out / "training_log.json").write_text(json.dumps(facts, indent=1) + "\n")
+        print(json.dumps({key: value for key, value in facts.items() if key != "log"}), flush=True)
+    ranks.part()
 
-        evaluate_folder(options.out, options.out / "evaluation.json", options.cases)
-    print(f"whole run {time.monotonic() - started:.0f} s", flush=True)
+
+def main() -> int:
+    options = arguments()
+    started = time.monotonic()
+    sys.setswitchinterval(0.0005)  # the copying thread gets its turn beside the training loop
+    torch.set_float32_matmul_precision("high")
+    ranks = start_ranks(options.cards)
+    run(options, ranks)
+    if options.cases:
+        from bot.demo_model.training.evaluate import evaluate_share
+
+        evaluate_share(options.out, options.cases, ranks.rank, ranks.count)
+    ranks.end()
+    if ranks.is_first:
+        print(f"whole run {time.monotonic() - started:.0f} s", flush=True)
     return 0
 
 

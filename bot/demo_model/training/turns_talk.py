@@ -8,6 +8,7 @@ from bot.demo_model.training.noise import add_noise, marked
 from bot.demo_model.training.nonsense import draw_nonsense
 from bot.demo_model.training.phrases_project import PROJECT_TOPICS
 from bot.demo_model.training.phrases_talk import TOPICS
+from bot.demo_model.training.phrases_talk_common import COMMON
 from bot.demo_model.training.phrases_talk_wider import WIDER
 from bot.demo_model.training.statements import draw_question, draw_statement
 from bot.demo_model.training.styles import draw_style
@@ -31,6 +32,8 @@ def talk(c: Conversation, name: str = "") -> Drawn:
         c=values.place(rng),
         r=rng.choice(lexicon_people.RELATIVES),
     )
+    if name in COMMON and rng.random() < 0.25:
+        return c.finish(rng.choice(COMMON[name]), c.topic_answer(topic), skill=name)
     if name not in ("hello", "okay", "compliment", "insult", "how are you"):
         text = in_context(text, rng, 0.03)
     kind = "question" if name in ("your name", "who are you", "abilities", "talk", "memory", "privacy", "model") else ""

@@ -37,14 +37,18 @@ def distance_rows(evaluation: dict) -> str:
 
 def phrasing_rows(evaluation: dict) -> str:
     nothing = evaluation["tells_nothing"]
-    rows = [f"| hand-written conversations, kept out of the training | {_share(evaluation['probes'])} |"]
+    rows = [f"| hand-written conversations kept out of the training | {_share(evaluation['probes'])} |"]
     if "final_probes" in evaluation:
-        rows.append(f"| a second list, from which no pattern was made | {_share(evaluation['final_probes'])} |")
+        rows.append(f"| a second list of them | {_share(evaluation['final_probes'])} |")
     if "fresh_probes" in evaluation:
-        rows.append(f"| a third list, written before the last widening | {_share(evaluation['fresh_probes'])} |")
+        rows.append(f"| a third list of them | {_share(evaluation['fresh_probes'])} |")
     rows.append(
         f"| statements that tell nothing, wrongly acknowledged | {nothing['wrong_acknowledgements']} of {nothing['cases']} |"
     )
+    if "of_the_last_list" in nothing:
+        rows.append(
+            f"| of these, wrongly acknowledged of the newest hand-written list | {nothing['of_the_last_list']} |"
+        )
     if evaluation.get("long"):
         rows.append(f"| long answers, exact to the character | {_share(evaluation['long'])} |")
     return "\n".join(rows)
@@ -57,7 +61,12 @@ def _share(score: dict) -> str:
 def _run(log: dict) -> str:
     tokens, steps = f"{log['positions'] / 1e9:.2f} billion tokens", f"{log['steps']:,} steps"
     replayed = f", {log['replayed_batches']:,} batches seen twice" if log.get("replayed_batches") else ""
-    return f"{round(log['seconds'])} seconds on one {log['device']}: {tokens} in {steps}{replayed}, torch {log['torch']}, seed {log['seed']}"
+    return f"{round(log['seconds'])} seconds on {_cards(log)}: {tokens} in {steps}{replayed}, torch {log['torch']}, seed {log['seed']}"
+
+
+def _cards(log: dict) -> str:
+    count = log.get("cards", 1)
+    return f"one {log['device']}" if count == 1 else f"{count} {log['device']} of one machine"
 
 
 def runs(log: dict) -> str:
@@ -85,7 +94,8 @@ def again(log: dict) -> str:
     commands = [f"`{train} --seconds {round(first['seconds'])} --out FOLDER`"]
     for run in later:
         rate = f" --peak-lr {run['peak_rate']}" if "peak_rate" in run else ""
-        commands.append(f"`{train} --from FOLDER --seconds {round(run['seconds'])}{rate} --out FOLDER`")
+        cards = f" --cards {run['cards']}" if run.get("cards", 1) > 1 else ""
+        commands.append(f"`{train}{cards} --from FOLDER --seconds {round(run['seconds'])}{rate} --out FOLDER`")
     return ", ".join(commands)
 
 
@@ -103,6 +113,7 @@ def card(folder: Path) -> str:
         runs=runs(log),
         again=again(log),
         skills=skill_rows(evaluation),
+        per_skill=max(score["cases"] for score in scores),
         overall=f"{right:,} of {cases:,} ({100 * right / cases:.1f} %)",
         distances=distance_rows(evaluation),
         phrasings=phrasing_rows(evaluation),
@@ -148,7 +159,8 @@ so when it was not told, explains the commands, follows simple wishes for a styl
 
 ## Figures
 
-Greedy decoding; an answer counts when it equals the expected one to the character. The values are ones that training never saw.
+Greedy decoding, up to {per_skill} cases a skill (fewer of rare ones); an answer counts when it equals the expected one to the character. The values are
+ones that training never saw.
 
 {overall} over all skills.
 
@@ -162,7 +174,8 @@ Recall of one fact, told once, with other talk in between:
 |---|---|
 {distances}
 
-Phrasings that are in no pattern, judged by what the answer has to contain:
+Hand-written conversations kept out of the training (basic phrasings such as "what's my name?" occur in patterns too), judged by what the answer has
+to contain, and statements that tell nothing, written by hand or drawn with values that training never saw:
 
 | | |
 |---|---|
