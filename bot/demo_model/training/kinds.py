@@ -7,14 +7,14 @@ from bot.demo_model.training.facts import FactKind
 from bot.demo_model.training.phrases_habits import THE_THINGS, VERBS
 
 # fmt: off
-NAME = FactKind("name", "your name is {v}", "{who}'s name is {v}", "your name", "{who}'s name", values.person, weight=1.7)
+NAME = FactKind("name", "your name is {v}", "{who}'s name is {v}", "your name", "{who}'s name", values.person, weight=2.1)
 FAVOURITE = FactKind("favourite", "your {k} is {v}", "{who}'s {k} is {v}", "your {k}", "{who}'s {k}",
                      values.anything, fact_values.favourite_thing, 4.2)
 PROPERTY = FactKind("property", "your {k} is {v}", "{who}'s {k} is {v}", "your {k}", "{who}'s {k}",
                     values.anything, fact_values.property_thing, 2.8)
 CITY = FactKind("city", "you live in {v}", "{who} lives in {v}", "where you live", "where {who} lives", values.place, weight=1.1)
 ORIGIN = FactKind("origin", "you come from {v}", "{who} comes from {v}", "where you come from", "where {who} comes from", values.place,
-                  weight=0.7)
+                  weight=1.0)
 AGE = FactKind("age", "you are {v} years old", "{who} is {v} years old", "how old you are", "how old {who} is", fact_values.age,
                weight=0.9)
 JOB = FactKind("job", "you work as {v}", "{who} works as {v}", "your job", "{who}'s job", fact_values.job, weight=1.2)
@@ -41,7 +41,7 @@ ANIMAL = FactKind("animal", "you have {v}", "{who} has {v}", "which pets you hav
 VERB = FactKind("verb", "you {k} {v}", "{who} {ks} {v}", "what you {k}", "what {who} {ks}", values.anything,
                 lambda rng: rng.choice(tuple(VERBS)), 1.6, adds=True)
 THE = FactKind("the", "the {k} is {v}", "the {k} is {v}", "the {k}", "the {k}", values.anything,
-               fact_values.one_of_mostly(THE_THINGS), 0.9, has_other=False, is_shared=True)
+               fact_values.one_of_mostly(THE_THINGS), 1.2, has_other=False, is_shared=True)
 NOTE = FactKind("note", "{v}", "{v}", "anything", "anything", values.anything, weight=0.6, has_other=False)
 # fmt: on
 KINDS = (

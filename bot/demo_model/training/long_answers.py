@@ -29,6 +29,7 @@ REPEAT = """
 (Repeat|Say) (the word|the words|the phrase|the sentence) {q} {n} times(|.|!| please)
 """
 CODE = """
+(Write|write|Show|Give me|Show me|Can you write|Please write|Generate|Type|I need|Send) (code|some code|any code|Python|python code|a python script|a python script that prints hello|a script|a hello world|hello world|a function|a tiny script)(|.|?|!| please| for me)
 (Write|Show|Give|Show me|Give me|Write me|Can you write|Please write|Could you show me|I need|Send me|write me) (some code|a code block|a piece of code|some Python|a Python program|a Python script|some Python code|a code example|an example of code|a Python function|a snippet of Python|a code sample|a short program|Python code|a python code block|hello world in Python|a small script|a program)(|.|?|!| please| for me)
 (Answer|Reply) with (a code block|some code|a piece of Python)(|.|!| please)
 """
@@ -104,7 +105,20 @@ def _phrase(rng: random.Random) -> str:
 def draw_long(rng: random.Random, tokens_left: int) -> tuple[str, str] | None:
     """A request for a long answer, and the answer, if one fits."""
     kind = rng.choice(
-        ("count", "count", "from", "alphabet", "repeat", "repeat", "repeat", "story", "code", "long code")
+        (
+            "count",
+            "count",
+            "from",
+            "alphabet",
+            "repeat",
+            "repeat",
+            "repeat",
+            "repeat",
+            "repeat",
+            "story",
+            "code",
+            "long code",
+        )
     )
     if kind == "from":
         return _count_from(rng, tokens_left)
@@ -129,7 +143,7 @@ def draw_long(rng: random.Random, tokens_left: int) -> tuple[str, str] | None:
         most = min(110, tokens_left // (len(phrase) // 2 + 6))
         if most < 2:
             return None
-        times = rng.randint(2, most) if rng.random() < 0.4 else rng.randint(2, min(most, 12))
+        times = rng.randint(2, most) if rng.random() < 0.3 else rng.randint(2, min(most, 12))
         if rng.random() < 0.15:
             times = min(most, rng.choice((10, 20, 25, 30, 40, 50, 60, 75, 100)))
         quote = rng.choice(("'{}'", '"{}"', "{}", "{}"))

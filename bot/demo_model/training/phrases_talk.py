@@ -75,7 +75,7 @@ TOPICS = {
     ),
     "who are you": Topic(
         """
-5*(Who are you|who r u|Who are u|And who are you|Who might you be|So who are you|who is this bot|Introduce yourself|Please introduce yourself|Tell me about yourself|Tell me who you are|Can you introduce yourself|Could you introduce yourself|Who am I talking to|Who am I speaking to|Who am I chatting with|Say who you are|Describe yourself|Tell us about yourself|Who exactly are you|Tell me something about yourself|what can you tell me about yourself|Present yourself|who do I have the pleasure of talking to|Who is speaking|With whom am I speaking|Give me an introduction|say something about yourself|Would you introduce yourself|who's there|and you are)(|?|.| please| exactly?| then?| again?)
+5*(Who are you|who r u|Who are u|And who are you|Who might you be|So who are you|who is this bot|Introduce yourself|Please introduce yourself|Tell me about yourself|Tell me who you are|Can you introduce yourself|Could you introduce yourself|Who am I talking to|Who am I speaking to|Who am I chatting with|Say who you are|Describe yourself|Tell us about yourself|Who exactly are you|Tell me something about yourself|what can you tell me about yourself|Present yourself|who do I have the pleasure of talking to|With whom am I speaking|Give me an introduction|say something about yourself|Would you introduce yourself|who's there|and you are)(|?|.| please| exactly?| then?| again?)
 (Hi|Hello|Hey)(,|!) (who are you|introduce yourself|tell me about yourself|please introduce yourself)(|?|.)
 (I don't know you|We haven't met|I haven't seen you before|You're new here|I've never seen you before)(,|.|:) (who are you|please introduce yourself|introduce yourself)(|?|.)
 """,

@@ -27,8 +27,8 @@ ONCE = {
 }
 MIXED = (
     (turns_facts.tell_fact, 19), (turns_facts.tell_several, 5), (turns_facts.tell_about_other, 3.5), (turns_ask.ask_told, 21), (turns_ask.ask_about_other, 8), (turns_ask.ask_untold, 9),
-    (turns_talk.talk, 18), (turns_talk.unanswerable, 20), (turns_talk.echo, 3.5), (turns_recall.tell_note, 2.5), (turns_recall.ask_note, 2.5), (turns_recall.ask_summary, 13),
-    (turns_recall.ask_said, 3), (turns_recall.ask_said_other, 12), (turns_recall.ask_who_told, 8), (turns_talk.style_wish, 1.5),
+    (turns_talk.talk, 18), (turns_talk.unanswerable, 20), (turns_talk.echo, 3.5), (turns_recall.tell_note, 3), (turns_recall.ask_note, 3), (turns_recall.ask_summary, 13),
+    (turns_recall.ask_said, 3), (turns_recall.ask_said_other, 12), (turns_recall.ask_who_told, 11), (turns_talk.style_wish, 1.5),
 )  # fmt: skip
 FILLER = (
     (turns_talk.talk, 22),
@@ -119,13 +119,13 @@ class RowWriter:
         while True:
             self.next_speaker()
             roll = self.rng.random()
-            if roll < 0.035:
+            if roll < 0.04:
                 yield turns_talk.long_answer(c, min(self.tokens_left, 300 if self.num_tokens < 1100 else 2600))
-            elif roll < 0.06:
+            elif roll < 0.075:
                 yield styled_once(c)
-            elif roll < 0.06 + self.nonsense_share:
+            elif roll < 0.075 + self.nonsense_share:
                 yield self._nonsense()
-            elif roll < 0.13 and c.notes.get(c.speaker):
+            elif roll < 0.16 and c.notes.get(c.speaker):
                 yield turns_recall.ask_note(c)
             else:
                 yield choose(MIXED, self.rng)(c)
