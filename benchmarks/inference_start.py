@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from benchmarks.inference_setting import ROOT, Report, Setting
 from bot.inference.build import build_runner
-from bot.inference.loading import INDEX_NAME
+from bot.inference.checkpoint_files import INDEX_NAME
 from bot.inference.weights import checkpoint_tensors
 from tests.checkpoints import byte_tokenizer
 

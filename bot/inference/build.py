@@ -9,11 +9,12 @@ import torch
 
 from bot.errors import ConfigError
 from bot.inference import memory
+from bot.inference.checkpoint_files import find_tokenizer_file
 from bot.inference.compile_ahead import kernels_compiling
 from bot.inference.execution import Execution, SlotState, build_slot_state
 from bot.inference.graphs import GraphExecution
 from bot.inference.kv_cache import BLOCK_SIZE, KVCache, build_kv_cache
-from bot.inference.loading import LlamaShape, find_tokenizer_file, read_shape
+from bot.inference.loading import LlamaShape, read_shape
 from bot.inference.memory import Limits
 from bot.inference.model import LlamaModel
 from bot.inference.model_runner import LlamaRunner

@@ -5,6 +5,10 @@ and ordinary exceptions leave the device as it was. Errors are recognised by cla
 scheduler's side needs no torch.
 """
 
+import traceback
+
+from bot.errors import EngineFailed
+
 _MEMORY_TEXTS = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 _STICKY_TEXTS = ("CUDA error", "Triton Error [CUDA]")
 
@@ -23,6 +27,18 @@ def is_sticky(error: BaseException) -> bool:
     if isinstance(error, RuntimeError) and any(text in str(error) for text in _STICKY_TEXTS):
         return True
     return error.__cause__ is not None and is_sticky(error.__cause__)
+
+
+def contained(error: Exception) -> Exception:
+    """The error, fit to be kept: the tensors of the frames it came through are let go.
+
+    Raises:
+        EngineFailed: it is none that stays with a request.
+    """
+    if is_sticky(error):
+        raise EngineFailed(f"The GPU is lost: {error}") from error
+    traceback.clear_frames(error.__traceback__)
+    return error
 
 
 def _is_named(error: BaseException, name: str) -> bool:

@@ -7,14 +7,13 @@ it is dropped. Plain Python, no torch: the model runner is given.
 
 import logging
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.errors import EngineFailed, PromptTooLong, RequestFailed, WaitedTooLong
 from bot.inference.batch import Batch
 from bot.inference.block_manager import BlockManager, CacheScope
-from bot.inference.containment import is_out_of_memory, is_sticky
+from bot.inference.containment import contained, is_out_of_memory
 from bot.inference.engine import Request
 from bot.inference.flight import Flight, take_off
 from bot.inference.outputs import Output, Snapshot
@@ -162,7 +161,7 @@ class EngineCore:
         try:
             pending = self._runner.launch(batch.step)
         except Exception as error:
-            failure = _contained(error)
+            failure = contained(error)
         else:
             flight = take_off(batch, pending)
             self.scheduler.launched(batch)
@@ -192,7 +191,7 @@ class EngineCore:
         try:
             landed = flight.collect()
         except Exception as error:
-            self._retry_alone(flight, _contained(error))
+            self._retry_alone(flight, contained(error))
             return
         for part, token in landed:
             if not part.is_current:
@@ -258,15 +257,3 @@ def check_request(request: Request, max_sequence_tokens: int) -> None:
         raise ValueError("the prompt is empty")
     if request.sampling.max_new_tokens < 1:
         raise ValueError("max_new_tokens has to be at least 1")
-
-
-def _contained(error: Exception) -> Exception:
-    """The error, fit to be kept: the tensors of the frames it came through are let go.
-
-    Raises:
-        EngineFailed: it is none that stays with a request.
-    """
-    if is_sticky(error):
-        raise EngineFailed(f"The GPU is lost: {error}") from error
-    traceback.clear_frames(error.__traceback__)
-    return error

@@ -1,10 +1,9 @@
 """From a model's name to a folder that is safe to load: a hub download or a local path, its config read and judged.
 
-Only safetensors, tokenizer.json and JSON configuration are ever fetched or opened. Pickle files can run code when
-they are loaded and are refused by name; code that comes with a model (`auto_map`) is never executed.
+Only safetensors, tokenizer.json and JSON configuration are ever fetched or opened; code that comes with a model
+(`auto_map`) is never executed.
 """
 
-import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import ConfigError
+from bot.inference.checkpoint_files import INDEX_NAME, SETTING, first_line, read_json
 
 log = logging.getLogger(__name__)
 
-SETTING = "TRINITY_MODEL"
-INDEX_NAME = "model.safetensors.index.json"
-_PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 _WANTED_FILES = ("*.safetensors", INDEX_NAME, "config.json", "generation_config.json", "tokenizer.json")
 _ROPE_TYPES = ("default", "linear", "llama3")
 
@@ -97,59 +94,7 @@ def _download(model: str, token: str | None) -> Path:
         message = f"{model} is not in the local cache, and the hub can't be reached (or HF_HUB_OFFLINE is set)"
         raise ConfigError(SETTING, message) from error
     except (hub.HfHubHTTPError, OSError) as error:
-        raise ConfigError(SETTING, f"{model} could not be downloaded: {_first_line(error)}") from error
-
-
-def find_weight_files(folder: Path) -> list[Path]:
-    """The folder's safetensors files, in order.
-
-    Raises:
-        ConfigError: there are none, only pickle files, or the index names a file that may not be loaded.
-    """
-    index = folder / INDEX_NAME
-    if index.is_file():
-        return [_checked_shard(folder, name) for name in sorted(set(_weight_map(index).values()))]
-    files = sorted(folder.glob("*.safetensors"))
-    if files:
-        return files
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLE_SUFFIXES)
-    if pickles:
-        raise ConfigError(
-            SETTING,
-            f"{folder} has only pickle weights ({pickles[0]}), which are never loaded; convert them to safetensors",
-        )
-    raise ConfigError(SETTING, f"{folder} has no *.safetensors file (pickle weights are neither fetched nor loaded)")
-
-
-def _weight_map(index: Path) -> dict[str, str]:
-    weight_map = _read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(v, str) for v in weight_map.values()):
-        raise ConfigError(SETTING, f"{index} has no usable weight_map")
-    return weight_map
-
-
-def _checked_shard(folder: Path, name: str) -> Path:
-    if name != Path(name).name or "\\" in name or name.startswith("."):
-        raise ConfigError(SETTING, f"{folder / INDEX_NAME} points outside its folder: {name}")
-    if not name.endswith(".safetensors"):
-        raise ConfigError(SETTING, f"{folder / INDEX_NAME} points to {name}; only safetensors files are loaded")
-    path = folder / name
-    if not path.is_file():
-        raise ConfigError(SETTING, f"{path} is missing, though {INDEX_NAME} names it")
-    return path
-
-
-def find_tokenizer_file(folder: Path) -> Path:
-    """The folder's tokenizer.json.
-
-    Raises:
-        ConfigError: the folder has none.
-    """
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        return path
-    hint = " (tokenizer.model alone is not enough)" if (folder / "tokenizer.model").is_file() else ""
-    raise ConfigError(SETTING, f"{folder} has no tokenizer.json{hint}")
+        raise ConfigError(SETTING, f"{model} could not be downloaded: {first_line(error)}") from error
 
 
 def read_shape(folder: Path) -> LlamaShape:
@@ -158,7 +103,7 @@ def read_shape(folder: Path) -> LlamaShape:
     Raises:
         ConfigError: it is missing, malformed, or describes something other than a plain Llama.
     """
-    raw = _read_json(folder / "config.json")
+    raw = read_json(folder / "config.json")
     architectures = raw.get("architectures") or []
     if architectures != ["LlamaForCausalLM"]:
         name = ", ".join(map(str, architectures)) if isinstance(architectures, list) and architectures else "nothing"
@@ -194,7 +139,7 @@ def _shape(folder: Path, raw: dict[str, Any]) -> LlamaShape:
     except ConfigError:
         raise
     except Exception as error:  # the configuration's validators raise errors of many kinds
-        raise ConfigError(SETTING, f"{folder / 'config.json'} can't be understood: {_first_line(error)}") from error
+        raise ConfigError(SETTING, f"{folder / 'config.json'} can't be understood: {first_line(error)}") from error
     _judge(folder, shape, biases=bool(config.attention_bias or config.mlp_bias), activation=str(config.hidden_act))
     return shape
 
@@ -214,7 +159,7 @@ def _rope_scaling(parameters: dict[str, Any]) -> RopeScaling:
 
 def _eos_token_ids(folder: Path, from_config: object) -> frozenset[int]:
     path = folder / "generation_config.json"
-    found = _read_json(path).get("eos_token_id") if path.is_file() else None
+    found = read_json(path).get("eos_token_id") if path.is_file() else None
     eos: Any = from_config if found is None else found
     if eos is None:
         return frozenset()
@@ -236,19 +181,3 @@ def _judge(folder: Path, shape: LlamaShape, *, biases: bool, activation: str) ->
     for is_wrong, problem in problems:
         if is_wrong:
             raise ConfigError(SETTING, f"{folder / 'config.json'}: {problem}")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(SETTING, f"{path} is missing") from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(SETTING, f"{path} can't be read: {_first_line(error)}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(SETTING, f"{path} holds no JSON object")
-    return content
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

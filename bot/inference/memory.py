@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from bot.errors import ConfigError
+from bot.inference.checkpoint_files import SETTING
 from bot.inference.kv_cache import BLOCK_SIZE, block_bytes
-from bot.inference.loading import SETTING, LlamaShape
+from bot.inference.loading import LlamaShape
 from bot.inference.ops import workspace_widths
 
 SHORTEST_CONVERSATION_TOKENS = 640

@@ -17,6 +17,7 @@ from bot.inference.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.loading import LlamaShape
 from bot.inference.ops import Span
 from bot.inference.step import DecodeRow, DecodeStep, PendingTokens, PrefillChunk, PrefillStep, SampledToken, Step
+from bot.inference.step_filling import fill_decode, fill_prefill, fill_tiles
 from bot.inference.step_inputs import HostArrays
 
 _GREEDY = SamplingParams()
@@ -108,7 +109,7 @@ class LlamaRunner:
         host = execution.inputs.next_host()
         slots = tuple(row.slot for row in step.rows)
         is_greedy = self._fill_sampling(host, slots, [row.position + 1 for row in step.rows], bucket)
-        _fill_decode(host, step.rows, bucket)
+        fill_decode(host, step.rows, bucket)
         execution.inputs.send("slots", "decode_tables")
         spans = tuple(Span(number, 1, row.position, number) for number, row in enumerate(step.rows))
         execution.run_decode(bucket, spans)
@@ -121,8 +122,8 @@ class LlamaRunner:
         num_tokens = sum(len(chunk.token_ids) for chunk in step.chunks)
         bucket = execution.prefill_bucket(num_tokens)
         host = execution.inputs.next_host()
-        spans = _fill_prefill(host, step.chunks, bucket)
-        num_needed = _fill_tiles(host["tiles"], spans, execution.model.ops.tile_rows(bucket))
+        spans = fill_prefill(host, step.chunks, bucket)
+        num_needed = fill_tiles(host["tiles"], spans, execution.model.ops.tile_rows(bucket))
         num_tiles = execution.num_tiles(bucket, num_needed)
         host["tiles"][num_needed:num_tiles] = 0
         last = [number for number, chunk in enumerate(step.chunks) if chunk.is_last]
@@ -226,50 +227,3 @@ def _event() -> torch.cuda.Event:
 def _require(is_right: bool, what: str) -> None:
     if not is_right:
         raise ValueError(f"the runner can't take this step: {what}")
-
-
-def _fill_decode(host: HostArrays, rows: Sequence[DecodeRow], bucket: int) -> None:
-    padding = [0] * (bucket - len(rows))
-    slots = [row.block_ids[row.position // BLOCK_SIZE] * BLOCK_SIZE + row.position % BLOCK_SIZE for row in rows]
-    host["decode_positions"][:bucket] = [row.position for row in rows] + padding
-    host["decode_kv_slots"][:bucket] = slots + padding
-    tables = [row.block_ids for row in rows] + [()] * len(padding)
-    for number, table in enumerate(tables):
-        if host.known_tables[number] != table:
-            _fill_table(host["decode_tables"][number], table)
-            host.known_tables[number] = table
-
-
-def _fill_table(row: "np.ndarray", table: Sequence[int]) -> None:
-    row[: len(table)] = table
-    row[len(table) :] = 0
-
-
-def _fill_prefill(host: HostArrays, chunks: Sequence[PrefillChunk], bucket: int) -> tuple[Span, ...]:
-    spans: list[Span] = []
-    first = 0
-    for number, chunk in enumerate(chunks):
-        span = Span(first, len(chunk.token_ids), chunk.start, number)
-        positions = np.arange(span.start, span.end, dtype=np.int32)
-        table = np.asarray(chunk.block_ids, dtype=np.int32)
-        within = slice(first, first + span.num_rows)
-        host["token_ids"][within] = chunk.token_ids
-        host["positions"][within] = positions
-        host["kv_slots"][within] = table[positions // BLOCK_SIZE] * BLOCK_SIZE + positions % BLOCK_SIZE
-        _fill_table(host["tables"][number], chunk.block_ids)
-        spans.append(span)
-        first += span.num_rows
-    for name in ("token_ids", "positions", "kv_slots"):
-        host[name][first:bucket] = 0
-    return tuple(spans)
-
-
-def _fill_tiles(tiles: "np.ndarray", spans: tuple[Span, ...], tile_rows: int) -> int:
-    """Cut the spans into tiles of query rows for the prefill attention; how many there are."""
-    number = 0
-    for span in spans:
-        for offset in range(0, span.num_rows, tile_rows):
-            num_rows = min(tile_rows, span.num_rows - offset)
-            tiles[number] = (span.first_row + offset, num_rows, span.start + offset, span.table_row)
-            number += 1
-    return number

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from bot.inference.difference import Difference
 from bot.inference.kv_cache import KVCache, build_kv_cache
 from bot.inference.loading import LlamaShape
 from bot.inference.mixed_ops import MixedOps
 from bot.inference.ops import Ops, Workspace
 from bot.inference.reference_ops import ReferenceOps
-from bot.inference.self_test import NUM_TEST_BLOCKS, NUM_TEST_POSITIONS, Difference, LayerTest
+from bot.inference.self_test import NUM_TEST_BLOCKS, NUM_TEST_POSITIONS, LayerTest
 from bot.inference.weights import LlamaWeights
 
 if TYPE_CHECKING:

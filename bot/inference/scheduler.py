@@ -14,12 +14,11 @@ from bot.errors import EngineOverloaded
 from bot.inference.batch import Batch
 from bot.inference.block_manager import BlockManager, CacheScope
 from bot.inference.fair_queue import FairQueue
+from bot.inference.packing import even_share, pack
 from bot.inference.sequence import BACKGROUND, Sequence
-from bot.inference.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
+from bot.inference.step import DecodeRow, DecodeStep, PrefillStep
 
 _SPARE_BLOCKS_PER_SEQUENCE = 2
-_PASS_STEP = 128
-"""Large passes are multiples of it: what the runner pads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +221,10 @@ class Scheduler:
         if not prefilling:
             return None
         if self.is_bursting or not self._has_answers():
-            chunks, sequences = _pack(prefilling, _even_share(prefilling, self._max_prefill_tokens))
+            chunks, sequences = pack(prefilling, even_share(prefilling, self._max_prefill_tokens))
             self._num_burst_tokens = (self._num_burst_tokens or 0) + sum(len(chunk.token_ids) for chunk in chunks)
         else:
-            chunks, sequences = _pack(prefilling, min(self.limits.max_chunk_tokens, self._max_prefill_tokens))
+            chunks, sequences = pack(prefilling, min(self.limits.max_chunk_tokens, self._max_prefill_tokens))
         return Batch(PrefillStep(tuple(chunks)), tuple(sequences))
 
     def _decode(self) -> Batch | None:
@@ -250,24 +249,3 @@ class Scheduler:
                 return False
         sequence.block_ids = (*sequence.block_ids, block_id)
         return True
-
-
-def _even_share(prefilling: list[Sequence], max_tokens: int) -> int:
-    """Tokens of the next pass if all have about as many: a short last one would cost more than it is worth."""
-    num_tokens = sum(sequence.num_prefill_tokens - sequence.num_computed for sequence in prefilling)
-    share = -(-num_tokens // -(-num_tokens // max_tokens))
-    return min(-(-share // _PASS_STEP) * _PASS_STEP, max_tokens)
-
-
-def _pack(prefilling: list[Sequence], max_tokens: int) -> tuple[list[PrefillChunk], list[Sequence]]:
-    """Chunks of `max_tokens` in all, in order, and whose they are; a suspect's chunk stays alone."""
-    chunks: list[PrefillChunk] = []
-    sequences: list[Sequence] = []
-    for sequence in prefilling:
-        if max_tokens == 0 or (sequences and (sequence.is_suspect or sequences[0].is_suspect)):
-            break
-        chunk = sequence.next_chunk(max_tokens)
-        max_tokens -= len(chunk.token_ids)
-        chunks.append(chunk)
-        sequences.append(sequence)
-    return chunks, sequences

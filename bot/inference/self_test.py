@@ -5,11 +5,11 @@ else. Every row writes a place of its own: two rows that wrote one place would l
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from bot.inference.difference import Difference, judge
 from bot.inference.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.loading import LlamaShape
 from bot.inference.ops import Ops, Pass, Span, Workspace
@@ -26,20 +26,6 @@ MOST_TEST_TOKENS = max(map(sum, _PREFILLS))
 _PREFILL_STARTS = (0, 33, 28)
 _POSITION_STRIDE = 37  # odd, so that rows of one table meet all of its positions before one comes again
 _ROW_NUMBERS = (1, 2, 4, 8, 16, 17, 64)
-_MOST_ROWS_NAMED = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How far one operation is from the reference: |difference| / |reference| of a tensor that it wrote."""
-
-    op: str
-    tensor: str
-    error: float
-    note: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.op}: {self.tensor} differs by {self.error:.2g}{self.note}"
 
 
 _Stage = tuple[str, Callable[[Ops], None], dict[str, Callable[[], Tensor]]]
@@ -113,7 +99,7 @@ class LayerTest:
             for tensor, value in zip(state, before, strict=True):
                 tensor.copy_(value)
             rows.plan = plan
-            found.append(_judge(op, run, ops, expected, written))
+            found.append(judge(op, run, ops, expected, written))
             for tensor, value in zip(state, after, strict=True):
                 tensor.copy_(value)
         return found
@@ -223,37 +209,6 @@ class LayerTest:
     def _random(self, size: Sequence[int], dtype: torch.dtype, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(tuple(size), generator=generator).to(self._device, dtype)
-
-
-def _judge(
-    op: str,
-    run: Callable[[Ops], None],
-    ops: Ops,
-    expected: dict[str, Tensor],
-    written: dict[str, Callable[[], Tensor]],
-) -> Difference:
-    """Run the operation and find the tensor in which it is worst; one that raises is as bad as can be."""
-    try:
-        run(ops)
-        worst = Difference(op, "nothing", 0.0)
-        for name, view in written.items():
-            difference = _difference(op, name, view(), expected[name])
-            if not difference.error <= worst.error:  # NaN is the worst of all
-                worst = difference
-    except Exception as error:  # whatever a compiler or a driver raises
-        return Difference(op, "nothing", float("inf"), f" ({type(error).__name__}: {str(error)[:300]})")
-    return worst
-
-
-def _difference(op: str, name: str, given: Tensor, expected: Tensor) -> Difference:
-    given, expected = given.double(), expected.double()
-    error = float((given - expected).norm() / expected.norm().clamp(min=1e-9))
-    by_row = (given - expected).reshape(len(expected), -1).norm(dim=1)
-    by_row = by_row / expected.reshape(len(expected), -1).norm(dim=1).clamp(min=1e-9)
-    rows = by_row.nan_to_num(nan=float("inf")).topk(min(_MOST_ROWS_NAMED, len(by_row)))
-    note = f" over {len(by_row)} rows; the worst: "
-    note += ", ".join(f"{row} by {worst:.2g}" for worst, row in zip(*map(Tensor.tolist, rows), strict=True))
-    return Difference(op, name, error, note)
 
 
 def _pack(lengths: Sequence[int]) -> Iterator[Span]:

@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bot.errors import ConfigError
-from bot.inference.loading import SETTING, LlamaShape, find_tokenizer_file, find_weight_files
+from bot.inference.checkpoint_files import SETTING, find_tokenizer_file, find_weight_files
+from bot.inference.loading import LlamaShape
 
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in all."""

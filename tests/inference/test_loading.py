@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ConfigError
-from bot.inference.loading import INDEX_NAME, find_model_folder, find_tokenizer_file, find_weight_files, read_shape
+from bot.inference.checkpoint_files import INDEX_NAME, find_tokenizer_file, find_weight_files
+from bot.inference.loading import find_model_folder, read_shape
 from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
 
 ROOT = Path(__file__).parents[2]
