@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _CPU_SEQUENCES = 8
 _SMALLEST_TILE = 16
+_TABLE_STEP = 16
+"""Block tables have a multiple of so many columns, as the self-test's have: else attention would be compiled again."""
 _GRAPH_BYTES = 64 * 1024**2
 
 
@@ -149,7 +151,8 @@ class _Parts:
         self.shape, self.window, self.num_sequences = shape, window, num_sequences
         self.num_tokens = max(num_tokens, num_sequences)
         num_tiles = -(-self.num_tokens // _SMALLEST_TILE) + max(num_sequences, _SMALLEST_TILE)
-        sizes = Sizes(self.num_tokens, num_sequences, -(-window // BLOCK_SIZE), num_tiles)
+        num_blocks = -(-window // (BLOCK_SIZE * _TABLE_STEP)) * _TABLE_STEP
+        sizes = Sizes(self.num_tokens, num_sequences, num_blocks, num_tiles)
         self.inputs = StepInputs(sizes, device)
         self.workspace = Workspace(shape, self.num_tokens, device, dtype)
         self.state: SlotState = build_slot_state(num_sequences, shape.vocab_size, device, dtype)
