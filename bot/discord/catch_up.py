@@ -95,7 +95,9 @@ class CatchUp:
         missed = [
             _Missed(channel, channel.id, max(floor, seen.get(channel.id, 0)), channel.last_message_id or 0)
             for channel in _readable_channels(self._client)
-            if channel.id in busy or (channel.last_message_id or 0) > max(floor, seen.get(channel.id, 0))
+            if channel.id in busy
+            or (channel.last_message_id or 0) > max(floor, seen.get(channel.id, 0))
+            or (channel.last_message_id is None and channel.id in known)  # it isn't told: there was a message at least
         ]
         # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
         for channel_id, last in known.items():
