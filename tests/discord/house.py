@@ -120,3 +120,11 @@ async def open_house(
             await asyncio.wait([house.running])
         if not house.is_end_expected:
             house.running.result()
+
+
+async def ask(house: House, text: str = "hello", *, state: str = "answered", seconds: float = 30.0) -> Message:
+    """Alice asks in the channel "general"; returns when the inbox says that of it."""
+    server = house.server
+    question = await server.person("Alice").says(server.channel("general"), text, mention=True)
+    await house.reaches(question, state, seconds)
+    return question

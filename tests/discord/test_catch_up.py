@@ -1,0 +1,228 @@
+"""What happened while nobody listened: fetched within bounds, answered once, and what was deleted is forgotten."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+
+from tests.discord.conftest import OpenHouse
+from tests.discord.house import ask
+from tests.engines import EchoEngine
+from tests.loopback import LoopbackDiscord, Permission, Status, judge
+
+CREATES = "/channels/*/messages"
+EDITS = "/channels/*/messages/*"
+ANSWER = "one two three four five six seven eight"
+
+
+async def test_what_was_said_while_the_session_was_lost_is_answered_in_order(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server) as house:
+        await ask(house)
+        await house.reaches(await alice.dms("in private"), "answered")
+        server.gateway.is_refusing = True
+        server.gateway.abort()
+        await server.wait_until(lambda: not server.gateway.connected())
+        missed = [await alice.says(general, f"missed {number}", mention=True) for number in range(3)]
+        missed.append(await alice.dms("missed too"))
+        server.gateway.forget_sessions()
+        server.gateway.is_refusing = False
+        await server.wait_for_login(timeout=30)
+        live = await alice.says(general, "live", mention=True)
+        for question in (*missed, live):
+            await house.reaches(question, "answered", 20)
+
+    judge(server).require(turns=7, replies=7)
+    in_general = [prompt for prompt in house.prompts if "Alice: " in prompt]
+    assert [prompt.split("Alice: ")[-1].split(" [/INST]")[0] for prompt in in_general[1:]] == [
+        "missed 0",
+        "missed 1",
+        "missed 2",
+        "live",
+    ]
+
+
+async def test_what_was_said_while_she_was_off_is_answered(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general, quiet = server.person("Alice"), server.channel("general"), server.channel("quiet")
+    async with enter(server) as house:
+        await ask(house)
+        direct = await alice.dms("hello")
+        await house.reaches(direct, "answered")
+    missed = [
+        await alice.says(general, "missed", mention=True),
+        await alice.says(quiet, "missed in a new channel", mention=True),
+        await alice.dms("missed in private"),
+    ]
+    await alice.says(general, "not for her")
+    old = await alice.says(quiet, "missed long ago", mention=True, age_seconds=700)
+
+    async with enter(server) as house:
+        for question in missed:
+            await house.reaches(question, "answered")
+        assert await house.state(old) is None
+
+    assert len(house.engine.requests) == 3
+
+
+@pytest.mark.soak
+async def test_no_more_is_fetched_than_fifty_messages_of_two_hundred_channels(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server) as house:
+        await ask(house)
+    busy = server.channel("busy")
+    in_busy = [await server.person(f"Person {number}").says(busy, "missed", mention=True) for number in range(60)]
+    crowd = [server.channel(f"channel-{number}") for number in range(210)]
+    for channel in crowd:
+        await server.person("Alice").says(channel, "only for the others")
+    await server.person("Alice").says(busy, "it comes last")
+    num_calls = len(server.journal.calls)
+
+    async with enter(server) as house:
+        await house.reaches(in_busy[-1], "answered", 30)
+        states = [await house.state(question) for question in in_busy]
+
+    pages = [
+        call for call in server.journal.calls[num_calls:] if call.method == "GET" and call.path.endswith("/messages")
+    ]
+    assert len({call.path for call in pages}) == len(pages) == 200
+    assert states == [None] * 11 + ["answered"] * 49
+
+
+async def test_a_fresh_install_answers_nothing_of_before(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    before = await alice.says(general, "before her time", mention=True)
+
+    async with enter(server) as house:
+        await ask(house)
+        assert await house.state(before) is None
+
+    assert not [call for call in server.journal.calls if call.method == "GET" and "/messages" in call.path]
+
+
+async def test_a_question_that_was_deleted_while_she_was_off_is_not_answered(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general, quiet = server.person("Alice"), server.channel("general"), server.channel("quiet")
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    engine.gate.clear()
+    async with enter(server, engine=engine, drain_seconds=0) as house:
+        begun, waiting = [await alice.says(general, text, mention=True) for text in ("begun", "waiting")]
+        kept = await alice.says(quiet, "kept", mention=True)
+        await server.wait_until(lambda: server.answer_to(begun) and server.answer_to(kept))
+        await house.reaches(waiting, "received")
+    for question in (begun, waiting):
+        await alice.deletes(question)
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: ANSWER)) as house:
+        for question, state in ((begun, "withdrawn"), (waiting, "withdrawn"), (kept, "answered")):
+            await house.reaches(question, state)
+
+    assert len(house.engine.requests) == 1
+    assert general.visible_messages() == []
+    assert server.answer_to(kept).text == ANSWER
+
+
+@pytest.mark.parametrize("what", ["question", "answer"])
+@pytest.mark.parametrize("is_off", [True, False], ids=["while she is off", "in a lost session"])
+async def test_what_was_deleted_while_nobody_listened_is_in_no_later_prompt(
+    server: LoopbackDiscord, enter: OpenHouse, what: str, is_off: bool
+) -> None:
+    alice, bob = server.person("Alice", permissions=Permission.MANAGE_MESSAGES), server.person("Bob")
+    async with enter(server) as house:
+        secret, kept = [await ask(house, text) for text in ("secret", "kept")]
+        deleted = secret if what == "question" else server.answer_to(secret).parts[0]
+        if is_off:
+            house.stop.set()
+            await asyncio.wait([house.running])
+            await alice.deletes(deleted)
+        else:
+            await lose_session(server, alice.deletes(deleted), bob.says(secret.channel, "not for her"))
+            await server.wait_until(lambda: house.num_ready == 2)
+            await ask(house, "and now?")
+    if is_off:
+        async with enter(server) as house:
+            await ask(house, "and now?")
+
+    assert "secret" not in house.prompts[-1]
+    assert "kept" in house.prompts[-1]
+    assert b"secret" not in house.database_path.read_bytes()
+    assert server.answer_to(kept)
+
+
+async def lose_session(server: LoopbackDiscord, *meanwhile: Awaitable[object]) -> None:
+    """Cut her off, let something happen, and have her log in anew without being told of it."""
+    server.gateway.is_refusing = True
+    server.gateway.abort()
+    await server.wait_until(lambda: not server.gateway.connected())
+    for act in meanwhile:
+        await act
+    server.gateway.forget_sessions()
+    server.gateway.is_refusing = False
+    await server.wait_for_login(timeout=30)
+
+
+async def test_a_question_that_waits_is_not_answered_if_it_is_deleted_in_a_lost_session(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    engine.gate.clear()
+    async with enter(server, engine=engine) as house:
+        begun, waiting = [await alice.says(general, text, mention=True) for text in ("begun", "waiting")]
+        await server.wait_until(lambda: server.answer_to(begun))
+        await house.reaches(waiting, "received")
+        await lose_session(server, alice.deletes(waiting))
+        await house.reaches(waiting, "withdrawn")
+        engine.gate.set()
+        await house.reaches(begun, "answered")
+
+    assert len(engine.requests) == 1
+    judge(server).require(turns=2, replies=1)
+
+
+@pytest.mark.parametrize("how", ["empty page", "no such route", "no access"])
+async def test_what_cannot_be_looked_at_is_not_taken_for_deleted(
+    server: LoopbackDiscord, enter: OpenHouse, how: str
+) -> None:
+    general = server.channel("general")
+    async with enter(server) as house:
+        kept = await ask(house, "kept")
+    if how != "empty page":
+        await server.person("Alice").deletes(kept)  # so that it is on no page
+    if how == "empty page":
+        server.world.overwrite(general, server.guild.everyone, deny=Permission.READ_MESSAGE_HISTORY)
+        server.world.overwrite(general, server.bot.user, deny=Permission.READ_MESSAGE_HISTORY)
+    elif how == "no such route":
+        server.faults.add(Status(404, message="404: Not Found"), method="GET", route=EDITS)
+    else:
+        server.faults.add(Status(403, code=50013), method="GET", route=EDITS)
+
+    async with enter(server) as house:
+        await ask(house, "and now?")
+
+    assert "kept" in house.prompts[-1]
+
+
+async def test_what_could_not_be_taken_back_any_more_is_taken_back_after_the_restart(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    engine.gate.clear()
+    outage = server.faults.add(Status(503), method="DELETE", route=EDITS)
+    async with enter(server, engine=engine, drain_seconds=0) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+        await alice.deletes(question)
+        await server.wait_until(lambda: outage.num_hits)
+    server.faults.remove(outage)
+    assert general.visible_messages() != []
+
+    async with enter(server) as house:
+        await house.reaches(question, "withdrawn")
+
+    assert general.visible_messages() == []
