@@ -36,9 +36,7 @@ class Sizes:
     num_tiles: int
 
 
-PREFILL_FIELDS = ("token_ids", "positions", "kv_slots", "tables", "tiles", "last_rows")
 SAMPLING_FIELDS = ("slots", "sampled_positions", "seeds", "temperatures", "top_ps", "top_ks", "penalties")
-DECODE_FIELDS = ("decode_positions", "decode_kv_slots", "decode_tables")
 
 
 def _fields(sizes: Sizes) -> tuple[Field, ...]:

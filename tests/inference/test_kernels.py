@@ -51,5 +51,5 @@ def _run(module, environment, arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=900 if arguments else 110,
     )
