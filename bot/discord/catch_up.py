@@ -17,6 +17,7 @@ from datetime import timedelta
 import discord
 
 from bot.chat.chat import Chat
+from bot.discord.clock import BORN
 from bot.discord.connection import ConnectedClient
 from bot.discord.intake import PLATFORM, Intake
 from bot.discord.sender import Sender
@@ -86,10 +87,11 @@ class CatchUp:
         known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
         if not known and not self._seen_before:
             return []
-        floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST)
         seen = {channel_id: known.last_message_id for channel_id, known in known.items()}
         for channel_id, message_id in self._seen_before.items():
             seen[channel_id] = max(message_id, seen.get(channel_id, 0))
+        do_ids_tell_the_time = min(seen.values()) >= discord.utils.time_snowflake(BORN)
+        floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST) if do_ids_tell_the_time else 0
         # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
         busy = self._intake.busy_channels() if self._seen_before else set()
         missed = [

@@ -11,6 +11,9 @@ from time import monotonic
 
 import aiohttp
 
+BORN = datetime(2026, 1, 1, tzinfo=UTC)
+"""Nobody asked Trinity anything before. An id that tells of an earlier time comes from a server that only counts."""
+
 
 class DiscordClock:
     """Learns the time from the answers to requests; before the first one, this machine's clock has to do."""
@@ -24,6 +27,10 @@ class DiscordClock:
             return datetime.now(UTC)
         moment, told_at = self._told
         return moment + timedelta(seconds=monotonic() - told_at)
+
+    def asked_at(self, told_by_id: datetime) -> datetime:
+        """When a question was asked, that arrives now: as its id says, or now if the id doesn't tell the time."""
+        return told_by_id if told_by_id >= BORN else self.now()
 
     def note(self, date: str | None) -> None:
         """Take the time from an answer's Date header; without one, or with one that can't be read, nothing changes."""

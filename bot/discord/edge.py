@@ -32,6 +32,6 @@ class EdgeClient(ConnectedClient):
 def build_edge(client: ConnectedClient, chat: Chat, sender: Sender, wire: DiscordWire, answers: Answers) -> Edge:
     """Join the parts; the client has to be logged in."""
     own_id = client.user.id if client.user else 0
-    intake = Intake(chat, sender, answers, own_id)
+    intake = Intake(chat, sender, answers, own_id, client.clock)
     answers.wait_until_known = intake.gate.passage
     return Edge(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, wire))

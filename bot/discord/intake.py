@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import datetime
 from enum import Enum, auto
 
 import discord
@@ -14,6 +15,7 @@ import discord
 from bot.chat.chat import Chat
 from bot.chat.conversation import ConversationKey, Question
 from bot.discord.answers import Answers
+from bot.discord.clock import DiscordClock
 from bot.discord.limits import NoticeLimiter
 from bot.discord.posts import Purpose, nonce
 from bot.discord.sender import Sender
@@ -63,8 +65,8 @@ def has_more_than_text(message: discord.Message) -> bool:
     return bool(message.attachments or message.stickers or message.poll or message.message_snapshots)
 
 
-def question_in(message: discord.Message, own_id: int) -> Question:
-    """The question that a message asks."""
+def question_in(message: discord.Message, own_id: int, created_at: datetime | None = None) -> Question:
+    """The question that a message asks; by default when its id says."""
     channel = message.channel
     guild_id = message.guild.id if message.guild else getattr(channel, "guild_id", None)
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
@@ -74,7 +76,7 @@ def question_in(message: discord.Message, own_id: int) -> Question:
         author_id=message.author.id,
         author_name=message.author.display_name,
         content=readable(message.content, names_in(message), own_id),
-        created_at=message.created_at,
+        created_at=created_at or message.created_at,
         is_direct=is_direct(message),
     )
 
@@ -122,12 +124,13 @@ class Gate:
 class Intake:
     """Takes messages in, live or fetched later."""
 
-    def __init__(self, chat: Chat, sender: Sender, answers: Answers, own_id: int) -> None:
+    def __init__(self, chat: Chat, sender: Sender, answers: Answers, own_id: int, clock: DiscordClock) -> None:
         self.gate = Gate()
         self._chat = chat
         self._sender = sender
         self._answers = answers
         self._own_id = own_id
+        self._clock = clock
         self._hints = NoticeLimiter()
 
     async def take(self, message: discord.Message, *, is_live: bool = True) -> None:
@@ -140,7 +143,7 @@ class Intake:
         if not can_speak(message) or self._sender.closed_channels.is_closed(message.channel.id):
             log.debug("no permission to answer in channel %s", message.channel.id)
             return
-        question = question_in(message, self._own_id)
+        question = question_in(message, self._own_id, self._clock.asked_at(message.created_at))
         if address is Address.QUESTION and question.content:
             self._answers.begin(question, note=TEXT_ONLY if has_more_than_text(message) else "")
         elif is_live:

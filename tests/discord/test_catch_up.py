@@ -9,6 +9,7 @@ from tests.discord.conftest import OpenHouse
 from tests.discord.house import ask
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Permission, Status, judge
+from tests.loopback.snowflake import Snowflakes
 
 CREATES = "/channels/*/messages"
 EDITS = "/channels/*/messages/*"
@@ -226,3 +227,29 @@ async def test_what_could_not_be_taken_back_any_more_is_taken_back_after_the_res
         await house.reaches(question, "withdrawn")
 
     assert general.visible_messages() == []
+
+
+class Counter(Snowflakes):
+    """Ids that tell no time, as a server may hand them out that isn't Discord's own."""
+
+    def next_id(self, *, age_seconds: float = 0.0) -> int:
+        self._last_id = max(self._last_id, 10**17) + 1
+        return self._last_id
+
+
+async def test_where_ids_only_count_nothing_is_lost_either(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    server.world.ids = Counter()
+    alice, general = server.person("Alice"), server.channel("general")
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    async with enter(server, engine=engine, drain_seconds=0) as house:
+        await ask(house)
+        engine.gate.clear()
+        begun = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(begun))
+    missed = await alice.says(general, "missed", mention=True)
+
+    async with enter(server, engine=EchoEngine(answer=lambda _: ANSWER)) as house:
+        for question in (begun, missed):
+            await house.reaches(question, "answered")
+
+    judge(server).require(turns=3, replies=3)
