@@ -76,7 +76,13 @@ def provenance() -> dict[str, object]:
         except ImportError:
             versions[name] = None
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
-    return {"device": card, "versions": versions, "commit": os.environ.get("COMMIT") or _commit(), "time": time.ctime()}
+    return {
+        "device": card,
+        "threads": torch.get_num_threads(),
+        "versions": versions,
+        "commit": os.environ.get("COMMIT") or _commit(),
+        "time": time.ctime(),
+    }
 
 
 def _commit() -> str | None:

@@ -1,0 +1,29 @@
+"""The benchmark's code runs, with a toy model whose figures mean nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("limits", "decode", "serve", "memory", "start", "peers", "cpu")
+
+
+@pytest.mark.soak
+def test_every_part_of_the_benchmark_runs_and_writes_what_it_was_asked_for(tmp_path):
+    pytest.importorskip("triton", reason="triton can't be imported: the benchmark measures its kernels")
+    parts = [word for part in PARTS for word in ("--part", part)]
+    command = [sys.executable, "-m", "benchmarks.inference", "--tiny", *parts, "--json", str(tmp_path / "rows.json")]
+
+    result = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    written = json.loads((tmp_path / "rows.json").read_text())
+    assert {row["part"] for row in written["rows"]} == set(PARTS)
+    assert written["commit"]
+    assert "arrivals: load delivered" in {row["name"] for row in written["rows"]}
