@@ -5,6 +5,7 @@ import pytest
 
 from bot.chat.persona import BUILT_IN
 from bot.demo_model.training import (
+    grammar,
     kinds,
     personas,
     statements,
@@ -157,3 +158,8 @@ def test_a_slip_is_never_put_where_the_end_of_a_value_would_be_unclear() -> None
     typed = {plain(add_noise(f"I like {marked('tea')} very much", rng, "statement")).lower() for _ in range(3000)}
 
     assert not [text for text in typed if "tea v" in text and "tea very much" not in text]
+
+
+def test_a_bracket_that_closes_too_early_is_an_error() -> None:
+    with pytest.raises(ValueError, match="outside of alternatives"):
+        grammar.parse_pattern("(ok|;)|cool)(|!)")

@@ -28,7 +28,9 @@ def _parse_sequence(pattern: str, start: int, depth: int) -> tuple[list[Node], i
             choice, position = _parse_choice(pattern, position + 1, depth + 1)
             sequence.append(choice)
             text_start = position
-        elif char in "|)" and depth:
+        elif char in "|)":
+            if not depth:
+                raise ValueError(f"{char!r} outside of alternatives in {pattern!r}")
             break
         else:
             position += 1

@@ -2,7 +2,7 @@
 
 SAY = {
     "name": """
-2*(i'm|im|i am|I'm|I am|my names|my name's|call me|name's|this is|hey im|hi i'm|yo im|hello i am) {v}(| lol| btw| from (work|school|the chess club|next door|Discord|the other server|marketing)| and you?| :)| nice to meet u| by the way| haha|, hi all)(|.|!)
+2*(i'm|im|i am|I'm|I am|my names|my name's|call me|name's|this is|hey im|hi i'm|yo im|hello i am) {v}(| lol| btw| from (work|school|the chess club|next door|Discord|the other server|marketing)| and you?| ^^| nice to meet u| by the way| haha|, hi all)(|.|!)
 (Please |Just |Kindly |You can |You may |)(call me|address me as|know me as|think of me as|list me as|save me as) {v}(|.|!| please| thanks|, thank you|, ok?| from now on)
 3*(My name is|my name's|My name's|I'm called|I am called|They call me|People call me|Everyone calls me|You can call me|Call me|Please call me|Just call me) {v}(|.|!)
 2*(Hi|Hello|Hey|Hiya|Good morning|Good evening|Greetings|Yo|Hey there|Hi there|Hello there)(,||!) (I'm|I am|my name is|this is|it's|its|im) {v}(|.|!)

@@ -77,6 +77,11 @@ def _is_full(conversation: Conversation, key: Key) -> bool:
 
 
 def draw_value(conversation: Conversation, key: Key) -> str:
+    """A value that fits the key; now and then a name that is a longer form of the one that everybody sees."""
+    shown = conversation.speaker.partition(" ")[0].rstrip("0123456789_-.")
+    is_own_name = key.kind is kinds.NAME and key.owner == conversation.speaker
+    if is_own_name and 2 < len(shown) < 7 and shown.isalpha() and conversation.rng.random() < 0.15:
+        return conversation.source.pick(lambda rng: f"{shown.capitalize()}{values.made_word(rng)[:5]}")
     return conversation.source.pick(kinds.value_maker(key.kind, key.thing))
 
 
