@@ -115,6 +115,8 @@ def start_ranks(count: int) -> Ranks:
         return Ranks(int(environ["TRAINING_RANK"]), int(environ["TRAINING_RANKS"]), int(environ["TRAINING_PORT"]))
     if count == 1:
         return Ranks()
+    if torch.cuda.is_available() and torch.cuda.device_count() < count:
+        sys.exit(f"--cards {count}: this machine has {torch.cuda.device_count()}")
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on one machine, whatever its name resolves to
     os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", COMPILING_THREADS)
