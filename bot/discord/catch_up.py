@@ -10,7 +10,7 @@ messages and isn't is asked for singly; a message that is gone then goes the way
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -72,38 +72,51 @@ class CatchUp:
 
     async def run(self) -> None:
         """Fetch what was missed; live messages of the channels concerned wait meanwhile."""
-        missed: list[_Missed] = []
-        try:
-            missed = await self._find_missed()
-        except StoreError as error:
-            log.warning("missed messages are not fetched: %s", error)
+        missed = await self._find_missed(self._seen_before)
         self._intake.gate.open_but_for({place.channel_id for place in missed})
+        await self._fetch_all(missed)
+
+    async def run_for(self, guild: discord.Guild) -> None:
+        """The same for a guild that was not there when the session began, or is back from an outage."""
+        gate, channel_ids = self._intake.gate, {channel.id for channel in (*guild.channels, *guild.threads)}
+        gate.shut_channels(channel_ids)
+        missed = await self._find_missed(dict(self._seen), guild)
+        for channel_id in channel_ids.difference(place.channel_id for place in missed):
+            gate.open_channel(channel_id)
+        await self._fetch_all(missed)
+
+    async def _fetch_all(self, missed: list[_Missed]) -> None:
         slots = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             for place in missed:
                 tasks.create_task(self._fetch(place, slots))
 
-    async def _find_missed(self) -> list[_Missed]:
-        known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
-        if not known and not self._seen_before:
+    async def _find_missed(self, told: Mapping[int, int], guild: discord.Guild | None = None) -> list[_Missed]:
+        """Where something newer may be than what the inbox knows and the gateway `told`."""
+        try:
+            known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
+        except StoreError as error:
+            log.warning("missed messages are not fetched: %s", error)
+            return []
+        if not known and not told:
             return []
         seen = {channel_id: known.last_message_id for channel_id, known in known.items()}
-        for channel_id, message_id in self._seen_before.items():
+        for channel_id, message_id in told.items():
             seen[channel_id] = max(message_id, seen.get(channel_id, 0))
         do_ids_tell_the_time = min(seen.values()) >= discord.utils.time_snowflake(BORN)
         floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST) if do_ids_tell_the_time else 0
         # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
-        busy = self._intake.busy_channels() if self._seen_before else set()
+        busy = self._intake.busy_channels() if told else set()
         missed = [
             _Missed(channel, channel.id, max(floor, seen.get(channel.id, 0)), channel.last_message_id or 0)
-            for channel in _readable_channels(self._client)
+            for channel in _readable_channels([guild] if guild else self._client.guilds)
             if channel.id in busy
             or (channel.last_message_id or 0) > max(floor, seen.get(channel.id, 0))
             or (channel.last_message_id is None and channel.id in known)  # it isn't told: there was a message at least
         ]
         # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
         for channel_id, last in known.items():
-            if last.key.guild_id is None:
+            if last.key.guild_id is None and guild is None:
                 partial = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
                 missed.append(_Missed(partial, channel_id, max(floor, seen[channel_id]), seen[channel_id]))
         return sorted(missed, key=lambda place: place.newest, reverse=True)[:MAX_CHANNELS]
@@ -139,10 +152,10 @@ class CatchUp:
 _Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
 
 
-def _readable_channels(client: discord.Client) -> Iterator[_Readable]:
+def _readable_channels(guilds: Iterable[discord.Guild]) -> Iterator[_Readable]:
     """The channels whose messages may be read, the most recently used first."""
     found: list[_Readable] = []
-    for guild in client.guilds:
+    for guild in guilds:
         places: list[_Readable] = [
             *guild.text_channels, *guild.voice_channels, *guild.stage_channels, *guild.threads
         ]  # fmt: skip

@@ -42,6 +42,7 @@ class TrinityClient(EdgeClient):
             guild_ready_timeout=guild_ready_seconds,
         )
         self.was_ready = False
+        self.is_session_ready = False
         self.when_ready: Callable[[], None] = lambda: None
         self.tree = TrinityTree(self)
 
@@ -52,11 +53,13 @@ class TrinityClient(EdgeClient):
 
     async def on_connect(self) -> None:
         """A new session: nothing is answered before what was missed is known."""
+        self.is_session_ready = False
         self.edge.catch_up.begin_session()
 
     async def on_ready(self) -> None:
         """The guilds are known: go on where the last process or session ended."""
         log.info("connected as %s to %s guilds", self.user, len(self.guilds))
+        self.is_session_ready = True
         if not self.was_ready:
             self.was_ready = True
             await self._take_up()
@@ -117,6 +120,11 @@ class TrinityClient(EdgeClient):
         """Our own roles may have changed; Discord tells of nobody else's without a privileged intent."""
         if after.id == after.guild.me.id:
             self._try_again(after.guild)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """A guild that was not there when the session began, or is back from an outage."""
+        if self.is_session_ready and not self.is_draining:
+            await self.edge.catch_up.run_for(guild)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """We were invited (again)."""

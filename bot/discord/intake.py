@@ -14,6 +14,7 @@ import discord
 
 from bot.chat.chat import Chat
 from bot.chat.conversation import ConversationKey, Question
+from bot.chat.sanitize import has_visible_text
 from bot.discord.answers import Answers
 from bot.discord.clock import DiscordClock
 from bot.discord.limits import NoticeLimiter
@@ -107,6 +108,11 @@ class Gate:
         self._channels = {channel_id: asyncio.Event() for channel_id in channel_ids}
         self._is_open.set()
 
+    def shut_channels(self, channel_ids: set[int]) -> None:
+        """Let nothing of these channels pass."""
+        for channel_id in channel_ids:
+            self._channels.setdefault(channel_id, asyncio.Event())
+
     def open_channel(self, channel_id: int) -> None:
         """Let a channel's messages pass."""
         if channel_id in self._channels:
@@ -144,7 +150,7 @@ class Intake:
             log.debug("no permission to answer in channel %s", message.channel.id)
             return
         question = question_in(message, self._own_id, self._clock.asked_at(message.created_at))
-        if address is Address.QUESTION and question.content:
+        if address is Address.QUESTION and has_visible_text(question.content):
             self._answers.begin(question, note=TEXT_ONLY if has_more_than_text(message) else "")
         elif is_live:
             await self._hint(address, message, question)

@@ -8,7 +8,7 @@ import pytest
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import ask
 from tests.engines import EchoEngine
-from tests.loopback import LoopbackDiscord, Permission, Status, judge
+from tests.loopback import Intent, LoopbackDiscord, Message, Permission, Person, Status, judge
 from tests.loopback.snowflake import Snowflakes
 
 CREATES = "/channels/*/messages"
@@ -227,6 +227,41 @@ async def test_what_could_not_be_taken_back_any_more_is_taken_back_after_the_res
         await house.reaches(question, "withdrawn")
 
     assert general.visible_messages() == []
+
+
+@pytest.mark.parametrize("is_off", [True, False], ids=["before the start", "while she is on"])
+async def test_what_was_said_in_a_guild_that_comes_late_is_answered_in_order(
+    server: LoopbackDiscord, enter: OpenHouse, is_off: bool
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server) as house:
+        await ask(house)
+        if not is_off:
+            server.world.set_availability(server.guild, is_available=False)
+            missed = await unheard(server, alice, "missed")
+            server.world.set_availability(server.guild, is_available=True)
+            live = await alice.says(general, "live", mention=True)
+            for question in (missed, live):
+                await house.reaches(question, "answered")
+    if is_off:
+        missed = await alice.says(general, "missed", mention=True)
+        server.guild.is_unavailable = True
+        async with enter(server) as house:
+            server.world.set_availability(server.guild, is_available=True)
+            live = await alice.says(general, "live", mention=True)
+            for question in (missed, live):
+                await house.reaches(question, "answered")
+
+    judge(server).require(turns=3, replies=3)
+
+
+async def unheard(server: LoopbackDiscord, person: Person, text: str) -> Message:
+    """Somebody's question that the gateway doesn't tell."""
+    (session,) = server.gateway.connected()
+    session.intents, wanted = Intent(0), session.intents
+    question = await person.says(server.channel("general"), text, mention=True)
+    session.intents = wanted
+    return question
 
 
 class Counter(Snowflakes):
