@@ -15,7 +15,7 @@ from rich.console import Console
 from bot.chat.chat import Chat, Finished, InboxState, Notice, TextDelta
 from bot.chat.conversation import ConversationKey, Question
 from bot.chat.persona import Persona
-from bot.chat.sanitize import DEFAULT_OWN_NAME
+from bot.chat.sanitize import DEFAULT_OWN_NAME, has_visible_text
 from bot.errors import DatabaseBusy, EngineUnavailable, UserError
 from bot.inference.engine import FinishReason
 from bot.lines import PROMPT, Lines
@@ -98,7 +98,7 @@ class _Session:
         try:
             if line.startswith("/"):
                 await self._command(line)
-            elif line.strip():
+            elif has_visible_text(line):
                 await self._ask(line.strip())
         except (UserError, EngineUnavailable, DatabaseBusy) as error:
             self._small(str(error))

@@ -23,8 +23,8 @@ def echo(request: Request) -> str:
 class EchoEngine:
     """Answers `answer(request)` word by word; keeps every request, and how many were left early.
 
-    `gate` holds every answer back after `words_before_gate` words until it is set. An exception that `answer` returns
-    is raised in place of an answer.
+    `gate` holds every answer back after `words_before_gate` words until it is set, which it is from the start unless
+    `is_held`. An exception that `answer` returns is raised in place of an answer.
     """
 
     answer: Callable[[Request], str | Exception] = echo
@@ -32,6 +32,7 @@ class EchoEngine:
     model_hash: str = "echo"
     words_before_gate: int = 0
     seconds_per_word: float = 0.0
+    is_held: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[Request] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
@@ -39,7 +40,8 @@ class EchoEngine:
     num_aborted: int = 0
 
     def __post_init__(self) -> None:
-        self.gate.set()
+        if not self.is_held:
+            self.gate.set()
 
     async def generate(self, request: Request) -> AsyncGenerator[Delta, None]:
         """Stream the answer; see the class."""

@@ -120,12 +120,12 @@ async def talk(chat, *lines, source=None):
 async def test_answer_is_shown_below_the_question_that_was_piped():
     chat = FakeChat()
 
-    transcript = await talk(chat, "hello", "", "and a line that is longer than the forty columns of this console")
+    transcript = await talk(chat, "hello", "\u200b", "and a line that is longer than the forty columns of this console")
 
     assert transcript.splitlines() == [
         "You: hello",
         "Trinity: You said hello",
-        "You: ",
+        "You: \u200b",
         "You: and a line that is longer than the forty columns of this console",
         "Trinity: You said hello, and a line that is longer than the forty columns of this console",
     ]

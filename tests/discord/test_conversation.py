@@ -105,8 +105,7 @@ async def test_questions_in_one_channel_are_answered_in_order(server: LoopbackDi
 
 
 async def test_an_answer_grows_by_edits(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine(answer=lambda _: "one two three four five", words_before_gate=2)
-    engine.gate.clear()
+    engine = EchoEngine(answer=lambda _: "one two three four five", words_before_gate=2, is_held=True)
     alice, general = server.person("Alice"), server.channel("general")
 
     async with enter(server, engine=engine) as house:
@@ -121,8 +120,7 @@ async def test_an_answer_grows_by_edits(server: LoopbackDiscord, enter: OpenHous
 
 
 async def test_typing_is_shown_until_the_first_words(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine()
-    engine.gate.clear()
+    engine = EchoEngine(is_held=True)
     alice, general = server.person("Alice"), server.channel("general")
 
     async with enter(server, engine=engine) as house:
@@ -214,10 +212,11 @@ async def test_a_question_that_waited_too_long_in_the_engines_queue_is_refused_i
     judge(server).require(turns=1, notices=1)
 
 
-async def test_a_bare_mention_gets_a_hint(house: House) -> None:
+@pytest.mark.parametrize("text", ["", "\u200b \u2060"])
+async def test_a_bare_mention_gets_a_hint(house: House, text: str) -> None:
     alice, general = house.server.person("Alice"), house.server.channel("general")
 
-    bare = await alice.says(general, "", mention=True)
+    bare = await alice.says(general, text, mention=True)
     await house.server.wait_until(lambda: house.server.answer_to(bare))
 
     assert house.server.answer_to(bare).text == BARE_HINT
@@ -275,8 +274,7 @@ async def test_a_mistake_of_ours_is_said_and_logged_once(
 
 
 async def test_a_deleted_question_stops_its_answer_and_takes_it_back(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine(words_before_gate=2)
-    engine.gate.clear()
+    engine = EchoEngine(words_before_gate=2, is_held=True)
     alice, general = server.person("Alice"), server.channel("general")
 
     async with enter(server, engine=engine) as house:
@@ -292,8 +290,7 @@ async def test_a_deleted_question_stops_its_answer_and_takes_it_back(server: Loo
 
 
 async def test_a_deleted_answer_is_not_created_again(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine(words_before_gate=2)
-    engine.gate.clear()
+    engine = EchoEngine(words_before_gate=2, is_held=True)
     alice, general = server.person("Alice"), server.channel("general")
 
     async with enter(server, engine=engine) as house:
@@ -309,8 +306,7 @@ async def test_a_deleted_answer_is_not_created_again(server: LoopbackDiscord, en
 async def test_a_stop_lets_running_answers_finish_and_the_next_process_answers_the_rest(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
-    engine = EchoEngine(words_before_gate=2)
-    engine.gate.clear()
+    engine = EchoEngine(words_before_gate=2, is_held=True)
     people, general = [server.person(name) for name in ("Alice", "Bob", "Carol")], server.channel("general")
 
     async with enter(server, engine=engine) as house:
@@ -330,8 +326,7 @@ async def test_a_stop_lets_running_answers_finish_and_the_next_process_answers_t
 
 
 async def test_the_edit_of_a_question_that_waits_is_taken_over(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine()
-    engine.gate.clear()
+    engine = EchoEngine(is_held=True)
     alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
 
     async with enter(server, engine=engine) as house:
@@ -351,8 +346,7 @@ async def test_the_edit_of_a_question_that_waits_is_taken_over(server: LoopbackD
 
 
 async def test_who_asks_too_much_is_refused_once_in_a_while(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine(words_before_gate=1)
-    engine.gate.clear()
+    engine = EchoEngine(words_before_gate=1, is_held=True)
     alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
 
     async with enter(server, engine=engine, turns=Turns(max_waiting=2)) as house:
@@ -386,8 +380,7 @@ async def test_a_failure_in_the_middle_is_said_below_what_was_shown(server: Loop
                     await self.gate.wait()
                     raise RequestFailed
 
-    engine = Breaking(answer=lambda _: "one two three four")
-    engine.gate.clear()
+    engine = Breaking(answer=lambda _: "one two three four", is_held=True)
     engine.words_before_gate = 3
     alice, general = server.person("Alice"), server.channel("general")
 
@@ -402,8 +395,7 @@ async def test_a_failure_in_the_middle_is_said_below_what_was_shown(server: Loop
 
 
 async def test_deleting_many_questions_withdraws_them(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine(words_before_gate=1)
-    engine.gate.clear()
+    engine = EchoEngine(words_before_gate=1, is_held=True)
     people, general = [server.person(name) for name in ("Alice", "Bob", "Carol")], server.channel("general")
 
     async with enter(server, engine=engine) as house:
@@ -418,8 +410,7 @@ async def test_deleting_many_questions_withdraws_them(server: LoopbackDiscord, e
 
 
 async def test_a_guild_that_throws_her_out_ends_its_answers(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine(words_before_gate=1)
-    engine.gate.clear()
+    engine = EchoEngine(words_before_gate=1, is_held=True)
     other = server.add_guild("Other")
     hall = server.channel("hall", other)
 

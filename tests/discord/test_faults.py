@@ -25,6 +25,7 @@ from tests.loopback import (
 CREATES = "/channels/*/messages"
 EDITS = "/channels/*/messages/*"
 ANSWER = "one two three four five six seven eight"
+LONG = " ".join(f"word{number}" for number in range(700))
 
 
 @pytest.fixture
@@ -62,8 +63,7 @@ async def test_a_rate_limit_is_waited_out_with_the_latest_text(
 
 
 async def test_a_lost_permission_ends_the_answer_and_asks_no_more(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
-    engine.gate.clear()
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2, is_held=True)
     alice, general = server.person("Alice"), server.channel("general")
 
     async with enter(server, engine=engine) as house:
@@ -98,8 +98,7 @@ async def test_where_she_may_not_speak_nothing_is_tried(server: LoopbackDiscord,
 
 
 async def test_a_deleted_channel_ends_its_answers(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine = EchoEngine(words_before_gate=2)
-    engine.gate.clear()
+    engine = EchoEngine(words_before_gate=2, is_held=True)
     alice, passing = server.person("Alice"), server.channel("passing")
 
     async with enter(server, engine=engine) as house:
@@ -137,8 +136,7 @@ async def test_a_lost_connection_is_resumed_and_every_answer_comes_once(
 
 async def test_a_question_that_was_left_for_too_long_gets_a_notice(server: LoopbackDiscord, enter: OpenHouse) -> None:
     alice, general = server.person("Alice"), server.channel("general")
-    engine = EchoEngine()
-    engine.gate.clear()
+    engine = EchoEngine(is_held=True)
     async with enter(server, engine=engine, drain_seconds=0) as house:
         question = await alice.says(general, "hello", mention=True, age_seconds=700)
         await server.wait_until(lambda: engine.requests)
@@ -151,33 +149,30 @@ async def test_a_question_that_was_left_for_too_long_gets_a_notice(server: Loopb
     assert [part.content for part in server.answer_to(question).parts] == [EXPIRED.sentence]
 
 
-async def test_a_half_shown_answer_is_completed_by_the_next_process(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    long = " ".join(f"word{number}" for number in range(700))
-    engine = EchoEngine(answer=lambda _: long, words_before_gate=400)
-    engine.gate.clear()
-    alice, general = server.person("Alice"), server.channel("general")
+async def show_half_of_a_long_answer(server: LoopbackDiscord, enter: OpenHouse) -> Message:
+    """Ask, and end when the answer's first two parts are there; returns the question."""
+    engine = EchoEngine(answer=lambda _: LONG, words_before_gate=400, is_held=True)
     async with enter(server, engine=engine, drain_seconds=0):
-        question = await alice.says(general, "hello", mention=True)
+        question = await server.person("Alice").says(server.channel("general"), "hello", mention=True)
         await server.wait_until(lambda: (answer := server.answer_to(question)) and len(answer.parts) == 2)
+    return question
+
+
+async def test_a_half_shown_answer_is_completed_by_the_next_process(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    question = await show_half_of_a_long_answer(server, enter)
     parts = server.answer_to(question).parts
 
-    async with enter(server, engine=EchoEngine(answer=lambda _: long)) as house:
+    async with enter(server, engine=EchoEngine(answer=lambda _: LONG)) as house:
         await house.reaches(question, "answered")
 
     answer = server.answer_to(question)
     assert answer.parts[:2] == parts
-    assert " ".join(answer.text.split()) == long
+    assert " ".join(answer.text.split()) == LONG
     judge(server).require(turns=1, replies=1)
 
 
 async def test_an_answer_that_became_shorter_leaves_no_old_part(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    long = " ".join(f"word{number}" for number in range(700))
-    engine = EchoEngine(answer=lambda _: long, words_before_gate=400)
-    engine.gate.clear()
-    alice, general = server.person("Alice"), server.channel("general")
-    async with enter(server, engine=engine, drain_seconds=0):
-        question = await alice.says(general, "hello", mention=True)
-        await server.wait_until(lambda: (answer := server.answer_to(question)) and len(answer.parts) == 2)
+    question = await show_half_of_a_long_answer(server, enter)
 
     async with enter(server, engine=EchoEngine(answer=lambda _: "short")) as house:
         await house.reaches(question, "answered")
@@ -190,13 +185,7 @@ async def test_an_answer_that_became_shorter_leaves_no_old_part(server: Loopback
 async def test_a_part_that_could_not_be_deleted_any_more_is_deleted_after_the_restart(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
-    long = " ".join(f"word{number}" for number in range(700))
-    engine = EchoEngine(answer=lambda _: long, words_before_gate=400)
-    engine.gate.clear()
-    alice, general = server.person("Alice"), server.channel("general")
-    async with enter(server, engine=engine, drain_seconds=0):
-        question = await alice.says(general, "hello", mention=True)
-        await server.wait_until(lambda: (answer := server.answer_to(question)) and len(answer.parts) == 2)
+    question = await show_half_of_a_long_answer(server, enter)
     outage = server.faults.add(Status(503), method="DELETE", route=EDITS)
     async with enter(server, engine=EchoEngine(answer=lambda _: "short"), drain_seconds=0):
         await server.wait_until(lambda: outage.num_hits)
@@ -214,8 +203,7 @@ async def test_a_message_whose_id_was_not_recorded_is_edited_after_the_restart(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
     alice, general = server.person("Alice"), server.channel("general")
-    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
-    engine.gate.clear()
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2, is_held=True)
     async with enter(server, engine=engine, drain_seconds=0) as house:
         question = await alice.says(general, "hello", mention=True)
         await server.wait_until(lambda: server.answer_to(question))

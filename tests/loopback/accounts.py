@@ -8,21 +8,14 @@ from tests.loopback.entities import User
 from tests.loopback.rules import Intent
 
 
-@dataclass(eq=False, slots=True)
-class BotAccount:
-    """An application with its bot user; both carry the same id, as on Discord today."""
+class Account:
+    """Whoever can write: a person or a bot."""
 
     user: User
-    owner: User
-    token: str
-    privileged_intents: Intent = Intent.ALWAYS
-    commands: dict[int | None, list[dict[str, Any]]] = field(default_factory=dict)  # by guild id, None for global
-    num_command_syncs: int = 0
-    is_token_revoked: bool = False
 
     @property
     def id(self) -> int:
-        """The user id, and the application id."""
+        """The user id, which is a bot's application id too."""
         return self.user.id
 
     @property
@@ -32,8 +25,21 @@ class BotAccount:
 
     @property
     def mention(self) -> str:
-        """The text that mentions the bot."""
+        """The text that mentions them."""
         return self.user.mention
+
+
+@dataclass(eq=False)
+class BotAccount(Account):
+    """An application with its bot user; both carry the same id, as on Discord today."""
+
+    user: User
+    owner: User
+    token: str
+    privileged_intents: Intent = Intent.ALWAYS
+    commands: dict[int | None, list[dict[str, Any]]] = field(default_factory=dict)  # by guild id, None for global
+    num_command_syncs: int = 0
+    is_token_revoked: bool = False
 
     def command(self, name: str, guild_id: int | None = None) -> dict[str, Any] | None:
         """The registered command that people reach under this name, if there is one."""

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tests.loopback import messages
-from tests.loopback.accounts import BotAccount
+from tests.loopback.accounts import Account, BotAccount
 from tests.loopback.command_use import command_data, find_component
 from tests.loopback.entities import Channel, Message, User, mentioned_ids
 from tests.loopback.interaction import COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
@@ -19,27 +19,12 @@ if TYPE_CHECKING:
 _REGISTRATION_SECONDS = 20.0
 
 
-class Person:
+class Person(Account):
     """Somebody who writes, clicks and deletes; every act waits until the frames have been handed to the sockets."""
 
     def __init__(self, server: LoopbackDiscord, user: User) -> None:
         self.user = user
         self._server = server
-
-    @property
-    def id(self) -> int:
-        """The user id."""
-        return self.user.id
-
-    @property
-    def name(self) -> str:
-        """The name that people see."""
-        return self.user.name
-
-    @property
-    def mention(self) -> str:
-        """The text that mentions this person."""
-        return self.user.mention
 
     async def says(
         self,
