@@ -15,7 +15,6 @@ import discord
 from bot.chat.chat import Chat
 from bot.chat.conversation import ConversationKey, Question
 from bot.chat.sanitize import has_visible_text
-from bot.chat.sanitize import has_visible_text
 from bot.discord.answers import Answers
 from bot.discord.clock import DiscordClock
 from bot.discord.limits import NoticeLimiter
