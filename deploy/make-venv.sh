@@ -109,6 +109,8 @@ install() {
         install_with_uv && return
     fi
     say "Installing with pip instead of uv; that takes some minutes."
+    read_pip_settings
+    if [ "$(uname -s)" = Linux ] && ! has_own_torch; then say "PyTorch comes with CUDA then, a download of 2.7 GB."; fi
     "$python" -m pip install -qq --no-input -c constraints.txt -e "$target"
 }
 
