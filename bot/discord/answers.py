@@ -13,16 +13,14 @@ from datetime import datetime, timedelta
 from bot.chat.chat import Chat
 from bot.chat.conversation import Question
 from bot.chat.events import Finished, Notice, TextDelta
-from bot.discord.limits import NoticeLimiter
+from bot.discord.endings import Endings
 from bot.discord.outcomes import (
     ANSWERED,
     CHANNEL_LOST,
     EXPIRED,
-    REFUSALS,
     REPLY_DELETED,
     RESET,
     SEEN_BEFORE,
-    STORE_FAILURES,
     WITHDRAWN,
     Outcome,
     outcome_of,
@@ -30,11 +28,11 @@ from bot.discord.outcomes import (
 from bot.discord.posts import Posts
 from bot.discord.reply import Reply
 from bot.discord.running import Running
-from bot.discord.sender import Sender, growing_pauses
+from bot.discord.sender import Sender
 from bot.discord.typing_indicator import TypingIndicator
-from bot.errors import DiscordError, EngineFailed, StoreError
+from bot.errors import EngineFailed
 from bot.inference.engine import FinishReason
-from bot.store.questions import InboxState, OpenQuestion
+from bot.store.questions import OpenQuestion
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +41,6 @@ OLDEST_ANSWERED = timedelta(minutes=10)
 STOPPED_BY_RESET = "I stopped here, because this conversation was reset."
 MAX_UNSETTLED = 1000
 """Questions in hand, those included that are being refused; no more is read from Discord until there are fewer."""
-_STORE_PATIENCE_SECONDS = 120.0
 _ROOM_PATIENCE_SECONDS = 1.0
 
 
@@ -67,7 +64,7 @@ class Answers:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._is_draining = False
-        self._limiters = {limit: NoticeLimiter(*limit) for limit in (REFUSALS, STORE_FAILURES)}
+        self._endings = Endings(chat)
 
     async def room(self) -> None:
         """Wait a moment if there are too many questions in hand."""
@@ -205,59 +202,10 @@ class Answers:
         return outcome
 
     async def _close(self, running: Running, outcome: Outcome) -> None:
-        """Say what has to be said, then commit what became of the question."""
         try:
-            # An outage while we apologise for another error leaves nothing more to be said.
-            with suppress(DiscordError, StoreError):
-                await self._say(running, outcome)
-            if outcome.state is not None and running.is_committed:
-                await self._commit(running.question, outcome, outcome.state)
+            await self._endings.close(running, outcome)
         finally:
             self._leave(running)
-
-    async def _say(self, running: Running, outcome: Outcome) -> None:
-        posts, sentence = running.reply.posts, outcome.sentence
-        is_unknown = running.is_taken_up and not running.has_begun
-        if is_unknown and (sentence or outcome.discards):
-            await posts.take_up()
-        if outcome.discards:
-            await posts.discard()
-        elif sentence and is_unknown:
-            await posts.replace_by(sentence)
-        elif sentence and posts:
-            running.reply.note(sentence)
-            await running.reply.show_final()
-        elif sentence and self._may_say(running, outcome):
-            await posts.replace_by(sentence)
-
-    def _may_say(self, running: Running, outcome: Outcome) -> bool:
-        if outcome.limit is None:
-            return True
-        limiter = self._limiters[outcome.limit]
-        may_say = limiter.allows(running.question.author_id, running.channel_id)
-        if not may_say and (num_untold := limiter.num_to_log()):
-            log.info("%d questions got no notice, since there were others of late", num_untold)
-        return may_say
-
-    async def _commit(self, question: Question, outcome: Outcome, state: InboxState) -> None:
-        """Commit the outcome; while the database is locked or full, try again for a while.
-
-        A deleted question is withdrawn only now that nothing of its answer is shown: a crash before leaves that to the
-        next process.
-        """
-        give_up_at = asyncio.get_running_loop().time() + _STORE_PATIENCE_SECONDS
-        for pause in growing_pauses():
-            try:
-                if outcome is WITHDRAWN:
-                    await self._chat.withdraw(question.conversation.platform, question.message_id)
-                await self._chat.finish(question, state, outcome.reason)
-            except StoreError as error:
-                if asyncio.get_running_loop().time() + pause > give_up_at:
-                    log.error("question %s stays unfinished: %s", question.message_id, error)
-                    return
-                await asyncio.sleep(pause)
-            else:
-                return
 
 
 async def _at_once(_channel_id: int) -> None:
