@@ -186,6 +186,7 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
     from rich.progress import Progress  # noqa: PLC0415
 
     from bot.app import open_chat  # noqa: PLC0415
+    from bot.chat.patience import ALONE  # noqa: PLC0415
     from bot.store.instance import share_terminal  # noqa: PLC0415
     from bot.terminal import TERMINAL, chat_at_terminal  # noqa: PLC0415
 
@@ -196,7 +197,7 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
         progress.update(bar, completed=done, total=total)
 
     with progress:
-        async with open_chat(settings, platform=TERMINAL.platform, on_progress=show) as chat:
+        async with open_chat(settings, platform=TERMINAL.platform, patience=ALONE, on_progress=show) as chat:
             progress.stop()
             with share_terminal(settings.data_dir) as is_alone:
                 await chat_at_terminal(chat, lines, Console(), is_alone=is_alone)

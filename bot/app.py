@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.chat.chat import Chat, SamplingChoice
+from bot.chat.patience import Patience
 from bot.chat.prompt import TurnEncoder
 from bot.chat.tokenizer import load_tokenizer
 from bot.chat.window import TokenBudget
@@ -47,25 +48,34 @@ class Model:
 
 @asynccontextmanager
 async def open_chat(
-    settings: Settings, *, platform: str, on_progress: Callable[[int, int], None] | None = None
+    settings: Settings,
+    *,
+    platform: str,
+    patience: Patience | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> AsyncIterator[Chat]:
     """Open everything a front end needs, and close it again.
 
     Args:
         settings: what the operator chose.
         platform: the front end's name; what an earlier run of it reset is deleted first.
+        patience: how long things may take; None is what fits a channel.
         on_progress: called with the bytes of the model that are loaded, and all of them.
 
     Raises:
         ConfigError, StoreError: as the part that refuses says.
     """
-    async with open_parts(settings, platform=platform, on_progress=on_progress) as (chat, _):
+    async with open_parts(settings, platform=platform, patience=patience, on_progress=on_progress) as (chat, _):
         yield chat
 
 
 @asynccontextmanager
 async def open_parts(
-    settings: Settings, *, platform: str, on_progress: Callable[[int, int], None] | None = None
+    settings: Settings,
+    *,
+    platform: str,
+    patience: Patience | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> "AsyncIterator[tuple[Chat, LocalEngine]]":
     """`open_chat`, with the engine beside the chat for whoever has to watch it."""
     async with open_database(settings.effective_database_url) as database:
@@ -87,6 +97,7 @@ async def open_parts(
                 TurnEncoder(load_tokenizer(model.folder)),
                 budget,
                 sampling=_sampling(settings),
+                patience=patience,
             )
             log.info(
                 "ready: prompts of up to %d tokens, answers of up to %d",

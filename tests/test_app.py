@@ -1,12 +1,18 @@
 """What joining the parts refuses; that they work together is shown in tests/end_to_end."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot.app import open_chat
+from bot.chat.answer import OUT_OF_TIME
+from bot.chat.conversation import ConversationKey, Question
+from bot.chat.events import Notice
+from bot.chat.patience import ALONE, Patience
 from bot.errors import ConfigError
 from bot.settings import Settings
+from tests import checkpoints
 
 
 @pytest.mark.parametrize(
@@ -27,3 +33,19 @@ async def test_what_the_model_cannot_do_is_refused_at_start(tmp_path: Path, choi
 
     assert refused.value.setting == setting
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("patience", "is_cut"), [(ALONE, False), (Patience(writing_seconds=0), True)])
+async def test_an_answer_may_take_as_long_as_the_front_end_allows(
+    tmp_path: Path, patience: Patience, *, is_cut: bool
+) -> None:
+    model = checkpoints.random_model(checkpoints.tiny_config(max_position_embeddings=1024))
+    folder = checkpoints.save_checkpoint(tmp_path / "tiny", model)
+    settings = Settings(data_dir=tmp_path, model=str(folder), device="cpu", max_new_tokens=64)
+    question = Question(ConversationKey("test", 1), 1, 1, "Ada", "Tell me.", datetime.now(UTC), is_direct=True)
+
+    async with open_chat(settings, platform="test", patience=patience) as chat:
+        await chat.receive(question)
+        events = [event async for event in chat.reply(question)]
+
+    assert (Notice(OUT_OF_TIME) in events) == is_cut

@@ -5,7 +5,6 @@ finished when the process ends is taken up by the next one.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
@@ -33,8 +32,6 @@ from bot.discord.typing_indicator import TypingIndicator
 from bot.errors import EngineFailed
 from bot.inference.engine import FinishReason
 from bot.store.questions import OpenQuestion
-
-log = logging.getLogger(__name__)
 
 OLDEST_ANSWERED = timedelta(minutes=10)
 """An older question that is found after a restart gets a notice in place of an answer."""
