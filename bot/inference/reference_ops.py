@@ -83,18 +83,15 @@ class ReferenceOps:
         )
 
     def _clean(self, rows: Pass) -> None:
-        """Zero the blocks that are written for the first time: masked attention still multiplies what lies there."""
-        fresh = [
-            block for span in rows.spans for block in range(-(-span.start // BLOCK_SIZE), -(-span.end // BLOCK_SIZE))
-        ]
-        if not fresh:
-            return
-        table_rows = [
-            span.table_row
+        """Zero the blocks that are only begun: masked attention still multiplies what lies behind the last token."""
+        begun = [
+            (span.table_row, span.end // BLOCK_SIZE)
             for span in rows.spans
-            for _ in range(-(-span.start // BLOCK_SIZE), -(-span.end // BLOCK_SIZE))
+            if span.end % BLOCK_SIZE and span.start <= span.end // BLOCK_SIZE * BLOCK_SIZE
         ]
-        self._cache[:, :, rows.block_tables[table_rows, fresh].long()] = 0
+        if begun:
+            table_rows, blocks = map(list, zip(*begun, strict=True))
+            self._cache[:, :, rows.block_tables[table_rows, blocks].long()] = 0
 
     def _gather_rows(self, tables: Tensor, head_rows: Tensor) -> Tensor:
         """Cache rows for block tables [sequences, blocks], ordered as [sequences, 2, heads, blocks]."""
