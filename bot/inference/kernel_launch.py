@@ -1,5 +1,6 @@
 """Launches Triton kernels, or notes them to be compiled together before the first of them is needed."""
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,10 @@ from typing import Any
 
 import torch
 import triton
+
+log = logging.getLogger(__name__)
+
+_MOST_PARSES = 4
 
 
 class KernelLauncher:
@@ -49,5 +54,14 @@ class KernelLauncher:
 
 
 def _compile(call: Callable[[], object]) -> object:
-    """Compile a kernel, and the launcher that is built and loaded when its `run` is first asked for."""
+    """Compile a kernel, and the launcher that is built and loaded when its `run` is first asked for.
+
+    Triton parses the kernel's source, and Python 3.11 now and then raises SystemError where two threads parse at once
+    ("AST constructor recursion depth mismatch"); nothing else is the matter then, so it is tried again.
+    """
+    for _ in range(_MOST_PARSES - 1):
+        try:
+            return getattr(call(), "run", None)
+        except SystemError:
+            log.info("a kernel's source is parsed once more", exc_info=True)
     return getattr(call(), "run", None)

@@ -1,5 +1,6 @@
 """Kernels are compiled beside the loading of weights, and nothing that goes wrong there matters to it."""
 
+import ast
 from dataclasses import replace
 from itertools import count
 
@@ -41,10 +42,29 @@ def choice_for(card):
     return kernel_choices(SHAPE, 0, 1, card.capability)[0]
 
 
-def test_kernels_are_compiled_and_loaded_when_the_block_is_over(card):
+def test_kernels_are_compiled_and_loaded_when_the_block_is_over(card, caplog):
+    caplog.set_level("INFO")
+
     with kernels_compiling(choice_for(card), torch.float16):
         pass
 
+    assert {"gemv_qkv_kernel", "decode_attention_kernel", "sample_kernel"} <= set(card.loaded), caplog.text
+
+
+def test_a_source_that_two_threads_parse_at_once_is_parsed_again(card, monkeypatch):
+    parse, errors = ast.parse, iter([SystemError("AST constructor recursion depth mismatch")])
+
+    def parse_unluckily(*arguments, **options):
+        for error in errors:
+            raise error
+        return parse(*arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", parse_unluckily)
+
+    with kernels_compiling(choice_for(card), torch.float16):
+        pass
+
+    assert next(errors, None) is None
     assert {"gemv_qkv_kernel", "decode_attention_kernel", "sample_kernel"} <= set(card.loaded)
 
 
