@@ -89,6 +89,7 @@ async def test_a_daemon_that_lost_its_engine_replaces_itself_and_answers(
     judge_database(tmp_path / "trinity.db").require(answered=1)
 
 
+@pytest.mark.soak
 async def test_a_daemon_that_lost_its_engine_too_often_ends_with_70_and_keeps_the_question(
     server: LoopbackDiscord, tmp_path: Path, program: tuple[str, ...]
 ) -> None:

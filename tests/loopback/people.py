@@ -16,7 +16,7 @@ from tests.loopback.waiting import came_true
 if TYPE_CHECKING:
     from tests.loopback.server import LoopbackDiscord
 
-_REGISTRATION_SECONDS = 20.0
+_REGISTRATION_SECONDS = 8.0
 
 
 class Person(Account):
@@ -101,14 +101,14 @@ class Person(Account):
     ) -> Interaction:
         """Uses a slash command, such as "/persona use" with name="pirate", as Discord's client would let them.
 
-        A bot registers its commands some time after its login, and nobody sees them before: that is waited for. Raises
-        LookupError where the client would not offer the command to this person, and ValueError for options that it
+        A bot registers its commands some time after it has connected, and nobody sees them before: that is waited for.
+        Raises LookupError where the client would not offer the command to this person, and ValueError for options that it
         would not accept.
         """
         self._enter(channel)
         used, words = bot or self._server.bot, command.lstrip("/").split()
-        guild_id = None if channel.guild is None else channel.guild.id
-        await came_true(lambda: used.command(words[0], guild_id), _REGISTRATION_SECONDS)
+        if self._server.gateway.connected(used):
+            await came_true(lambda: any(used.commands.values()), _REGISTRATION_SECONDS)
         data = command_data(used, self.user, channel, words, options)
         return await self._begin(used, channel, COMMAND, data, command.lstrip("/"))
 
