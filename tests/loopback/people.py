@@ -102,8 +102,8 @@ class Person(Account):
         """Uses a slash command, such as "/persona use" with name="pirate", as Discord's client would let them.
 
         A bot registers its commands some time after it has connected, and nobody sees them before: that is waited for.
-        Raises LookupError where the client would not offer the command to this person, and ValueError for options that it
-        would not accept.
+        Raises LookupError where the client would not offer the command to this person, and ValueError for options that
+        it would not accept.
         """
         self._enter(channel)
         used, words = bot or self._server.bot, command.lstrip("/").split()
