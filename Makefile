@@ -20,10 +20,11 @@ run:
 	@MAKE_GOAL=run sh deploy/make-venv.sh
 	@if [ -t 0 ] && [ -t 1 ]; then set -m; fi; $(BIN)/python -m bot $(ARGS)
 
-# One thread a process: the tests' models are so small that several would only wait for each other.
+# One thread a process: the tests' models are so small that several would only wait for each other. One process more than
+# cores: many tests wait for a clock.
 test:
 	@MAKE_GOAL=test sh deploy/make-venv.sh dev
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses=4 --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint:
 	@MAKE_GOAL=lint sh deploy/make-venv.sh dev
