@@ -168,7 +168,8 @@ class Sender:
             self.breaker.succeeded()
             raise
         self.breaker.succeeded()
-        self.closed_channels.open(channel_id)
+        if urgency is not Urgency.LAST:  # that she may read or be seen typing doesn't mean that she may speak
+            self.closed_channels.open(channel_id)
         return result
 
     async def _uncancelled(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
