@@ -6,11 +6,12 @@ people are. Shutdown is the reverse order, by the order of the `async with` bloc
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.patience import Patience
@@ -23,6 +24,7 @@ from bot.store.database import open_database
 from bot.store.history import History
 from bot.store.inbox import Inbox
 from bot.store.personas import Personas
+from bot.tasks import in_background, keep_running
 
 if TYPE_CHECKING:
     from bot.inference.local import LocalEngine
@@ -104,7 +106,8 @@ async def open_parts(
                 budget.num_prompt_tokens,
                 budget.max_new_tokens,
             )
-            async with in_background(_keep_house(chat, settings.retention_days)):
+            housekeeping = partial(_keep_house, chat, settings.retention_days)
+            async with in_background(keep_running("housekeeping", housekeeping)):
                 yield chat, engine
 
 
@@ -114,18 +117,6 @@ async def _open_engine(model: Model, on_progress: Callable[[int, int], None]) ->
 
     async with open_local_engine(model.load, on_progress=on_progress) as engine:
         yield engine
-
-
-@asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None] | None) -> AsyncIterator[None]:
-    """Run `work`, which has no end of its own, as long as the block lasts."""
-    task = asyncio.create_task(work) if work else None
-    try:
-        yield
-    finally:
-        if task:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 def _find_model(settings: Settings) -> Model:

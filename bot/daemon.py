@@ -5,8 +5,9 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
-from bot.app import in_background, open_parts
+from bot.app import open_parts
 from bot.chat.chat import Chat
 from bot.discord.intake import PLATFORM
 from bot.discord.run import DiscordOptions, check_token, run_discord
@@ -18,6 +19,7 @@ from bot.operations.pulse import Pulse, feed_watchdog
 from bot.operations.reexec import reexecute
 from bot.settings import Settings
 from bot.store.instance import hold_instance
+from bot.tasks import in_background, keep_running
 
 log = logging.getLogger(__name__)
 
@@ -129,5 +131,9 @@ def _tell_ready() -> None:
 async def _pinging_systemd(pulse: Pulse) -> AsyncIterator[None]:
     """Feed systemd's watchdog, where there is one, from the loading of the model to the end."""
     interval = watchdog_interval_seconds()
-    async with in_background(feed_watchdog(pulse, interval, notify_systemd) if interval else None):
+    if interval is None:
+        yield
+        return
+    feeding = partial(feed_watchdog, pulse, interval, notify_systemd)
+    async with in_background(keep_running("feeding systemd's watchdog", feeding)):
         yield
