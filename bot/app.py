@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.patience import Patience
 from bot.chat.prompt import TurnEncoder
-from bot.chat.tokenizer import load_tokenizer
+from bot.chat.tokenizer import load_tokenizer, read_tokenizer
 from bot.chat.window import TokenBudget
 from bot.errors import ConfigError, StoreError
 from bot.settings import Settings
@@ -27,6 +27,8 @@ from bot.store.personas import Personas
 from bot.tasks import in_background, keep_running
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from bot.inference.local import LocalEngine
     from bot.inference.messages import LoadedModel, ReportProgress
 
@@ -45,6 +47,7 @@ class Model:
 
     folder: Path
     context_window: int
+    tokenizer: "Tokenizer"
     load: "Callable[[ReportProgress], LoadedModel]"
 
 
@@ -96,7 +99,7 @@ async def open_parts(
                 Inbox(database),
                 Personas(database),
                 engine,
-                TurnEncoder(load_tokenizer(model.folder)),
+                TurnEncoder(model.tokenizer),
                 budget,
                 sampling=_sampling(settings),
                 patience=patience,
@@ -122,6 +125,7 @@ async def _open_engine(model: Model, on_progress: Callable[[int, int], None]) ->
 def _find_model(settings: Settings) -> Model:
     """Find the model's folder, downloading it if need be. Imports what is slow to import: it runs beside the loop."""
     from bot.inference.build import build_runner  # noqa: PLC0415
+    from bot.inference.checkpoint_files import find_weight_files  # noqa: PLC0415
     from bot.inference.loading import find_model_folder, read_shape  # noqa: PLC0415
     from bot.inference.messages import LoadedModel  # noqa: PLC0415
 
@@ -131,6 +135,8 @@ def _find_model(settings: Settings) -> Model:
     if settings.context_window is not None and settings.context_window > shape.context_window:
         problem = f"the model in {folder} was trained for {shape.context_window} tokens and can't read more"
         raise ConfigError("TRINITY_CONTEXT_WINDOW", problem)
+    find_weight_files(folder)  # what is missing is said before anything is allocated
+    tokenizer = load_tokenizer(folder, num_embeddings=shape.vocab_size)
 
     def load(report_progress: "ReportProgress") -> LoadedModel:
         runner = build_runner(
@@ -141,9 +147,9 @@ def _find_model(settings: Settings) -> Model:
             gpu_memory_fraction=settings.gpu_memory_fraction,
             progress=report_progress,
         )
-        return LoadedModel(runner, load_tokenizer(folder), runner.model_hash, shape.eos_token_ids)
+        return LoadedModel(runner, read_tokenizer(folder), runner.model_hash, shape.eos_token_ids)
 
-    return Model(folder, settings.context_window or shape.context_window, load)
+    return Model(folder, settings.context_window or shape.context_window, tokenizer, load)
 
 
 def _sampling(settings: Settings) -> SamplingChoice:

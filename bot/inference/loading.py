@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import ConfigError
-from bot.inference.checkpoint_files import INDEX_NAME, SETTING, first_line, read_json
+from bot.inference.checkpoint_files import INDEX_NAME, SETTING, find_config_file, first_line, read_json
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def read_shape(folder: Path) -> LlamaShape:
     Raises:
         ConfigError: it is missing, malformed, or describes something other than a plain Llama.
     """
-    raw = read_json(folder / "config.json")
+    raw = read_json(find_config_file(folder))
     architectures = raw.get("architectures") or []
     if architectures != ["LlamaForCausalLM"]:
         name = ", ".join(map(str, architectures)) if isinstance(architectures, list) and architectures else "nothing"

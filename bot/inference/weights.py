@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bot.errors import ConfigError
-from bot.inference.checkpoint_files import SETTING, find_tokenizer_file, find_weight_files
+from bot.inference.checkpoint_files import SETTING, find_tokenizer_file, find_weight_files, first_line, what_else_it_is
 from bot.inference.loading import LlamaShape
 
 Progress = Callable[[int, int], None]
@@ -135,8 +135,12 @@ def _read_headers(files: list[Path]) -> dict[str, _Entry]:
                         raise ConfigError(SETTING, f"{name} is in {entries[name].file} and again in {file.name}")
                     entries[name] = _entry(file, name, opened.get_slice(name))
         except (SafetensorError, OSError) as error:
-            raise ConfigError(SETTING, f"{file} is damaged or truncated: {error}") from error
+            raise _unreadable(file, error) from error
     return entries
+
+
+def _unreadable(file: Path, error: Exception) -> ConfigError:
+    return ConfigError(SETTING, f"{file} is damaged or truncated: {what_else_it_is(file) or first_line(error)}")
 
 
 def _entry(file: Path, name: str, found: object) -> _Entry:
@@ -218,13 +222,16 @@ def _fill(places: dict[str, Tensor], wanted: dict[str, _Entry], total: int, prog
     done = 0
     digests: dict[str, str] = {}
     for file in dict.fromkeys(entry.file for entry in wanted.values()):
-        with safe_open(file, framework="pt") as opened:
-            for name in [name for name, entry in wanted.items() if entry.file == file]:
-                tensor = opened.get_tensor(name)
-                places[name].copy_(tensor)
-                digests[name] = _digest(tensor, is_whole=total <= _FULL_HASH_BYTES)
-                done += wanted[name].num_bytes
-                progress(done, total)
+        try:
+            with safe_open(file, framework="pt") as opened:
+                for name in [name for name, entry in wanted.items() if entry.file == file]:
+                    tensor = opened.get_tensor(name)
+                    places[name].copy_(tensor)
+                    digests[name] = _digest(tensor, is_whole=total <= _FULL_HASH_BYTES)
+                    done += wanted[name].num_bytes
+                    progress(done, total)
+        except (SafetensorError, OSError) as error:  # the file was changed or taken away meanwhile
+            raise _unreadable(file, error) from error
     return digests
 
 

@@ -75,7 +75,7 @@ def test_code_that_comes_with_a_model_is_never_executed(folder, tmp_path, caplog
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "\xff"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "\xff", '{"a":' * 100_000])
 def test_a_config_that_is_no_json_object_is_refused(folder, content):
     (folder / "config.json").write_text(content, encoding="latin-1")
 
@@ -104,8 +104,88 @@ def test_pickle_weights_are_refused_by_name(folder, name):
 
 
 def test_an_empty_folder_has_no_weights(tmp_path):
-    with pytest.raises(ConfigError, match=r"has no \*\.safetensors file"):
+    with pytest.raises(ConfigError, match="holds no model"):
         find_weight_files(tmp_path)
+
+
+BESIDE = [
+    "._model.safetensors",
+    "adapter_model.safetensors",
+    "consolidated.00.safetensors",
+    "model.safetensors.part",
+    "model (1).safetensors",
+    "optimizer.safetensors",
+    "model-00007-of-00009.safetensors",
+    "tokenizer.model",
+]
+
+
+@pytest.mark.parametrize("num_shards", [1, 3])
+@pytest.mark.parametrize("has_index", [False, True])
+def test_what_lies_beside_the_weights_is_passed_over(tmp_path, num_shards, *, has_index):
+    folder = save_checkpoint(tmp_path, random_model(tiny_config()), num_shards=num_shards)
+    weights = find_weight_files(folder)
+    if not has_index:
+        (folder / INDEX_NAME).unlink(missing_ok=True)
+    for name in BESIDE:
+        if num_shards == 1 or has_index or "-of-" not in name:
+            (folder / name).write_bytes(b"rubbish")
+
+    assert find_weight_files(folder) == weights
+
+
+def test_weights_under_a_name_of_their_own_are_found(folder):
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")
+    (folder / "adapter_model.safetensors").write_bytes(b"rubbish")
+
+    assert [path.name for path in find_weight_files(folder)] == ["weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["llama.Q4_K_M.gguf"], "GGUF files aren't supported"),
+        (["llama.Q4_K_M.GGUF", "config.json"], "GGUF files aren't supported"),
+        (["adapter_model.safetensors", "adapter_config.json"], "only an adapter"),
+        (["consolidated.00.safetensors", "params.json"], "in another layout"),
+        (["consolidated.00.pth", "params.json"], "in another layout"),
+        (["pytorch_model.bin", "config.json"], "only pickle weights"),
+        (["model.safetensors.part", "config.json"], "a download that wasn't finished"),
+        (["model-00001-of-00003.safetensors", "model-00003-of-00003.safetensors"], "lacks part 2 of 3"),
+        (["model-00001-of-00001.safetensors", "model-00001-of-00002.safetensors"], "in 1 and in 2 parts"),
+        (["config.json"], r"has no \*\.safetensors file"),
+        (["inner/config.json", "inner/model.safetensors"], "its folder inner does"),
+        (["notes.txt"], "holds no model"),
+        ([], "holds no model"),
+    ],
+)
+def test_a_folder_without_weights_says_what_it_has_instead(tmp_path, names, words):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+
+    with pytest.raises(ConfigError, match=words) as refused:
+        find_weight_files(tmp_path)
+
+    assert "\n" not in str(refused.value)
+    if "config.json" not in names and not any(name.startswith("model-") for name in names):
+        with pytest.raises(ConfigError, match=words):
+            read_shape(tmp_path)
+
+
+def test_a_link_whose_target_is_gone_is_named(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to("../blobs/gone")
+
+    with pytest.raises(ConfigError, match="links to files that are gone"):
+        find_weight_files(folder)
+
+
+def test_an_index_of_shards_that_are_gone_gives_way_to_the_whole(folder, caplog):
+    (folder / INDEX_NAME).write_text('{"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors"}}')
+
+    assert [path.name for path in find_weight_files(folder)] == ["model.safetensors"]
+    assert "passed over" in caplog.text
 
 
 def test_shards_of_an_index_are_found_once_each(tmp_path):
@@ -125,7 +205,6 @@ def test_shards_of_an_index_are_found_once_each(tmp_path):
         ("..\\model.safetensors", "points outside its folder"),
         (".hidden.safetensors", "points outside its folder"),
         ("pytorch_model.bin", "only safetensors files are loaded"),
-        ("gone.safetensors", "is missing"),
     ],
 )
 def test_an_index_leads_nowhere_else(folder, name, words):
@@ -133,6 +212,21 @@ def test_an_index_leads_nowhere_else(folder, name, words):
 
     with pytest.raises(ConfigError, match=words):
         find_weight_files(folder)
+
+
+def test_a_shard_that_is_missing_is_named(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / INDEX_NAME).write_text('{"weight_map": {"model.norm.weight": "gone.safetensors"}}')
+
+    with pytest.raises(ConfigError, match=r"gone\.safetensors is missing, though .* names it"):
+        find_weight_files(folder)
+
+
+def test_a_config_may_begin_with_a_byte_order_mark(folder):
+    path = folder / "config.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert read_shape(folder).num_layers == 2
 
 
 @pytest.mark.parametrize("content", ["{}", '{"weight_map": {}}', '{"weight_map": {"a": 1}}', "nonsense"])

@@ -135,3 +135,25 @@ def test_an_absurd_header_is_refused(folder, content):
 
     with pytest.raises(ConfigError, match="damaged or truncated"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n", "git lfs pull"),
+        (b"GGUF\3\0\0\0" + b"0" * 60, "GGUF files aren't supported"),
+        (b"PK\3\4" + b"0" * 60, "a zip file or a pickle"),
+        (b"\x80\2}q\0" + b"0" * 60, "a pickle under another name"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b'{"error": "Rate limited"}', "a server's error message"),
+        (b"\0" * 4096, "nothing but zeros"),
+        (b"", "it is empty"),
+    ],
+)
+def test_what_is_no_safetensors_file_is_named_for_what_it_is(folder, content, words):
+    (folder / "model.safetensors").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=words) as refused:
+        load(folder)
+
+    assert "\n" not in str(refused.value)
