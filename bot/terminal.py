@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bot.chat.chat import Chat, Finished, InboxState, Notice, TextDelta
 from bot.chat.conversation import ConversationKey, Question
-from bot.chat.persona import Persona
+from bot.chat.persona import Persona, normal_name
 from bot.chat.sanitize import DEFAULT_OWN_NAME, has_visible_text
 from bot.errors import DatabaseBusy, EngineUnavailable, UserError
 from bot.inference.engine import FinishReason
@@ -171,9 +171,9 @@ class _Session:
                 persona = await self._chat.personas.show(self._key)
                 self._say(f"{persona.name}: {persona.prompt}")
             case "list", "", "":
-                in_use = (await self._chat.personas.show(self._key)).name
+                in_use = normal_name((await self._chat.personas.show(self._key)).name)
                 for persona in await self._chat.personas.list(self._key):
-                    self._say(f"{'*' if persona.name == in_use else ' '} {persona.name}")
+                    self._say(f"{'*' if normal_name(persona.name) == in_use else ' '} {persona.name}")
             case "use", str(name), "" if name:
                 self._tell_persona(await self._chat.personas.use(self._key, name, AUTHOR_ID))
             case "set", str(name), str(prompt) if prompt:

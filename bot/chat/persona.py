@@ -3,6 +3,7 @@
 What a persona may cost is bounded when it is set, so that no prompt can crowd the conversation out of the window.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,11 @@ from bot.errors import InvalidPersonaName, PersonaError, PersonaTooLong
 
 MAX_PERSONA_TOKENS = 512
 MAX_PERSONA_NAME_LENGTH = 32
+
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0"  # fillers, joiners and blank letters
+    "\ufe00-\ufe0f\U000e0100-\U000e01ef]"  # variation selectors
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,16 @@ def find_built_in(name: str) -> Persona | None:
 
 
 def normal_name(name: str) -> str:
-    """The form in which names are compared: two names that differ only in case or width are one."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
+    """The form in which names are stored as a key and compared: the one fold, whoever asks.
+
+    Two names are one if they differ only in case, width, the way their accents are composed, in blanks or in what
+    can't be seen. Folding twice changes nothing more.
+    """
+    folded = _visible(name)
+    # Twice: folding the case can bring forth what has another normal form, and the other way round.
+    for _ in range(2):
+        folded = _visible(folded.casefold())
+    return "".join(folded.split())
 
 
 def check_name(name: str) -> str:
@@ -94,7 +108,7 @@ def check_name(name: str) -> str:
     Raises:
         InvalidPersonaName: it can't be a name.
     """
-    plain = unicodedata.normalize("NFKC", name).strip()
+    plain = _visible(name).strip()
     if not plain:
         raise InvalidPersonaName("A persona needs a name.")
     if len(plain) > MAX_PERSONA_NAME_LENGTH:
@@ -124,6 +138,13 @@ def check_prompt(prompt: str, encoder: _CountsSystemTokens, budget: _HasPromptTo
     if num_tokens > limit:
         raise PersonaTooLong(num_tokens, limit)
     return prompt
+
+
+def _visible(name: str) -> str:
+    """A name in its compatible composed form, without what can't be seen; control characters stay to be refused."""
+    composed = unicodedata.normalize("NFKC", name)
+    shown = "".join(character for character in composed if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", shown))
 
 
 def _is_name_character(character: str) -> bool:

@@ -15,7 +15,7 @@ from discord import app_commands
 
 from bot.chat.chat import Chat
 from bot.chat.conversation import ConversationKey
-from bot.chat.persona import MAX_PERSONA_NAME_LENGTH
+from bot.chat.persona import MAX_PERSONA_NAME_LENGTH, normal_name
 from bot.discord.edge import EdgeClient
 from bot.discord.intake import PLATFORM
 from bot.discord.words import Words, answer
@@ -61,7 +61,8 @@ async def suggest_names(interaction: discord.Interaction, typed: str) -> list[ap
             personas = await _chat(interaction).personas.list(key_of(interaction))
     except (TimeoutError, TrinityError):
         return []
-    names = [persona.name for persona in personas if typed.casefold() in persona.name.casefold()]
+    wanted = normal_name(typed)
+    names = [persona.name for persona in personas if wanted in normal_name(persona.name)]
     return [app_commands.Choice(name=name, value=name) for name in names[:_MAX_CHOICES]]
 
 
@@ -203,7 +204,7 @@ async def _list(chat: Chat, key: ConversationKey) -> Words:
     current = await chat.personas.show(key)
     lines = ["These personas can be chosen here:"]
     for persona in await chat.personas.list(key):
-        mark = " (me, here)" if persona.name == current.name else ""
+        mark = " (me, here)" if normal_name(persona.name) == normal_name(current.name) else ""
         preview = " ".join(persona.prompt.split())
         short = preview if len(preview) <= _PREVIEW_LENGTH else preview[: _PREVIEW_LENGTH - 1] + "…"
         lines.append(f"- **{_plain(persona.name)}**{mark}: {discord.utils.escape_markdown(short)}")

@@ -4,7 +4,6 @@ A guild shares its personas among its channels; a direct message or the terminal
 in is not known here: a choice is a name, with a prompt only if it is one of these.
 """
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.chat.conversation import ConversationKey
+from bot.chat.persona import normal_name
 from bot.store.database import Database, insert
 from bot.store.tables import persona_changes, persona_choices, personas
 
@@ -48,7 +48,7 @@ class PersonaChange:
 
 
 class Personas:
-    """The personas of all guilds and direct messages. Names are compared without regard to case."""
+    """The personas of all guilds and direct messages. Names are compared as `normal_name` folds them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,7 +59,7 @@ class Personas:
 
     async def find_own(self, key: ConversationKey, name: str) -> OwnPersona | None:
         """The persona of that name made here."""
-        is_named = and_(_in_scope(key), personas.c.name_key == fold_name(name))
+        is_named = and_(_in_scope(key), personas.c.name_key == normal_name(name))
         found = await self._database.read(lambda connection: _read_own(connection, is_named))
         return found[0] if found else None
 
@@ -74,7 +74,7 @@ class Personas:
 
         async def work(connection: AsyncConnection) -> None:
             statement = insert(connection, personas).values(
-                platform=key.platform, scope=scope, scope_id=scope_id, name_key=fold_name(name),
+                platform=key.platform, scope=scope, scope_id=scope_id, name_key=normal_name(name),
                 name=name, prompt=prompt, changed_by=author_id, changed_at=now,
             )  # fmt: skip
             changed = {column: statement.excluded[column] for column in ("name", "prompt", "changed_by", "changed_at")}
@@ -89,12 +89,12 @@ class Personas:
         now = self._database.clock()
 
         async def work(connection: AsyncConnection) -> bool:
-            is_named = personas.c.name_key == fold_name(name)
+            is_named = personas.c.name_key == normal_name(name)
             result = await connection.execute(delete(personas).where(_in_scope(key), is_named))
             if not result.rowcount:
                 return False
             await connection.execute(
-                delete(persona_choices).where(_shares_scope(key), persona_choices.c.name_key == fold_name(name))
+                delete(persona_choices).where(_shares_scope(key), persona_choices.c.name_key == normal_name(name))
             )
             await _record(connection, key, now, author_id, author_name, "delete", name)
             return True
@@ -106,7 +106,7 @@ class Personas:
         now = self._database.clock()
 
         async def work(connection: AsyncConnection) -> None:
-            values = {"guild_id": key.guild_id, "name": name, "name_key": fold_name(name)}
+            values = {"guild_id": key.guild_id, "name": name, "name_key": normal_name(name)}
             statement = insert(connection, persona_choices).values(
                 platform=key.platform, channel_id=key.channel_id, **values
             )
@@ -151,11 +151,6 @@ class Personas:
             return [PersonaChange(*row) for row in await connection.execute(query)]
 
         return await self._database.read(work)
-
-
-def fold_name(name: str) -> str:
-    """What makes two names the same persona."""
-    return unicodedata.normalize("NFC", name.strip().casefold())
 
 
 async def resolve_choice(

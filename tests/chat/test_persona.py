@@ -40,6 +40,30 @@ def test_names_are_found_in_any_case():
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ＦＩＸ", "fix"),
+        ("ﬁx", "FIX"),
+        ("Straße", "STRASSE"),
+        ("café", "cafe\u0301"),
+        ("İx", "i\u0307X"),
+        ("\u3000fix\u00a0", "fix"),
+        ("f\u200bi\u00adx\ufe0f", "fix"),
+        ("fix\u3164\u2800", "fix"),
+        ("q\u0323\u0307", "q\u0307\u0323"),
+        ("①②", "12"),
+    ],
+)
+def test_two_ways_of_writing_a_name_are_one_name(one, other):
+    assert normal_name(one) == normal_name(other)
+    assert normal_name(normal_name(one)) == normal_name(one)
+
+
+def test_other_letters_and_accents_are_another_name():
+    assert len({normal_name(name) for name in ("cafe", "café", "caffe", "cafe-", "саfe")}) == 5
+
+
+@pytest.mark.parametrize(
     "name", ["pirate2", "Käpt'n".replace("'", "_"), "船長", "a-b_c", "x" * 32, "हिन्दी", " padded "]
 )
 def test_a_word_is_a_name(name):

@@ -147,9 +147,25 @@ async def test_names_are_suggested(house: House) -> None:
         client = type("Client", (), {"edge": type("Edge", (), {"chat": house.chat})})
         channel, channel_id, guild_id = None, 1, 2
 
-    choices = await suggest_names(Asked(), "pi")
+    for typed in ("pi", "ＰＩ", " P\u200bi"):
+        choices = await suggest_names(Asked(), typed)
+        assert [choice.value for choice in choices] == ["pirate"]
 
-    assert [choice.value for choice in choices] == ["pirate"]
+
+async def test_a_persona_is_found_in_whatever_way_its_name_is_written(house: House) -> None:
+    administrator = house.server.person("Ann", permissions=Permission.ADMINISTRATOR)
+    await use(house, administrator.user.name, "/persona set", name="ＦＩＸ", prompt="You mend things.")
+
+    for name in ("fix", "ＦＩＸ", " f\u200bix", "ﬁx\ufe0f"):
+        used = await use(house, administrator.user.name, "/persona use", name=name)
+        assert "From now on I'm **FIX**" in used.text
+    await use(house, administrator.user.name, "/persona set", name="Ｆix", prompt="You break things.")
+
+    listed = await use(house, "Alice", "/persona list")
+    assert listed.text.count("me, here") == 1
+    assert "**Fix** (me, here): You break things." in listed.text
+    await use(house, administrator.user.name, "/persona delete", name="fiX\u3164")
+    assert "**Trinity** (me, here)" in (await use(house, "Alice", "/persona list")).text
 
 
 async def test_reset_forgets_the_channel_and_says_so_to_all(house: House) -> None:

@@ -22,13 +22,14 @@ from bot.store.sqlite import APPLICATION_ID
 from bot.store.tables import SCHEMA_VERSION, metadata
 from tests.store.said import ask, hold_turn, said
 
-SECOND = """
+NEXT = f"{int(SCHEMA_VERSION) + 1:04}"
+LATER = """
 import os, signal
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{next}"
+down_revision = "{newest}"
 branch_labels = None
 depends_on = None
 
@@ -55,7 +56,8 @@ def later(tmp_path: Path):
         folder = tmp_path / "later"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "0002_topics.py").write_text(SECOND.format(ending=ending))
+        text = LATER.format(ending=ending, next=NEXT, newest=SCHEMA_VERSION)
+        (folder / "versions" / f"{NEXT}_topics.py").write_text(text)
         return folder
 
     return make
@@ -171,14 +173,14 @@ def test_upgrade_and_downgrade_lead_back_to_the_same_database(file, later):
     folder = later()
     before = dump(file)
 
-    up = prepare_file(file, folder, "0002")
+    up = prepare_file(file, folder, NEXT)
     upgraded = dump(file)
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
-        run_migrations(connection, folder, "0001")
+        run_migrations(connection, folder, SCHEMA_VERSION)
     engine.dispose()
 
-    assert up == Migration("0001", "0002")
+    assert up == Migration(SCHEMA_VERSION, NEXT)
     assert any("topics" in line for line in upgraded)
     assert words(dump(file)) == words(before)
 
@@ -199,7 +201,7 @@ async def test_migrations_run_inside_a_live_loop(database, later):
     await hold_turn(database, ask(1))
     folder = later()
 
-    await database.write(lambda connection: connection.run_sync(run_migrations, folder, "0002"))
+    await database.write(lambda connection: connection.run_sync(run_migrations, folder, NEXT))
     topics = await database.read(lambda connection: connection.exec_driver_sql("SELECT topic FROM conversations"))
 
     assert topics.all() == [("changed",)]
@@ -210,7 +212,7 @@ def test_a_migration_that_fails_changes_nothing(file, later):
     before = dump(file)
 
     with pytest.raises(RuntimeError, match="half-way"):
-        prepare_file(file, later('raise RuntimeError("half-way")'), "0002")
+        prepare_file(file, later('raise RuntimeError("half-way")'), NEXT)
 
     assert dump(file) == before
 
@@ -227,30 +229,65 @@ def test_a_migration_that_would_leave_orphans_changes_nothing(file, later):
     before = dump(file)
 
     with pytest.raises(StoreError, match="nothing was changed"):
-        prepare_file(file, later('op.execute(sa.text("DELETE FROM conversations"))'), "0002")
+        prepare_file(file, later('op.execute(sa.text("DELETE FROM conversations"))'), NEXT)
 
     assert dump(file) == before
+
+
+def test_older_keys_of_personas_are_folded_anew_and_none_is_lost(file):
+    prepare_file(file, version="0001")
+    own = [  # id, guild, name, key, the minute of the last change
+        (1, 7, "FIX", "fix", 1),
+        (2, 7, "fix\ufe0f", "fix\ufe0f", 2),
+        (3, 7, "Poet\u3164", "poet\u3164", 1),
+        (4, 8, "fix\ufe0f", "fix\ufe0f", 1),
+    ]
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executemany(
+            "INSERT INTO personas (id, platform, scope, scope_id, name, name_key, prompt, changed_by, changed_at)"
+            " VALUES (?, 'discord', 'guild', ?, ?, ?, 'prompt', 1, '2026-11-01 00:0' || ? || ':00.000000')",
+            own,
+        )
+        connection.executemany(
+            "INSERT INTO persona_choices (platform, channel_id, guild_id, name, name_key)"
+            " VALUES ('discord', ?, ?, ?, ?)",
+            [
+                (70, 7, "FIX", "fix"),
+                (71, 7, "poet", "poet"),
+                (80, 8, "fix\ufe0f", "fix\ufe0f"),
+                (90, 9, "gone", "gone"),
+            ],
+        )
+        connection.commit()
+
+    prepare_file(file)
+
+    with closing(sqlite3.connect(file)) as connection:
+        keys = dict(connection.execute("SELECT id, name_key FROM personas"))
+        chosen = dict(connection.execute("SELECT channel_id, name_key FROM persona_choices"))
+    assert keys == {1: "fix-2", 2: "fix", 3: "poet-2", 4: "fix"}
+    assert chosen == {70: "fix-2", 71: "poet", 80: "fix", 90: "gone"}
 
 
 def test_a_kill_inside_a_migration_leaves_the_old_schema(file, later):
     prepare_file(file)
     before = dump(file)
     killed = multiprocessing.get_context("spawn").Process(
-        target=prepare_file, args=(file, later("os.kill(os.getpid(), signal.SIGKILL)"), "0002")
+        target=prepare_file, args=(file, later("os.kill(os.getpid(), signal.SIGKILL)"), NEXT)
     )
 
     killed.start()
     killed.join(60)
 
     assert killed.exitcode == -signal.SIGKILL
-    assert prepare_file(file) == Migration("0001", "0001")
+    assert prepare_file(file) == Migration(SCHEMA_VERSION, SCHEMA_VERSION)
     assert dump(file) == before
-    assert prepare_file(file, later(), "0002").after == "0002"
+    assert prepare_file(file, later(), NEXT).after == NEXT
 
 
 def test_a_kill_while_a_database_is_created_leaves_none_and_is_cleaned_up(file, later):
     killed = multiprocessing.get_context("spawn").Process(
-        target=prepare_file, args=(file, later("os.kill(os.getpid(), signal.SIGKILL)"), "0002")
+        target=prepare_file, args=(file, later("os.kill(os.getpid(), signal.SIGKILL)"), NEXT)
     )
 
     killed.start()
@@ -271,15 +308,15 @@ def test_upgraders_that_start_together_do_it_once(file, later, is_new):
     context = multiprocessing.get_context("spawn")
 
     with context.Pool(3) as pool:
-        migrations = pool.starmap(prepare_file, [(file, folder, "0002")] * 3)
+        migrations = pool.starmap(prepare_file, [(file, folder, NEXT)] * 3)
 
     assert sorted(str(migration.before) for migration in migrations) == sorted(
-        ["None" if is_new else "0001", "0002", "0002"]
+        ["None" if is_new else SCHEMA_VERSION, NEXT, NEXT]
     )
 
 
 def test_an_older_trinity_refuses_what_a_newer_one_migrated(file, later):
-    prepare_file(file, later(), "0002")
+    prepare_file(file, later(), NEXT)
 
-    with pytest.raises(DatabaseUnusable, match=r"schema 0002 .* up to 0001"):
+    with pytest.raises(DatabaseUnusable, match=rf"schema {NEXT} .* up to {SCHEMA_VERSION}"):
         prepare_file(file)

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import delete, select
 
 from bot.store.migrate import migrations_folder, prepare_file
-from bot.store.tables import hints
+from bot.store.tables import SCHEMA_VERSION, hints
 from tests.store.storms import cancel_half_of, find_all_acknowledged, kill_while_answering
 
+NEXT = f"{int(SCHEMA_VERSION) + 1:04}"
 pytestmark = pytest.mark.soak
 
 SEED = 20261122
@@ -52,31 +53,31 @@ def test_fifty_kills_inside_a_migration(file, tmp_path):
     for _ in range(50):
         file.unlink(missing_ok=True)
         prepare_file(file)
-        killed = context.Process(target=prepare_file, args=(file, folder, "0002"))
+        killed = context.Process(target=prepare_file, args=(file, folder, NEXT))
         killed.start()
         while not file.with_name(file.name + "-wal").exists() and killed.is_alive():
             time.sleep(0.001)
         time.sleep(chance.random() * 0.5)
         killed.kill()
         killed.join(60)
-        versions.append(prepare_file(file, folder, "0002").before)
+        versions.append(prepare_file(file, folder, NEXT).before)
         with closing(sqlite3.connect(file)) as connection:
             assert connection.execute("SELECT count(*) FROM topics").fetchone() == (200,)
-    assert set(versions) <= {"0001", "0002"}
-    print(f"seed {SEED}: 50 kills inside a migration, {versions.count('0001')} before its commit, each schema whole")
+    assert set(versions) <= {SCHEMA_VERSION, NEXT}
+    print(f"seed {SEED}: 50 kills inside a migration, {versions.count(SCHEMA_VERSION)} before its commit, all whole")
 
 
 def make_slow_migration(folder: Path) -> None:
     import shutil
 
     shutil.copytree(migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_slow.py").write_text(
+    (folder / "versions" / f"{NEXT}_slow.py").write_text(
         """
 import time
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "NEXT", "NEWEST", None, None
 
 
 def upgrade():
@@ -84,5 +85,5 @@ def upgrade():
     for number in range(200):
         op.execute(sa.text("INSERT INTO topics (id) VALUES (:id)").bindparams(id=number))
         time.sleep(0.0003)
-"""
+""".replace("NEXT", NEXT).replace("NEWEST", SCHEMA_VERSION)
     )
