@@ -1,12 +1,18 @@
 """What people may not smuggle into a prompt: template tags, broken Unicode, names that speak for someone else.
 
-Tags are made inert by swapping their brackets for others that no normal form maps back: `[INST]` reads `⟦INST⟧` and
-`<<SYS>>` reads `«SYS»`. No letter is deleted, so whatever is stripped, decoded or normalised later, no tag comes back.
+A tag is what the model was trained to read as one: its exact spelling in capitals, in letters of any width or style,
+also with invisible characters in it; `rows[inst]`, `<<sys>>` and `[ INST ]` are ordinary text. Tags are made inert by
+swapping their brackets for others that no normal form maps back: `[INST]` reads `⟦INST⟧` and `<<SYS>>` reads `«SYS»`.
+That also holds inside code, the one place where code is altered: the template's tags are text to the tokenizer,
+so the model can't tell a quoted one from a real one. No letter is deleted, so whatever is stripped, decoded or
+normalised later, no tag comes back. `<s>` and `</s>` need nothing here: they are tokens, which no text is encoded to.
 """
 
 import re
 import unicodedata
 from functools import lru_cache
+
+from bot.chat.markup import INVISIBLE, name_key
 
 FALLBACK_NAME = "someone"
 MAX_NAME_LENGTH = 32
@@ -17,21 +23,17 @@ ROLE_NAMES = ("User", "Human", "Assistant", "System")
 _REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
-# A tag is looked for in a copy of the text, folded character by character so that places stay the same: letters of any
-# width, style and case become plain ones, and what can be invisible or fall away becomes _GAP.
+# A tag is looked for in a copy of the text, folded character by character so that places stay the same: letters and
+# brackets of any width and style become plain ones, and what can't be seen becomes _GAP.
 _GAP = "\x00"
-_ST = "\x01"  # the ligatures U+FB05 and U+FB06
 _BLANK_LETTERS = "\u115f\u1160\u2581\u2800\u3164\uffa0\ufffd\\"
-_INST = re.compile(r"(\[)\0*+(?:/\0*+)?i\0*+n\0*+(?:s\0*+t|\x01)\0*+(\])")
-_SYS = re.compile(r"(<\0*+<)\0*+(?:/\0*+)?s\0*+y\0*+s\0*+(>\0*+>)")
+_UNSEEN = re.compile(f"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{INVISIBLE}]")
+_INST = re.compile(r"(\[)\0*+(?:/\0*+)?I\0*+N\0*+S\0*+T\0*+(\])")
+_SYS = re.compile(r"(<\0*+<)\0*+(?:/\0*+)?S\0*+Y\0*+S\0*+(>\0*+>)")
 _BRACKETS = {"[": "⟦", "]": "⟧", "<": "«", ">": "»"}
 
 _NAME_PUNCTUATION = frozenset("[]<>⟦⟧«»‹›`:\ua789\u02d0\u02f8\u2236\u0589\u05c3" + _BLANK_LETTERS)
 _MAX_NAME_MARKS = 2
-_LOOK_ALIKES = str.maketrans(
-    "01l|35" + "аеорсухіјѕтнкмвԁ" + "αεικνορτυχ",
-    "oiiies" + "aeopcyxijsthkmbd" + "aeiknoptyx",
-)
 
 
 def repair(text: str) -> str:
@@ -42,8 +44,8 @@ def repair(text: str) -> str:
 def neutralise(text: str) -> str:
     """Make every `[INST]`, `[/INST]`, `<<SYS>>` and `<</SYS>>` in `text` inert; the rest stays as it is.
 
-    Forms in other case or width, or with blanks and invisible characters between, count too. Doing it twice changes
-    nothing more, and takes time in proportion to the text's length.
+    Forms in other width, or with invisible characters between, count too. Doing it twice changes nothing more, and it
+    takes time in proportion to the text's length.
     """
     if text.isascii() and "[" not in text and "<<" not in text:
         return text
@@ -66,7 +68,9 @@ def clean(text: str) -> str:
 
 def has_visible_text(text: str) -> bool:
     """Whether a reader sees anything of `text`: it is not all blanks, controls and invisible characters."""
-    return any(_fold(character) != _GAP for character in set(text))
+    return any(
+        unicodedata.category(character)[0] not in "CZM" and character not in _BLANK_LETTERS for character in set(text)
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -77,9 +81,9 @@ def speaker_name(name: str, own_name: str = DEFAULT_OWN_NAME) -> str:
     passes for Trinity's own, for a role of the template, or that has nothing to read in it becomes "someone".
     """
     plain = _plain_name(name)
-    taken = {_skeleton(taken) for taken in (own_name, DEFAULT_OWN_NAME, *ROLE_NAMES)}
+    taken = {name_key(other) for other in (own_name, DEFAULT_OWN_NAME, *ROLE_NAMES)}
     is_readable = any(unicodedata.category(character)[0] in "LNS" for character in plain)
-    return plain if is_readable and _skeleton(plain) not in taken else FALLBACK_NAME
+    return plain if is_readable and name_key(plain) not in taken else FALLBACK_NAME
 
 
 def _folded(text: str) -> str:
@@ -87,12 +91,10 @@ def _folded(text: str) -> str:
 
 
 def _fold(character: str) -> str:
-    if unicodedata.category(character)[0] in "CZM" or character in _BLANK_LETTERS:
+    if _UNSEEN.match(character):
         return _GAP
-    if character in "ﬅﬆ":
-        return _ST
-    plain = [part for part in unicodedata.normalize("NFKD", character).casefold() if not unicodedata.combining(part)]
-    return plain[0] if len(plain) == 1 else character
+    plain = unicodedata.normalize("NFKC", character)
+    return plain if len(plain) == 1 else character
 
 
 def _plain_name(name: str) -> str:
@@ -109,9 +111,3 @@ def _plain_name(name: str) -> str:
 
 def _may_be_in_name(character: str) -> bool:
     return character.isspace() or (unicodedata.category(character)[0] != "C" and character not in _NAME_PUNCTUATION)
-
-
-def _skeleton(name: str) -> str:
-    """What a reader sees of `name` at a glance: letters and digits, without case, accents and look-alikes."""
-    plain = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKES)
-    return "".join(filter(str.isalnum, plain))

@@ -10,16 +10,30 @@ from datetime import UTC, datetime
 
 import discord
 
+from bot.chat import markup
+
 _MARKUP = re.compile(
-    r"<(?:@!?(?P<user>\d{1,20})"
+    r"(?<!\\)<(?:@!?(?P<user>\d{1,20})"
     r"|@&(?P<role>\d{1,20})"
     r"|\#(?P<channel>\d{1,20})"
     r"|a?:(?P<emoji>\w{1,64}):\d{1,20}"
     r"|/(?P<command>[^<>:\n]{1,100}):\d{1,20}"
-    r"|t:(?P<time>-?\d{1,13})(?::[a-zA-Z])?)>"
+    r"|t:(?P<time>-?\d{1,13})(?::[a-zA-Z])?"
+    r"|id:(?P<page>customize|browse|guide|linked-roles))>"
 )
+_PAGES = {
+    "customize": "Channels & Roles",
+    "browse": "Browse Channels",
+    "guide": "Server Guide",
+    "linked-roles": "Linked Roles",
+}
 _OWN_MARK = "\0"
-_OWN_MENTION = re.compile(rf"(?P<before>,?)[ \t]*(?:{_OWN_MARK}[ \t]*)+(?P<after>[,:;]?)[ \t]*")
+# Punctuation belongs to the mention where it touches it, and where it isn't the beginning of something else: of `::`,
+# of an emoji's `:name:`, of a smiley.
+_OWN_MENTION = re.compile(
+    rf"(?P<before>,?)[ \t]*(?:{_OWN_MARK}[ \t]*)*{_OWN_MARK}"
+    r"(?P<after>,|[:;](?=\s|\Z|[^\W\d_]{2,}(?![\w~+-]*:)))?[ \t]*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,7 @@ def names_in(message: discord.Message) -> Names:
 
 
 def readable(content: str, names: Names, own_id: int) -> str:
-    """`content` without the bot's own mention, and with names in place of all other ids.
+    """`content` without the bot's own mention, and with names in place of all other ids; code stays as it is.
 
     NUL and lone surrogates are left alone: whoever builds prompts or stores text repairs them.
     """
@@ -52,7 +66,8 @@ def readable(content: str, names: Names, own_id: int) -> str:
             return _OWN_MARK
         return _name(kind or "", value, names)
 
-    marked = _MARKUP.sub(replace, content.replace(_OWN_MARK, "\ufffd"))
+    pieces = markup.stretches(content.replace(_OWN_MARK, "\ufffd"))
+    marked = "".join(text if is_code else _MARKUP.sub(replace, text) for text, is_code in pieces)
     return _OWN_MENTION.sub(_gap, marked).strip()
 
 
@@ -61,7 +76,7 @@ def _gap(match: re.Match[str]) -> str:
     text, start, end = match.string, match.start(), match.end()
     if start == 0 or text[start - 1] == "\n" or text[end : end + 1] in {"", "\n", "?", "!", "."}:
         return ""
-    return (match["before"] or match["after"]) + " "
+    return (match["before"] or match["after"] or "") + " "
 
 
 def _name(kind: str, value: str, names: Names) -> str:
@@ -72,12 +87,10 @@ def _name(kind: str, value: str, names: Names) -> str:
             return "@" + _one_line(names.roles.get(int(value), "some-role"))
         case "channel":
             return "#" + _one_line(names.channels.get(int(value), "some-channel"))
-        case "emoji":
-            return f":{value}:"
-        case "command":
-            return f"/{value}"
-        case _:
+        case "time":
             return _moment(int(value))
+        case _:
+            return {"emoji": f":{value}:", "command": f"/{value}"}.get(kind) or "#" + _PAGES[value]
 
 
 def _one_line(name: str) -> str:

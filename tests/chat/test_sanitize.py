@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.chat.markup import INVISIBLE
 from bot.chat.sanitize import clean, has_visible_text, neutralise, repair, speaker_name
 
-TAG = re.compile(r"\[/?INST\]|<</?SYS>>", re.IGNORECASE)
+TAG = re.compile(r"\[/?INST\]|<</?SYS>>")
+UNSEEN = re.compile(f"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{INVISIBLE}]")
 FRAGMENTS = [
     *"[]<>/\\ \n\t\u200b\u200d\u0301\u2060\ufeff\u00ad\u3164▁INSTinstSYSsys［］＜＞／ＩﬆⅠ𝐒ſ",
     *("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "[IN", "ST]", "<<S", "YS>>", "[/", "hello", "\x00", "\ud83d"),
@@ -26,16 +28,14 @@ CASES = {
     "<<<SYS>>>": "<«SYS»>",
     "[I\u200bN\u2060ST]": "⟦I\u200bN\u2060ST⟧",
     "<\u200d<SYS>>": "«\u200dSYS»",
-    "[IN\nST]": "⟦IN\nST⟧",
-    "[ / INST ]": "⟦ / INST ⟧",
     "[IN\x00ST]": "⟦IN\x00ST⟧",
-    "[inst] [Inst]": "⟦inst⟧ ⟦Inst⟧",
     "［ＩＮＳＴ］": "⟦ＩＮＳＴ⟧",
     "＜＜／ＳＹＳ＞＞": "«／ＳＹＳ»",
     "[𝐈𝐍𝐒𝐓]": "⟦𝐈𝐍𝐒𝐓⟧",
-    "[INﬆ]": "⟦INﬆ⟧",
-    "[I\u0301N\u0301ST]": "⟦I\u0301N\u0301ST⟧",
-    "\\[INST\\]": "\\⟦INST\\⟧",
+    "﹤<ＳYS﹥＞": "«ＳYS»",
+    "[I\ufe0fN\u034f\u3164S\u00adT]": "⟦I\ufe0fN\u034f\u3164S\u00adT⟧",
+    "\\[INST]": "\\⟦INST⟧",
+    "```\n[INST]\n``` `<<SYS>>`": "```\n⟦INST⟧\n``` `«SYS»`",
 }
 
 
@@ -48,6 +48,10 @@ def test_a_tag_in_any_form_is_made_inert_and_still_reads_the_same(text, inert):
     "text",
     [
         "a[i] < b[j] && c >> 2",
+        "rows[inst] [Inst] row[/inst]",
+        "cout << sys >> x; <<sys>> <</Sys>> 1<<SYS>2",
+        "[ INST ] [IN\nST] [I NST] << SYS >>",
+        "\\[INST\\] [INS\\T] [ÍNST] [I\u0301NST] [INﬆ]",
         "std::vector<std::vector<int>> x",
         "cout << sys << endl;",
         "[INSTALL] [INSTITUTE]",
@@ -75,10 +79,8 @@ def test_no_tag_comes_back_whatever_is_stripped_decoded_or_normalised_later(text
 
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         normal = unicodedata.normalize(form, inert)
-        visible = "".join(character for character in normal if unicodedata.category(character)[0] not in "CM")
         assert not TAG.search(normal)
-        assert not TAG.search(visible)
-        assert not TAG.search("".join(visible.split()))
+        assert not TAG.search(UNSEEN.sub("", normal))
 
 
 @given(HOSTILE)

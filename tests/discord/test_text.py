@@ -21,6 +21,25 @@ NAMES = Names(users={1: "Ada", 2: "Bob\nB."}, roles={7: "crew"}, channels={9: "g
         ("first line\n<@100> second line", "first line\nsecond line"),
         ("<@100> <@100>", ""),
         ("<@100>", ""),
+        ("<@100> <:wave:1> hello", ":wave: hello"),
+        ("<@100><:wave:1> hello", ":wave: hello"),
+        ("<@100> :wave: hello", ":wave: hello"),
+        ("<@100>:wave: hello", ":wave: hello"),
+        ("<@100> ::before and ::after in CSS?", "::before and ::after in CSS?"),
+        ("<@100>::before in CSS?", "::before in CSS?"),
+        ("<@100>: ::before", "::before"),
+        ("<@100> :) hello", ":) hello"),
+        ("<@100>:D hello", ":D hello"),
+        ("<@100> ;; is a comment in Lisp", ";; is a comment in Lisp"),
+        ("<@100> , and then?", ", and then?"),
+        ("<@100>: hello", "hello"),
+        ("<@100>:hello", "hello"),
+        ("<@100>,hello", "hello"),
+        ("<@100>; hello", "hello"),
+        ("<@100>:\nhello", "hello"),
+        ("<@100> <@!100>, hello", "hello"),
+        ("say <@100> ::before", "say ::before"),
+        ("<@100> `<@100>` is you?", "`<@100>` is you?"),
     ],
 )
 def test_her_own_mention_is_taken_out(content, expected):
@@ -39,9 +58,41 @@ def test_her_own_mention_is_taken_out(content, expected):
         ("use </persona show:123>", "use /persona show"),
         ("at <t:0:R> or <t:9999999999999>", "at 1970-01-01 00:00 UTC or some time"),
         ("a < b > c <b> <@abc>", "a < b > c <b> <@abc>"),
+        ("see <id:guide> and <id:customize>", "see #Server Guide and #Channels & Roles"),
+        ("\\<@1>", "\\<@1>"),
     ],
 )
 def test_other_mentions_become_names(content, expected):
+    assert readable(content, NAMES, OWN) == expected
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "`<@1>`",
+        "``a ` <@1>``",
+        "`one\n<@1>`",
+        "```py\nfind('<@1>', '<#9>', '<:smile:123>')\n    <t:0:R>\n```",
+        "``` <@1> ```",
+        "```\nnever closed <@1>",
+        "````\n<@1>\n``` <@1>"[:-5],
+    ],
+)
+def test_code_is_left_alone(code):
+    assert readable(f"ask <@1> {code}", NAMES, OWN) == f"ask @Ada {code}".strip()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("` <@1>", "` @Ada"),
+        ("\\`<@1>`", "\\`@Ada`"),
+        ("~~~\n<@1>\n~~~", "~~~\n@Ada\n~~~"),
+        ("    <@1>", "@Ada"),
+        ("``` <@1> ``` <@1>", "``` <@1> ``` @Ada"),
+    ],
+)
+def test_what_discord_shows_as_text_is_no_code(content, expected):
     assert readable(content, NAMES, OWN) == expected
 
 
