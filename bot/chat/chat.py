@@ -130,10 +130,13 @@ class Chat:
             self._in_hand.leave(question)  # nobody may be left to call `finish`
             raise
 
-    async def finish(self, question: Question, state: InboxState, reason: str = "") -> None:
+    async def finish(
+        self, question: Question, state: InboxState, reason: str = "", *, keeps_answer: bool = True
+    ) -> None:
         """Record what became of a question, after the last of its answer was shown, and let the next one go.
 
-        `reason` is for the log, where the state alone doesn't say it.
+        `reason` is for the log, where the state alone doesn't say it. Without `keeps_answer` an answer that was stored
+        leaves the history with its question: nobody saw it whole.
 
         Raises:
             StoreError: it could not be recorded; the turn is given back all the same.
@@ -142,6 +145,8 @@ class Chat:
             log.info("question %s is %s: %s", question.message_id, state, reason)
         try:
             await self._inbox.set_state(question, state)
+            if not keeps_answer:
+                await self._history.delete_message(question.conversation.platform, question.message_id)
         finally:
             self._in_hand.leave(question)
 

@@ -8,6 +8,7 @@ channel at that moment.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import discord
@@ -18,8 +19,9 @@ from bot.chat.conversation import ConversationKey
 from bot.chat.persona import MAX_PERSONA_NAME_LENGTH, normal_name
 from bot.discord.edge import EdgeClient
 from bot.discord.intake import PLATFORM
+from bot.discord.wire import translated
 from bot.discord.words import Words, answer
-from bot.errors import NotAllowed, TrinityError
+from bot.errors import DiscordError, NotAllowed, TrinityError
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,16 @@ personas of your own. In a server that takes the permission Manage Channels.
 Delete your question while I answer, and I stop.
 -# I'm a language model: what I say can be wrong."""
 MAY_NOT_CHANGE = "Changing who I am here takes the permission Manage Channels."
+GONE = (
+    "Discord still shows that command, but I no longer have it. Close Discord and open it again, and it is gone. "
+    "`/help` tells what I can do."
+)
+OUTDATED = (
+    "Discord shows an old form of that command, so I can't tell what you want. Close Discord and open it again, then "
+    "use the command once more."
+)
+UNREADABLE = "I can't read what Discord sent me for that command. Please try again in a minute."
+FAILED = "That command doesn't work just now: something went wrong on my side. Please try again."
 RESTARTING = "I'm just restarting. Please try again in a minute."
 _PREVIEW_LENGTH = 80
 _MAX_CHOICES = 25  # Discord's limit
@@ -172,9 +184,64 @@ class TrinityTree(app_commands.CommandTree[EdgeClient]):
 
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
         """What wasn't caught in `answer`: an old command that Discord still shows, or a mistake of ours."""
-        log.error("a command in channel %s failed", interaction.channel_id, exc_info=error)
-        if not interaction.response.is_done():
-            await answer(interaction, _at_once(Words("That command doesn't work. Please try again.")), is_private=True)
+        words = next((words for kind, words in _OLD_COMMANDS.items() if isinstance(error, kind)), FAILED)
+        what = "failed" if words is FAILED else "isn't one of ours, or an old form of one"
+        exc_info = error if words is FAILED else None
+        log.log(
+            logging.ERROR if words is FAILED else logging.WARNING,
+            "the command %s in channel %s %s (%s)",
+            _name_of(interaction),
+            interaction.channel_id,
+            what,
+            type(error).__name__,
+            exc_info=exc_info,
+        )
+        await _tell(interaction, words)
+
+    async def _call(self, interaction: discord.Interaction[Any]) -> None:
+        """Also what discord.py can't read ends in words and in one line of the log."""
+        try:
+            await super()._call(interaction)
+        except app_commands.AppCommandError:
+            raise
+        except Exception as error:
+            log.warning(
+                "the command %s in channel %s can't be read (%s)",
+                _name_of(interaction),
+                interaction.channel_id,
+                type(error).__name__,
+            )
+            await _tell(interaction, UNREADABLE)
+
+
+_OLD_COMMANDS: dict[type[app_commands.AppCommandError], str] = {
+    app_commands.CommandNotFound: GONE,
+    app_commands.CommandSignatureMismatch: OUTDATED,
+    app_commands.TransformerError: OUTDATED,
+}
+
+
+async def _tell(interaction: discord.Interaction[Any], words: str) -> None:
+    """Say why a command has no other answer; names that are only suggested while one types stay away."""
+    if interaction.response.is_done():
+        return
+    if interaction.type is discord.InteractionType.autocomplete:
+        with suppress(DiscordError, discord.DiscordException):
+            async with translated():
+                await interaction.response.autocomplete([])
+        return
+    await answer(interaction, _at_once(Words(words)), is_private=True)
+
+
+def _name_of(interaction: discord.Interaction[Any]) -> str:
+    """The command as it was used: its name and those of its sub-commands, none of what was typed."""
+    data: Any = interaction.data
+    names = []
+    while isinstance(data, dict) and isinstance(data.get("name"), str):
+        names.append(data["name"])
+        options = data.get("options")
+        data = next((o for o in options if isinstance(o, dict) and o.get("type") in (1, 2)), None) if options else None
+    return "/" + " ".join(names)
 
 
 def _chat(interaction: discord.Interaction) -> Chat:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from bot.chat.chat import Chat
 from bot.chat.conversation import Question
@@ -28,8 +27,13 @@ class Endings:
     async def close(self, running: Running, outcome: Outcome) -> None:
         """Say what has to be said, then commit what became of the question."""
         # An outage while we apologise for another error leaves nothing more to be said.
-        with suppress(DiscordError, StoreError):
+        try:
             await self._say(running, outcome)
+        except (DiscordError, StoreError) as error:
+            log.debug("question %s: nothing more can be said (%s)", running.question.message_id, error)
+        except Exception as error:
+            # A notice can't take the session with it.
+            log.error("question %s: its end could not be said", running.question.message_id, exc_info=error)
         if outcome.state is not None and running.is_committed:
             await self._commit(running.question, outcome, outcome.state)
 
@@ -40,6 +44,8 @@ class Endings:
             await posts.take_up()
         if outcome.discards:
             await posts.discard()
+        elif outcome.refuses and posts:
+            await posts.end_with(sentence)
         elif sentence and is_unknown:
             await posts.replace_by(sentence)
         elif sentence and posts:
@@ -68,7 +74,7 @@ class Endings:
             try:
                 if outcome is WITHDRAWN:
                     await self._chat.withdraw(question.conversation.platform, question.message_id)
-                await self._chat.finish(question, state, outcome.reason)
+                await self._chat.finish(question, state, outcome.reason, keeps_answer=not outcome.refuses)
             except StoreError as error:
                 if asyncio.get_running_loop().time() + pause > give_up_at:
                     log.error("question %s stays unfinished: %s", question.message_id, error)

@@ -121,8 +121,9 @@ class Breaker:
 class ClosedChannels:
     """Remembers where Discord refuses our requests, so that they aren't repeated.
 
-    A channel stays closed for ten minutes, longer each time, or until its permissions change. When too many requests
-    were refused lately, only channels that took one before stay open.
+    A channel stays closed for ten minutes, longer each time, or until its permissions change; where a moderator muted
+    the bot for a while, until that is over. When too many requests were refused lately, only channels that took one
+    before stay open.
     """
 
     CLOSED_SECONDS = 600.0
@@ -133,31 +134,48 @@ class ClosedChannels:
 
     def __init__(self) -> None:
         self._closed: OrderedDict[int, tuple[float, float]] = OrderedDict()  # channel id -> open again at, closed for
+        self._muted: OrderedDict[int, float] = OrderedDict()  # channel id -> muted until
         self._known_open: OrderedDict[int, None] = OrderedDict()
         self._refusals: deque[float] = deque()
 
     def is_closed(self, channel_id: int) -> bool:
         """Whether a request to this channel is known to be refused."""
         until, _ = self._closed.get(channel_id, (0.0, 0.0))
-        return _now() < until or (self._is_spent() and channel_id not in self._known_open)
+        is_refused = _now() < until or self.muted_seconds(channel_id) is not None
+        return is_refused or (self._is_spent() and channel_id not in self._known_open)
 
-    def close(self, channel_id: int) -> None:
-        """Discord refused a request to this channel."""
+    def muted_seconds(self, channel_id: int) -> float | None:
+        """For how long the bot is still muted in this channel by a moderator; None where it isn't."""
+        seconds = self._muted.get(channel_id, 0.0) - _now()
+        return seconds if seconds > 0 else None
+
+    def close(self, channel_id: int, muted_seconds: float | None = None) -> None:
+        """Discord refused a request to this channel; with `muted_seconds` it is known when that ends."""
+        if muted_seconds is not None:
+            self._refusals.append(_now())
+            self._muted[channel_id] = _now() + muted_seconds
+            _forget_oldest(self._muted, self.MAX_CHANNELS)
+            return
         until, seconds = self._closed.pop(channel_id, (0.0, self.CLOSED_SECONDS / 2))
-        self._refusals.append(_now())
+        self.note_refusal(channel_id)
         if until <= _now():
             seconds = min(2 * seconds, self.LONGEST_SECONDS)
         self._closed[channel_id] = (_now() + seconds, seconds)
-        self._known_open.pop(channel_id, None)
         _forget_oldest(self._closed, self.MAX_CHANNELS)
 
+    def note_refusal(self, channel_id: int) -> None:
+        """Count a refused request: Discord bans who makes too many. The channel no longer is known to be open."""
+        self._refusals.append(_now())
+        self._known_open.pop(channel_id, None)
+
     def reopen(self, channel_id: int) -> None:
-        """The channel's permissions may have changed."""
+        """The channel's permissions may have changed, or the bot may be muted no longer."""
         self._closed.pop(channel_id, None)
+        self._muted.pop(channel_id, None)
 
     def open(self, channel_id: int) -> None:
         """The channel took a request."""
-        self._closed.pop(channel_id, None)
+        self.reopen(channel_id)
         self._known_open[channel_id] = None
         self._known_open.move_to_end(channel_id)
         _forget_oldest(self._known_open, self.MAX_CHANNELS)

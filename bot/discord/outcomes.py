@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bot.chat.conversation import Question
-from bot.discord.wire import MessageGone, NoAccess, Rejected, Unreachable
+from bot.discord.refusals import ContentRefused, MessageGone, NoAccess, Rejected, Unclear, Unreachable
 from bot.errors import (
     EngineFailed,
     EngineOverloaded,
@@ -33,6 +33,7 @@ STORE_FAILURES = NoticeLimit(person_seconds=0.0, channel_seconds=60.0)
 NOT_READY = "I can't answer just now: my model isn't ready. Please ask again in a minute."
 NO_MEMORY = "I can't get at my memory just now, so I can't answer. Please ask again in a minute."
 NOT_TAKEN = "Discord didn't take my answer. Please ask again in other words."
+NOT_TAKEN_NOW = "Discord doesn't take my answer just now. Please ask again in a minute."
 BROKEN = "Something went wrong on my side, so there is no answer. Please ask again."
 
 
@@ -41,7 +42,8 @@ class Outcome:
     """What becomes of a question.
 
     `state` None leaves it unfinished, so that it is answered after the restart. `discards` takes out of the channel
-    what was shown of the answer.
+    what was shown of the answer. `refuses` says that the answer's own words can't be shown: what was shown of them
+    stays as it is, and none of them is kept in the history.
     """
 
     state: InboxState | None
@@ -49,6 +51,7 @@ class Outcome:
     sentence: str = ""
     limit: NoticeLimit | None = None
     discards: bool = False
+    refuses: bool = False
     log_level: int = logging.INFO
     logs_traceback: bool = False
 
@@ -91,7 +94,9 @@ _MEANINGS: tuple[tuple[type[Exception], Outcome], ...] = (
     (MessageGone, REPLY_DELETED),
     (NoAccess, CHANNEL_LOST),
     (Unreachable, Outcome(InboxState.FAILED, log_level=logging.WARNING)),
-    (Rejected, Outcome(InboxState.FAILED, sentence=NOT_TAKEN, log_level=logging.ERROR)),
+    (Unclear, Outcome(InboxState.FAILED, sentence=NOT_TAKEN_NOW, refuses=True, log_level=logging.WARNING)),
+    (ContentRefused, Outcome(InboxState.FAILED, sentence=NOT_TAKEN, refuses=True, log_level=logging.WARNING)),
+    (Rejected, Outcome(InboxState.FAILED, sentence=NOT_TAKEN, refuses=True, log_level=logging.ERROR)),
     (Exception, Outcome(InboxState.FAILED, sentence=BROKEN, log_level=logging.ERROR, logs_traceback=True)),
 )
 

@@ -12,11 +12,14 @@ from enum import StrEnum
 from bot.chat.chat import Chat
 from bot.chat.conversation import Question
 from bot.discord.limits import Urgency
+from bot.discord.refusals import MessageGone, Rejected
 from bot.discord.sender import Sender
-from bot.discord.wire import Draft, MessageGone, Posted
+from bot.discord.split import utf16_length
+from bot.discord.wire import Draft, Posted
 from bot.store.message_deletion import ANSWER
 
 _CLOSING = "\n```"
+_MAX_UNITS = 2000  # Discord's limit
 
 
 class Purpose(StrEnum):
@@ -126,10 +129,37 @@ class Posts:
         await self.show(place, lambda: sentence)
         await self.keep_only([place])
 
+    async def end_with(self, sentence: str) -> None:
+        """Leave what Discord took of the answer, and say `sentence` below it; for words that it doesn't take.
+
+        Where that is refused too, only the sentence stays, and where even that is refused, nothing.
+        """
+        for way in (self._say_below, self.replace_by):
+            try:
+                await way(sentence)
+            except Rejected:
+                continue
+            return
+        await self.discard()
+
     async def discard(self) -> None:
         """Take everything out of the channel, what is being created just now included."""
         self._is_discarded = True
         await self.keep_only(())
+
+    async def _say_below(self, sentence: str) -> None:
+        answers = sorted(place for place in self._posts if place[0] == Purpose.ANSWER)
+        shown = self._posts[answers[-1]].content if answers else None
+        if shown is None:  # it isn't known what it says
+            await self.replace_by(sentence)
+            return
+        text = f"{shown.rstrip()}\n-# {sentence}"
+        if utf16_length(text) <= _MAX_UNITS:
+            await self.show(answers[-1], lambda: text)
+            await self.keep_only(answers)
+        else:
+            await self.show((Purpose.NOTICE, 0), lambda: sentence)
+            await self.keep_only([*answers, (Purpose.NOTICE, 0)])
 
     async def _create(self, place: Place, content: str, file_text: str | None) -> None:
         if self._generation is None:

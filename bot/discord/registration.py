@@ -7,11 +7,15 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.discord.refusals import NoAccess, Rejected, Unreachable
 from bot.discord.sender import growing_pauses
-from bot.discord.wire import NoAccess, Rejected, Unreachable, translated
+from bot.discord.wire import translated
 from bot.errors import DiscordError
 
 log = logging.getLogger(__name__)
+
+Command = dict[str, Any]
+"""A command as Discord gets it."""
 
 _TOLD = (
     "name", "description", "options", "choices", "required", "autocomplete", "min_length", "max_length", "value",
@@ -20,37 +24,95 @@ _TOLD = (
 
 
 async def register_commands(client: discord.Client, tree: app_commands.CommandTree[Any]) -> None:
-    """Register the tree's commands, unless Discord has these already; an outage is waited out."""
+    """Register the tree's commands, unless Discord has these already; an outage is waited out.
+
+    A command that Discord refuses is left out, and the log names what it refuses in it. Nothing is raised: the bot can
+    do without its commands.
+    """
     for pause in growing_pauses(longest=300.0):
         try:
             await _register_if_changed(client, tree)
-        except Unreachable:
+        except Unreachable as error:
+            log.debug("the slash commands are registered later: %s", error)
             await asyncio.sleep(pause)
         except (DiscordError, app_commands.AppCommandError) as error:
             log.error("the slash commands could not be registered: %s", error)
+            return
+        except Exception as error:
+            log.error("the slash commands could not be registered", exc_info=error)
             return
         else:
             return
 
 
 async def _register_if_changed(client: discord.Client, tree: app_commands.CommandTree[Any]) -> None:
-    known = await _registered(client)
-    async with translated():
-        if _essence(known) != _essence([command.to_dict(tree) for command in tree.get_commands()]):
-            await tree.sync()
-            log.info("registered the slash commands")
-
-
-async def _registered(client: discord.Client) -> Any:
-    """The commands that Discord has; none where it doesn't say, so that they are registered."""
     if client.application_id is None:
         raise Rejected("not logged in")
+    wanted = [command.to_dict(tree) for command in tree.get_commands()]
+    if _essence(await _registered(client, client.application_id)) == _essence(wanted):
+        return
+    taken = await _register(client, client.application_id, wanted)
+    if len(taken) == len(wanted):
+        log.info("registered the slash commands")
+    else:
+        log.warning("registered %d of %d slash commands", len(taken), len(wanted))
+
+
+async def _registered(client: discord.Client, application_id: int) -> Any:
+    """The commands that Discord has; none where it doesn't say, so that they are registered."""
     try:
         async with translated():
-            return await client.http.get_global_commands(client.application_id)
+            return await client.http.get_global_commands(application_id)
     except (NoAccess, Rejected) as error:
         log.info("Discord doesn't tell its slash commands: %s", error)
         return None
+
+
+async def _register(client: discord.Client, application_id: int, wanted: list[Command]) -> list[Command]:
+    """Register commands all at once, without those that Discord refuses; returns those that it took."""
+    try:
+        await _put(client, application_id, wanted)
+    except Rejected as error:
+        refused = _refused(error, wanted)
+        if not refused:
+            return await _register_one_by_one(client, application_id, wanted)
+        rest = [command for number, command in enumerate(wanted) if number not in refused]
+        return await _register(client, application_id, rest) if rest else []
+    return wanted
+
+
+async def _register_one_by_one(client: discord.Client, application_id: int, wanted: list[Command]) -> list[Command]:
+    """Where Discord doesn't say which command it refuses, each is added to those that it took before."""
+    taken: list[Command] = []
+    for command in wanted:
+        try:
+            await _put(client, application_id, [*taken, command])
+        except Rejected as error:
+            log.error("Discord refuses the command /%s: %s", command.get("name"), _reasons(error))
+        else:
+            taken.append(command)
+    return taken
+
+
+async def _put(client: discord.Client, application_id: int, commands: list[Command]) -> None:
+    async with translated():
+        await client.http.bulk_upsert_global_commands(application_id, payload=commands)
+
+
+def _refused(error: Rejected, wanted: list[Command]) -> set[int]:
+    """Which commands the refusal names by their number, each with a line in the log."""
+    reasons: dict[int, list[str]] = {}
+    for field in error.fields:
+        number, _, rest = field.partition(".")
+        if number.isdecimal() and int(number) < len(wanted):
+            reasons.setdefault(int(number), []).append(rest)
+    for index, fields in reasons.items():
+        log.error("Discord refuses the command /%s: %s", wanted[index].get("name"), ", ".join(fields))
+    return set(reasons)
+
+
+def _reasons(error: Rejected) -> str:
+    return ", ".join(error.fields) or str(error)
 
 
 def _essence(commands: Any) -> Any:

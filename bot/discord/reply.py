@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from bot.discord.posts import Place, Posts, Purpose
+from bot.discord.refusals import Rejected
 from bot.discord.sender import Sender
 from bot.discord.split import Splitter
-from bot.discord.wire import Rejected
 
 MAX_PARTS = 5
 """A longer answer gets a text file."""

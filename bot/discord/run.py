@@ -20,15 +20,17 @@ from bot.discord.answers import Answers
 from bot.discord.client import TrinityClient, invite_url
 from bot.discord.connection import LOGIN_REFUSED
 from bot.discord.edge import build_edge
+from bot.discord.refusals import TokenRefused, Unreachable
 from bot.discord.registration import register_commands
-from bot.discord.sender import growing_pauses, open_sender
-from bot.discord.wire import DiscordWire, Unreachable, translated
+from bot.discord.sender import Sender, growing_pauses, open_sender
+from bot.discord.wire import DiscordWire, translated
 from bot.errors import DiscordError, DiscordRefused, EngineFailed
 
 log = logging.getLogger(__name__)
 
 _MIN_PAUSE_SECONDS = 1.0
 _CHECK_SECONDS = 5.0
+_TOKEN_CHECK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +151,23 @@ class _Session:
             return problem
 
     async def _serve(self, client: TrinityClient, stopping: "asyncio.Task[bool]") -> Exception | None:
-        wire = DiscordWire(client)
+        wire = DiscordWire(client, client.clock.now)
         async with open_sender(wire, self._options.edit_interval_seconds) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
             client.edge = build_edge(client, self._chat, sender, wire, answers)
             syncing = tasks.create_task(register_commands(client, client.tree))
             connection = tasks.create_task(_problem(client.connect()))
+            token = tasks.create_task(_problem(_watch_token(wire, sender)))
             lost = answers.engine_failed
-            ends: set[asyncio.Future[Any]] = {connection, stopping, lost}
+            ends: set[asyncio.Future[Any]] = {connection, stopping, lost, token}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             client.is_draining = True
             await answers.drain(self._options.drain_seconds if stopping.done() else 0.0)
+            problem = token.result() if token.done() else None
             syncing.cancel()
+            token.cancel()
             await client.close()
-        return connection.result() or (lost.result() if lost.done() else None)
+        return problem or connection.result() or (lost.result() if lost.done() else None)
 
     async def _log_in(self, client: TrinityClient) -> None:
         await _log_in(client, self._options.token)
@@ -179,6 +184,26 @@ async def _log_in(client: TrinityClient, token: str) -> None:
             await client.login(token)
     except discord.LoginFailure as error:
         raise DiscordRefused(LOGIN_REFUSED) from error
+
+
+async def _watch_token(wire: DiscordWire, sender: Sender) -> None:
+    """Wait until Discord refuses the token for good: a request may be refused for it by mistake, so it is asked again.
+
+    Raises:
+        DiscordRefused: it is.
+    """
+    while True:
+        await sender.token_doubted.wait()
+        try:
+            await wire.check_token()
+        except TokenRefused as error:
+            raise DiscordRefused(LOGIN_REFUSED) from error
+        except DiscordError as error:
+            log.info("Discord doesn't say whether it still takes the token: %s", error)
+        else:
+            sender.breaker.succeeded()
+        await asyncio.sleep(_TOKEN_CHECK_SECONDS)
+        sender.token_doubted.clear()
 
 
 async def _problem(work: Coroutine[Any, Any, None]) -> Exception | None:

@@ -11,12 +11,24 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol, TypeVar
 
 from bot.discord.limits import EDITS_PER_SECOND, Breaker, ClosedChannels, Pacer, Urgency
-from bot.discord.wire import Draft, MessageGone, NoAccess, Posted, RateLimited, Unreachable
+from bot.discord.refusals import (
+    MessageGone,
+    NoAccess,
+    RateLimited,
+    TokenRefused,
+    Unclear,
+    Unreachable,
+    Unreadable,
+)
+from bot.discord.wire import Draft, Posted
 from bot.errors import DiscordError
 
 NONCE_WINDOW_SECONDS = 150.0
 """Discord remembers a nonce for "a few minutes"; seen are 180 seconds."""
 GIVE_UP_SECONDS = 900.0
+TRIES_OF_UNCLEAR = 3
+"""A refusal that doesn't say why is taken for good after so many."""
+_MUTE_MARGIN_SECONDS = 1.0
 _LEFTOVER_SECONDS = 2.0
 
 Result = TypeVar("Result")
@@ -37,13 +49,16 @@ class Sender:
     """Creates and edits messages, whatever Discord does meanwhile.
 
     Its methods wait through outages for a quarter of an hour, and raise `NoAccess` (at once for a channel that is known
-    to be closed), `MessageGone`, `Rejected`, or in the end `Unreachable`.
+    to be closed), `MessageGone`, `Rejected`, or in the end `Unreachable`. A moderator's timeout of the bot that ends
+    within that time is waited for as well.
     """
 
     def __init__(self, wire: Wire, calls: asyncio.TaskGroup, edit_interval_seconds: float = 1.0) -> None:
         self.pacer = Pacer()
         self.breaker = Breaker()
         self.closed_channels = ClosedChannels()
+        self.token_doubted = asyncio.Event()
+        """Set when a request was refused for its token."""
         self._wire = wire
         self._calls = calls
         self._running: set[asyncio.Task[None]] = set()
@@ -133,14 +148,24 @@ class Sender:
             call.cancel()
 
     async def _insist(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Repeat `attempt` with growing pauses while Discord can't be reached."""
+        """Repeat `attempt`, with growing pauses, for as long as what refuses it may pass."""
         give_up_at = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
+        num_unclear = 0
         for pause in growing_pauses():
             try:
                 return await self._try(channel_id, urgency, attempt)
             except Unreachable as error:
                 seconds = max(pause, error.seconds) if isinstance(error, RateLimited) else pause
                 if self._is_over or asyncio.get_running_loop().time() + seconds > give_up_at:
+                    raise
+            except Unclear:
+                num_unclear, seconds = num_unclear + 1, pause
+                if self._is_over or num_unclear == TRIES_OF_UNCLEAR:
+                    raise
+            except NoAccess as error:
+                seconds = (error.seconds or 0.0) + _MUTE_MARGIN_SECONDS
+                is_too_long = asyncio.get_running_loop().time() + seconds > give_up_at
+                if error.seconds is None or self._is_over or is_too_long:
                     raise
             await asyncio.sleep(seconds)
         raise AssertionError("pauses never end")
@@ -151,18 +176,24 @@ class Sender:
         if self._is_over:
             raise Unreachable("we are leaving Discord")
         if self.closed_channels.is_closed(channel_id):
-            raise NoAccess("the channel is closed to us")
+            raise NoAccess("the channel is closed to us", seconds=self.closed_channels.muted_seconds(channel_id))
         try:
             result = await self._uncancelled(attempt)
-        except RateLimited:
+        except (RateLimited, Unreadable):
             self.breaker.succeeded()
             raise
         except Unreachable as error:
             self.breaker.failed(is_ban=error.is_ban)
+            if isinstance(error, TokenRefused):
+                self.token_doubted.set()
             raise
-        except NoAccess:
+        except NoAccess as error:
             self.breaker.succeeded()
-            self.closed_channels.close(channel_id)
+            self.closed_channels.close(channel_id, error.seconds)
+            raise
+        except Unclear:
+            self.breaker.succeeded()
+            self.closed_channels.note_refusal(channel_id)
             raise
         except DiscordError:
             self.breaker.succeeded()

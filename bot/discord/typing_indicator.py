@@ -1,10 +1,13 @@
 """Shows "Trinity is typing" in every channel where somebody waits for the first words, once per channel."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable
 
 from bot.discord.sender import Sender
+
+log = logging.getLogger(__name__)
 
 REPEAT_SECONDS = 8.0
 """Discord shows it for ten seconds."""
@@ -41,6 +44,10 @@ class TypingIndicator:
             self._shown.pop(channel_id).cancel()
 
     async def _repeat(self, channel_id: int) -> None:
-        while True:
-            await self._sender.show_typing(channel_id)
-            await asyncio.sleep(REPEAT_SECONDS)
+        try:
+            while True:
+                await self._sender.show_typing(channel_id)
+                await asyncio.sleep(REPEAT_SECONDS)
+        except Exception as error:
+            # What is only shown while one waits can't take the session with it.
+            log.error("the typing indicator of channel %s has ended", channel_id, exc_info=error)

@@ -6,9 +6,11 @@ link unfolds. discord.py adds rate limits and its own retries; what it raises is
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -16,47 +18,32 @@ import discord
 from discord.http import Route, handle_message_parameters
 from discord.utils import MISSING
 
-from bot.errors import DiscordError
+from bot.discord.refusals import (
+    NoAccess,
+    RateLimited,
+    Refusal,
+    Rejected,
+    Unreachable,
+    Unreadable,
+    bounded_wait,
+    error_of,
+    refused_fields,
+)
 
-_UNKNOWN_CHANNEL = 10003
-_UNKNOWN_MESSAGE = 10008
-_MISSING_ACCESS = 50001
-_THREAD_ARCHIVED = 50083
+log = logging.getLogger(__name__)
+
+_MISSING_PERMISSIONS = 50013
+_FILES_REFUSED = frozenset({_MISSING_PERMISSIONS, 400001})
 _REPLY_NEEDS_HISTORY = 160002
 _NO_PINGS = discord.AllowedMentions.none()
 FILE_NAME = "answer.txt"
 _MESSAGES = "/channels/{channel_id}/messages"
 _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 _TYPING = "/channels/{channel_id}/typing"
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+_EVENT_SECONDS = 1.0
+"""How long the news that a moderator mutes the bot may take, when a request was refused for it already."""
 _TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
-
-
-class NoAccess(DiscordError):
-    """The channel is gone, or Discord doesn't let us do this there."""
-
-
-class MessageGone(DiscordError):
-    """The message was deleted."""
-
-
-class Rejected(DiscordError):
-    """Discord calls the request itself wrong; repeating it is useless."""
-
-
-class Unreachable(DiscordError):
-    """Discord didn't answer, or is out of order; `is_ban` if its proxy refuses this address for a while."""
-
-    def __init__(self, problem: str, *, is_ban: bool = False) -> None:
-        super().__init__(problem)
-        self.is_ban = is_ban
-
-
-class RateLimited(Unreachable):
-    """Discord wants no such request for some seconds."""
-
-    def __init__(self, problem: str, seconds: float) -> None:
-        super().__init__(problem)
-        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,32 +75,39 @@ class Posted:
 class DiscordWire:
     """Creates, edits, deletes and finds Trinity's own messages over REST.
 
-    Every method raises `NoAccess`, `MessageGone`, `Rejected` or `Unreachable`, and nothing else of discord.py's.
+    Every method raises what stands in refusals.py, and nothing of discord.py's. `now` tells the present moment as
+    Discord has it.
     """
 
-    def __init__(self, client: discord.Client) -> None:
+    def __init__(self, client: discord.Client, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._client = client
+        self._now = now
 
     async def create(self, draft: Draft) -> Posted:
         """Create a message; the first one again if its nonce was used a short while ago."""
-        async with translated():
-            try:
-                return _posted(await self._send(draft, draft.reply_to))
-            except discord.HTTPException as error:
-                if draft.file_text is not None and error.status == 403:
-                    raise Rejected("files aren't allowed here") from error
-                if draft.reply_to is None or error.code != _REPLY_NEEDS_HISTORY:
-                    raise
-            return _posted(await self._send(draft, None))
+        try:
+            return await self._send(draft, draft.reply_to)
+        except NoAccess as error:
+            if draft.file_text is not None and error.code in _FILES_REFUSED:
+                raise Rejected("files aren't allowed here") from error
+            raise await self._with_its_end(error, draft.channel_id) from error
+        except Rejected as error:
+            if draft.file_text is not None and error.code in _FILES_REFUSED:
+                raise Rejected("files aren't allowed here") from error
+            if draft.reply_to is None or error.code != _REPLY_NEEDS_HISTORY:
+                raise
+        return await self._send(draft, None)
 
     async def edit(self, channel_id: int, message_id: int, content: str) -> None:
         """Give a message another text."""
         flags = discord.MessageFlags(suppress_embeds=True)
-        async with translated():
-            with handle_message_parameters(
-                content=content, flags=flags, allowed_mentions=_NO_PINGS, mention_author=False
-            ) as params:
+        with handle_message_parameters(
+            content=content, flags=flags, allowed_mentions=_NO_PINGS, mention_author=False
+        ) as params:
+            try:
                 await self._request("PATCH", _MESSAGE, channel_id, message_id, json=params.payload)
+            except NoAccess as error:
+                raise await self._with_its_end(error, channel_id) from error
 
     async def delete(self, channel_id: int, message_id: int) -> None:
         """Delete a message of ours."""
@@ -122,33 +116,44 @@ class DiscordWire:
 
     async def show_typing(self, channel_id: int) -> None:
         """Show "Trinity is typing" for ten seconds, or until her next message."""
-        async with translated():
-            await self._request("POST", _TYPING, channel_id)
+        await self._request("POST", _TYPING, channel_id)
 
     async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
-        """Our own messages among the hundred that follow `after`, oldest first."""
-        async with translated():
-            found = await self._request("GET", _MESSAGES, channel_id, params={"limit": 100, "after": after})
+        """Our own messages among the hundred that follow `after`, oldest first; what can't be read is left out."""
+        found = await self._request("GET", _MESSAGES, channel_id, params={"limit": 100, "after": after})
+        if not isinstance(found, list):
+            raise Unreadable("Discord's page of messages is none")
         own_id = self._client.user.id if self._client.user else 0
-        own = [_posted(message) for message in found if int(message["author"]["id"]) == own_id]
+        own = []
+        for message in found:
+            try:
+                if int(message["author"]["id"]) == own_id:
+                    own.append(_posted(message))
+            except _UNREADABLE as error:
+                log.warning("a message in channel %s can't be read: %s", channel_id, type(error).__name__)
         return sorted((posted for posted in own if posted.message_id > after), key=lambda posted: posted.message_id)
 
     async def look_at(self, channel_id: int, message_id: int) -> None:
         """Do nothing where the message exists, or where that can't be seen; `MessageGone` where it was deleted."""
+        try:
+            await self._request("GET", _MESSAGE, channel_id, message_id)
+        except NoAccess as error:
+            if error.code != _MISSING_PERMISSIONS:
+                raise
+        except Rejected:
+            pass  # a server that shows no single messages
+
+    async def check_token(self) -> None:
+        """Ask Discord who the bot is; `TokenRefused` where it doesn't know the token."""
         async with translated():
-            try:
-                await self._request("GET", _MESSAGE, channel_id, message_id)
-            except discord.HTTPException as error:
-                is_known = error.code in {_UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL, _MISSING_ACCESS}
-                if is_known or error.status not in {403, 404, 405}:
-                    raise
+            await self._client.http.request(Route("GET", "/users/@me"), timeout=_TIME_LIMIT)
 
     async def newest_messages(self, channel: discord.abc.Messageable, limit: int) -> list[discord.Message]:
         """A channel's newest messages, oldest first."""
         async with translated():
             return sorted([message async for message in channel.history(limit=limit)], key=lambda message: message.id)
 
-    async def _send(self, draft: Draft, reply_to: int | None) -> Any:
+    async def _send(self, draft: Draft, reply_to: int | None) -> Posted:
         reference: Any = MISSING if reply_to is None else _reference(draft, reply_to)
         text = draft.file_text
         file = MISSING if text is None else discord.File(io.BytesIO(text.encode("utf-8", "replace")), FILE_NAME)
@@ -162,12 +167,33 @@ class DiscordWire:
             message_reference=reference,
         ) as params:
             body = {"json": params.payload} if text is None else {"files": params.files, "form": params.multipart}
-            return await self._request("POST", _MESSAGES, draft.channel_id, **body)
+            answer = await self._request("POST", _MESSAGES, draft.channel_id, **body)
+        try:
+            return _posted(answer)
+        except _UNREADABLE as error:
+            raise Unreadable(f"the message that Discord created can't be read ({type(error).__name__})") from error
+
+    async def _with_its_end(self, error: NoAccess, channel_id: int) -> NoAccess:
+        """The same refusal, and when it ends, if a moderator's timeout of the bot is the reason for it."""
+        if error.code != _MISSING_PERMISSIONS:
+            return error
+        seconds = self._muted_seconds(channel_id)
+        if seconds == 0:
+            await asyncio.sleep(_EVENT_SECONDS)
+            seconds = self._muted_seconds(channel_id)
+        return NoAccess(str(error), code=error.code, seconds=seconds or None)
+
+    def _muted_seconds(self, channel_id: int) -> float:
+        """For how long a moderator has muted the bot in a channel's guild, by `communication_disabled_until`."""
+        guild = getattr(self._client.get_channel(channel_id), "guild", None)
+        until = guild.me.timed_out_until if guild is not None and guild.me is not None else None
+        return max((until - self._now()).total_seconds(), 0.0) if until is not None else 0.0
 
     async def _request(self, method: str, path: str, channel_id: int, message_id: int = 0, **body: Any) -> Any:
         """A request of discord.py's, with its rate limits, but with a time limit that fits a chat."""
         route = Route(method, path, channel_id=channel_id, message_id=message_id)
-        return await self._client.http.request(route, timeout=_TIME_LIMIT, **body)
+        async with translated():
+            return await self._client.http.request(route, timeout=_TIME_LIMIT, **body)
 
 
 def _reference(draft: Draft, message_id: int) -> Any:
@@ -183,13 +209,17 @@ def _posted(message: Any) -> Posted:
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Turn what discord.py and aiohttp raise into what it means for us: `NoAccess`, `MessageGone`, and so on."""
+    """Turn what discord.py and aiohttp raise into what it means for us, by the table of refusals.py.
+
+    Inside belong calls of discord.py's and nothing else: an error of any other kind means that it could not read what
+    Discord answered, an empty body for instance.
+    """
     try:
         yield
     except discord.HTTPException as error:
-        raise _meaning(error) from error
+        raise error_of(_refusal(error)) from error
     except discord.RateLimited as error:
-        raise Unreachable("Discord asks for a long pause") from error
+        raise RateLimited("Discord asks for a long pause", bounded_wait(error.retry_after)) from error
     except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         # discord.py repeats connection resets only under the numbers that macOS and Windows give them.
         raise Unreachable(f"no connection to Discord: {type(error).__name__}") from error
@@ -197,25 +227,18 @@ async def translated() -> AsyncIterator[None]:
         if "closed" not in str(error):
             raise
         raise Unreachable("the connection to Discord was closed") from error
+    except _UNREADABLE as error:
+        raise Unreadable(f"Discord's answer can't be read ({type(error).__name__})") from error
 
 
-def _meaning(error: discord.HTTPException) -> DiscordError:
-    summary = f"Discord answered {error.status} (code {error.code})"
-    if error.code == _UNKNOWN_MESSAGE:
-        return MessageGone(summary)
-    if error.status in {401, 403, 404} or error.code == _THREAD_ARCHIVED:
-        return NoAccess(summary)
-    if error.status == 429:
-        return _limited(summary, error.response.headers)
-    return Unreachable(summary) if error.status >= 500 else Rejected(summary)
-
-
-def _limited(summary: str, headers: Mapping[str, str]) -> Unreachable:
-    """A 429 that discord.py doesn't wait out, for it lacks the mark of Discord's own: is it from the proxy or not?"""
-    is_global = "x-ratelimit-global" in {name.lower() for name in headers}
-    if "json" not in headers.get("Content-Type", "") or is_global:
-        return Unreachable(summary, is_ban=True)
-    try:
-        return RateLimited(summary, float(headers.get("Retry-After", "1")))
-    except ValueError:
-        return RateLimited(summary, 1.0)
+def _refusal(error: discord.HTTPException) -> Refusal:
+    headers = error.response.headers
+    retry_after = headers.get("Retry-After")
+    return Refusal(
+        status=error.status,
+        code=error.code if isinstance(error.code, int) else 0,
+        content_type=headers.get("Content-Type", ""),
+        retry_after=None if retry_after is None else bounded_wait(retry_after),
+        is_global="X-RateLimit-Global" in headers,
+        fields=refused_fields(getattr(error, "_errors", None)),
+    )

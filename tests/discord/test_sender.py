@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.discord.limits import Urgency
+from bot.discord.refusals import MessageGone, NoAccess, Unreachable
 from bot.discord.sender import GIVE_UP_SECONDS, NONCE_WINDOW_SECONDS, open_sender
-from bot.discord.wire import Draft, MessageGone, NoAccess, Posted, Unreachable
+from bot.discord.wire import Draft, Posted
 from tests.discord.virtual_time import in_virtual_time, now
 
 

@@ -56,6 +56,24 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Garbled:
+    """Answers with a success whose body can't be read, before the request takes effect or after."""
+
+    body: bytes = b""
+    after_effect: bool = False
+    content_type: str = "application/json"
+
+    def _answer(self) -> web.Response:
+        return web.Response(body=self.body, content_type=self.content_type)
+
+    async def before(self, call: Call) -> web.Response | None:
+        return None if self.after_effect else self._answer()
+
+    async def after(self, call: Call, answer: web.Response) -> web.Response:
+        return self._answer() if self.after_effect else answer
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
     """Cuts the connection without an answer; `is_hard` sends a TCP reset in place of an orderly end."""
 
