@@ -13,12 +13,14 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.errors import DatabaseBusy, DatabaseUnusable
-from bot.store.check import check_file, is_ours
+from bot.store.check import check_file, is_backup
 from bot.store.database import outlast_cancel
 from bot.store.failures import WHAT_TO_DO, translate, translated_failures
 from bot.store.files import create_empty_file, create_private_folder, folder_lock, sidecar, sync_folder
+from bot.store.header import Mark
 from bot.store.instance import hold_database_file
-from bot.store.sqlite import BUSY_TIMEOUT_SECONDS, database_file, open_read_only
+from bot.store.leftovers import refuse_foreign_leftovers
+from bot.store.sqlite import database_file, open_existing, open_read_only
 
 
 async def backup(url: str, file: Path) -> None:
@@ -56,11 +58,19 @@ def _backup(database: Path, file: Path) -> None:
             raise DatabaseUnusable(f"There is no database {database}.")
         if not file.parent.is_dir():
             raise DatabaseUnusable(f"There is no folder {file.parent} to put the backup into.")
-        if file.exists() and (not file.is_file() or file.samefile(database) or not is_ours(file)):
+        if os.path.lexists(file) and not _is_replaceable(file, database):
             raise DatabaseUnusable(f"{file} is not a backup, and is not overwritten. Name another file.")
-        with closing(_connect(database)) as source, _checked_copy(source, sidecar(file, ".new")) as copy:
+        with closing(open_existing(database)) as source, _checked_copy(source, sidecar(file, ".new")) as copy:
             copy.replace(file)
         sync_folder(file.parent)
+
+
+def _is_replaceable(file: Path, database: Path) -> bool:
+    """Whether a backup lies there, and no database: not this one, and none of another Trinity's either."""
+    if not file.is_file() or file.samefile(database):
+        return False
+    is_in_use = any(os.path.lexists(sidecar(file, suffix)) for suffix in ("-wal", "-journal", ".lock"))
+    return is_backup(file) and not is_in_use
 
 
 def _restore(file: Path, database: Path) -> Path | None:
@@ -91,11 +101,15 @@ def _checked_copy(source: sqlite3.Connection, copy: Path) -> Iterator[Path]:
     """A copy, whole and on the disk; removed if the block leaves it where it is."""
     create_empty_file(copy)
     try:
-        source.execute("VACUUM INTO ?", (str(copy),))
-        with closing(_connect(copy)) as connection:
+        # As a URI, since a name need not be text that SQLite takes.
+        source.execute("VACUUM INTO ?", (copy.as_uri(),))
+        with closing(open_existing(copy)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("DELETE FROM messages WHERE hidden_at IS NOT NULL")
+            # No log of the source's, nor of another copy's, fits this file.
+            marking = f"PRAGMA user_version = {Mark.drawn(is_open=False).value:d}"
+            connection.execute(marking)
             _refuse_unless_whole(connection)
         with copy.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -103,10 +117,6 @@ def _checked_copy(source: sqlite3.Connection, copy: Path) -> Iterator[Path]:
     finally:
         copy.unlink(missing_ok=True)
         sidecar(copy, "-journal").unlink(missing_ok=True)
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(file.as_uri() + "?mode=rw", uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
 
 
 def _open_backup(file: Path) -> sqlite3.Connection:
@@ -122,21 +132,33 @@ def _refuse_unless_whole(connection: sqlite3.Connection) -> None:
 
 def _keep_aside(database: Path) -> Path | None:
     """Give whatever lies in the database's place a second name, so that the place is never empty."""
-    if not database.exists():
-        return None
-    _fold_log(database)
     kept = sidecar(database, datetime.now().astimezone().strftime(".before-restore-%Y%m%d-%H%M%S-%f"))
+    if not os.path.lexists(database):
+        _move_leftovers(database, kept)
+        return None
+    if not database.is_file():
+        raise DatabaseUnusable(f"{database} is not a file. Move it away, and restore again.")
+    _fold_log(database)
     os.link(database, kept)
-    for suffix in ("-wal", "-shm"):
-        if sidecar(database, suffix).exists():
-            sidecar(database, suffix).rename(sidecar(kept, suffix))
+    _move_leftovers(database, kept)
     return kept
 
 
+def _move_leftovers(database: Path, kept: Path) -> None:
+    """Let nothing lie beside the place that SQLite would put into the file which comes there."""
+    for suffix in ("-wal", "-shm", "-journal"):
+        if os.path.lexists(sidecar(database, suffix)):
+            sidecar(database, suffix).rename(sidecar(kept, suffix))
+
+
 def _fold_log(database: Path) -> None:
-    """Move the log into the database; that needs it to be nobody else's, and a damaged one keeps its log."""
+    """Move the log into the database, which nobody else may have open then; one that is damaged keeps its log."""
     try:
-        with closing(_connect(database)) as connection:
+        refuse_foreign_leftovers(database)
+    except DatabaseUnusable:
+        return
+    try:
+        with closing(open_existing(database)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         if isinstance(translate(error), DatabaseBusy):

@@ -6,31 +6,32 @@ A file of zero bytes is refused too: Trinity creates a database under another na
 silence.
 """
 
+import logging
 import os
 import sqlite3
 import stat
-import struct
 from contextlib import closing
 from pathlib import Path
 
 from bot.errors import DatabaseBusy, DatabaseUnusable
 from bot.store.failures import WHAT_TO_DO, translate
 from bot.store.files import sidecar
-from bot.store.sqlite import APPLICATION_ID, open_read_only
+from bot.store.header import read_header
+from bot.store.leftovers import has_journal, is_log_missing, refuse_foreign_leftovers
+from bot.store.schema import Form, migrations_folder, read_form, refuse_altered
+from bot.store.sqlite import APPLICATION_ID, open_existing, open_read_only
 from bot.store.tables import SCHEMA_VERSION
 
-# https://sqlite.org/fileformat2.html, sections 1.3 and 4.1
-_MAGIC = b"SQLite format 3\x00"
-_APPLICATION_ID_OFFSET = 68
-_HEADER_BYTES = 100
-_LOG_HEADER_BYTES = 32
-_LOG_MAGIC = (0x377F0682, 0x377F0683)
+log = logging.getLogger(__name__)
 
 
-def check_file(file: Path, *, newest: str = SCHEMA_VERSION, for_writing: bool = True) -> str | None:
+def check_file(
+    file: Path, *, newest: str = SCHEMA_VERSION, folder: Path | None = None, for_writing: bool = True
+) -> str | None:
     """Return the schema version of a database file that can be used; None where there is no file yet.
 
-    `newest` is the newest schema that is known. A backup need not be writable to be read.
+    `newest` is the newest schema that is known, and `folder` holds the migrations (this Trinity's own by default). A
+    backup need not be writable to be read.
 
     Raises:
         DatabaseUnusable: it can't be used; the file is untouched.
@@ -42,9 +43,17 @@ def check_file(file: Path, *, newest: str = SCHEMA_VERSION, for_writing: bool = 
     _refuse_unless_ours(file)
     if for_writing:
         _refuse_unless_writable(file)
-    _refuse_foreign_log(sidecar(file, "-wal"))
-    version = _read_version(file)
+    refuse_foreign_leftovers(file)
+    version, form = _read_schema(file)
     refuse_newer(version, str(file), newest)
+    refuse_altered(str(file), version, form, folder or migrations_folder())
+    if is_log_missing(file):
+        log.warning(
+            "%s has lost its log (%s-wal): it was not closed in order, or was copied while it was in use, "
+            "and what was said last may be missing",
+            file,
+            file.name,
+        )
     return version
 
 
@@ -57,11 +66,10 @@ def refuse_newer(version: str | None, name: str, newest: str = SCHEMA_VERSION) -
         )
 
 
-def is_ours(file: Path) -> bool:
-    """Whether the file's header is that of a Trinity database."""
-    with file.open("rb") as stream:
-        header = stream.read(_HEADER_BYTES)
-    return header.startswith(_MAGIC) and header[_APPLICATION_ID_OFFSET:][:4] == APPLICATION_ID.to_bytes(4, "big")
+def is_backup(file: Path) -> bool:
+    """Whether a file is a Trinity database that nobody uses as such: it has no log, and none is meant to be made."""
+    header = read_header(file)
+    return header.is_sqlite and header.application_id == APPLICATION_ID and not header.has_log
 
 
 def _refuse_log_without_database(file: Path) -> None:
@@ -75,17 +83,16 @@ def _refuse_unless_ours(file: Path) -> None:
     if not file.is_file():
         raise DatabaseUnusable(f"{file} is not a file.")
     try:
-        with file.open("rb") as stream:
-            header = stream.read(_HEADER_BYTES)
+        header = read_header(file)
     except OSError as error:
         raise DatabaseUnusable(f"{file} can't be read: {error.strerror}.") from error
-    if not header:
+    if not header.content:
         raise DatabaseUnusable(f"{file} is empty (0 bytes), which Trinity never leaves behind. {WHAT_TO_DO}")
-    if not header.startswith(_MAGIC):
+    if not header.is_sqlite:
         raise DatabaseUnusable(f"{file} is not an SQLite database. {WHAT_TO_DO}")
-    if len(header) < _HEADER_BYTES:
+    if header.is_truncated:
         raise DatabaseUnusable(f"{file} is truncated. {WHAT_TO_DO}")
-    if header[_APPLICATION_ID_OFFSET:][:4] != APPLICATION_ID.to_bytes(4, "big"):
+    if header.application_id != APPLICATION_ID:
         raise DatabaseUnusable(f"{file} is an SQLite database, but not Trinity's. Name another file.")
 
 
@@ -97,36 +104,11 @@ def _refuse_unless_writable(file: Path) -> None:
             raise DatabaseUnusable(f"The database's {kind} {path} is read-only. Make it writable (chmod u+w).")
 
 
-def _refuse_foreign_log(log: Path) -> None:
-    # SQLite takes a log that it can't read for an empty one, drops it, and what was committed into it is gone.
-    if not log.exists() or log.stat().st_size == 0:
-        return
-    with log.open("rb") as stream:
-        header = stream.read(_LOG_HEADER_BYTES)
-    if not any(header):
-        return  # power was lost before the log's first sync: nothing in it was acknowledged
-    if len(header) < _LOG_HEADER_BYTES or not _is_log_header(header):
-        raise DatabaseUnusable(f"The log {log} is damaged. {WHAT_TO_DO}")
-
-
-def _is_log_header(header: bytes) -> bool:
-    magic = int.from_bytes(header[:4], "big")
-    if magic not in _LOG_MAGIC:
-        return False
-    # The magic's last bit tells in which byte order the checksum was made.
-    words = struct.unpack(">6I" if magic & 1 else "<6I", header[:24])
-    first = second = 0
-    for even, odd in zip(words[::2], words[1::2], strict=True):
-        first = (first + even + second) & 0xFFFFFFFF
-        second = (second + odd + first) & 0xFFFFFFFF
-    return (first, second) == struct.unpack(">2I", header[24:32])
-
-
-def _read_version(file: Path) -> str:
+def _read_schema(file: Path) -> tuple[str, Form]:
     index = sidecar(file, "-shm")
     had_index = index.exists()
     try:
-        return _read_checked_version(file, is_unused=not had_index and not sidecar(file, "-wal").exists())
+        return _read_checked_schema(file, is_unused=not had_index and not sidecar(file, "-wal").exists())
     except BaseException:
         # Nobody had the database open, so that the index is of our own making.
         if not had_index:
@@ -134,16 +116,25 @@ def _read_version(file: Path) -> str:
         raise
 
 
-def _read_checked_version(file: Path, *, is_unused: bool) -> str:
+def _read_checked_schema(file: Path, *, is_unused: bool) -> tuple[str, Form]:
     try:
+        if has_journal(file):
+            _roll_back(file)
         with closing(open_read_only(file, is_unused=is_unused)) as connection:
             problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if problem != "ok":
                 raise DatabaseUnusable(f"{file} is corrupt. {WHAT_TO_DO}")
-            return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+            return str(version), read_form(connection)
     except sqlite3.Error as error:
         if isinstance(translated := translate(error), DatabaseBusy):
             raise translated from error
         raise DatabaseUnusable(f"{file} is corrupt ({error}). {WHAT_TO_DO}") from error
     except TypeError as error:  # a query without a row
         raise DatabaseUnusable(f"{file} is corrupt (it names no schema). {WHAT_TO_DO}") from error
+
+
+def _roll_back(file: Path) -> None:
+    """Have SQLite undo the transaction that a crash left half-way, which it can't do while it only reads."""
+    with closing(open_existing(file)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -8,7 +8,7 @@ Writers of one process take turns at a lock, so that SQLite never refuses one of
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -16,14 +16,15 @@ from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.errors import DatabaseBusy
+from bot.errors import DatabaseBusy, StoreError
 from bot.store import postgresql as server
 from bot.store import sqlite as embedded
 from bot.store.check import refuse_newer
 from bot.store.deletion import delete_hidden
 from bot.store.failures import translated_failures
-from bot.store.migrate import Migration, migrations_folder, prepare_file, read_version, run_migrations
-from bot.store.sqlite import BUSY_TIMEOUT_SECONDS, database_file, parse_url, truncate_log
+from bot.store.migrate import Migration, prepare_file
+from bot.store.schema import migrations_folder, read_version, refuse_altered_server, run_migrations
+from bot.store.sqlite import BUSY_TIMEOUT_SECONDS, database_file, mark_anew, mark_next, parse_url, truncate_log
 from bot.store.tables import SCHEMA_VERSION
 
 T = TypeVar("T")
@@ -55,6 +56,7 @@ class Database:
     def __init__(self, engine: AsyncEngine, clock: Callable[[], datetime] = utc_now) -> None:
         self.engine = engine
         self.clock = clock
+        self._is_file = engine.dialect.name == "sqlite"
         self._running: set[asyncio.Task[Any]] = set()
         self._write_lock = asyncio.Lock()
         self._last_busy_at = float("-inf")
@@ -91,6 +93,20 @@ class Database:
             self._refuse_if_closed()
             truncation = self._transact(lambda connection: connection.run_sync(truncate_log), NO_TRANSACTION)
             return await outlast_cancel(truncation, self._running)
+
+    async def mark_opened(self) -> None:
+        """Show in an SQLite file that it is in use, and what is written from now on as of this use (`header.py`)."""
+        if self._is_file:
+            # Two commits: the first continues the file's own mark, or the log could not be told to be its own.
+            await self.write(lambda connection: connection.run_sync(mark_next))
+            await self.write(lambda connection: connection.run_sync(mark_anew))
+            await self.erase_traces()
+
+    async def mark_closed(self) -> None:
+        """Show in an SQLite file that it was closed in order; without a word if it can't be written just then."""
+        if self._is_file:
+            with suppress(StoreError):
+                await self.write(lambda connection: connection.run_sync(mark_next, is_open=False))
 
     async def close(self) -> None:
         """Wait for running transactions, then close every connection and its thread; no other is opened any more."""
@@ -134,9 +150,12 @@ async def open_database(url: str, *, clock: Callable[[], datetime] = utc_now) ->
     await migrate(url)
     database = Database(build_engine(url), clock)
     try:
-        if await database.write(delete_hidden):
-            await database.erase_traces()
-        yield database
+        await database.write(delete_hidden)
+        await database.mark_opened()
+        try:
+            yield database
+        finally:
+            await database.mark_closed()
     finally:
         await database.close()
 
@@ -176,6 +195,7 @@ def _migrate_server(connection: Connection) -> Migration:
     before = read_version(connection)
     refuse_newer(before, "The database")
     run_migrations(connection, migrations_folder(), SCHEMA_VERSION)
+    refuse_altered_server(connection)
     return Migration(before, SCHEMA_VERSION)
 
 

@@ -5,26 +5,19 @@ database or a whole one. Two processes that start together take turns by a lock 
 """
 
 import logging
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, inspect, text
-
-import bot
 from bot.errors import StoreError
 from bot.store.check import check_file
 from bot.store.failures import translated_failures
 from bot.store.files import create_empty_file, create_private_folder, folder_lock, sync_folder
-from bot.store.sqlite import build_migration_engine
+from bot.store.header import Mark
+from bot.store.schema import migrations_folder, run_migrations
+from bot.store.sqlite import build_migration_engine, set_mark
 from bot.store.tables import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
-
-# Alembic keeps the migration that runs in globals of its own.
-_alembic_turn = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +26,6 @@ class Migration:
 
     before: str | None
     after: str
-
-
-def migrations_folder() -> Path:
-    """The checkout's `migrations/` where there is one, else the copy inside the installed package."""
-    package = Path(bot.__file__).parent
-    checkout = package.parent / "migrations"
-    if (package.parent / "pyproject.toml").is_file() and (checkout / "env.py").is_file():
-        return checkout
-    return package / "_migrations"
 
 
 def prepare_file(file: Path, folder: Path | None = None, version: str = SCHEMA_VERSION) -> Migration:
@@ -59,7 +43,7 @@ def prepare_file(file: Path, folder: Path | None = None, version: str = SCHEMA_V
     folder = folder or migrations_folder()
     create_private_folder(file.parent)
     with folder_lock(file.parent), translated_failures():
-        before = check_file(file, newest=version)
+        before = check_file(file, newest=version, folder=folder)
         if before is None:
             _create(file, folder, version)
         elif before < version:
@@ -68,44 +52,23 @@ def prepare_file(file: Path, folder: Path | None = None, version: str = SCHEMA_V
     return Migration(before, version)
 
 
-def run_migrations(connection: Connection, folder: Path, version: str) -> None:
-    """Migrate up or down to `version` ("base" is an empty database), inside the transaction the connection is in.
-
-    Alembic needs no event loop of its own: an async connection passes this to its `run_sync`.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    is_newer = (read_version(connection) or "") > version
-    with _alembic_turn:
-        if is_newer or version == "base":
-            command.downgrade(config, version)
-        else:
-            command.upgrade(config, version)
-
-
-def read_version(connection: Connection) -> str | None:
-    """The schema version of a database; None for an empty one."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-
-
 def _create(file: Path, folder: Path, version: str) -> None:
     new = file.with_name(file.name + ".new")
     create_empty_file(new)
-    _migrate_file(new, folder, version)
+    _migrate_file(new, folder, version, Mark.drawn(is_open=False))
     new.replace(file)
     sync_folder(file.parent)
 
 
-def _migrate_file(file: Path, folder: Path, version: str) -> None:
+def _migrate_file(file: Path, folder: Path, version: str, mark: Mark | None = None) -> None:
     engine = build_migration_engine(file)
     try:
         with engine.begin() as connection:
             # 1416784238 is APPLICATION_ID; a pragma takes no parameters.
             connection.exec_driver_sql("PRAGMA application_id = 1416784238")
             run_migrations(connection, folder, version)
+            if mark is not None:
+                set_mark(connection, mark)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                 raise StoreError("A migration would leave rows that refer to nothing; nothing was changed.")
     finally:

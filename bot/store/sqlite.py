@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.exc import ArgumentError
 
 from bot.errors import DatabaseUnusable
+from bot.store.header import Mark
 
 APPLICATION_ID = int.from_bytes(b"Trin", "big")
 """Stands in the header of every SQLite file of ours (https://sqlite.org/pragma.html#pragma_application_id)."""
@@ -31,6 +32,7 @@ _PRAGMAS = (
 # A migration may rebuild a table, and dropping the old one must not cascade; it checks all references at its end.
 _MIGRATION_PRAGMAS = (*_PRAGMAS[:3], "PRAGMA foreign_keys = OFF", _PRAGMAS[4])
 
+_CHANGES = "changes at the transaction's beginning"
 _BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE"}
 
 
@@ -67,7 +69,7 @@ def database_file(url: str) -> Path | None:
 def build_migration_engine(file: Path) -> Engine:
     """A plain engine for migrating one file, outside the event loop."""
     engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool, hide_parameters=True)
-    prepare_connections(engine, _MIGRATION_PRAGMAS)
+    prepare_connections(engine, _MIGRATION_PRAGMAS, stays_open=False)
     return engine
 
 
@@ -92,10 +94,37 @@ def open_read_only(file: Path, *, is_unused: bool) -> sqlite3.Connection:
     return sqlite3.connect(file.as_uri() + query, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
 
 
-def prepare_connections(engine: Engine, pragmas: tuple[str, ...] = _PRAGMAS) -> None:
+def open_existing(file: Path) -> sqlite3.Connection:
+    """Open a file for writing; it is not made if it isn't there."""
+    return sqlite3.connect(file.as_uri() + "?mode=rw", uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+
+
+def read_mark(connection: Connection) -> Mark:
+    """The database's mark, as this transaction sees it."""
+    return Mark.of_value(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def set_mark(connection: Connection, mark: Mark) -> None:
+    """Mark what this transaction writes."""
+    statement = f"PRAGMA user_version = {mark.value:d}"  # a pragma takes no parameters
+    connection.exec_driver_sql(statement)
+
+
+def mark_next(connection: Connection, *, is_open: bool = True) -> None:
+    """Mark this transaction's commit as the one after the newest."""
+    set_mark(connection, read_mark(connection).next(is_open=is_open))
+
+
+def mark_anew(connection: Connection) -> None:
+    """Mark this transaction's commit as the first of another use, so that two copies of a file go different ways."""
+    set_mark(connection, Mark.drawn(is_open=True))
+
+
+def prepare_connections(engine: Engine, pragmas: tuple[str, ...] = _PRAGMAS, *, stays_open: bool = True) -> None:
     """Set every connection up, and begin transactions as the execution option `transaction` says: read or write.
 
-    The option None begins none; without it, a transaction is for writing.
+    The option None begins none; without it, a transaction is for writing. A commit that changes rows moves the
+    database's mark on, and says with it whether the database is in use (`stays_open`).
     """
 
     @event.listens_for(engine, "connect")
@@ -114,3 +143,14 @@ def prepare_connections(engine: Engine, pragmas: tuple[str, ...] = _PRAGMAS) -> 
         purpose = connection.get_execution_options().get("transaction", "write")
         if purpose is not None:
             connection.exec_driver_sql(_BEGIN[purpose])
+        connection.info[_CHANGES] = _count_changes(connection)
+
+    @event.listens_for(engine, "commit")
+    def mark(connection: Connection) -> None:
+        if _count_changes(connection) != connection.info.get(_CHANGES):
+            mark_next(connection, is_open=stays_open)
+
+
+def _count_changes(connection: Connection) -> int:
+    """How many rows were written since the connection was opened (sqlite3's and aiosqlite's name is the same)."""
+    return int(connection.connection.driver_connection.total_changes)  # type: ignore[union-attr]

@@ -187,3 +187,52 @@ async def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     with pytest.raises(DatabaseUnusable, match="folder"):
         async with open_database(f"sqlite:///{tmp_path}/file/trinity.db"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("DROP TABLE hints", "its table hints is missing"),
+        ("DROP INDEX ix_inbox_state", "its index ix_inbox_state is missing"),
+        ("ALTER TABLE personas DROP COLUMN prompt", "its table personas is not as Trinity made it"),
+        ("ALTER TABLE personas ADD COLUMN mood TEXT", "its table personas is not as Trinity made it"),
+        ("ALTER TABLE messages RENAME COLUMN content TO words", "its table messages is not as Trinity made it"),
+        ("ALTER TABLE parts RENAME TO pieces", "its table parts is missing"),
+        ("CREATE TRIGGER spy AFTER INSERT ON hints BEGIN DELETE FROM inbox; END", "it has the trigger spy"),
+        ("CREATE VIEW everything AS SELECT * FROM messages", "it has the view everything"),
+        ("CREATE TABLE recipes (title TEXT)", "it has the table recipes"),
+        ("CREATE UNIQUE INDEX one_each ON messages (turn_id, role)", "it has the index one_each"),
+    ],
+)
+async def test_an_altered_database_is_refused_and_what_was_altered_is_named(closed, statement, problem):
+    with closing(sqlite3.connect(closed)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+    assert problem in await refuse(closed)
+
+
+async def test_another_form_of_an_index_is_seen(closed):
+    with closing(sqlite3.connect(closed)) as connection:
+        connection.execute("DROP INDEX uq_messages_question")
+        connection.execute("CREATE INDEX uq_messages_question ON messages (conversation_id, message_id)")
+        connection.commit()
+
+    assert "its index uq_messages_question is not as" in await refuse(closed)
+
+
+async def test_statistics_that_sqlite_keeps_for_itself_are_no_alteration(closed):
+    with closing(sqlite3.connect(closed)) as connection:
+        connection.execute("ANALYZE")
+        connection.commit()
+
+    async with open_database(f"sqlite:///{closed}") as database:
+        assert len(await said(database)) == 20
+
+
+async def test_a_schema_that_never_was_is_refused(closed):
+    with closing(sqlite3.connect(closed)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+        connection.commit()
+
+    assert "never heard of" in await refuse(closed)

@@ -17,7 +17,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 import bot
 from bot.errors import DatabaseUnusable, StoreError
 from bot.store.database import migrate, open_database
-from bot.store.migrate import Migration, migrations_folder, prepare_file, run_migrations
+from bot.store.migrate import Migration, prepare_file
+from bot.store.schema import migrations_folder, run_migrations
 from bot.store.sqlite import APPLICATION_ID
 from bot.store.tables import SCHEMA_VERSION, metadata
 from tests.store.said import ask, hold_turn, said

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
-from bot.store.migrate import migrations_folder, prepare_file
+from bot.store.migrate import prepare_file
+from bot.store.schema import migrations_folder
 from bot.store.tables import SCHEMA_VERSION, hints
 from tests.store.storms import cancel_half_of, find_all_acknowledged, kill_while_answering
 
