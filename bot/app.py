@@ -6,6 +6,8 @@ people are. Shutdown is the reverse order, by the order of the `async with` bloc
 
 import asyncio
 import logging
+import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from bot.chat.prompt import TurnEncoder
 from bot.chat.tokenizer import load_tokenizer, read_tokenizer
 from bot.chat.window import TokenBudget
 from bot.errors import ConfigError, StoreError
+from bot.inference.hub import find_model_folder
 from bot.settings import Settings
 from bot.store.database import open_database
 from bot.store.history import History
@@ -39,6 +42,7 @@ DEMO_MODEL = Path(__file__).parent / "demo_model"
 HOUSEKEEPING_SECONDS = 15.0
 _HOUR = 3600.0
 _SLOW_BYTES = 2**30
+_TOLD_EVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,9 @@ async def open_parts(
     async with open_database(settings.effective_database_url) as database:
         history = History(database)
         await history.purge_hidden()
-        model = await asyncio.to_thread(_find_model, settings)
+        model = await _find_model(settings, on_progress or _LoggedProgress("downloading"))
         log.info("loading the model in %s for %s", model.folder, platform)
-        async with _open_engine(model, on_progress or _LoggedProgress()) as engine:
+        async with _open_engine(model, on_progress or _LoggedProgress("loading")) as engine:
             budget = TokenBudget(
                 model.context_window,
                 engine.max_sequence_tokens,
@@ -116,21 +120,30 @@ async def open_parts(
 
 @asynccontextmanager
 async def _open_engine(model: Model, on_progress: Callable[[int, int], None]) -> "AsyncIterator[LocalEngine]":
-    from bot.inference.local import open_local_engine  # noqa: PLC0415 - see `_find_model`
+    from bot.inference.local import open_local_engine  # noqa: PLC0415 - see `_read_model`
 
     async with open_local_engine(model.load, on_progress=on_progress) as engine:
         yield engine
 
 
-def _find_model(settings: Settings) -> Model:
-    """Find the model's folder, downloading it if need be. Imports what is slow to import: it runs beside the loop."""
+async def _find_model(settings: Settings, on_progress: Callable[[int, int], None]) -> Model:
+    """Find the model's folder, downloading it if need be, and read what can be read in a moment."""
+    if settings.model is None:
+        return await asyncio.to_thread(_read_model, settings, DEMO_MODEL)
+    environ = dict(os.environ)
+    if settings.hf_token is not None:
+        environ["HF_TOKEN"] = settings.hf_token.get_secret_value()
+    folder = await find_model_folder(settings.model, environ=environ, on_progress=on_progress)
+    return await asyncio.to_thread(_read_model, settings, folder)
+
+
+def _read_model(settings: Settings, folder: Path) -> Model:
+    """Read what a model's folder says of it. Imports what is slow to import: it runs beside the loop."""
     from bot.inference.build import build_runner  # noqa: PLC0415
     from bot.inference.checkpoint_files import find_weight_files  # noqa: PLC0415
-    from bot.inference.loading import find_model_folder, read_shape  # noqa: PLC0415
+    from bot.inference.loading import read_shape  # noqa: PLC0415
     from bot.inference.messages import LoadedModel  # noqa: PLC0415
 
-    token = settings.hf_token.get_secret_value() if settings.hf_token else None
-    folder = find_model_folder(settings.model, token=token) if settings.model else DEMO_MODEL
     shape = read_shape(folder)
     if settings.context_window is not None and settings.context_window > shape.context_window:
         problem = f"the model in {folder} was trained for {shape.context_window} tokens and can't read more"
@@ -180,13 +193,18 @@ async def _keep_house(chat: Chat, retention_days: int | None) -> None:
 
 
 class _LoggedProgress:
-    """Logs a line for each tenth of a model that takes a while to load."""
+    """Logs a line for each tenth of what takes a while, and every half minute in which something was done."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._doing = doing
+        self._clock = clock
+        self._told_at = clock()
         self._tenths = 0
 
     def __call__(self, done: int, total: int) -> None:
         tenths = 10 * done // total if total else 0
-        if tenths > self._tenths and total >= _SLOW_BYTES:
-            self._tenths = tenths
-            log.info("loading the model: %d %% of %.1f GiB", tenths * 10, total / 2**30)
+        is_next_tenth = tenths > self._tenths and total >= _SLOW_BYTES
+        if is_next_tenth or self._clock() - self._told_at >= _TOLD_EVERY_SECONDS:
+            self._tenths, self._told_at = max(tenths, self._tenths), self._clock()
+            percent = 100 * done // total if total else 0
+            log.info("%s the model: %d %% of %.1f GiB", self._doing, percent, total / 2**30)

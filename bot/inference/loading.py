@@ -1,4 +1,4 @@
-"""From a model's name to a folder that is safe to load: a hub download or a local path, its config read and judged.
+"""What a model's folder says of it: its config.json, read and judged.
 
 Only safetensors, tokenizer.json and JSON configuration are ever fetched or opened; code that comes with a model
 (`auto_map`) is never executed.
@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import ConfigError
-from bot.inference.checkpoint_files import INDEX_NAME, SETTING, find_config_file, first_line, read_json
+from bot.inference.checkpoint_files import SETTING, find_config_file, first_line, read_json
 
 log = logging.getLogger(__name__)
 
-_WANTED_FILES = ("*.safetensors", INDEX_NAME, "config.json", "generation_config.json", "tokenizer.json")
 _ROPE_TYPES = ("default", "linear", "llama3")
 
 
@@ -62,39 +61,6 @@ class LlamaShape:
     def qkv_size(self) -> int:
         """Width of the merged query, key and value projection."""
         return self.q_size + 2 * self.kv_size
-
-
-def find_model_folder(model: str, *, token: str | None = None) -> Path:
-    """The local folder of `model`, which is a folder or a hub id; a hub model is downloaded on first use.
-
-    Raises:
-        ConfigError: the model doesn't exist, is gated, or is nothing that may be loaded.
-    """
-    path = Path(model).expanduser()
-    if path.is_dir():
-        return path
-    if path.exists() or path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
-        raise ConfigError(SETTING, f"there is no model folder {model!r}, and it is not a hub id (owner/name)")
-    return _download(model, token)
-
-
-def _download(model: str, token: str | None) -> Path:
-    import huggingface_hub  # noqa: PLC0415  (slow to import, and a local folder never needs it)
-    from huggingface_hub import errors as hub  # noqa: PLC0415
-
-    try:
-        return Path(huggingface_hub.snapshot_download(model, allow_patterns=list(_WANTED_FILES), token=token))
-    except hub.GatedRepoError as error:
-        message = f"{model} is gated: accept the licence on https://huggingface.co/{model} and set HF_TOKEN"
-        raise ConfigError(SETTING, message) from error
-    except (hub.RepositoryNotFoundError, hub.HFValidationError) as error:
-        message = f"there is no model {model} on the hub, or it needs an HF_TOKEN that may see it"
-        raise ConfigError(SETTING, message) from error
-    except hub.LocalEntryNotFoundError as error:
-        message = f"{model} is not in the local cache, and the hub can't be reached (or HF_HUB_OFFLINE is set)"
-        raise ConfigError(SETTING, message) from error
-    except (hub.HfHubHTTPError, OSError) as error:
-        raise ConfigError(SETTING, f"{model} could not be downloaded: {first_line(error)}") from error
 
 
 def read_shape(folder: Path) -> LlamaShape:

@@ -1,19 +1,13 @@
 """Which model folders are read, and in what words the others are refused."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from bot.errors import ConfigError
 from bot.inference.checkpoint_files import INDEX_NAME, find_tokenizer_file, find_weight_files
-from bot.inference.loading import find_model_folder, read_shape
+from bot.inference.loading import read_shape
 from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -235,24 +229,3 @@ def test_an_index_without_a_map_is_refused(folder, content):
 
     with pytest.raises(ConfigError, match=r"index\.json"):
         find_weight_files(folder)
-
-
-def test_a_folder_is_its_own_model(folder):
-    assert find_model_folder(str(folder)) == folder
-
-
-@pytest.mark.parametrize("name", ["/no/such/folder", "./nothing", "~/nothing-of-that-name", "a/b/c", "plain"])
-def test_what_is_neither_folder_nor_hub_id_is_refused(name):
-    with pytest.raises(ConfigError, match="there is no model folder"):
-        find_model_folder(name)
-
-
-def test_a_hub_model_that_is_absent_offline_is_said_so_in_a_sentence(tmp_path):
-    code = "from bot.inference.loading import find_model_folder; find_model_folder('nobody/nothing')"
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
-
-    assert "nobody/nothing is not in the local cache, and the hub can't be reached" in result.stderr

@@ -1,0 +1,183 @@
+"""Downloads a model's files from the hub: a program of its own, since a download inside a process can't be ended.
+
+`python -m bot.inference.hub_download owner/name` writes one JSON object a line on stdout: `done` and `total` (bytes),
+`log` (what the library warns of), and at the end `folder` with `names` (all files of the repository, where that is
+known), or `problem` in words with `is_passing`. It ends as soon as its standard input does: with who started it.
+"""
+
+import errno
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+WANTED_FILES = (
+    "*.safetensors",
+    "model.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+)
+UNWANTED_FILES = ("*/*", ".*", "adapter_*", "consolidated*", "optimizer*")
+_MAX_REASON = 300
+
+Event = dict[str, Any]
+
+
+def main() -> None:
+    """Download the model that the command line names, and tell of it."""
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    logging.getLogger().addHandler(_TellingHandler(logging.WARNING))
+    _tell(download(sys.argv[1]))
+    sys.stdout.flush()
+    os._exit(0)  # threads of the library's may still wait for a server
+
+
+def download(model: str) -> Event:
+    """Download what is wanted of `model`; returns the last event."""
+    import huggingface_hub  # noqa: PLC0415 - slow
+
+    try:
+        folder = huggingface_hub.snapshot_download(
+            model,
+            allow_patterns=list(WANTED_FILES),
+            ignore_patterns=list(UNWANTED_FILES),
+            tqdm_class=_telling_bar(),
+        )
+    except Exception as error:
+        return _problem(model, error)
+    try:
+        names = [file.path for file in huggingface_hub.get_cached_repo_tree(model)]
+    except Exception:  # the hub wasn't asked, since it can't be reached
+        names = []
+    return {"folder": folder, "names": names}
+
+
+def _problem(model: str, error: Exception) -> Event:
+    """What an error of the library's means to who set the model; the reason may lie several errors down."""
+    from huggingface_hub import errors as hub  # noqa: PLC0415
+
+    chain = list(_chain(error))
+    said = _said(chain)
+    refusal = next((each for each in chain if isinstance(each, hub.HfHubHTTPError)), None)
+    status = refusal.response.status_code if refusal is not None else 0
+    if isinstance(error, hub.GatedRepoError):
+        words = f"{model} is gated: accept the licence on https://huggingface.co/{model} and set HF_TOKEN ({said})"
+    elif isinstance(error, hub.HFValidationError):
+        words = f"{model} is no name that the hub knows; it has to be owner/name"
+    elif isinstance(error, hub.RepositoryNotFoundError):
+        words = f"there is no model {model} on the hub, or it needs an HF_TOKEN that may see it ({said})"
+    elif status:
+        words = f"{model} could not be downloaded: the hub answered {said}{_advice(status)}"
+    elif any(isinstance(each, hub.OfflineModeIsEnabled) for each in chain):
+        words = f"{model} is not in the local cache, and the hub can't be reached: HF_HUB_OFFLINE is set"
+    elif full := next((e for e in chain if isinstance(e, OSError) and e.errno in _DISK_ERRORS), None):
+        words = f"{model} could not be stored in {_cache()}: {full.strerror}"
+        return {"problem": words, "is_passing": full.errno in (errno.ENOSPC, errno.EDQUOT)}
+    else:
+        words = f"{model} is not in the local cache, and the hub can't be reached: {said}"
+        return {"problem": words, "is_passing": True}
+    if isinstance(error, hub.IncompleteSnapshotError):
+        words += "; the copy in the cache is not complete"
+    return {"problem": words, "is_passing": status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500}
+
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+
+
+def _advice(status: int) -> str:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return "; HF_TOKEN is wrong or has expired"
+    if status == HTTPStatus.FORBIDDEN:
+        return "; HF_TOKEN has to belong to somebody who may read this model"
+    return "; try again later" if status >= 429 else ""
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__
+
+
+def _said(chain: list[BaseException]) -> str:
+    """The reason in the words of whoever knows it best: the server, else the error that lies deepest."""
+    for error in chain:
+        response = getattr(error, "response", None)
+        if response is not None:
+            words = getattr(error, "server_message", None) or _phrase(response.status_code)
+            return f"{response.status_code}: {_one_line(words)}"
+    return f"{_one_line(str(chain[-1])) or type(chain[-1]).__name__} (asked: {_endpoint()})"
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "no reason given"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_MAX_REASON]
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants  # noqa: PLC0415
+
+    return str(constants.ENDPOINT)
+
+
+def _cache() -> Path:
+    from huggingface_hub import constants  # noqa: PLC0415
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _telling_bar() -> type:
+    """A progress bar for the library that is told of instead of drawn."""
+    from tqdm.std import tqdm  # noqa: PLC0415
+
+    bars = []
+
+    class TellingBar(tqdm):  # type: ignore[misc]  # the library brings no types
+        monitor_interval = 0
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            if self.unit == "B":
+                bars.append(self)
+
+        def display(self, *_arguments: Any, **_options: Any) -> bool:
+            if any(bar.total for bar in bars):
+                _tell({"done": max(bar.n for bar in bars), "total": max(bar.total or 0 for bar in bars)})
+            return True
+
+    return TellingBar
+
+
+class _TellingHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _tell({"log": _one_line(record.getMessage())})
+
+
+_telling = threading.Lock()
+
+
+def _tell(event: Event) -> None:
+    with _telling:
+        print(json.dumps(event), flush=True)  # noqa: T201 - this is what the program is for
+
+
+def _end_with_standard_input() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
