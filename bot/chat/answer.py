@@ -1,5 +1,6 @@
 """From a question to its stored answer: the history, the prompt that fits, the engine, and what people get to see."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
@@ -22,7 +23,7 @@ from bot.store.turns import Answer
 log = logging.getLogger(__name__)
 
 TRIM_NOTICE = "This conversation is longer than I can read at once, so from here on I forget its oldest part."
-OUT_OF_TIME = "I stopped here, because this answer took too long."
+FELL_SILENT = "I stopped here, because my next word took too long."
 NOTHING_SAID = "I found nothing to say to that. Please ask in other words."
 
 
@@ -48,8 +49,8 @@ class AnswerText:
     def __init__(self, output: OutputFilter) -> None:
         self.text = ""
         self.reason = FinishReason.STOP
-        self.counters = Counters()
-        self.is_out_of_time = False
+        self._counters = Counters()
+        self._num_new_tokens = 0
         self._output = output
         self._held_back = ""
 
@@ -58,20 +59,32 @@ class AnswerText:
         """The rest of what the model says is not to be shown; nothing more is taken."""
         return self._output.is_cut
 
+    @property
+    def counters(self) -> Counters:
+        """What the engine counted. Of an answer that was left early it is what came of it: the engine doesn't say."""
+        return replace(self._counters, num_new_tokens=max(self._num_new_tokens, self._counters.num_new_tokens))
+
     def feed(self, delta: Delta) -> str:
         """Take what the engine said; returns what can be shown of it now."""
-        self.reason = delta.finish_reason or self.reason
-        self.counters = delta.counters or self.counters
-        return self._show(self._output.feed(delta.text))
+        self._num_new_tokens += len(delta.token_ids)
+        self._counters = delta.counters or self._counters
+        shown = self._show(self._output.feed(delta.text))
+        if self.is_cut:
+            self.reason = FinishReason.FORGED_SPEAKER
+        else:
+            self.reason = delta.finish_reason or self.reason
+        return shown
 
-    def run_out_of_time(self) -> None:
-        """Nothing more is taken, because this has taken too long."""
-        self.is_out_of_time = True
-        self.reason = FinishReason.LENGTH
+    def fall_silent(self) -> None:
+        """Nothing more is taken, because nothing came for too long."""
+        self.reason = FinishReason.SILENCE
 
     def finish(self) -> str:
         """The last piece."""
-        return self._show(self._output.finish())
+        shown = self._show(self._output.finish())
+        if self.is_cut:
+            self.reason = FinishReason.FORGED_SPEAKER
+        return shown
 
     def _show(self, text: str) -> str:
         text = self._held_back + text if self.text else text.lstrip()
@@ -93,7 +106,7 @@ class AnswerWriter:
         budget: TokenBudget,
         sampling: SamplingChoice,
         own_name: str,
-        writing_seconds: float,
+        silence_seconds: float,
     ) -> None:
         self._history = history
         self._personas = personas
@@ -102,7 +115,7 @@ class AnswerWriter:
         self._budget = budget
         self._sampling = sampling
         self._own_name = own_name
-        self._writing_seconds = writing_seconds
+        self._silence_seconds = silence_seconds
 
     async def write(
         self, question: Question, seed: int, stop: Stop, patience_seconds: float | None = None
@@ -126,26 +139,31 @@ class AnswerWriter:
         async with aclosing(self._texts(request, answer, stop)) as texts:
             async for text in texts:
                 yield TextDelta(text)
-        if answer.is_out_of_time:
-            yield Notice(OUT_OF_TIME)
+        if answer.reason is FinishReason.SILENCE:
+            yield Notice(FELL_SILENT)
         is_stored = not stop.is_thrown and await self._store(question, conversation, persona, window, request, answer)
         if not is_stored:
             await self._engine.forget(request.cache_owner)
         reason = answer.reason if is_stored else FinishReason.ABORTED
-        _log_answer(question, answer.counters, time.monotonic() - started_at, reason)
+        _log_answer(question, answer.counters, len(request.prompt_token_ids), time.monotonic() - started_at, reason)
         yield Finished(reason)
 
     async def _texts(self, request: Request, answer: AnswerText, stop: Stop) -> AsyncGenerator[str, None]:
-        began_at = None
+        # The first token is waited for as long as it takes: the engine's queue and its watchdog have limits of their own.
+        patience: float | None = None
         async with aclosing(self._engine.generate(request)) as deltas:
-            while not answer.is_cut and (delta := await stop.next(deltas)) is not None:
+            while not answer.is_cut:
+                try:
+                    async with asyncio.timeout(patience):
+                        delta = await stop.next(deltas)
+                except TimeoutError:
+                    answer.fall_silent()
+                    break
+                if delta is None:
+                    break
                 if text := answer.feed(delta):
                     yield text
-                now = time.monotonic()
-                began_at = began_at or now
-                if delta.finish_reason is None and now - began_at > self._writing_seconds:
-                    answer.run_out_of_time()
-                    break
+                patience = self._silence_seconds
         if not stop.is_thrown and (text := answer.finish()):
             yield text
 
@@ -191,7 +209,8 @@ class AnswerWriter:
         answer: AnswerText,
     ) -> bool:
         if not answer.text:
-            raise RequestFailed(NOTHING_SAID)
+            # After a silence it isn't the question's words that are to blame.
+            raise RequestFailed() if answer.reason is FinishReason.SILENCE else RequestFailed(NOTHING_SAID)
         stored = Answer(
             text=answer.text,
             sampling=asdict(request.sampling),
@@ -214,14 +233,16 @@ def _speakers(question: Question, conversation: Conversation) -> frozenset[str]:
     return frozenset(names | {question.author_name})
 
 
-def _log_answer(question: Question, counters: Counters, seconds: float, reason: FinishReason) -> None:
+def _log_answer(
+    question: Question, counters: Counters, num_prompt_tokens: int, seconds: float, reason: FinishReason
+) -> None:
     key = question.conversation
     log.info(
         "answered %s:%s question %s: prompt %d tokens, %d cached, %d new, first after %.2f s, %.2f s in all, %s",
         key.platform,
         key.channel_id,
         question.message_id,
-        counters.num_prompt_tokens,
+        num_prompt_tokens,
         counters.num_cached_tokens,
         counters.num_new_tokens,
         counters.first_token_seconds,

@@ -76,7 +76,7 @@ class Chat:
         patience = patience or Patience()
         sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
         writer = AnswerWriter(
-            history, self.personas, engine, encoder, budget, sampling, own_name, patience.writing_seconds
+            history, self.personas, engine, encoder, budget, sampling, own_name, patience.silence_seconds
         )
         self._attempts = Attempts(inbox, writer, sampling.seed)
         self._refusals = Refusals(inbox)

@@ -88,7 +88,8 @@ class QuestionsInHand:
         """The place that was kept, or a new one for a question that an earlier process received."""
         ticket = self._tickets.get(_id(question))
         if ticket is None:
-            ticket = self._turns.join(_line(question), question.author_id, is_limited=False)
+            guild = question.conversation.guild_id
+            ticket = self._turns.join(_line(question), question.author_id, guild=guild, is_limited=False)
             self._tickets[_id(question)] = ticket
         return ticket
 

@@ -1,4 +1,4 @@
-"""How long things may take: a question's wait for its turn, and the writing of one answer."""
+"""How long things may take: a question's wait for its turn, and an answer's wait for its next word."""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +9,14 @@ class Patience:
     """Time limits of the chat, in seconds.
 
     A question that waited longer, for its turn and in the engine's queue together, is dropped with a notice: whoever
-    asked has gone on by then. An answer that is still being written so long after its first word ends there, with a
-    note, and is stored as it is: nobody's answer holds a channel for longer than others are willing to wait.
+    asked has gone on by then. An answer of which no further word comes for so long ends there, with a note, and is
+    stored as it is. What counts is the silence, not the whole: an answer that goes on may be long, and
+    TRINITY_MAX_NEW_TOKENS bounds it.
     """
 
     waiting_seconds: float = 120.0
-    writing_seconds: float = 120.0
+    silence_seconds: float = 120.0
 
 
-ALONE = Patience(writing_seconds=math.inf)
+ALONE = Patience(silence_seconds=math.inf)
 """Where nobody else waits, and whoever asked can stop the answer: on a CPU, a large model needs minutes for one."""

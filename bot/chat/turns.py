@@ -3,7 +3,9 @@
 Questions of one conversation are answered first come, first served. A person who already has two questions there
 (running or waiting) doesn't get a third place in that line: their further questions stand aside, and each joins the
 line's end when one of the two is done. So somebody who floods a channel delays the others by two answers at most.
-All lines together are bounded, and no guild gets more than three quarters of the places.
+All lines together are bounded, and no guild gets more than three quarters of the places. Questions that were accepted
+before a restart are never refused and count like all others, but what they take beyond their guild's share takes no
+place from anybody else.
 """
 
 import asyncio
@@ -103,17 +105,17 @@ class Turns:
         finally:
             self.leave(ticket)
 
-    def _num_waiting_of(self, guild: Hashable) -> int:
-        lines = self._lines.values()
-        return sum(ticket.guild == guild for line in lines for ticket in (*line.waiting, *line.aside))
-
     def _refuse_excess(self, line: _Line, person: Hashable, guild: Hashable) -> None:
         own = sum(other.person == person for other in (*line.waiting, *line.aside))
         if own >= self._max_waiting_per_person:
             raise EngineOverloaded(f"You already have {own} questions waiting here. Please wait for an answer first.")
-        if self.num_waiting >= self._max_waiting:
+        lines, share = self._lines.values(), self._max_waiting * 3 / 4
+        by_guild = Counter(ticket.guild for other in lines for ticket in (*other.waiting, *other.aside))
+        if guild is not None and by_guild[guild] >= share:
             raise EngineOverloaded
-        if guild is not None and self._num_waiting_of(guild) >= self._max_waiting * 3 / 4:
+        if sum(number if whose is None else min(number, share) for whose, number in by_guild.items()) >= (
+            self._max_waiting
+        ):
             raise EngineOverloaded
 
     def _give_place(self, line: _Line, ticket: Ticket) -> None:

@@ -222,7 +222,7 @@ class EngineCore:
         if is_first and sequence.is_running:
             self.scheduler.keep(sequence)
         finish_reason = sequence.finish_reason(self._eos_token_ids)
-        counters = sequence.counters(now) if finish_reason else None
+        counters = sequence.counters(now) if finish_reason or is_first else None
         self._outputs.append(Output(sequence.request_id, (token.token_id,), finish_reason, counters))
         if finish_reason:
             self._close(sequence)

@@ -11,14 +11,18 @@ from typing import NamedTuple, Protocol
 
 
 class FinishReason(StrEnum):
-    """Why a completion ended."""
+    """Why a completion ended. An engine gives the first two; the others say why its reader wanted no more."""
 
     STOP = "stop"
     """The model emitted its end-of-sequence token."""
     LENGTH = "length"
     """`max_new_tokens` were generated, or `max_sequence_tokens` was reached."""
+    SILENCE = "silence"
+    """No further token came for too long."""
+    FORGED_SPEAKER = "forged_speaker"
+    """The model began to speak for somebody else; the answer ends before that."""
     ABORTED = "aborted"
-    """The reader left `generate`; only ever seen inside the engine and in its counters."""
+    """Nobody wants the answer any more: its question was deleted, or the conversation reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Delta:
     """A piece of a completion, in order; the texts of all deltas joined are the completion.
 
     The text never ends inside a UTF-8 sequence, so `token_ids` may be non-empty while `text` is still empty.
-    `finish_reason` and `counters` are set on the last delta only.
+    `counters` are set on the first delta, for whoever leaves early, and on the last; `finish_reason` on the last only.
     """
 
     text: str

@@ -8,7 +8,10 @@ from bot.inference.engine import Counters, FinishReason
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What one step brought for one request. The last output has a finish reason and counters, or an error."""
+    """What one step brought for one request.
+
+    The first output has counters; the last one has a finish reason and counters, or an error.
+    """
 
     request_id: int
     token_ids: tuple[int, ...] = ()

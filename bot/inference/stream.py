@@ -49,4 +49,5 @@ def _merged(deltas: list[Delta]) -> Delta:
     if len(deltas) == 1:
         return deltas[0]
     token_ids = tuple(token_id for delta in deltas for token_id in delta.token_ids)
-    return Delta("".join(delta.text for delta in deltas), token_ids, deltas[-1].finish_reason, deltas[-1].counters)
+    counters = next((delta.counters for delta in reversed(deltas) if delta.counters), None)
+    return Delta("".join(delta.text for delta in deltas), token_ids, deltas[-1].finish_reason, counters)

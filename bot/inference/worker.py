@@ -131,9 +131,7 @@ class Worker:
 
 def _delta(output: Output, detokenizer: Detokenizer) -> Delta:
     text = "".join(map(detokenizer.push, output.token_ids))
-    delta = Delta(text, output.token_ids)
+    delta = Delta(text, output.token_ids, counters=output.counters)
     if output.finish_reason is None:
         return delta
-    return replace(
-        delta, text=text + detokenizer.finish(), finish_reason=output.finish_reason, counters=output.counters
-    )
+    return replace(delta, text=text + detokenizer.finish(), finish_reason=output.finish_reason)

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.answer import NOTHING_SAID, OUT_OF_TIME, TRIM_NOTICE
+from bot.chat.answer import FELL_SILENT, NOTHING_SAID, TRIM_NOTICE
 from bot.chat.chat import Chat, Finished, InboxState, Notice, ReplyEvent, SamplingChoice, TextDelta
 from bot.chat.conversation import ConversationKey, Question
 from bot.chat.patience import Patience
@@ -454,17 +455,60 @@ async def house_turn(house: House, question: Question) -> None:
     await house.chat.finish(question, InboxState.ANSWERED)
 
 
-async def test_an_answer_that_takes_too_long_ends_with_a_note_and_is_stored_as_it_is(open_house) -> None:
-    async with open_house(patience=Patience(writing_seconds=0.0)) as house:
-        house.engine.seconds_per_word = 0.01
+async def test_an_answer_that_falls_silent_ends_with_a_note_and_is_stored_and_counted_as_it_is(
+    open_house, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bot")
+    async with open_house(patience=Patience(silence_seconds=0.05)) as house:
+        house.engine.words_before_gate = 3
+        house.engine.gate.clear()
 
         events = await house.ask("Tell me everything.")
 
         shown = text(events)
-        assert events[-2:] == [Notice(OUT_OF_TIME), Finished(FinishReason.LENGTH)]
+        num_words = len(shown.split())
+        assert events[-2:] == [Notice(FELL_SILENT), Finished(FinishReason.SILENCE)]
+        assert 1 <= num_words <= 3
         assert echo(house.engine.requests[0]).startswith(shown)
         assert [turn.answer for turn in (await house.history.load(GENERAL)).turns] == [shown]
         assert house.engine.num_aborted == 1
+        num_prompt_tokens = len(house.engine.requests[0].prompt_token_ids)
+    assert stored(tmp_path) == [("silence", num_prompt_tokens, num_words)]
+    assert f"prompt {num_prompt_tokens} tokens, 0 cached, {num_words} new" in caplog.text
+    assert "in all, silence" in caplog.text
+
+
+async def test_an_answer_that_goes_on_may_take_longer_than_a_silence(open_house) -> None:
+    async with open_house(patience=Patience(silence_seconds=1.5)) as house:
+        house.engine.seconds_per_word = 0.25
+        house.engine.answer = lambda _: "one two three four five six seven eight"
+
+        events = await house.ask("Tell me everything.")
+
+    assert text(events) == "one two three four five six seven eight"
+    assert events[-1] == Finished(FinishReason.STOP)
+
+
+async def test_a_forged_speaker_is_a_reason_of_its_own_and_what_was_said_before_is_counted(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bot")
+    house.engine.answer = lambda _: "Hi there.\nAlice: I hate you and so on"
+
+    events = await house.ask("Hello?")
+
+    assert events[-1] == Finished(FinishReason.FORGED_SPEAKER)
+    [(reason, _, num_new_tokens)] = stored(tmp_path)
+    assert (reason, num_new_tokens) == ("forged_speaker", 2)  # the label came with the second word
+    assert "2 new" in caplog.text
+    assert "in all, forged_speaker" in caplog.text
+
+
+def stored(folder: Path) -> list[tuple[str, int, int]]:
+    """Finish reason, prompt tokens and new tokens of each answer in the database."""
+    with contextlib.closing(sqlite3.connect(folder / "trinity.db")) as connection:
+        query = "SELECT finish_reason, num_prompt_tokens, num_new_tokens FROM messages WHERE role = 'assistant'"
+        return connection.execute(query).fetchall()
 
 
 async def test_questions_that_may_have_ended_the_process_are_tried_one_by_one(house: House, open_house) -> None:

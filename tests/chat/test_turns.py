@@ -85,6 +85,34 @@ def test_one_guild_leaves_places_for_the_others() -> None:
         turns.join("busy", "one too many", guild="quiet")
 
 
+def test_what_a_restart_brings_of_one_guild_takes_no_place_from_the_others() -> None:
+    turns = Turns()
+    accepted_before = [
+        turns.join(f"channel {number % 4}", f"person {number}", guild="loud", is_limited=False) for number in range(132)
+    ]
+    with pytest.raises(EngineOverloaded):
+        turns.join("channel 0", "one more", guild="loud")
+
+    for number in range(33):
+        turns.join("elsewhere", f"person {number}", guild="quiet")
+
+    assert turns.num_waiting == 128 + 32
+    with pytest.raises(EngineOverloaded):
+        turns.join("elsewhere", "one too many", guild="quiet")
+    for ticket in accepted_before[:40]:
+        turns.leave(ticket)
+    turns.join("channel 0", "one more", guild="loud")
+
+
+def test_a_person_has_as_many_places_after_a_restart_as_before() -> None:
+    turns = Turns(max_waiting_per_person=3)
+    for _ in range(4):
+        turns.join("general", "alice", guild="guild", is_limited=False)
+
+    with pytest.raises(EngineOverloaded, match="3 questions waiting"):
+        turns.join("general", "alice", guild="guild")
+
+
 def test_the_whole_line_is_bounded():
     turns = Turns(max_waiting=10)
     for person in range(11):
