@@ -164,7 +164,8 @@ def _chat(settings: Settings) -> int:
     from bot.lines import ScriptedLines, open_standard_input  # noqa: PLC0415
     from bot.terminal import DEMONSTRATION  # noqa: PLC0415
 
-    lines = open_standard_input(_tell_waiting)
+    history_file = settings.data_dir / "chat.history" if settings.line_history else None
+    lines = open_standard_input(_tell_waiting, history_file=history_file, retention_days=settings.retention_days)
     if lines is not None:
         _log_beside_the_talk(settings)
         return asyncio.run(_talk(settings, lines))

@@ -1,7 +1,7 @@
-"""Where the terminal's messages come from: somebody who types, a pipe, or a script for a demonstration.
+"""Where the terminal's messages come from: somebody who types (`keyboard`), a pipe, or a script for a demonstration.
 
-Standard input is read by a thread of its own, since no way of reading it without blocking works for terminals, pipes
-and files alike. It is a daemon thread: nothing waits for it at the end, however long it waits for a line.
+A pipe or a file is read by a thread of its own, since no way of reading without blocking works for both alike. It is a
+daemon thread: nothing waits for it at the end, however long it waits for a line.
 """
 
 import asyncio
@@ -10,17 +10,15 @@ import os
 import select
 import signal
 import sys
-import termios
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from importlib import import_module
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Protocol
 
 PROMPT = "You: "
 _READ_BYTES = 64 * 1024
 _MAX_CHARACTERS = 1 << 18
-_LOCAL_MODES = 3  # their place in what termios returns
 
 
 class Lines(Protocol):
@@ -32,43 +30,22 @@ class Lines(Protocol):
         """Wait for the next line; None is the end."""
         ...
 
-    def quiet(self) -> AbstractContextManager[None]:
-        """Keep what is typed meanwhile for the next line, unseen: it would stand between an answer's words."""
+    def opened(self) -> AbstractContextManager[None]:
+        """Have the source until the end of the block; a terminal is given back as it was found."""
         ...
 
+    def quiet(self, stop: Callable[[], None], leave: Callable[[], None]) -> AbstractContextManager[None]:
+        """Keep what is typed meanwhile for the next line, unseen: it would stand between an answer's words.
 
-class TypedLines:
-    """Lines typed at a terminal, with line editing and this session's lines on the arrow keys."""
+        Args:
+            stop: called when Ctrl-C is pressed.
+            leave: called when there is no more to wait for: Ctrl-backslash was pressed, or the terminal has gone.
+        """
+        ...
 
-    is_interactive = True
-
-    def __init__(self) -> None:
-        with suppress(ImportError):
-            import_module("readline")  # being imported is what gives input() its line editing
-        self._settings = termios.tcgetattr(sys.stdin)
-
-    async def next(self) -> str | None:
-        """Show the prompt and wait for a line; None is Ctrl-D."""
-        try:
-            return await _in_daemon_thread(_type_line)
-        finally:
-            # Whoever leaves while readline still waits finds the terminal as it was.
-            self._set(self._settings)
-
-    @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """Don't echo keys. They are left to readline whole: it is what edits the line, and reads Ctrl-D."""
-        silent = self._settings.copy()
-        silent[_LOCAL_MODES] &= ~(termios.ECHO | termios.ICANON)
-        self._set(silent)
-        try:
-            yield
-        finally:
-            self._set(self._settings)
-
-    def _set(self, settings: list[Any]) -> None:
-        with suppress(termios.error):  # the terminal has gone
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
+    def forget(self) -> None:
+        """Keep none of the lines so far, such as for the arrow keys."""
+        ...
 
 
 class PipedLines:
@@ -92,9 +69,16 @@ class PipedLines:
             return self._peeked.pop()
         return await _in_daemon_thread(lambda: next(self._lines, None))
 
-    def quiet(self) -> AbstractContextManager[None]:
+    def opened(self) -> AbstractContextManager[None]:
+        """There is nothing to give back."""
+        return nullcontext()
+
+    def quiet(self, stop: Callable[[], None], leave: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002
         """Nothing is typed here."""
         return nullcontext()
+
+    def forget(self) -> None:
+        """Nothing is kept."""
 
 
 class ScriptedLines:
@@ -109,33 +93,40 @@ class ScriptedLines:
         """Return the next line at once."""
         return next(self._lines, None)
 
-    def quiet(self) -> AbstractContextManager[None]:
+    def opened(self) -> AbstractContextManager[None]:
+        """There is nothing to give back."""
+        return nullcontext()
+
+    def quiet(self, stop: Callable[[], None], leave: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002
         """Nothing is typed here."""
         return nullcontext()
 
+    def forget(self) -> None:
+        """Nothing is kept."""
+
 
 def open_standard_input(
-    on_waiting: Callable[[], object] = lambda: None, *, waiting_seconds: float = 3.0
-) -> TypedLines | PipedLines | None:
+    on_waiting: Callable[[], object] = lambda: None,
+    *,
+    waiting_seconds: float = 3.0,
+    history_file: Path | None = None,
+    retention_days: int | None = None,
+) -> Lines | None:
     """Find out who is at the other end; None is nobody: no terminal, and not a line in what was piped.
 
     Waits, blocking, for the first line of a pipe; `on_waiting` is called if that takes longer than `waiting_seconds`.
+    What is typed at a terminal is kept in `history_file` for the next start, `retention_days` at most.
     """
     if sys.stdin is None or sys.stdin.closed:
         return None
     if sys.stdin.isatty() and sys.stdout.isatty():
-        return TypedLines()
+        from bot.keyboard import open_keyboard  # noqa: PLC0415 - a pipe needs no line editing
+
+        return open_keyboard(history_file, retention_days)
     if not select.select([sys.stdin], [], [], waiting_seconds)[0]:
         on_waiting()
     lines = PipedLines(sys.stdin.fileno())
     return lines if lines.peek() is not None else None
-
-
-def _type_line() -> str | None:
-    try:
-        return input(PROMPT)
-    except EOFError:
-        return None
 
 
 def _read_lines(descriptor: int) -> Iterator[str]:

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """None is SQLite in the data folder; `effective_database_url` knows."""
     retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     """Messages older than this are deleted; None keeps them."""
+    line_history: bool = True
+    """Whether lines typed at the terminal are kept for the next start's arrow keys."""
 
     context_window: Annotated[int, Field(gt=MIN_PROMPT_TOKENS, le=1_048_576)] | None = None
     """None is the model's own."""

@@ -16,5 +16,13 @@ def mend_standard_streams() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
+def forsake_standard_streams() -> None:
+    """Let what is still written go nowhere: whoever could read it has left."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 def _nowhere() -> TextIOWrapper:
     return Path(os.devnull).open("w", encoding="utf-8")

@@ -15,10 +15,11 @@ from rich.console import Console
 from bot.chat.chat import Chat, Finished, InboxState, Notice, TextDelta
 from bot.chat.conversation import ConversationKey, Question
 from bot.chat.persona import Persona, normal_name
-from bot.chat.sanitize import DEFAULT_OWN_NAME, has_visible_text
+from bot.chat.sanitize import has_visible_text
 from bot.errors import DatabaseBusy, EngineUnavailable, UserError
 from bot.inference.engine import FinishReason
 from bot.lines import PROMPT, Lines
+from bot.streams import forsake_standard_streams
 
 TERMINAL = ConversationKey(platform="terminal", channel_id=1)
 AUTHOR_ID = 1
@@ -42,8 +43,13 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /persona delete NAME       delete one of yours
   /persona clear             go back to the persona you began with
   /help                      this list
-  /quit                      leave (Ctrl-D does too)
-Ctrl-C stops an answer; where there is none, it leaves. A message that begins with / needs a blank before it."""
+  /quit                      leave (quit, exit and Ctrl-D do too)
+Ctrl-C stops an answer; where there is none, it leaves. What is pasted is one message, however many lines it has, and
+Alt-Enter begins a new line. A message that begins with / needs a blank before it."""
+
+_ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+_FAREWELLS = ("quit", "exit", "quit()", "exit()")
+"""What leaves although it is no command, where somebody types: nobody asks a model just that."""
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -77,6 +83,7 @@ class _Session:
         self._console = console
         self._key = key
         self._message_ids = itertools.count(time.time_ns() // 1000)
+        self._task: asyncio.Task[None] | None = None
         self._is_interrupted = False
         self._is_ended = False
         self._is_line_open = False
@@ -86,16 +93,19 @@ class _Session:
     async def run(self) -> None:
         if self._lines.is_interactive:
             self._small("Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands.")
-        with suppress(_Left), self._signals():
+        with suppress(_Left), self._lines.opened(), self._signals():
             while (line := await self._lines.next()) is not None:
                 if not self._lines.is_interactive:
                     self._say(f"{PROMPT}{line}", style="bold")
                 await self._take(line)
-        if self._lines.is_interactive:
-            self._say("")
+        with suppress(_Left):
+            if self._lines.is_interactive:
+                self._say("")
 
     async def _take(self, line: str) -> None:
         try:
+            if self._lines.is_interactive and line.strip().lower() in _FAREWELLS:
+                raise _Left
             if line.startswith("/"):
                 await self._command(line)
             elif has_visible_text(line):
@@ -105,11 +115,12 @@ class _Session:
 
     async def _ask(self, content: str) -> None:
         question = self._question(content)
+        persona = await self._chat.personas.show(self._key)
         await self._chat.receive(question)
         state = InboxState.FAILED
         try:
-            with self._lines.quiet():
-                await self._show_answer(question)
+            with self._lines.quiet(self._interrupt, self._end):
+                await self._show_answer(question, persona.name)
             state = InboxState.ANSWERED
         except asyncio.CancelledError as cancelled:
             state = InboxState.WITHDRAWN
@@ -129,9 +140,9 @@ class _Session:
             is_direct=True,
         )
 
-    async def _show_answer(self, question: Question) -> None:
+    async def _show_answer(self, question: Question, name: str) -> None:
         notices = []
-        self._say(f"{DEFAULT_OWN_NAME}: ", style="bold cyan", end="")
+        self._say(f"{name}: ", style="bold cyan", end="")
         self._is_answer_silent = True
         async with aclosing(self._chat.reply(question)) as events:
             async for event in events:
@@ -153,6 +164,7 @@ class _Session:
         match name.lower(), (words[0] if words else ""):
             case "reset", "":
                 await self._chat.reset(self._key)
+                self._lines.forget()
                 self._small("This conversation is forgotten.")
             case "persona", rest:
                 await self._persona(rest)
@@ -197,36 +209,42 @@ class _Session:
 
     def _say(self, text: str, *, style: str | None = None, end: str = "\n") -> None:
         # Models and personas write text, nothing that steers the terminal; `out`, unlike `print`, leaves text as it is.
-        self._console.out(_STEERING.sub("", text), style=style, end=end, highlight=False)
+        try:
+            self._console.out(_STEERING.sub("", text), style=style, end=end, highlight=False)
+        except OSError:
+            if not self._lines.is_interactive:
+                raise
+            forsake_standard_streams()  # the terminal has gone: its window was closed
+            raise _Left from None
         self._is_line_open = not end
         self._is_answer_silent = False
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """While somebody types, let Ctrl-C and SIGTERM cancel what this task waits for."""
+        """While somebody types, let Ctrl-C, SIGTERM and the like cancel what this task waits for."""
         if not self._lines.is_interactive:
             yield
             return
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in a task
-
-        def interrupt() -> None:
-            self._is_interrupted = True
-            task.cancel()
-
-        def end() -> None:
-            self._is_ended = True
-            interrupt()
-
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, end)
+        loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        calls = {signal.SIGINT: self._interrupt, **dict.fromkeys(_ENDING, self._end)}
+        for number, call in calls.items():
+            loop.add_signal_handler(number, call)
         try:
             yield
         except asyncio.CancelledError as cancelled:
             self._forgive(cancelled)
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in calls:
                 loop.remove_signal_handler(number)
+
+    def _interrupt(self) -> None:
+        self._is_interrupted = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _end(self) -> None:
+        self._is_ended = True
+        self._interrupt()
 
     def _forgive(self, cancelled: asyncio.CancelledError) -> None:
         """Go on after Ctrl-C, leave after SIGTERM; any other cancellation is raised again."""

@@ -1,92 +1,21 @@
 import asyncio
 import io
 import os
-import pty
 import signal
-import subprocess
-import sys
-import termios
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from bot.chat.chat import Finished, InboxState, Notice, TextDelta
+from bot.chat.chat import InboxState, Notice, TextDelta
 from bot.chat.conversation import ConversationKey
-from bot.chat.persona import Persona
-from bot.errors import EngineFailed, EngineOverloaded, UnknownPersona
+from bot.errors import EngineFailed, EngineOverloaded
 from bot.inference.engine import FinishReason
 from bot.lines import PipedLines, ScriptedLines, open_standard_input
 from bot.terminal import DEMONSTRATION, TERMINAL, chat_at_terminal
-
-
-@dataclass
-class FakePersonas:
-    prompts: dict = field(default_factory=lambda: {"Trinity": "Your name is Trinity."})
-    in_use: str = "Trinity"
-
-    async def show(self, key):
-        return Persona(self.in_use, self.prompts[self.in_use])
-
-    async def list(self, key):
-        return [Persona(name, prompt) for name, prompt in self.prompts.items()]
-
-    async def use(self, key, name, by):
-        if name not in self.prompts:
-            raise UnknownPersona(f"There is no persona {name}.")
-        self.in_use = name
-        return await self.show(key)
-
-    async def set(self, key, name, prompt, by):
-        self.prompts[name] = prompt
-        return Persona(name, prompt)
-
-    async def delete(self, key, name, by):
-        del self.prompts[name]
-
-    async def clear(self, key, by):
-        self.in_use = "Trinity"
-        return await self.show(key)
-
-
-@dataclass
-class FakeChat:
-    """Keeps the questions since the last reset; answers with them, or as a test's script says."""
-
-    script: dict = field(default_factory=dict)
-    questions: list = field(default_factory=list)
-    heard: list = field(default_factory=list)
-    states: list = field(default_factory=list)
-    calls: list = field(default_factory=list)
-    personas: FakePersonas = field(default_factory=FakePersonas)
-    left_over: list = field(default_factory=list)
-
-    async def unfinished(self, platform):
-        return self.left_over
-
-    async def receive(self, question):
-        self.questions.append(question)
-
-    async def reply(self, question):
-        self.heard.append(question.content)
-        for event in self.script.get(question.content, [TextDelta("You said "), TextDelta(", ".join(self.heard))]):
-            if isinstance(event, asyncio.Event):
-                event.set()
-                await asyncio.Event().wait()
-            if isinstance(event, Exception):
-                raise event
-            yield event
-        yield Finished(self.script.get("reason", FinishReason.STOP))
-
-    async def finish(self, question, state):
-        self.states.append((question.content, state))
-
-    async def reset(self, key):
-        self.calls.append(("reset", key))
-        self.heard.clear()
+from tests.fake_chat import FakeChat
 
 
 class TypedLines:
@@ -106,8 +35,14 @@ class TypedLines:
             await asyncio.Event().wait()
         return line
 
-    def quiet(self):
+    def opened(self):
         return nullcontext()
+
+    def quiet(self, stop, leave):
+        return nullcontext()
+
+    def forget(self):
+        self.is_forgotten = True
 
 
 async def talk(chat, *lines, source=None):
@@ -252,6 +187,32 @@ async def test_quit_leaves_at_once(command):
     await talk(chat, command, "hello")
 
     assert chat.questions == []
+
+
+@pytest.mark.parametrize("line", ["quit", " Exit ", "exit()"])
+async def test_a_bare_farewell_leaves_where_somebody_types_and_is_a_message_of_a_pipe(line):
+    typed, piped = FakeChat(), FakeChat()
+
+    await talk(typed, source=TypedLines(line, "hello"))
+    await talk(piped, line)
+
+    assert typed.questions == []
+    assert piped.heard == [line.strip()]
+
+
+async def test_an_answer_bears_the_name_of_the_persona_in_use():
+    transcript = await talk(FakeChat(), "/persona set Pirate Arr.", "hello", "/persona use Pirate", "hello")
+
+    assert "\nTrinity: You said hello\n" in transcript
+    assert "\nPirate: You said hello, hello\n" in transcript
+
+
+async def test_a_reset_forgets_what_was_typed_too():
+    source = TypedLines("hello", "/reset")
+
+    await talk(FakeChat(), source=source)
+
+    assert source.is_forgotten
 
 
 async def test_help_names_every_command():
@@ -416,110 +377,6 @@ async def test_descriptor_that_cannot_be_read_is_the_end(tmp_path):
         assert await PipedLines(descriptor).next() is None
     finally:
         os.close(descriptor)
-
-
-# "tell me" is answered as far as "Once", and to its end when SIGUSR1 comes.
-AT_A_KEYBOARD = """
-import asyncio, signal
-from rich.console import Console
-from bot.chat.chat import TextDelta
-from bot.lines import open_standard_input
-from bot.terminal import chat_at_terminal
-from tests.test_terminal import FakeChat
-
-class SlowChat(FakeChat):
-    async def reply(self, question):
-        if question.content == "tell me":
-            yield TextDelta("Once")
-            await told.wait()
-        async for event in super().reply(question):
-            yield event
-
-async def main():
-    global told
-    told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, told.set)
-    chat = SlowChat()
-    await chat_at_terminal(chat, open_standard_input(), Console())
-    print("left in order", *[state for _, state in chat.states])
-
-asyncio.run(main())
-"""
-
-
-def read_until(descriptor, wanted):
-    shown = b""
-    while wanted not in shown:
-        shown += os.read(descriptor, 1024)
-    return shown
-
-
-@contextmanager
-def somebody_at_a_keyboard():
-    """The program at a terminal of its own: the process, and the keyboard's and screen's end of the terminal."""
-    ours, theirs = pty.openpty()
-    before = termios.tcgetattr(theirs)
-    root = Path(__file__).parents[1]
-    try:
-        with subprocess.Popen(
-            [sys.executable, "-c", AT_A_KEYBOARD], cwd=root, stdin=theirs, stdout=theirs, stderr=theirs
-        ) as process:
-            read_until(ours, b"You: ")
-            yield process, ours
-            assert process.wait(timeout=30) == 0
-        assert termios.tcgetattr(theirs) == before
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-@pytest.mark.parametrize("leave", ["ctrl-c", "ctrl-d", "sigterm"])
-def test_somebody_at_a_keyboard_is_answered_and_finds_the_terminal_as_it_was(leave):
-    with somebody_at_a_keyboard() as (process, terminal):
-        os.write(terminal, b"helo\x7flo\n")
-        answer = read_until(terminal, b"You: ")
-        if leave == "ctrl-d":
-            os.write(terminal, b"\x04")
-        else:
-            os.write(terminal, b"half a line")
-            read_until(terminal, b"half a line")
-            process.send_signal(signal.SIGINT if leave == "ctrl-c" else signal.SIGTERM)
-        read_until(terminal, b"left in order answered")
-
-    assert b"You said hello" in answer
-
-
-def test_what_is_typed_during_an_answer_stays_out_of_it_and_is_the_next_line():
-    with somebody_at_a_keyboard() as (process, terminal):
-        os.write(terminal, b"tell me\n")
-        read_until(terminal, b"Once")
-        os.write(terminal, b"and them\x7fn?\n\x04")
-        process.send_signal(signal.SIGUSR1)
-        rest = read_until(terminal, b"left in order answered answered")
-
-    assert rest.startswith(b"You said tell me\r\n")
-    assert b"You said tell me, and then?\r\n" in rest
-
-
-def test_ctrl_d_during_an_answer_leaves_after_it():
-    with somebody_at_a_keyboard() as (process, terminal):
-        os.write(terminal, b"tell me\n")
-        read_until(terminal, b"Once")
-        os.write(terminal, b"\x04")
-        process.send_signal(signal.SIGUSR1)
-        rest = read_until(terminal, b"left in order answered")
-
-    assert rest.startswith(b"You said tell me\r\n")
-
-
-def test_sigterm_during_an_answer_leaves_the_terminal_as_it_was():
-    with somebody_at_a_keyboard() as (process, terminal):
-        os.write(terminal, b"tell me\n")
-        read_until(terminal, b"Once")
-        process.send_signal(signal.SIGTERM)
-        rest = read_until(terminal, b"left in order withdrawn")
-
-    assert b"You said" not in rest
 
 
 def test_whoever_looks_on_is_told_that_a_pipe_is_waited_for(monkeypatch):
