@@ -15,10 +15,11 @@ help:
 	@echo 'make audit      look for known holes in the pinned dependencies'
 	@echo 'make clean      remove .venv and what the tools left; data/ and .env stay'
 
-# Trinity gets the terminal for itself (set -m): Ctrl-C then stops an answer without stopping make under it.
+# `exec` leaves no shell between make and Trinity: Ctrl-C on the daemon lets it finish, and make waits. At the terminal
+# Ctrl-C is a key that only Trinity sees; Ctrl-Z stops make with her, and `fg` continues both.
 run:
 	@MAKE_GOAL=run sh deploy/make-venv.sh
-	@if [ -t 0 ] && [ -t 1 ]; then set -m; fi; $(BIN)/python -m bot $(ARGS)
+	@exec $(BIN)/python -m bot $(ARGS)
 
 # One thread a process: the tests' models are so small that several would only wait for each other. One process more than
 # cores: many tests wait for a clock.

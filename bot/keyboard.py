@@ -1,9 +1,9 @@
 """Lines typed at a terminal: prompt_toolkit edits them, and the terminal is given back as it was found.
 
 From the first prompt to the end the terminal stays in prompt_toolkit's raw mode, also while an answer is shown: Ctrl-C,
-Ctrl-Z and Ctrl-backslash are keys then and reach this program alone, not `make` above it. What is typed during an answer is
-read at once, kept unseen, and is the beginning of the next line. A terminal that can't place its cursor (TERM=dumb) is
-left to edit its lines itself.
+Ctrl-Z and Ctrl-backslash are keys then and reach this program alone, not `make` above it. What is typed in an answer
+is read at once, kept unseen, and is the beginning of the next line. A terminal that can't place its cursor (TERM=dumb)
+is left to edit its lines itself.
 """
 
 import asyncio
@@ -136,7 +136,7 @@ class TypedLines:
 
     @contextmanager
     def quiet(self, stop: Callable[[], None], leave: Callable[[], None]) -> Iterator[None]:
-        """Keep what is typed for the next line, unseen; Ctrl-C calls `stop`, Ctrl-backslash and a closed terminal `leave`."""
+        """Keep what is typed for the next line, unseen; Ctrl-C stops; Ctrl-backslash and a closed terminal leave."""
         kept: list[KeyPress] = []
         calls: dict[Keys | str, Callable[[], None]] = {
             Keys.ControlC: stop,
