@@ -17,9 +17,9 @@ import typer
 
 from bot import __version__
 from bot.errors import ConfigError, TrinityError
-from bot.logs import configure_logging, escape_control_characters, redact_secrets
+from bot.logs import FLUSH_SECONDS, configure_logging, escape_control_characters, flush_logs, redact_secrets
 from bot.settings import Settings, load_settings
-from bot.streams import mend_standard_streams
+from bot.streams import mend_standard_streams, write_within
 
 if TYPE_CHECKING:
     from bot.lines import Lines
@@ -50,7 +50,10 @@ def main() -> None:
     os.umask(0o077)
     mend_standard_streams()
     configure_logging("WARNING", "text")
-    cli(prog_name="trinity")
+    try:
+        cli(prog_name="trinity")
+    finally:
+        flush_logs()
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -132,7 +135,8 @@ def end_with(action: Callable[[], int]) -> NoReturn:
 
 def _complain(problem: str) -> None:
     # A token that was pasted into the wrong place is a name or a value that nothing else knows to be secret.
-    typer.echo(f"trinity: {escape_control_characters(redact_secrets(problem))}", err=True)
+    flush_logs()
+    write_within(sys.stderr, f"trinity: {escape_control_characters(redact_secrets(problem))}\n", FLUSH_SECONDS)
 
 
 def _run_or_chat() -> int:

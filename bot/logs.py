@@ -1,5 +1,8 @@
 r"""One event is one line on stderr or in one file, as text or JSON, without secrets and without what people said.
 
+Lines are written by a thread of their own: where nobody reads them (a full pipe, Ctrl-S at a terminal), at most
+`MAX_WAITING_LINES` wait, later ones are dropped and counted, and nothing else stands still.
+
 Control characters are written out (`\n`, `\x1b`), so that no name or message can forge a line or steer a terminal.
 Libraries are never heard below INFO, whatever level is set: discord.py's and aiosqlite's DEBUG lines hold messages.
 """
@@ -10,15 +13,22 @@ import os
 import re
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
+
+from bot.streams import write_past_buffers
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 NUM_OLD_FILES = 4
+MAX_WAITING_LINES = 10_000
+MAX_WAITING_CHARACTERS = 8 * 1024 * 1024
+FLUSH_SECONDS = 2.0
 _OWN = ("bot", "__main__")
 # SQLAlchemy's INFO lines hold statements with their values, so only discord.py may speak at INFO.
 _LIBRARIES_AT_INFO = ("discord",)
@@ -43,12 +53,14 @@ def configure_logging(level: str, log_format: str, *, secrets: Iterable[str] = (
         secrets: strings (of 6 characters or more) that no line may hold, beside whatever looks like a secret.
         file: None is stderr. A file is made for its owner alone, and at most five of 10 MiB are kept.
     """
-    handler: logging.Handler = logging.StreamHandler() if file is None else _PrivateRotatingFile(file)
+    handler = _QueuedHandler(_Stream(sys.stderr) if file is None else _PrivateRotatingFile(file))
     handler.setFormatter((_JsonLine if log_format == "json" else _TextLine)(tuple(secrets)))
     handler.addFilter(_may_be_heard)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
+        if isinstance(old, _QueuedHandler):
+            old.close()
     root.addHandler(handler)
     number = logging.getLevelNamesMapping()[level]
     root.setLevel(max(number, logging.WARNING))
@@ -59,6 +71,12 @@ def configure_logging(level: str, log_format: str, *, secrets: Iterable[str] = (
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+
+
+def flush_logs(seconds: float = FLUSH_SECONDS) -> bool:
+    """Wait until all lines are written, but no longer than `seconds`; False where some are still waiting."""
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, _QueuedHandler)]
+    return all(handler.wait_until_written(seconds) for handler in handlers)
 
 
 def redact_secrets(text: str) -> str:
@@ -125,10 +143,113 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg} (this record could not be formatted: {type(error).__name__})"
 
 
+class _QueuedHandler(logging.Handler):
+    """Formats where a record comes up, and writes in a thread that nobody has to wait for.
+
+    Args:
+        target: writes finished lines; it may block or fail.
+    """
+
+    def __init__(self, target: logging.Handler) -> None:
+        super().__init__()
+        self.target = target
+        self._waiting: deque[str] = deque()
+        self._num_characters = 0
+        self._num_dropped = 0
+        self._is_closed = False
+        self._is_writing = False
+        self._moved = threading.Condition()
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = self.format(record)
+        with self._moved:
+            is_full = len(self._waiting) >= MAX_WAITING_LINES or self._num_characters > MAX_WAITING_CHARACTERS
+            if is_full or self._is_closed:
+                self._num_dropped += 1
+                return
+            self._waiting.append(line)
+            self._num_characters += len(line)
+            self._moved.notify_all()
+
+    def wait_until_written(self, seconds: float) -> bool:
+        """Whether all lines are written within `seconds`."""
+        with self._moved:
+            return self._moved.wait_for(lambda: not self._waiting and not self._is_writing, seconds)
+
+    def flush(self) -> None:
+        """Wait a moment for the lines that wait; `logging` calls this at the end of the process."""
+        if not self._is_closed:
+            self.wait_until_written(FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """Write what waits, for a moment, and end the thread."""
+        self.flush()
+        with self._moved:
+            self._is_closed = True
+            self._moved.notify_all()
+        self._thread.join(FLUSH_SECONDS if not self._is_writing else 0)
+        super().close()
+
+    def _write_all(self) -> None:
+        while (line := self._next()) is not None:
+            is_written = self._write(line)
+            with self._moved:
+                self._num_dropped += not is_written
+                num_dropped = self._num_dropped if is_written and len(self._waiting) < MAX_WAITING_LINES // 2 else 0
+            if num_dropped and self._write(self._words_for_dropped(num_dropped)):
+                with self._moved:
+                    self._num_dropped -= num_dropped
+            with self._moved:
+                self._is_writing = False
+                self._moved.notify_all()
+        self.target.close()
+
+    def _next(self) -> str | None:
+        """The line that waits longest; None once there is none and there won't be any."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._waiting or self._is_closed)
+            if not self._waiting:
+                return None
+            line = self._waiting.popleft()
+            self._num_characters -= len(line)
+            self._is_writing = True
+            return line
+
+    def _write(self, line: str) -> bool:
+        try:
+            self.target.emit(logging.makeLogRecord({"msg": line}))
+        except (OSError, ValueError):  # nobody reads any more, the disk is full, the stream is closed
+            return False
+        return True
+
+    def _words_for_dropped(self, number: int) -> str:
+        words = "%d lines of this log were dropped here: they could not be written, or not fast enough"
+        return self.format(logging.LogRecord(__name__, logging.WARNING, __file__, 0, words, (number,), None))
+
+
+class _Stream(logging.Handler):
+    """Writes to a standard stream, past its buffer."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write_past_buffers(self._stream, record.msg + "\n")
+
+
 class _PrivateRotatingFile(RotatingFileHandler):
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         super().__init__(path, maxBytes=MAX_FILE_BYTES, backupCount=NUM_OLD_FILES, encoding="utf-8")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.shouldRollover(record):
+            self.doRollover()
+        self.stream = self.stream or self._open()
+        write_past_buffers(self.stream, record.msg + "\n")
 
     def _open(self) -> TextIOWrapper:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

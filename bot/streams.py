@@ -1,9 +1,13 @@
 """The three standard streams, made fit to use whatever the process was started with."""
 
+import io
 import os
+import select
 import sys
+import threading
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 
 def mend_standard_streams() -> None:
@@ -22,6 +26,52 @@ def forsake_standard_streams() -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+def write_past_buffers(stream: TextIO, text: str) -> None:
+    """Write `text` to what `stream` leads to, and wait as long as that takes.
+
+    Nothing of Python's is held meanwhile: a thread that waits in here for a reader stops neither another write nor the
+    end of the process.
+
+    Raises:
+        OSError, ValueError: nobody reads any more, the disk is full, the stream is closed.
+    """
+    try:
+        descriptor = stream.fileno()
+    except (io.UnsupportedOperation, AttributeError):  # a stand-in, as tests have
+        stream.write(text)
+        stream.flush()
+        return
+    rest = memoryview(text.encode(stream.encoding or "utf-8", "backslashreplace"))
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # somebody who shares the terminal has set it so
+            _wait_until_writable(descriptor)
+
+
+def write_within(stream: TextIO, text: str, seconds: float) -> bool:
+    """Write `text` unless that takes longer than `seconds`; False where nobody reads it."""
+    is_written = threading.Event()
+
+    def write() -> None:
+        try:
+            write_past_buffers(stream, text)
+        except (OSError, ValueError):
+            return
+        is_written.set()
+
+    writing = threading.Thread(target=write, name="last words", daemon=True)
+    writing.start()
+    writing.join(seconds)
+    return is_written.is_set()
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll(1000)
 
 
 def _nowhere() -> TextIOWrapper:

@@ -1,12 +1,18 @@
 import json
 import logging
+import os
 import stat
+import subprocess
+import sys
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from bot.logs import configure_logging, escape_control_characters
+from bot.logs import MAX_WAITING_LINES, configure_logging, escape_control_characters, flush_logs
 from tests.logging_state import logging_as_before
 
 TOKEN = "MTA1NTU1NTU1NTU1NTU1NTU1.Gx0aBc.a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5"
@@ -23,6 +29,7 @@ def lines(capsys):
     """Configure logging as asked, and return what it wrote, line by line."""
 
     def written():
+        assert flush_logs(60)
         return capsys.readouterr().err.splitlines()
 
     def configured(level="INFO", log_format="text", **more):
@@ -145,6 +152,7 @@ def test_file_is_private_even_if_it_was_not(tmp_path):
     configure_logging("INFO", "text", file=path)
     logging.getLogger("bot").info("hello")
 
+    assert flush_logs(60)
     assert path.read_text().endswith("INFO bot hello\n")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -152,11 +160,12 @@ def test_file_is_private_even_if_it_was_not(tmp_path):
 def test_files_rotate_and_stay_private(tmp_path):
     path = tmp_path / "logs" / "chat.log"
     configure_logging("INFO", "text", file=path)
-    logging.getLogger().handlers[0].maxBytes = 200
+    logging.getLogger().handlers[0].target.maxBytes = 200
 
     for _ in range(30):
         logging.getLogger("bot").info("x" * 60)
 
+    assert flush_logs(60)
     files = sorted(path.parent.iterdir())
     assert len(files) == 5
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -165,3 +174,95 @@ def test_files_rotate_and_stay_private(tmp_path):
 
 def test_ordinary_text_is_not_escaped():
     assert escape_control_characters("Grüße 👋🏽 你好") == "Grüße 👋🏽 你好"
+
+
+@pytest.fixture
+def log_to_pipe(monkeypatch):
+    """Configure logging to a pipe; returns its two ends."""
+    with ExitStack() as files:
+
+        def configured():
+            reading, writing = os.pipe()
+            reader = files.enter_context(os.fdopen(reading, "rb"))
+            writer = files.enter_context(os.fdopen(writing, "w"))
+            monkeypatch.setattr(sys, "stderr", writer)
+            configure_logging("INFO", "text")
+            return reader, writer
+
+        yield configured
+
+
+def test_a_reader_that_stops_holds_nobody_up_and_learns_what_it_missed(log_to_pipe):
+    reader, writer = log_to_pipe()
+    num_lines = MAX_WAITING_LINES + 3000
+
+    for number in range(num_lines):
+        logging.getLogger("bot").info("%d %s", number, "x" * 60)
+    assert not flush_logs(0.01)
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(reader.read)
+        assert flush_logs(60)
+        logging.getLogger("bot").info("end")
+        assert flush_logs(60)
+        writer.close()
+        read = reading.result()
+
+    lines = [line.split(" ", 3)[3] for line in read.decode().splitlines()]
+    dropped = [line for line in lines if "were dropped here" in line]
+    numbers = [int(line.split()[0]) for line in lines if line.endswith("x" * 60)]
+    num_dropped = sum(int(line.split()[0]) for line in dropped)
+    assert numbers == sorted(set(numbers))
+    assert len(lines) - len(dropped) + num_dropped == num_lines + 1
+
+
+def test_the_end_of_the_process_does_not_wait_for_a_reader_that_stopped(tmp_path):
+    code = """if True:
+        import logging
+        from bot.logs import configure_logging
+        from bot.__main__ import end_with
+        from bot.errors import ConfigError
+        configure_logging("INFO", "text")
+        for _ in range(3000):
+            logging.getLogger("bot").info("x" * 100)
+        def refuse():
+            raise ConfigError("TRINITY_MODEL", "is wrong")
+        try:
+            end_with(refuse)
+        except BaseException as ended:
+            raise SystemExit(ended.exit_code)
+    """
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+
+    with process:
+        status = process.wait(timeout=100)  # without reading
+
+        assert status == 78
+
+
+def test_a_reader_that_left_ends_nothing(log_to_pipe):
+    reader, _ = log_to_pipe()
+    reader.close()
+
+    logging.getLogger("bot").info("to nobody")
+
+    assert flush_logs(60)
+
+
+def test_what_could_not_be_written_is_counted_when_it_can_again(tmp_path):
+    configure_logging("INFO", "text", file=tmp_path / "chat.log")
+    target = logging.getLogger().handlers[0].target
+    stream = target.stream
+
+    with Path("/dev/full").open("w") as full:
+        target.stream = full
+        for _ in range(3):
+            logging.getLogger("bot").info("lost")
+        assert flush_logs(60)
+        target.stream = stream
+        logging.getLogger("bot").info("kept")
+    assert flush_logs(60)
+
+    assert [line.split(" ", 3)[3] for line in (tmp_path / "chat.log").read_text().splitlines()] == [
+        "kept",
+        "3 lines of this log were dropped here: they could not be written, or not fast enough",
+    ]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from bot.chat.conversation import ConversationKey
-from bot.logs import MAX_FILE_BYTES, NUM_OLD_FILES, configure_logging
+from bot.logs import MAX_FILE_BYTES, NUM_OLD_FILES, configure_logging, flush_logs
 from bot.store.database import Database, open_database
 from bot.store.deletion import MAX_DELETED_AT_ONCE
 from bot.store.history import History
@@ -102,6 +102,7 @@ def test_the_logs_of_a_day_take_no_more_than_their_files(tmp_path: Path, num_lin
         for number in range(num_lines):
             log.info(LOG_LINE, 10**18 + number % 50, 10**18 + number, 900, 700, 120, 0.4, 6.2, "stop")
             if number % 1000 == 0:
+                assert flush_logs(60)
                 most = max(most, megabytes(*file.parent.iterdir()))
     most = max(most, megabytes(*file.parent.iterdir()))
 
