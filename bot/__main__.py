@@ -18,7 +18,7 @@ import typer
 from bot import __version__
 from bot.errors import ConfigError, TrinityError
 from bot.logs import FLUSH_SECONDS, configure_logging, escape_control_characters, flush_logs, redact_secrets
-from bot.settings import Settings, load_settings
+from bot.settings import Settings, library_variables, load_settings
 from bot.streams import mend_standard_streams, write_within
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ def _run_or_chat() -> int:
 
 def _load() -> Settings:
     settings = load_settings()
+    for name, value in library_variables().items():
+        os.environ.setdefault(name, value)
     if settings.effective_database_url.startswith("postgresql") and find_spec("asyncpg") is None:
         problem = "PostgreSQL needs a package more: .venv/bin/python -m pip install 'asyncpg>=0.31,<1'"
         raise ConfigError("TRINITY_DATABASE_URL", problem)

@@ -77,6 +77,8 @@ def _check_secret(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value().strip()
     if text.lower().startswith(("bot ", "bearer ")):
         raise refusal("is the token alone, without the word before it")
+    if "\"" in text or "'" in text:
+        raise refusal("holds a quotation mark, which no token has; copy it again")
     if not text.isascii() or not text.isprintable() or " " in text:
         raise refusal("holds a blank or a character that no token has; copy it again")
     return SecretStr(text)

@@ -36,10 +36,26 @@ from bot.setting_checks import (
 
 PREFIX = "TRINITY_"
 TOKEN_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "DISCORD_BOT_TOKEN_FILE")
+HUB_TOKEN_NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""The second is the hub's older name."""
 MIN_PROMPT_TOKENS = 512
 _MAX_TOKEN_FILE_BYTES = 4096
 # Kubernetes sets TRINITY_SERVICE_HOST, TRINITY_PORT_80_TCP and the like for a Service that is called trinity.
 _FOREIGN_PREFIXES = ("TRINITY_SERVICE_", "TRINITY_PORT")
+LIBRARY_NAMES = (
+    *("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_TOKEN_PATH", "HF_XET_CACHE", "HF_ASSETS_CACHE"),
+    *("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY"),
+    *("HF_HUB_ENABLE_HF_TRANSFER", "HF_XET_HIGH_PERFORMANCE", "HF_HUB_VERBOSITY", "HF_HUB_DISABLE_IMPLICIT_TOKEN"),
+)
+"""What the hub's library reads from the environment; in `.env` they are handed on to it."""
+PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+_LEAST_NEAR_LENGTH = 6
+_CONFUSED_NAMES = {
+    "DISCORD_TOKEN_FILE": "DISCORD_BOT_TOKEN_FILE",
+    "DISCORD_TOKEN_BOT": "DISCORD_BOT_TOKEN",
+    "DISCORD_API_TOKEN": "DISCORD_BOT_TOKEN",
+    "HF_HUB_TOKEN": "HF_TOKEN",
+}
 
 
 class Settings(BaseSettings):
@@ -144,11 +160,14 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = Pat
     environment = dict(os.environ if environ is None else environ)
     from_file = read_env_file(env_file, environment)
     _refuse_unknown_names(environment | from_file)
+    _refuse_near_names(environment | from_file)
     values = _known_values(from_file, environment)
     token_name = next((name for name in TOKEN_NAMES if name in values), TOKEN_NAMES[0])
-    rest = {name: value for name, value in values.items() if name not in TOKEN_NAMES}
+    rest = {name: value for name, value in values.items() if name not in (*TOKEN_NAMES, *HUB_TOKEN_NAMES)}
+    hub_token = next((values[name] for name in HUB_TOKEN_NAMES if name in values), None)
     try:
-        settings = Settings.model_validate(rest | {TOKEN_NAMES[0]: _one_token(values)})
+        tokens = {TOKEN_NAMES[0]: _one_token(values), HUB_TOKEN_NAMES[0]: hub_token}
+        settings = Settings.model_validate(rest | tokens)
     except ValidationError as error:
         # `from None`: pydantic's error holds what was entered.
         raise _config_error(error, token_name) from None
@@ -158,7 +177,18 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = Pat
 
 def setting_names() -> tuple[str, ...]:
     """Every name that can be set."""
-    return (*(str(field.validation_alias) for field in Settings.model_fields.values()), *TOKEN_NAMES[1:])
+    names = (str(field.validation_alias) for field in Settings.model_fields.values())
+    return (*names, *TOKEN_NAMES[1:], *HUB_TOKEN_NAMES[1:])
+
+
+def library_variables(env_file: Path = Path(".env")) -> dict[str, str]:
+    """What `.env` sets for libraries that read the environment themselves: the hub's (HF_HOME ...), proxies.
+
+    Raises:
+        ConfigError: as `load_settings`, for the file.
+    """
+    values = read_env_file(env_file, os.environ)
+    return {name: value for name, value in values.items() if value and _is_for_libraries(name)}
 
 
 def _refuse_unknown_names(values: Mapping[str, str]) -> None:
@@ -171,16 +201,62 @@ def _refuse_unknown_names(values: Mapping[str, str]) -> None:
         raise ConfigError(name, f"there is no such setting{nearest}; .env.example lists them all")
 
 
+def _refuse_near_names(values: Mapping[str, str]) -> None:
+    """Refuse a name that is almost a setting's, or almost one of the hub library's, where that one isn't set.
+
+    Other programs' names, such as DISCORD_WEBHOOK_URL, are none of our business.
+    """
+    known = (*setting_names(), *LIBRARY_NAMES)
+    given = {name for name, value in values.items() if value.strip()}
+    for name in sorted(given.difference(known)):
+        plain = _plain(name)
+        for right in known:
+            same = next((names for names in (TOKEN_NAMES, HUB_TOKEN_NAMES) if right in names), (right,))
+            is_near = _are_near(plain, _plain(right)) or _CONFUSED_NAMES.get(name) == right
+            if is_near and not given.intersection(same):
+                problem = f"there is no such setting (did you mean {right}?); .env.example lists them all"
+                raise ConfigError(name, problem)
+
+
+def _plain(name: str) -> str:
+    return name.upper().replace("_", "").replace("-", "")
+
+
+def _are_near(name: str, right: str) -> bool:
+    """Whether one is the other with one character left out, added, changed or swapped with the next one."""
+    longer, shorter = (name, right) if len(name) >= len(right) else (right, name)
+    if len(longer) - len(shorter) > 1 or len(shorter) < _LEAST_NEAR_LENGTH:
+        return False
+    start = len(os.path.commonprefix((longer, shorter)))
+    rest, other = longer[start:], shorter[start:]
+    if len(longer) > len(shorter):
+        return rest[1:] == other
+    return rest[1:] == other[1:] or (rest[:2] == other[1::-1] and rest[2:] == other[2:])
+
+
+def _is_for_libraries(name: str) -> bool:
+    return name.upper() in PROXY_NAMES or name in LIBRARY_NAMES
+
+
 def _known_values(from_file: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
     """Put the environment over the file. The ways of giving a Discord token are one setting in this."""
     names = setting_names()
-    given = {name: environment[name].strip() for name in names if environment.get(name, "").strip()}
-    hidden = TOKEN_NAMES if any(name in given for name in TOKEN_NAMES) else ()
+    given = {name: _unquoted(environment[name]) for name in names if _unquoted(environment.get(name, ""))}
+    aliases = (TOKEN_NAMES, HUB_TOKEN_NAMES)
+    hidden = [name for group in aliases if any(name in given for name in group) for name in group]
     below = {name: from_file[name].strip() for name in names if from_file.get(name, "").strip() and name not in hidden}
     for name, value in (below | given).items():
         if not value.isprintable():
             raise ConfigError(name, "holds a control character")
     return below | given
+
+
+def _unquoted(value: str) -> str:
+    """`value` without the quotes that docker's --env-file, unlike a shell, leaves around it."""
+    value = value.strip()
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1].strip()
+    return value
 
 
 def _one_token(values: Mapping[str, str]) -> str | None:
@@ -196,7 +272,7 @@ def _read_token(path: str) -> str:
     name = "DISCORD_BOT_TOKEN_FILE"
     try:
         with expand_home(Path(path)).open("rb") as file:
-            token = file.read(_MAX_TOKEN_FILE_BYTES).decode().strip()
+            token = _unquoted(file.read(_MAX_TOKEN_FILE_BYTES).decode("utf-8-sig"))
     except PydanticCustomError as error:
         raise ConfigError(name, error.message()) from None
     except OSError as error:

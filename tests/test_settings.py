@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.errors import ConfigError
-from bot.settings import Settings, load_settings, setting_names
+from bot.settings import Settings, library_variables, load_settings, setting_names
 
 NO_FILE = Path("/nowhere/.env")
 CANARY = "canary-MTA1.Gx0aBc.a-secret-that-nobody-may-read"
@@ -316,4 +316,88 @@ def test_every_setting_has_one_name():
         "DISCORD_TOKEN",
         "DISCORD_BOT_TOKEN_FILE",
         "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("DISCORD_BOT_TOKN", "DISCORD_BOT_TOKEN"),
+        ("DISCORD_BOTTOKEN", "DISCORD_BOT_TOKEN"),
+        ("DISCORD_BOT_TOEKN", "DISCORD_BOT_TOKEN"),
+        ("discord_bot_token", "DISCORD_BOT_TOKEN"),
+        ("DISCORD_TOKENS", "DISCORD_TOKEN"),
+        ("DISCROD_TOKEN", "DISCORD_TOKEN"),
+        ("DISCORD_TOKEN_FILE", "DISCORD_BOT_TOKEN_FILE"),
+        ("HF_TOKN", "HF_TOKEN"),
+        ("HFTOKEN", "HF_TOKEN"),
+        ("HUGGINGFACE_HUB_TOKEN", "HUGGING_FACE_HUB_TOKEN"),
+        ("HF_HOEM", "HF_HOME"),
+        ("HF_HUB_OFLINE", "HF_HUB_OFFLINE"),
+        ("TRINTY_MODEL", "TRINITY_MODEL"),
+        ("TRINITYMODEL", "TRINITY_MODEL"),
+        ("TRINITY_MODLE", "TRINITY_MODEL"),
+    ],
+)
+@pytest.mark.parametrize("is_in_file", [False, True])
+def test_a_name_that_is_almost_a_setting_is_refused_with_the_right_one(tmp_path, name, right, *, is_in_file):
+    env_file = write_env_file(tmp_path, f"{name}=x\n" if is_in_file else "")
+
+    with pytest.raises(ConfigError, match=f"^{name}: .*did you mean {right}") as refused:
+        load({} if is_in_file else {name: "x"}, env_file)
+
+    assert refused.value.exit_status == 78
+
+
+def test_names_of_other_programs_are_let_pass():
+    foreign = (
+        *("DISCORD_WEBHOOK_URL", "DISCORD_CLIENT_ID", "DISCORD_GUILD_ID", "DISCORD_BOT_NAME", "DISCORD_CHANNEL"),
+        *("HF_DATASETS_CACHE", "HF_USER", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_MODULES_CACHE", "HF_DEBUG", "HF_HUB"),
+        *("TRINITY_SERVICE_HOST", "TRINITY_PORT_80_TCP", "MODEL", "TOKEN", "HUGGINGFACEHUB_API_TOKEN", "HOME", "PATH"),
+    )
+
+    assert load(dict.fromkeys(foreign, "x")) == Settings()
+
+
+def test_a_near_name_beside_the_right_one_is_somebody_elses():
+    settings = load({"DISCORD_TOKEN": "a.b.c", "DISCORD_BOT_TOKEN2": "x", "HF_TOKEN": "hf_x", "HF_TOKEN2": "x"})
+
+    assert settings.discord_bot_token.get_secret_value() == "a.b.c"
+
+
+@pytest.mark.parametrize("written", ['"a.b.c"', "'a.b.c'", ' "a.b.c" ', "a.b.c\r", "a.b.c\n", '" a.b.c "'])
+@pytest.mark.parametrize("name", ["DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "file"])
+def test_quotes_and_blanks_around_a_token_are_taken_off(tmp_path, written, name):
+    file = tmp_path / "token"
+    file.write_bytes(b"\xef\xbb\xbf" + written.encode())
+
+    settings = load({name: written} if name != "file" else {"DISCORD_BOT_TOKEN_FILE": str(file)})
+
+    (token,) = (secret for secret in (settings.discord_bot_token, settings.hf_token) if secret)
+    assert token.get_secret_value() == "a.b.c"
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("Bot a.b.c", "without the word before it"),
+        ('"Bot a.b.c"', "without the word before it"),
+        ("Bearer a.b.c", "without the word before it"),
+        ('"a.b.c', "a quotation mark"),
+        ("a.b.c'", "a quotation mark"),
+        ("a.b.c\u200b", "a control character"),
+        ("a.b.c\nd", "a control character"),
+    ],
+)
+def test_what_else_stands_in_a_token_is_named(written, words):
+    with pytest.raises(ConfigError, match=words):
+        load({"DISCORD_BOT_TOKEN": written})
+
+
+def test_the_file_may_set_what_libraries_read(tmp_path):
+    text = "HF_HOME=/srv/hub\nhttps_proxy=http://proxy:3128\nNO_PROXY=\nSOMETHING=else\nTRINITY_SEED=1\n"
+
+    found = library_variables(write_env_file(tmp_path, text))
+
+    assert found == {"HF_HOME": "/srv/hub", "https_proxy": "http://proxy:3128"}
