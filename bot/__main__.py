@@ -4,6 +4,7 @@ Whatever needs torch is imported by the command that needs it: `--help` and a wr
 """
 
 import asyncio
+import errno
 import logging
 import os
 import sys
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 UNEXPECTED = 70
+PASSING = 75
+# A disk that is full, or one that fails; too many open files; too little memory.
+_PASSING_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 NOTICE = (
     "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
@@ -126,11 +130,25 @@ def end_with(action: Callable[[], int]) -> NoReturn:
     except TrinityError as error:
         _complain(str(error))
         status = error.exit_status
+    except OSError as error:
+        status = _end_after(error)
     except Exception as error:  # a mistake of ours: one line for people, and the traceback in the log
-        log.critical("unexpected error", exc_info=True)
-        _complain(f"unexpected {type(error).__name__}; this is a mistake in Trinity, and the log holds the traceback")
-        status = UNEXPECTED
+        status = _end_unexpectedly(error)
     raise typer.Exit(status)
+
+
+def _end_after(error: OSError) -> int:
+    """What the operating system refused somewhere: most of all, a disk that is full just now."""
+    if error.errno not in _PASSING_ERRNOS:
+        return _end_unexpectedly(error)
+    _complain(f"{error.strerror}{f': {error.filename}' if error.filename else ''}. Make room, then start again.")
+    return PASSING
+
+
+def _end_unexpectedly(error: Exception) -> int:
+    log.critical("unexpected error", exc_info=error)
+    _complain(f"unexpected {type(error).__name__}; this is a mistake in Trinity, and the log holds the traceback")
+    return UNEXPECTED
 
 
 def _complain(problem: str) -> None:
@@ -175,6 +193,10 @@ def _chat(settings: Settings) -> int:
     if lines is not None:
         _log_beside_the_talk(settings)
         return asyncio.run(_talk(settings, lines))
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:  # it tries each of them by writing
+        raise OSError(errno.ENOSPC, "nothing can be written into any folder for passing files") from None
     typer.echo("Nobody is at the keyboard, so here is a demonstration, in a conversation that is thrown away.")
     with tempfile.TemporaryDirectory(prefix="trinity-") as folder:
         passing = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
@@ -217,6 +239,8 @@ def _log_beside_the_talk(settings: Settings) -> None:
     try:
         configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets, file=file)
     except OSError as error:
+        if error.errno in _PASSING_ERRNOS:
+            raise
         raise ConfigError("TRINITY_DATA_DIR", f"nothing can be written into that folder ({error.strerror})") from None
 
 

@@ -54,11 +54,18 @@ def _check_database_url(url: SecretStr) -> SecretStr:
     if not separator or driver not in _DRIVERS.values():
         raise refusal("has to begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
     if driver == "sqlite+aiosqlite":
-        if not rest.startswith("/") or rest.strip("/") in ("", ":memory:"):
-            raise refusal("has to name a file, for instance sqlite+aiosqlite:////var/lib/trinity/trinity.db")
+        rest = _check_sqlite_path(rest)
     elif not _split(f"{driver}://{rest}").hostname:
         raise refusal("has to name a server, for instance postgresql+asyncpg://trinity@localhost/trinity")
     return SecretStr(f"{driver}://{rest}")
+
+
+def _check_sqlite_path(rest: str) -> str:
+    if not rest.startswith("/") or rest.strip("/") in ("", ":memory:") or rest.startswith("/file:"):
+        raise refusal("has to name a file, for instance sqlite+aiosqlite:////var/lib/trinity/trinity.db")
+    if "?" in rest:
+        raise refusal("may hold no options for SQLite; for a folder with a ? in its name, use TRINITY_DATA_DIR")
+    return f"/{expand_home(Path(rest[1:]))}" if rest.startswith("/~") else rest
 
 
 def _check_url(*schemes: str) -> AfterValidator:

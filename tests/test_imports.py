@@ -8,7 +8,17 @@ import pytest
 import bot.inference
 
 ROOT = Path(bot.__file__).parents[1]
-CONVERSATION_LOGIC = ("conversation", "markup", "persona", "sanitize", "output", "prompt", "tokenizer", "window", "turns")
+CONVERSATION_LOGIC = (
+    "conversation",
+    "markup",
+    "persona",
+    "sanitize",
+    "output",
+    "prompt",
+    "tokenizer",
+    "window",
+    "turns",
+)
 
 # Imports modules while others can't be found, as on a machine where they aren't installed.
 SCRIPT = """

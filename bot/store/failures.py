@@ -18,18 +18,25 @@ _SQLITE_PASSING = {
     sqlite3.SQLITE_LOCKED: "The database is locked by another process.",
     sqlite3.SQLITE_FULL: "The disk that holds the database is full.",
     sqlite3.SQLITE_IOERR: "The disk that holds the database reports an error.",
+    # Whether the file may be opened was asked before (check.py), so that it is a full disk, or too many open files.
+    sqlite3.SQLITE_CANTOPEN: "The database file, or its log, can't be opened: is the disk full?",
 }
 _SQLITE_LASTING = {
     sqlite3.SQLITE_CORRUPT: f"The database is corrupt. {WHAT_TO_DO}",
     sqlite3.SQLITE_NOTADB: f"The database file is not a database. {WHAT_TO_DO}",
     sqlite3.SQLITE_READONLY: "The database can't be written: it, its folder or its disk is read-only.",
-    sqlite3.SQLITE_CANTOPEN: "The database file can't be opened.",
 }
+_ERRNO_LASTING = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL),
+)
 # Classes of PostgreSQL's SQLSTATE: connection lost, rolled back for another's sake, out of resources (the disk
 # included), a lock not available, shutting down.
 _SQLSTATE_PASSING = ("08", "40", "53", "55", "57")
 _SQLSTATE_LASTING = {
     "28": "The database server refuses the user or the password of TRINITY_DATABASE_URL.",
+    "3F": "The database server has no schema of the name in TRINITY_DATABASE_URL; make it with CREATE SCHEMA.",
+    "42P01": "A table is missing in the database. Restore a backup with pg_restore.",
     "3D": "The database server has no database of the name in TRINITY_DATABASE_URL; make it with createdb.",
     "42501": "The user of TRINITY_DATABASE_URL may not do this; make them the database's owner.",
 }
@@ -53,11 +60,17 @@ def translate(error: Exception) -> StoreError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if isinstance(cause, sqlite3.Error):
         return _translate_sqlite(cause)
-    if isinstance(cause, (PermissionError, NotADirectoryError)) or getattr(cause, "errno", None) == errno.EROFS:
-        return DatabaseUnusable(f"The database can't be used: {cause}.")
     if isinstance(cause, OSError):
-        return DatabaseBusy(f"The database can't be reached: {cause.strerror or cause}.")
+        return system_failure("The database can't be used", cause)
     return _translate_sqlstate(cause, str(getattr(cause, "sqlstate", None) or ""))
+
+
+def system_failure(what: str, error: OSError) -> StoreError:
+    """The operating system's error as one of ours, passing (a full disk) or lasting (what a person has to mend)."""
+    reason = error.strerror or str(error)
+    if error.errno in _ERRNO_LASTING:
+        return DatabaseUnusable(f"{what}: {reason}{f' ({error.filename})' if error.filename else ''}.")
+    return DatabaseBusy(f"{what}: {reason}.")
 
 
 def _translate_sqlstate(error: BaseException, sqlstate: str) -> StoreError:

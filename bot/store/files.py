@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot.errors import DatabaseBusy, DatabaseUnusable
+from bot.errors import DatabaseBusy
+from bot.store.failures import system_failure
 
 _FOLDER_LOCK_SECONDS = 30.0
 
@@ -31,7 +32,7 @@ def create_private_folder(folder: Path) -> None:
         for path in reversed(missing):
             path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise DatabaseUnusable(f"The database's folder {folder} can't be created: {error.strerror}.") from error
+        raise system_failure(f"The database's folder {folder} can't be created", error) from error
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise DatabaseUnusable(f"The database's folder {folder} can't be opened: {error.strerror}.") from error
+        raise system_failure(f"The database's folder {folder} can't be opened", error) from error
     try:
         _wait_for_lock(descriptor)
         yield

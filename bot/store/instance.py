@@ -7,11 +7,13 @@ two on one database answer each other's questions. The files stay; only the lock
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bot.errors import DatabaseUnusable, SecondInstance
+from bot.store.failures import system_failure
 from bot.store.files import create_private_folder, sidecar
 from bot.store.sqlite import database_file
 
@@ -77,8 +79,10 @@ def _opened(lock: Path) -> Iterator[int]:
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DatabaseUnusable(f"The lock {lock} can't be made: {error.strerror}.") from error
+        raise system_failure(f"The lock {lock} can't be made", error) from error
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise DatabaseUnusable(f"{lock} is not a plain file, as a lock has to be. Move it away.")
         yield descriptor
     finally:
         os.close(descriptor)
@@ -90,5 +94,6 @@ def _take(descriptor: int, what: str) -> None:
     except BlockingIOError:
         holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
         raise SecondInstance(f"Another Trinity already runs {what} (process {holder}). Stop it first.") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    with suppress(OSError):  # the disk may be full; the number is for people, and it is the lock that counts
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)

@@ -4,6 +4,7 @@ The driver's default, a deferred transaction, loses updates: two readers that bo
 way. So every writing transaction begins as one (BEGIN IMMEDIATE), and waits for its turn instead of failing half-way.
 """
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ APPLICATION_ID = int.from_bytes(b"Trin", "big")
 """Stands in the header of every SQLite file of ours (https://sqlite.org/pragma.html#pragma_application_id)."""
 
 BUSY_TIMEOUT_SECONDS = 5.0
+
+# SQLite's own limit is 512, and that for the journal's name as well.
+_MAX_PATH_BYTES = 480
 
 # Once per connection, in this order: with the timeout set first, none of the others fails on a passing lock.
 _PRAGMAS = (
@@ -42,17 +46,24 @@ def parse_url(url: str) -> URL:
     Raises:
         DatabaseUnusable: it is no URL, or of a database that Trinity can't use.
     """
+    scheme, _, rest = url.partition("://")
+    if scheme in ("sqlite", "sqlite+aiosqlite"):
+        return URL.create("sqlite+aiosqlite", database=str(_require_path(rest)))
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise DatabaseUnusable("The database URL can't be read; it looks like sqlite:////folder/trinity.db.") from None
-    if parsed.drivername in ("sqlite", "sqlite+aiosqlite"):
-        if parsed.database in (None, "", ":memory:"):
-            raise DatabaseUnusable("An SQLite database needs a file: sqlite:////folder/trinity.db.")
-        return parsed.set(drivername="sqlite+aiosqlite")
     if parsed.drivername == "postgresql+asyncpg":
         return parsed
     raise DatabaseUnusable("The database URL has to begin with sqlite:/// or postgresql+asyncpg://.")
+
+
+def _require_path(rest: str) -> Path:
+    """The path in an SQLite URL: all that follows the third slash, as it is, since any character may be in a name."""
+    name = rest.removeprefix("/")
+    if not rest.startswith("/") or name in ("", ":memory:") or name.startswith("file:"):
+        raise DatabaseUnusable("An SQLite database needs a file: sqlite:////folder/trinity.db.")
+    return Path(name).absolute()
 
 
 def database_file(url: str) -> Path | None:
@@ -63,7 +74,17 @@ def database_file(url: str) -> Path | None:
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
-    return Path(str(parsed.database)).resolve()
+    path = Path(str(parsed.database))
+    # Not pathlib's: they raise where links go in a circle or a name is too long.
+    if os.path.islink(path) and not os.path.exists(path):  # noqa: PTH110, PTH114
+        raise DatabaseUnusable(f"{path} is a link that leads nowhere. Put the file it names there, or remove the link.")
+    try:
+        file = path.resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        raise DatabaseUnusable(f"{path} can't be reached: it lies behind links that go in a circle.") from None
+    if len(os.fsencode(file)) > _MAX_PATH_BYTES:
+        raise DatabaseUnusable(f"The database's path is too long: SQLite takes {_MAX_PATH_BYTES} bytes. Name another.")
+    return file
 
 
 def build_migration_engine(file: Path) -> Engine:

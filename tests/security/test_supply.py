@@ -13,7 +13,7 @@ import pytest
 
 import bot
 from bot.app import DEMO_MODEL
-from bot.errors import ConfigError, DiscordRefused, TrinityError
+from bot.errors import ConfigError, DatabaseBusy, DiscordRefused, EngineUnavailable, TrinityError
 
 ROOT = Path(bot.__file__).parents[1]
 SOURCES = [path for folder in ("bot", "migrations") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -134,6 +134,18 @@ def test_the_unit_restarts_after_everything_but_what_no_restart_mends() -> None:
     assert unit["User"] == ["trinity"]
     assert unit["ProtectSystem"] == ["strict"]
     assert unit["CapabilityBoundingSet"] == []
+
+
+def test_no_number_of_failed_starts_leaves_it_down_after_a_fault_that_passes() -> None:
+    unit = Unit(UNIT)
+
+    assert unit["StartLimitIntervalSec"] == ["0"]
+    assert "StartLimitBurst" not in unit
+    assert int(unit["RestartMaxDelaySec"][0]) == 300
+    assert int(unit["RestartSec"][0]) >= 10
+    assert not {str(DatabaseBusy.exit_status), str(EngineUnavailable.exit_status)} & set(
+        unit["RestartPreventExitStatus"]
+    )
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")

@@ -55,6 +55,7 @@ def test_either_the_token_or_the_database_in_common_is_too_much(url, tmp_path):
 
 def test_two_names_of_one_file_are_one_database(file, tmp_path):
     file.parent.mkdir()
+    file.touch()
     (tmp_path / "link.db").symlink_to(file)
 
     with (
