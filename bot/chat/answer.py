@@ -149,7 +149,7 @@ class AnswerWriter:
         yield Finished(reason)
 
     async def _texts(self, request: Request, answer: AnswerText, stop: Stop) -> AsyncGenerator[str, None]:
-        # The first token is waited for as long as it takes: the engine's queue and its watchdog have limits of their own.
+        # The first token may take its time: the engine's queue and its watchdog have limits of their own.
         patience: float | None = None
         async with aclosing(self._engine.generate(request)) as deltas:
             while not answer.is_cut:

@@ -208,6 +208,11 @@ class Chat:
         log.debug("hint %s to %s: %s", kind, person_id, may_hint)
         return may_hint
 
+    async def note_answered(self, question: Question) -> None:
+        """Remember that a question was answered that isn't known here: its answer is there, so the inbox is older."""
+        if await self._inbox.note_answered(question):
+            log.info("question %s was answered before, and is left as it is", question.message_id)
+
     async def record_part(self, question: Question, purpose: str, part: int, message_id: int) -> None:
         """Commit the id of a message that shows a part of the answer, or a notice about it."""
         await self._inbox.record_part(question, Part(purpose, part, message_id))

@@ -15,6 +15,7 @@ from bot.chat.events import Finished, Notice, TextDelta
 from bot.discord.endings import Endings
 from bot.discord.outcomes import (
     ANSWERED,
+    ANSWERED_BEFORE,
     CHANNEL_LOST,
     EXPIRED,
     REPLY_DELETED,
@@ -69,13 +70,16 @@ class Answers:
             async with asyncio.timeout(_ROOM_PATIENCE_SECONDS):
                 await self._has_room.wait()
 
-    def begin(self, question: Question, *, note: str = "") -> None:
+    def begin(self, question: Question, *, note: str = "", is_begun: bool = False) -> None:
         """Answer a question, if it wasn't received before; `note` is shown as a small line above the answer.
+
+        `is_begun` says that an unfinished answer is in the channel already, to be gone on with.
 
         The questions of a channel are received, and get their turns, in the order of these calls.
         """
         if question.message_id not in self._running and not self._is_draining:
             running = self._enter(question, is_taken_up=False)
+            running.is_begun = is_begun
             if note:
                 running.reply.note(note)
             running.task = self._tasks.create_task(self._answer(running))
@@ -86,6 +90,7 @@ class Answers:
         is_too_old = self._clock() - opened.question.created_at > OLDEST_ANSWERED
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
         running.is_expired = is_too_old and opened.answer is None
+        running.has_stored_answer = opened.answer is not None
         running.task = self._tasks.create_task(self._answer(running))
 
     def message_deleted(self, message_id: int) -> bool:
@@ -169,11 +174,16 @@ class Answers:
             await self.wait_until_known(running.channel_id)
             if not await self._sender.exists(running.channel_id, running.question.message_id):
                 return WITHDRAWN  # deleted while nobody listened
+            await running.reply.posts.take_up()
+            if running.reply.posts.is_finished and not running.has_stored_answer:
+                return ANSWERED_BEFORE  # the database is older than the channel: a backup, for instance
         else:
             # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
             running.is_committed = await self._chat.receive(running.question)
             if not running.is_committed:
                 return SEEN_BEFORE
+            if running.is_begun:
+                await running.reply.posts.take_up()
         if running.is_expired:
             return EXPIRED
         running.stop_typing = self._typing.start(running.channel_id)
@@ -185,8 +195,6 @@ class Answers:
             async for event in events:
                 if not running.has_begun:
                     running.has_begun = True
-                    if running.is_taken_up:
-                        await running.reply.posts.take_up()
                 match event:
                     case TextDelta(text):
                         running.reply.write(text)

@@ -1,7 +1,10 @@
 """What was said while Trinity was away is fetched, after a start and whenever Discord forgot the gateway's session.
 
 Only channels are asked whose newest message is newer than what was seen there, and only ten minutes back. Whether a
-message was answered is for the inbox to say, never for what stands in the channel. A fresh install asks nowhere.
+message was answered is for the inbox to say; but an inbox may be older than the channel, since it was restored from a
+backup, or be empty. So a finished reply of ours is an answer, whatever the inbox knows, an unfinished one is gone on
+with, and in a channel that this database has never seen nothing is taken from behind our own newest message. A fresh
+install asks nowhere.
 
 Discord doesn't tell what was deleted meanwhile either. Of what she knows, whatever ought to be on such a page of
 messages and isn't is asked for singly; a message that is gone then goes the way of one that is deleted now.
@@ -20,6 +23,7 @@ from bot.chat.chat import Chat
 from bot.discord.clock import BORN
 from bot.discord.connection import ConnectedClient
 from bot.discord.intake import PLATFORM, Intake
+from bot.discord.posts import is_growing
 from bot.discord.sender import Sender
 from bot.discord.wire import DiscordWire
 from bot.errors import DiscordError, StoreError
@@ -44,6 +48,8 @@ class _Missed:
     after: int
     newest: int
     """The newest message there, as far as that is known."""
+    is_known: bool
+    """Whether the database has ever seen the channel."""
 
 
 class CatchUp:
@@ -108,7 +114,13 @@ class CatchUp:
         # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
         busy = self._intake.busy_channels() if told else set()
         missed = [
-            _Missed(channel, channel.id, max(floor, seen.get(channel.id, 0)), channel.last_message_id or 0)
+            _Missed(
+                channel,
+                channel.id,
+                max(floor, seen.get(channel.id, 0)),
+                channel.last_message_id or 0,
+                channel.id in known,
+            )
             for channel in _readable_channels([guild] if guild else self._client.guilds)
             if channel.id in busy
             or (channel.last_message_id or 0) > max(floor, seen.get(channel.id, 0))
@@ -118,7 +130,8 @@ class CatchUp:
         for channel_id, last in known.items():
             if last.key.guild_id is None and guild is None:
                 partial = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
-                missed.append(_Missed(partial, channel_id, max(floor, seen[channel_id]), seen[channel_id]))
+                after = max(floor, seen[channel_id])
+                missed.append(_Missed(partial, channel_id, after, seen[channel_id], is_known=True))
         return sorted(missed, key=lambda place: place.newest, reverse=True)[:MAX_CHANNELS]
 
     async def _fetch(self, place: _Missed, slots: asyncio.Semaphore) -> None:
@@ -128,9 +141,14 @@ class CatchUp:
                     place.channel_id, lambda: self._wire.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
                 )
                 await self._follow_deletions(place.channel_id, [message.id for message in messages])
+            own = [message for message in messages if self._client.user and message.author.id == self._client.user.id]
+            shown = {message.reference.message_id: is_growing(message.content) for message in own if message.reference}
+            after = place.after if place.is_known else max([place.after, *(message.id for message in own)])
             for message in messages:
-                if message.id > place.after:
-                    await self._intake.take(message, is_live=False)
+                if message.id > after and shown.get(message.id) is False:
+                    await self._intake.take_answered(message)
+                elif message.id > after:
+                    await self._intake.take(message, is_live=False, is_begun=message.id in shown)
         except (DiscordError, StoreError) as error:
             log.info("missed messages in channel %s are not fetched: %s", place.channel_id, error)
         finally:

@@ -139,8 +139,11 @@ class Intake:
         self._clock = clock
         self._hints = NoticeLimiter()
 
-    async def take(self, message: discord.Message, *, is_live: bool = True) -> None:
-        """Answer a message, or hint how to ask, if it is for us and we can speak there."""
+    async def take(self, message: discord.Message, *, is_live: bool = True, is_begun: bool = False) -> None:
+        """Answer a message, or hint how to ask, if it is for us and we can speak there.
+
+        `is_begun` says that an unfinished answer to it is in the channel already.
+        """
         address = address_of(message, self._own_id)
         if address is Address.NOT_FOR_US:
             return
@@ -151,9 +154,14 @@ class Intake:
             return
         question = question_in(message, self._own_id, self._clock.asked_at(message.created_at))
         if address is Address.QUESTION and has_visible_text(question.content):
-            self._answers.begin(question, note=TEXT_ONLY if has_more_than_text(message) else "")
+            self._answers.begin(question, note=TEXT_ONLY if has_more_than_text(message) else "", is_begun=is_begun)
         elif is_live:
             await self._hint(address, message, question)
+
+    async def take_answered(self, message: discord.Message) -> None:
+        """Remember that a message was answered: a finished reply to it is in the channel, whatever the inbox knows."""
+        if address_of(message, self._own_id) is Address.QUESTION:
+            await self._chat.note_answered(question_in(message, self._own_id))
 
     async def take_edit(self, message: discord.Message) -> None:
         """Take over the edit of a question that still waits."""

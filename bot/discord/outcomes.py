@@ -72,6 +72,7 @@ class Outcome:
 
 
 ANSWERED = Outcome(InboxState.ANSWERED)
+ANSWERED_BEFORE = Outcome(InboxState.ANSWERED, "a finished answer is in the channel, although the database has none")
 WITHDRAWN = Outcome(InboxState.WITHDRAWN, "the question was deleted", discards=True)
 REPLY_DELETED = Outcome(InboxState.WITHDRAWN, "the answer was deleted")
 RESET = Outcome(InboxState.WITHDRAWN, "the conversation was reset")

@@ -2,6 +2,10 @@
 
 What a message is for is part of its nonce and of its record: so a notice never hides an answer,
 and a restarted Trinity edits what she finds rather than saying it twice.
+
+An answer's first message ends with an invisible mark for as long as the answer grows, and the mark goes last of all. So
+whether an answer is finished is known from the message alone, whatever the database knows: after a crash, with an older
+backup, or with none.
 """
 
 from collections.abc import Callable, Collection
@@ -19,6 +23,8 @@ from bot.discord.wire import Draft, Posted
 from bot.store.message_deletion import ANSWER
 
 _CLOSING = "\n```"
+_GROWING = "\u2060"
+"""A word joiner: nobody sees it, Discord keeps it, and it is none of the characters that answers may have."""
 _MAX_UNITS = 2000  # Discord's limit
 
 
@@ -43,6 +49,11 @@ def nonce(question_id: int, purpose: str, generation: int, part: int) -> str:
     return f"{question_id:x}{purpose[0]}{generation % 0x1000:x}.{part % 0x1000:x}"
 
 
+def is_growing(content: str) -> bool:
+    """Whether a message of ours is the beginning of an answer that isn't finished."""
+    return content.endswith(_GROWING)
+
+
 @dataclass(slots=True)
 class _Post:
     """A message that exists; `content` is None where it isn't known what it says."""
@@ -60,9 +71,12 @@ class Posts:
     question: Question
     on_first: Callable[[], None] = lambda: None
     """Called when the first message exists."""
+    is_finished: bool = False
+    """Whether `take_up` found a finished reply to the question."""
     _posts: dict[Place, _Post] = field(default_factory=dict)
     _generation: int | None = None
     _is_discarded: bool = False
+    _is_taken_up: bool = False
 
     @property
     def _channel_id(self) -> int:
@@ -77,16 +91,26 @@ class Posts:
         return any(post.message_id == message_id for post in self._posts.values())
 
     async def take_up(self) -> None:
-        """Find what exists since before a restart, also a message whose id could not be recorded any more."""
+        """Find what exists since before a restart, also a message whose id could not be recorded any more.
+
+        Twice does no harm.
+        """
+        if self._is_taken_up:
+            return
         for part in await self.chat.parts(self.question):
             self._posts[part.purpose, part.index] = _Post(part.message_id, None)
         own = await self.sender.own_messages(self._channel_id, self.question.message_id)
         contents = {posted.message_id: posted.content for posted in own}
         for post in self._posts.values():
             post.content = contents.get(post.message_id)
+        first = self._posts.get((Purpose.ANSWER, 0))
+        replies = [posted.content for posted in own if posted.reply_to == self.question.message_id]
+        replies += [first.content] if first and first.content is not None else []
+        self.is_finished = bool(replies) and not any(map(is_growing, replies))
         orphan = self._unrecorded(own)
         if orphan is not None:
             await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
+        self._is_taken_up = True
         if self._posts:
             self.on_first()
 
@@ -100,16 +124,20 @@ class Posts:
     ) -> None:
         """Make the message at `place` say what `latest` returns when the request leaves.
 
-        While an answer grows (`is_final` False), a message that already says more than that stays as it is.
+        While an answer grows (`is_final` False), a message that already says more than that stays as it is, and the
+        answer's first one bears the mark.
         """
+        mark = "" if is_final or place != (Purpose.ANSWER, 0) else _GROWING
         post = self._posts.get(place)
         if post is None:
-            await self._create(place, latest(), file_text)
+            await self._create(place, latest() + mark, file_text)
             return
-        if post.content == latest() or (not is_final and _says_more(post.content, latest())):
+        is_marked = post.content is not None and is_growing(post.content)
+        says_enough = not is_final and _says_more(post.content, latest()) and (is_marked or not mark)
+        if post.content == latest() + mark or says_enough:
             return
         urgency = Urgency.FIRST if is_final else Urgency.EDIT
-        post.content = await self.sender.edit(self._channel_id, post.message_id, latest, urgency)
+        post.content = await self.sender.edit(self._channel_id, post.message_id, lambda: latest() + mark, urgency)
 
     async def keep_only(self, places: Collection[Place]) -> None:
         """Delete every message at another place."""
@@ -200,4 +228,6 @@ class Posts:
 
 def _says_more(shown: str | None, text: str) -> bool:
     """Whether a message says all of `text` already; one that isn't known is taken to."""
-    return shown is None or shown.removesuffix(_CLOSING).startswith(text.removesuffix(_CLOSING))
+    return shown is None or (
+        shown.removesuffix(_GROWING).removesuffix(_CLOSING).startswith(text.removesuffix(_CLOSING))
+    )

@@ -66,10 +66,14 @@ class Reply:
         """Make the channel show exactly what was written, and nothing else."""
         if not self._splitter.parts:
             self.note(NOTHING_TO_SAY)
-        places = await self._show_parts(min(len(self._splitter.parts), MAX_PARTS), is_final=True)
+        num_parts = min(len(self._splitter.parts), MAX_PARTS)
+        places = await self._show_parts(num_parts, is_final=True)
         if len(self._splitter.parts) > MAX_PARTS:
             places += await self._show_rest()
         await self.posts.keep_only(places)
+        if num_parts > 1:
+            # Only now, when all of it is there, it isn't marked as growing any more.
+            await self.posts.show((Purpose.ANSWER, 0), lambda: self._splitter.parts[0])
 
     async def _show_growing(self) -> None:
         while not self._ended.is_set():
@@ -86,7 +90,8 @@ class Reply:
     async def _show_parts(self, num_parts: int, *, is_final: bool) -> list[Place]:
         places: list[Place] = [(Purpose.ANSWER, index) for index in range(num_parts)]
         for place in places:
-            await self.posts.show(place, lambda index=place[1]: self._splitter.parts[index], is_final=is_final)  # type: ignore[misc]
+            is_last_edit = is_final and (place[1] > 0 or num_parts == 1)
+            await self.posts.show(place, lambda index=place[1]: self._splitter.parts[index], is_final=is_last_edit)  # type: ignore[misc]
         return places
 
     async def _show_rest(self) -> list[Place]:

@@ -19,6 +19,10 @@ class Running:
     is_committed: bool
     """Whether the inbox has it, so that what becomes of it can be committed."""
     stop_typing: Callable[[], None] = lambda: None
+    is_begun: bool = False
+    """Whether the beginning of an answer is in the channel already, although the question is new to us."""
+    has_stored_answer: bool = False
+    """Whether the answer is in the history already, and only has to be shown."""
     is_expired: bool = False
     has_begun: bool = False
     stopped: Outcome | None = None

@@ -60,6 +60,24 @@ class Inbox:
 
         return await self._database.write(work)
 
+    async def note_answered(self, question: Question) -> bool:
+        """Commit that a question is done with, without what was said; False if it was received before."""
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> bool:
+            row = await ensure_conversation(connection, question.conversation)
+            values = question_values(question) | {"content": "", "author_name": ""}
+            statement = insert(connection, inbox).values(
+                **values, conversation_id=row.id, epoch=row.epoch, received_at=now, state="answered"
+            )
+            key = ["platform", "message_id"]
+            result = await connection.execute(statement.on_conflict_do_nothing(index_elements=key))
+            if result.rowcount:
+                await _note_message(connection, row.id, question.message_id)
+            return bool(result.rowcount)
+
+        return await self._database.write(work)
+
     async def refuse(self, questions: Sequence[Question]) -> set[tuple[str, int]]:
         """Commit questions as refused, in one transaction; returns platform and message id of those that were new."""
         now = self._database.clock()

@@ -13,6 +13,8 @@ from tests.loopback.waiting import came_true
 
 _NONCE = re.compile(r"(?P<question>[0-9a-f]{15,16})(?P<purpose>[a-z])(?P<generation>[0-9a-f]+)\.(?P<part>[0-9a-f]+)")
 
+INVISIBLE_MARK = "\u2060"
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -44,8 +46,13 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """What people read, one part below the other."""
-        return "\n".join(part.content for part in self.parts)
+        """What people read, one part below the other, without the mark that nobody sees."""
+        return "\n".join(part.content.removesuffix(INVISIBLE_MARK) for part in self.parts)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether a part ends with the mark of an answer that grows."""
+        return any(part.content.endswith(INVISIBLE_MARK) for part in self.parts)
 
     @property
     def changed_at(self) -> float:
