@@ -22,6 +22,7 @@ from bot.inference.ops import Workspace
 from bot.inference.ops_choice import OpsChoice, choose_ops, kernel_choices
 from bot.inference.reference_ops import ReferenceOps
 from bot.inference.step_inputs import Sizes, StepInputs
+from bot.inference.threads import settle_threads
 from bot.inference.weights import LlamaWeights, Progress, load_weights
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ def build_runner(
     memory.refuse_too_large(shape, weights_dtype, memory.room_for_weights(chosen, limits), where)
     if chosen.type == "cuda":
         _apply_caps(chosen, limits)
+    else:
+        settle_threads(memory.weights_bytes(shape, torch.int8))
     try:
         with _compiling(shape, chosen, weights_dtype, limits) if use_kernels else nullcontext():
             weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress)
