@@ -13,6 +13,7 @@ from bot.chat.output import OutputFilter
 from bot.chat.persona import Persona
 from bot.chat.persona_desk import PersonaDesk
 from bot.chat.prompt import TurnEncoder
+from bot.chat.speakers import NamedTurns, Speakers, name_turns
 from bot.chat.stopping import Stop
 from bot.chat.window import TokenBudget, Window, fit_window_off_loop
 from bot.errors import RequestFailed
@@ -131,17 +132,23 @@ class AnswerWriter:
         started_at = time.monotonic()
         conversation = await self._history.load(question.conversation)
         persona = self._personas.resolve(conversation.persona)
-        window = await self._fit(question, conversation, persona)
+        speakers = Speakers(conversation.speakers, self._own_name)
+        named = None if question.is_direct else _named(question, conversation, speakers)
+        window = await self._fit(question, conversation, persona, named)
         if window.was_trimmed and await self._is_first_trim(conversation, window):
             yield Notice(TRIM_NOTICE)
         request = self._request(question, window, persona, seed, patience_seconds)
-        answer = AnswerText(OutputFilter(_speakers(question, conversation), self._own_name))
+        answer = AnswerText(OutputFilter(named.labels if named else (), self._own_name))
         async with aclosing(self._texts(request, answer, stop)) as texts:
             async for text in texts:
                 yield TextDelta(text)
         if answer.reason is FinishReason.SILENCE:
             yield Notice(FELL_SILENT)
-        is_stored = not stop.is_thrown and await self._store(question, conversation, persona, window, request, answer)
+        turn_id = None
+        if not stop.is_thrown:
+            stored = self._stored(persona, window, request, answer)
+            turn_id = await self._history.save_turn(question, stored, epoch=conversation.epoch, speakers=speakers.given)
+        is_stored = turn_id is not None
         if not is_stored:
             await self._engine.forget(request.cache_owner)
         reason = answer.reason if is_stored else FinishReason.ABORTED
@@ -167,14 +174,16 @@ class AnswerWriter:
         if not stop.is_thrown and (text := answer.finish()):
             yield text
 
-    async def _fit(self, question: Question, conversation: Conversation, persona: Persona) -> Window:
+    async def _fit(
+        self, question: Question, conversation: Conversation, persona: Persona, named: NamedTurns | None
+    ) -> Window:
         return await fit_window_off_loop(
             self._encoder,
             self._budget,
             persona.prompt,
-            conversation.turns,
+            named.turns if named else conversation.turns,
             question.content,
-            author_name=None if question.is_direct else question.author_name,
+            author_name=named.asker if named else None,
             own_name=self._own_name,
         )
 
@@ -199,19 +208,11 @@ class AnswerWriter:
             max_queued_seconds=patience_seconds,
         )
 
-    async def _store(
-        self,
-        question: Question,
-        conversation: Conversation,
-        persona: Persona,
-        window: Window,
-        request: Request,
-        answer: AnswerText,
-    ) -> bool:
+    def _stored(self, persona: Persona, window: Window, request: Request, answer: AnswerText) -> Answer:
         if not answer.text:
             # After a silence it isn't the question's words that are to blame.
             raise RequestFailed() if answer.reason is FinishReason.SILENCE else RequestFailed(NOTHING_SAID)
-        stored = Answer(
+        return Answer(
             text=answer.text,
             sampling=asdict(request.sampling),
             seed=request.sampling.seed,
@@ -222,15 +223,10 @@ class AnswerWriter:
             num_prompt_tokens=len(window.prompt_token_ids),
             num_new_tokens=answer.counters.num_new_tokens,
         )
-        return await self._history.save_turn(question, stored, epoch=conversation.epoch) is not None
 
 
-def _speakers(question: Question, conversation: Conversation) -> frozenset[str]:
-    """The people whose lines the model must not write: those of this conversation, where names are in use."""
-    if question.is_direct:
-        return frozenset()
-    names = {turn.author_name for turn in conversation.turns if turn.author_name}
-    return frozenset(names | {question.author_name})
+def _named(question: Question, conversation: Conversation, speakers: Speakers) -> NamedTurns:
+    return name_turns(conversation.turns, speakers, question.author_id, question.author_name)
 
 
 def _log_answer(

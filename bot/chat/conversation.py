@@ -62,3 +62,4 @@ class Turn:
     question: str
     answer: str
     author_name: str | None = None
+    author_id: int | None = None

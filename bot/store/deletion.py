@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, false, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.store.tables import conversations, hints, inbox, messages, persona_choices, personas
+from bot.store.tables import conversations, hints, inbox, messages, persona_choices, personas, speakers
 
 OPEN_STATES = ("received", "waiting", "answering")
 MAX_DELETED_AT_ONCE = 1000
@@ -76,7 +76,8 @@ async def forget_channels(connection: AsyncConnection, platform: str, channel_id
 
 
 async def begin_epoch(connection: AsyncConnection, conversation_ids: Collection[int]) -> None:
-    """Reset conversations: answers asked for before this moment are not stored any more."""
+    """Reset conversations: answers asked for before this moment are not stored any more, and nobody is known."""
+    await connection.execute(delete(speakers).where(speakers.c.conversation_id.in_(conversation_ids)))
     await connection.execute(
         update(conversations)
         .where(conversations.c.id.in_(conversation_ids))
@@ -95,8 +96,19 @@ async def hide_turns(connection: AsyncConnection, conversation_id: int, now: dat
 
 
 async def delete_turns(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:
-    """Delete turns, picked by a condition on their user messages; returns their number."""
-    result = await connection.execute(delete(messages).where(messages.c.role == "user", condition))
+    """Delete turns, picked by a condition on their user messages; returns their number.
+
+    Who has no turn left in a conversation loses their label there.
+    """
+    is_picked = and_(messages.c.role == "user", condition)
+    concerned = (await connection.scalars(select(messages.c.conversation_id).where(is_picked).distinct())).all()
+    if not concerned:
+        return 0
+    result = await connection.execute(delete(messages).where(is_picked))
+    has_spoken = select(messages.c.id).where(
+        messages.c.conversation_id == speakers.c.conversation_id, messages.c.author_id == speakers.c.author_id
+    )
+    await connection.execute(delete(speakers).where(speakers.c.conversation_id.in_(concerned), ~has_spoken.exists()))
     return result.rowcount
 
 

@@ -4,6 +4,7 @@ A turn is stored when its answer is complete, together with the inbox's record t
 begins a new epoch, and an answer of an older one is not stored: a reset during an answer wins.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.chat.conversation import ConversationKey, Question, Turn
+from bot.chat.speakers import Speaker
 from bot.store.conversations import ensure_conversation, find_conversation, is_conversation
 from bot.store.database import Database
 from bot.store.deletion import (
@@ -28,6 +30,7 @@ from bot.store.deletion import (
 from bot.store.message_deletion import DeletedMessage, MessageDeletion, delete_message, find_messages
 from bot.store.personas import PersonaChoice, resolve_choice
 from bot.store.questions import is_row
+from bot.store.speakers import load_speakers, save_speakers
 from bot.store.tables import conversations, inbox, messages
 from bot.store.turns import Answer, find_open_generation, load_turns, save_answer, save_question
 
@@ -45,6 +48,7 @@ class Conversation:
     first_kept_turn_id: int | None = None
     trim_told: bool = False
     turns: tuple[Turn, ...] = ()
+    speakers: tuple[Speaker, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,15 @@ class History:
             if row is None:
                 return Conversation(key, persona=persona)
             turns = await load_turns(connection, row, without_question)
-            return Conversation(key, row.epoch, persona, row.first_kept_turn_id, row.trim_told, turns)
+            speakers = await load_speakers(connection, row.id)
+            return Conversation(key, row.epoch, persona, row.first_kept_turn_id, row.trim_told, turns, speakers)
 
         return await self._database.read(work)
 
-    async def save_turn(self, question: Question, answer: Answer, *, epoch: int) -> int | None:
-        """Store a question with its complete answer; returns the turn's id.
+    async def save_turn(
+        self, question: Question, answer: Answer, *, epoch: int, speakers: Sequence[Speaker] = ()
+    ) -> int | None:
+        """Store a question with its complete answer; returns the turn's id. `speakers` are new labels of this turn's.
 
         The question's inbox row, if it has one, then knows the answer and is still to be delivered. An older answer
         to the same question is replaced. Returns None, and stores nothing, if the conversation was reset since
@@ -108,6 +115,7 @@ class History:
                 return None
             turn_id = await save_question(connection, row.id, question)
             await save_answer(connection, row.id, turn_id, generation, answer, now)
+            await save_speakers(connection, row.id, speakers)
             await connection.execute(update(inbox).where(is_row(question)).values(turn_id=turn_id))
             return turn_id
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from bot.store.types import BigId, RepairedText, UtcDateTime
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 metadata = MetaData(
@@ -112,6 +112,18 @@ Index(
     unique=True,
     sqlite_where=text("role = 'user'"),
     postgresql_where=text("role = 'user'"),
+)
+
+# What each account is called in a conversation's prompts while it has a certain name; see bot/chat/speakers.py.
+speakers = Table(
+    "speakers",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("label_key", RepairedText, primary_key=True),
+    Column("author_id", BigId, nullable=False),
+    Column("name_key", RepairedText, nullable=False),
+    Column("label", RepairedText, nullable=False),
+    UniqueConstraint("conversation_id", "author_id", "name_key"),
 )
 
 inbox = Table(

@@ -39,7 +39,9 @@ async def load_turns(
     """The turns that the next prompt is made of, oldest first."""
     asked, answered = messages.alias("asked"), messages.alias("answered")
     query = (
-        select(asked.c.id, asked.c.content, answered.c.content, asked.c.author_name, asked.c.is_direct)
+        select(
+            asked.c.id, asked.c.content, answered.c.content, asked.c.author_name, asked.c.author_id, asked.c.is_direct
+        )
         .join(answered, answered.c.turn_id == asked.c.id)
         .where(
             asked.c.conversation_id == row.id, asked.c.hidden_at.is_(None), asked.c.id >= (row.first_kept_turn_id or 0)
@@ -49,8 +51,8 @@ async def load_turns(
     if without_question is not None:
         query = query.where(asked.c.message_id != without_question)
     return tuple(
-        Turn(turn_id, question, answer, None if is_direct else author_name)
-        for turn_id, question, answer, author_name, is_direct in await connection.execute(query)
+        Turn(turn_id, question, answer, None if is_direct else author_name, author_id)
+        for turn_id, question, answer, author_name, author_id, is_direct in await connection.execute(query)
     )
 
 

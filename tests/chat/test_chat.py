@@ -132,6 +132,45 @@ async def test_names_are_left_out_where_one_person_speaks(house: House) -> None:
     assert "Alice" not in house.prompt()
 
 
+async def test_two_accounts_of_one_name_stay_two_people_over_a_restart(house: House, open_house) -> None:
+    await house.serve(house.asks("My cat is called Tom.", author_id=1))
+    await house.serve(house.asks("My dog is called Bruno.", author_id=2))
+    assert house.prompt().endswith("[INST] Alice (2): My dog is called Bruno. [/INST]")
+
+    async with open_house() as restarted:
+        await restarted.serve(restarted.asks("What is my dog called?", author_id=2, message_id=100))
+        prompt = restarted.prompt()
+        await restarted.serve(restarted.asks("And my cat?", author_id=1, message_id=101))
+        renamed = restarted.asks("Well?", author="Alan", author_id=2, message_id=102)
+        await restarted.serve(renamed)
+
+    assert "Alice: My cat is called Tom." in prompt
+    assert prompt.endswith("[INST] Alice (2): What is my dog called? [/INST]")
+    assert "Alan: My dog is called Bruno." in restarted.prompt()
+    assert "Alice: And my cat?" in restarted.prompt()
+
+
+async def test_a_label_goes_with_the_last_that_its_account_said(house: House, tmp_path: Path) -> None:
+    first, second = house.asks("I am one.", author_id=1), house.asks("I am another.", author_id=2)
+    for question in (first, second):
+        await house.serve(question)
+
+    await house.chat.withdraw("discord", first.message_id)
+    await house.serve(house.asks("Who am I?", author_id=2))
+    assert house.prompt().endswith("[INST] Alice (2): Who am I? [/INST]")
+    assert speakers_in(tmp_path) == ["Alice (2)"]
+
+    await house.chat.reset(GENERAL)
+    assert speakers_in(tmp_path) == []
+    await house.serve(house.asks("Who am I?", author_id=2))
+    assert house.prompt().endswith("\n\nAlice: Who am I? [/INST]")
+
+
+def speakers_in(folder: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(folder / "trinity.db")) as connection:
+        return [label for (label,) in connection.execute("SELECT label FROM speakers ORDER BY label")]
+
+
 async def test_channels_do_not_know_each_other(house: House) -> None:
     await house.ask("The password is swordfish.", GENERAL)
 
