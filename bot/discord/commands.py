@@ -78,8 +78,28 @@ async def suggest_names(interaction: discord.Interaction, typed: str) -> list[ap
     return [app_commands.Choice(name=name, value=name) for name in names[:_MAX_CHOICES]]
 
 
-_Name = app_commands.Range[str, 1, MAX_PERSONA_NAME_LENGTH]
-_Prompt = app_commands.Range[str, 1, 6000]  # Discord's own limit for a text option
+class _Text(app_commands.Transformer):
+    """A text option. What Discord sends for an older form of the command may be of another type."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+
+    @property
+    def min_value(self) -> int:
+        return 1
+
+    @property
+    def max_value(self) -> int:
+        return self._longest
+
+    async def transform(self, _: discord.Interaction, value: object, /) -> str:
+        if not isinstance(value, str):
+            raise TypeError("not a text")
+        return value
+
+
+_Name = app_commands.Transform[str, _Text(MAX_PERSONA_NAME_LENGTH)]
+_Prompt = app_commands.Transform[str, _Text(6000)]  # Discord's own limit for a text option
 
 
 class PersonaCommands(app_commands.Group):

@@ -8,13 +8,14 @@ import asyncio
 import io
 import logging
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import discord
 from discord.utils import MISSING
 
 from bot.discord.outcomes import outcome_of
+from bot.discord.refusals import InteractionGone, Unreadable
 from bot.discord.split import PART_UNITS, utf16_length
 from bot.discord.wire import translated
 from bot.errors import DiscordError
@@ -52,11 +53,11 @@ async def answer(interaction: discord.Interaction, work: Awaitable[Words], *, is
             words = tasks.create_task(_in_words(interaction, work))
             await asyncio.wait({words}, timeout=PATIENCE_SECONDS)
             if not words.done():
-                async with translated():
-                    with _empty_acknowledgements_read(interaction):
-                        await interaction.response.defer(ephemeral=is_private, thinking=True)
-        async with translated():
-            await _show(interaction, words.result())
+                with suppress(Unreadable):  # whether it was taken shows itself when the words are shown
+                    async with translated():
+                        with _empty_acknowledgements_read(interaction):
+                            await interaction.response.defer(ephemeral=is_private, thinking=True)
+        await _show(interaction, words.result())
     except* (DiscordError, discord.DiscordException) as group:
         # The person sees Discord's own "didn't respond"; there is no other way to reach them.
         log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])
@@ -78,19 +79,32 @@ async def _in_words(interaction: discord.Interaction, work: Awaitable[Words]) ->
 
 
 async def _show(interaction: discord.Interaction, words: Words) -> None:
-    file, no_pings = words.file(), discord.AllowedMentions.none()
-    if interaction.response.is_done():
+    """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer."""
+    if not interaction.response.is_done():
+        try:
+            await _send(interaction, words)
+        except (Unreadable, InteractionGone) as error:
+            log.debug("a command in channel %s may have been acknowledged already: %s", interaction.channel_id, error)
+        else:
+            return
+    file = words.file()
+    async with translated():
         await interaction.edit_original_response(
-            content=words.content, attachments=[file] if file else MISSING, allowed_mentions=no_pings
+            content=words.content,
+            attachments=[file] if file else MISSING,
+            allowed_mentions=discord.AllowedMentions.none(),
         )
-    else:
+
+
+async def _send(interaction: discord.Interaction, words: Words) -> None:
+    async with translated():
         with _empty_acknowledgements_read(interaction):
             await interaction.response.send_message(
                 words.content,
-                file=file or MISSING,
+                file=words.file() or MISSING,
                 ephemeral=words.is_private,
                 suppress_embeds=True,
-                allowed_mentions=no_pings,
+                allowed_mentions=discord.AllowedMentions.none(),
             )
 
 
