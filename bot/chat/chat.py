@@ -7,7 +7,7 @@ is stored as a whole or not at all, and only while its conversation has not been
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -174,6 +174,10 @@ class Chat:
         if deletion.channel_id is not None:
             await self._engine.forget(ConversationKey(platform, deletion.channel_id).cache_owner)
         return deletion.part_message_ids
+
+    async def known_among(self, platform: str, message_ids: Collection[int]) -> set[int]:
+        """Those messages that `withdraw` would follow the deletion of; one read for all."""
+        return await self._history.known_among(platform, message_ids)
 
     async def delete_channel(self, platform: str, channel_id: int) -> None:
         """Follow the deletion of a channel or thread: everything said in it goes for good."""

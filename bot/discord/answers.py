@@ -59,9 +59,10 @@ class Answers:
         self._clock = clock
         self._typing = TypingIndicator(sender, tasks)
         self._running: dict[int, Running] = {}
+        self._shown: dict[int, Running] = {}  # the message ids of what is shown of an answer -> the answer
         self._has_room = asyncio.Event()
         self._has_room.set()
-        self._is_draining = False
+        self.is_draining = False
         self._endings = Endings(chat)
 
     async def room(self) -> None:
@@ -77,7 +78,7 @@ class Answers:
 
         The questions of a channel are received, and get their turns, in the order of these calls.
         """
-        if question.message_id not in self._running and not self._is_draining:
+        if question.message_id not in self._running and not self.is_draining:
             running = self._enter(question, is_taken_up=False)
             running.is_begun = is_begun
             if note:
@@ -98,11 +99,14 @@ class Answers:
 
         True for a question that is withdrawn here, as soon as nothing of its answer is shown any more.
         """
-        for running in self._running.values():
-            if running.reply.posts.shows(message_id):
-                running.stop(REPLY_DELETED)
+        if (answer := self._shown.get(message_id)) is not None:
+            answer.stop(REPLY_DELETED)
         asked = self._running.get(message_id)
         return asked is not None and asked.stop(WITHDRAWN)
+
+    def is_in_hand(self, message_id: int) -> bool:
+        """Whether a message is a question in hand, or a part of what is shown of its answer."""
+        return message_id in self._running or message_id in self._shown
 
     def channels(self) -> set[int]:
         """Where questions are in hand."""
@@ -116,7 +120,7 @@ class Answers:
 
     async def drain(self, seconds: float) -> None:
         """Let the answers that were begun finish, for some time; leave all others to the next process."""
-        self._is_draining = True
+        self.is_draining = True
         give_up_at = asyncio.get_running_loop().time() + seconds
         seen: set[int] = set()
         for running in self._running.values():
@@ -138,12 +142,16 @@ class Answers:
         posts = Posts(self._chat, self._sender, question)
         running = Running(question, Reply(posts, self._sender), is_taken_up, is_committed=is_taken_up)
         posts.on_first = running.end_typing
+        posts.on_shown = lambda message_id: self._shown.update({message_id: running})
+        posts.on_gone = lambda message_id: self._shown.pop(message_id, None)
         self._running[question.message_id] = running
         self._note_room()
         return running
 
     def _leave(self, running: Running) -> None:
         running.stop_typing()
+        for message_id in running.reply.posts.message_ids():
+            self._shown.pop(message_id, None)
         self._running.pop(running.question.message_id, None)
         self._note_room()
 

@@ -5,9 +5,10 @@ Live messages wait at a gate while messages that were missed are fetched, so tha
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 import discord
@@ -17,10 +18,10 @@ from bot.chat.conversation import ConversationKey, Question
 from bot.chat.sanitize import has_visible_text
 from bot.discord.answers import Answers
 from bot.discord.clock import DiscordClock
+from bot.discord.contents import is_direct, pings_role_of, unreadable_in, words_in
 from bot.discord.limits import NoticeLimiter
 from bot.discord.posts import Purpose, nonce
-from bot.discord.sender import Sender
-from bot.discord.text import names_in, readable
+from bot.discord.sender import Sender, growing_pauses
 from bot.discord.wire import Draft, Posted
 from bot.errors import DiscordError, StoreError
 
@@ -30,8 +31,19 @@ PLATFORM = "discord"
 BARE_HINT = "-# Yes? Write your question in the same message as my name."
 NO_TEXT_HINT = "-# I can only read text. Please put your question into words."
 UNPINGED_HINT = "-# I can't read a reply without its ping: turn the @ on in your reply, or mention me."
+ROLE_HINT = (
+    "-# That was my role, and Discord doesn't show me what is written beside it. "
+    "Choose me in place of my role when you type @."
+)
 TEXT_ONLY = "I can't open what is attached; I only read the text."
+LATEST_EDIT = timedelta(minutes=10)
+"""An edit that was made longer ago is not looked at for a mention that it added."""
+OLDEST_EDITED = timedelta(days=1)
+"""Nor is one of an older message: whether that was answered may be forgotten by now."""
+_MAX_HINTED = 1000
 _GATE_PATIENCE_SECONDS = 60.0
+_STORE_PATIENCE_SECONDS = 120.0
+_ATTACHED = "what is attached"
 
 
 class Address(Enum):
@@ -41,6 +53,8 @@ class Address(Enum):
     QUESTION = auto()
     UNPINGED_REPLY = auto()
     """A reply to her with the ping switched off: Discord sends it without its text."""
+    ROLE_PING = auto()
+    """A mention of the role that bears her name: Discord sends it without its text."""
 
 
 def address_of(message: discord.Message, own_id: int) -> Address:
@@ -53,17 +67,9 @@ def address_of(message: discord.Message, own_id: int) -> Address:
     answered = message.reference and message.reference.resolved
     if isinstance(answered, discord.Message) and answered.author.id == own_id:
         return Address.QUESTION if message.content else Address.UNPINGED_REPLY
+    if pings_role_of(message, own_id):
+        return Address.QUESTION if message.content else Address.ROLE_PING
     return Address.NOT_FOR_US
-
-
-def is_direct(message: discord.Message) -> bool:
-    """Whether it was written in a direct-message channel. (Without a guild are also guilds that aren't loaded.)"""
-    return message.channel.type is discord.ChannelType.private
-
-
-def has_more_than_text(message: discord.Message) -> bool:
-    """Whether there is something in it that she can't read."""
-    return bool(message.attachments or message.stickers or message.poll or message.message_snapshots)
 
 
 def question_in(message: discord.Message, own_id: int, created_at: datetime | None = None) -> Question:
@@ -76,7 +82,7 @@ def question_in(message: discord.Message, own_id: int, created_at: datetime | No
         message_id=message.id,
         author_id=message.author.id,
         author_name=message.author.display_name,
-        content=readable(message.content, names_in(message), own_id),
+        content=words_in(message, own_id),
         created_at=created_at or message.created_at,
         is_direct=is_direct(message),
     )
@@ -138,11 +144,22 @@ class Intake:
         self._own_id = own_id
         self._clock = clock
         self._hints = NoticeLimiter()
+        self._hinted: OrderedDict[int, None] = OrderedDict()
+        self._deleted: dict[int, bool] = {}  # message id -> whether it surely concerns us
+        self._following = asyncio.Lock()
 
-    async def take(self, message: discord.Message, *, is_live: bool = True, is_begun: bool = False) -> None:
+    async def take(
+        self,
+        message: discord.Message,
+        *,
+        is_live: bool = True,
+        is_begun: bool = False,
+        asked_at: datetime | None = None,
+    ) -> None:
         """Answer a message, or hint how to ask, if it is for us and we can speak there.
 
-        `is_begun` says that an unfinished answer to it is in the channel already.
+        `is_begun` says that an unfinished answer to it is in the channel already. It was asked when its id says, unless
+        `asked_at` does.
         """
         address = address_of(message, self._own_id)
         if address is Address.NOT_FOR_US:
@@ -152,10 +169,10 @@ class Intake:
         if not can_speak(message) or self._sender.closed_channels.is_closed(message.channel.id):
             log.debug("no permission to answer in channel %s", message.channel.id)
             return
-        question = question_in(message, self._own_id, self._clock.asked_at(message.created_at))
+        question = question_in(message, self._own_id, self._clock.asked_at(asked_at or message.created_at))
         if address is Address.QUESTION and has_visible_text(question.content):
-            self._answers.begin(question, note=TEXT_ONLY if has_more_than_text(message) else "", is_begun=is_begun)
-        elif is_live:
+            self._answers.begin(question, note=_note(unreadable_in(message)), is_begun=is_begun)
+        elif is_live and message.id not in self._hinted:
             await self._hint(address, message, question)
 
     async def take_answered(self, message: discord.Message) -> None:
@@ -164,11 +181,19 @@ class Intake:
             await self._chat.note_answered(question_in(message, self._own_id))
 
     async def take_edit(self, message: discord.Message) -> None:
-        """Take over the edit of a question that still waits."""
-        if address_of(message, self._own_id) is Address.QUESTION and message.edited_at is not None:
-            text = question_in(message, self._own_id).content
-            if text:
-                await self._chat.edit(PLATFORM, message.id, text)
+        """Take over the edit of a question that still waits; answer a message that has become one by it.
+
+        The inbox knows every question that was received, so none is answered twice.
+        """
+        address = address_of(message, self._own_id)
+        if address is Address.NOT_FOR_US or message.edited_at is None:
+            return
+        text = question_in(message, self._own_id).content if address is Address.QUESTION else ""
+        if text and await self._chat.edit(PLATFORM, message.id, text):
+            return
+        now = self._clock.now()
+        if now - message.edited_at < LATEST_EDIT and now - message.created_at < OLDEST_EDITED:
+            await self.take(message, asked_at=message.edited_at)
 
     def busy_channels(self) -> set[int]:
         """Where questions are in hand."""
@@ -176,20 +201,47 @@ class Intake:
 
     async def take_deletions(self, message_ids: Collection[int]) -> None:
         """Follow the deletion of messages, whoever wrote them: what was said in them is not to be used any more."""
-        rest = [message_id for message_id in message_ids if not self._answers.message_deleted(message_id)]
-        try:
-            for message_id in rest:
+        for message_id in message_ids:
+            is_in_hand = self._answers.is_in_hand(message_id)
+            if not self._answers.message_deleted(message_id):
+                self._deleted[message_id] = is_in_hand
+        # Those that are told meanwhile are looked up together.
+        async with self._following:
+            deleted, self._deleted = self._deleted, {}
+            if deleted:
+                await self._follow_patiently(deleted)
+
+    async def _follow_patiently(self, deleted: dict[int, bool]) -> None:
+        """Follow deletions; while the database can't be used, try again for a while."""
+        give_up_at = asyncio.get_running_loop().time() + _STORE_PATIENCE_SECONDS
+        for pause in growing_pauses():
+            try:
+                await self._follow(deleted)
+            except StoreError as error:
+                if self._answers.is_draining or asyncio.get_running_loop().time() + pause > give_up_at:
+                    log.error("%d deletions were not followed: %s", len(deleted), error)
+                    return
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    async def _follow(self, deleted: dict[int, bool]) -> None:
+        """Follow those deletions that concern us, and take each out of `deleted` when that is done."""
+        unsure = [message_id for message_id, is_ours in deleted.items() if not is_ours]
+        known = await self._chat.known_among(PLATFORM, unsure) if unsure else set()
+        for message_id in [*deleted]:
+            if deleted[message_id] or message_id in known:
                 await self._chat.withdraw(PLATFORM, message_id)
-        except StoreError as error:
-            log.error("a deletion was not followed: %s", error)
+            del deleted[message_id]
 
     async def _hint(self, address: Address, message: discord.Message, question: Question) -> None:
-        if address is Address.UNPINGED_REPLY:
-            text = UNPINGED_HINT
-        else:
-            text = NO_TEXT_HINT if has_more_than_text(message) else BARE_HINT
+        texts = {Address.UNPINGED_REPLY: UNPINGED_HINT, Address.ROLE_PING: ROLE_HINT}
+        text = texts.get(address) or _hint_about(unreadable_in(message))
         try:
             if await self._may_hint(address, question):
+                self._hinted[message.id] = None  # an edit of it isn't told the same again
+                while len(self._hinted) > _MAX_HINTED:
+                    self._hinted.popitem(last=False)
                 await self._sender.create(_hint_draft(question, text), _forget)
         except (DiscordError, StoreError) as error:
             log.info("no hint in channel %s: %s", message.channel.id, error)
@@ -198,6 +250,20 @@ class Intake:
         if address is Address.UNPINGED_REPLY:
             return await self._chat.should_hint(PLATFORM, "unpinged_reply", question.author_id)
         return self._hints.allows(question.author_id, question.conversation.channel_id)
+
+
+def _note(unreadable: list[str]) -> str:
+    """What is said above the answer to a text that has something else with it."""
+    return TEXT_ONLY.replace(_ATTACHED, " and ".join(unreadable)) if unreadable else ""
+
+
+def _hint_about(unreadable: list[str]) -> str:
+    """What is said where there is no text; pictures need no naming."""
+    if not unreadable:
+        return BARE_HINT
+    if unreadable == [_ATTACHED]:
+        return NO_TEXT_HINT
+    return NO_TEXT_HINT.replace("text.", f"text, not {' or '.join(unreadable)}.", 1)
 
 
 def _hint_draft(question: Question, text: str) -> Draft:

@@ -71,6 +71,10 @@ class Posts:
     question: Question
     on_first: Callable[[], None] = lambda: None
     """Called when the first message exists."""
+    on_shown: Callable[[int], object] = lambda _: None
+    """Called with the id of each message that exists from now on."""
+    on_gone: Callable[[int], object] = lambda _: None
+    """Called with the id of each message that is about to be deleted."""
     is_finished: bool = False
     """Whether `take_up` found a finished reply to the question."""
     _posts: dict[Place, _Post] = field(default_factory=dict)
@@ -86,9 +90,9 @@ class Posts:
         """Whether anything is shown."""
         return bool(self._posts)
 
-    def shows(self, message_id: int) -> bool:
-        """Whether a message is one of these."""
-        return any(post.message_id == message_id for post in self._posts.values())
+    def message_ids(self) -> set[int]:
+        """The ids of these messages."""
+        return {post.message_id for post in self._posts.values()}
 
     async def take_up(self) -> None:
         """Find what exists since before a restart, also a message whose id could not be recorded any more.
@@ -98,7 +102,7 @@ class Posts:
         if self._is_taken_up:
             return
         for part in await self.chat.parts(self.question):
-            self._posts[part.purpose, part.index] = _Post(part.message_id, None)
+            self._put((part.purpose, part.index), _Post(part.message_id, None))
         own = await self.sender.own_messages(self._channel_id, self.question.message_id)
         contents = {posted.message_id: posted.content for posted in own}
         for post in self._posts.values():
@@ -146,6 +150,7 @@ class Posts:
             # last, so that a restart in between finds what is still to be deleted.
             await self.chat.mark_surplus(self.question, *place)
             post = self._posts.pop(place)
+            self.on_gone(post.message_id)
             with suppress(MessageGone):
                 await self.sender.delete(self._channel_id, post.message_id)
             await self.chat.remove_part(self.question, *place)
@@ -207,18 +212,22 @@ class Posts:
 
     async def _keep(self, place: Place, posted: Posted) -> None:
         """Record a message that exists now; not to be cancelled."""
-        self._posts[place] = _Post(posted.message_id, posted.content)
+        self._put(place, _Post(posted.message_id, posted.content))
         self.on_first()
         await self.chat.record_part(self.question, *place, posted.message_id)
         if self._is_discarded:
             await self.keep_only(())
+
+    def _put(self, place: Place, post: _Post) -> None:
+        self._posts[place] = post
+        self.on_shown(post.message_id)
 
     def _num_answers(self) -> int:
         return sum(purpose == Purpose.ANSWER for purpose, _ in self._posts)
 
     def _unrecorded(self, own: list[Posted]) -> Posted | None:
         """A message that has to be the next part of the answer: if unsure, it is edited rather than another created."""
-        unknown = [posted for posted in own if not self.shows(posted.message_id)]
+        unknown = [posted for posted in own if posted.message_id not in self.message_ids()]
         if self._num_answers() == 0:
             return next((posted for posted in unknown if posted.reply_to == self.question.message_id), None)
         last = max(post.message_id for post in self._posts.values())

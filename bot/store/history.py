@@ -4,7 +4,7 @@ A turn is stored when its answer is complete, together with the inbox's record t
 begins a new epoch, and an answer of an older one is not stored: a reset during an answer wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ from bot.store.deletion import (
     hide_turns,
     withdraw,
 )
-from bot.store.message_deletion import DeletedMessage, MessageDeletion, delete_message, find_messages
+from bot.store.message_deletion import DeletedMessage, MessageDeletion, delete_message, find_known, find_messages
 from bot.store.personas import PersonaChoice, resolve_choice
 from bot.store.questions import is_row
 from bot.store.speakers import load_speakers, save_speakers
@@ -201,6 +201,10 @@ class History:
         if deletion.kind is DeletedMessage.TURN:
             await self._database.erase_traces()
         return deletion
+
+    async def known_among(self, platform: str, message_ids: Collection[int]) -> set[int]:
+        """Those of these messages whose deletion means something, in one read that waits for no writer."""
+        return await self._database.read(lambda connection: find_known(connection, platform, message_ids))
 
     async def message_ids(self, platform: str, channel_id: int, oldest: int, newest: int | None = None) -> set[int]:
         """The platform's ids, between two, of what was asked in a channel and of the parts of answers.

@@ -1,10 +1,11 @@
 """What the deletion of one message on the platform means: a question, a part of an answer, or nothing to us."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, or_, select
+from sqlalchemy import Row, and_, delete, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.deletion import OPEN_STATES, delete_turns, withdraw
@@ -88,6 +89,20 @@ async def _delete_old_turn(connection: AsyncConnection, platform: str, message_i
         return _NOTHING
     await delete_turns(connection, messages.c.id == row.id)
     return MessageDeletion(DeletedMessage.TURN, row.channel_id, message_id)
+
+
+async def find_known(connection: AsyncConnection, platform: str, message_ids: Collection[int]) -> set[int]:
+    """Which of these messages are known at all: questions, parts of answers, users' messages in the history."""
+    queries = (
+        select(inbox.c.message_id).where(inbox.c.platform == platform, inbox.c.message_id.in_(message_ids)),
+        select(parts.c.message_id).join(inbox).where(
+            inbox.c.platform == platform, parts.c.message_id.in_(message_ids)
+        ),
+        select(messages.c.message_id).join(conversations).where(
+            conversations.c.platform == platform, messages.c.message_id.in_(message_ids)
+        ),
+    )  # fmt: skip
+    return set(await connection.scalars(union(*queries)))
 
 
 async def find_messages(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.loopback.world import World
 
 _USER_MENTION = re.compile(r"<@!?(\d+)>")
+_ROLE_MENTION = re.compile(r"<@&(\d+)>")
 
 
 @dataclass(eq=False, slots=True)
@@ -54,6 +55,8 @@ class Role:
     id: int
     name: str
     permissions: Permission
+    bot_id: int | None = None
+    """The bot that Discord made it for."""
 
 
 @dataclass(eq=False, slots=True)
@@ -253,6 +256,13 @@ class Message:
         self.content = content
         self.edited_at = time.time()
         self.revisions.append(Revision(time.monotonic(), content))
+
+
+def mentioned_role_ids(message: Message) -> list[int]:
+    """The roles of the guild that a message mentions, each once."""
+    roles = message.channel.guild.roles if message.channel.guild else {}
+    found = dict.fromkeys(int(found) for found in _ROLE_MENTION.findall(message.content))
+    return [role_id for role_id in found if role_id in roles]
 
 
 def mentioned_ids(content: str) -> list[int]:

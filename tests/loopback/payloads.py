@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.loopback.accounts import BotAccount, Viewer
-from tests.loopback.entities import Channel, Guild, Member, Message, User
+from tests.loopback.entities import Channel, Guild, Member, Message, Role, User, mentioned_role_ids
 from tests.loopback.rules import MessageKind
 from tests.loopback.snowflake import iso_time, timestamp_of
 
@@ -88,10 +88,7 @@ def guild_json(guild: Guild, bot: BotAccount) -> Json:
         "owner_id": str(guild.owner.id),
         "member_count": len(guild.members),
         "joined_at": timestamp_of(guild.id),
-        "roles": [
-            {"id": str(role.id), "name": role.name, "permissions": str(int(role.permissions)), "position": place}
-            for place, role in enumerate(guild.roles.values())
-        ],
+        "roles": [_role_json(role, place) for place, role in enumerate(guild.roles.values())],
         "channels": [channel_json(channel) for channel in channels if not channel.is_thread],
         "threads": [
             channel_json(thread)
@@ -100,6 +97,13 @@ def guild_json(guild: Guild, bot: BotAccount) -> Json:
         ],
         "members": [member_json(member) for member in guild.members.values()],
     }
+
+
+def _role_json(role: Role, place: int) -> Json:
+    payload = {"id": str(role.id), "name": role.name, "permissions": str(int(role.permissions)), "position": place}
+    if role.bot_id is not None:
+        payload |= {"managed": True, "tags": {"bot_id": str(role.bot_id)}}
+    return payload
 
 
 def message_json(message: Message, viewer: Viewer, *, with_reference: bool = True) -> Json:
@@ -118,7 +122,7 @@ def message_json(message: Message, viewer: Viewer, *, with_reference: bool = Tru
         "flags": message.flags,
         "mention_everyone": message.mentions_everyone,
         "mentions": [user_json(user) for user in message.mentions],
-        "mention_roles": [],
+        "mention_roles": [str(role_id) for role_id in mentioned_role_ids(message)],
         "attachments": message.attachments,
         "embeds": message.embeds,
         "components": message.components,

@@ -145,7 +145,8 @@ class LoopbackDiscord:
 
     def invite(self, bot: BotAccount, guild: Guild, permissions: Permission | None = None) -> None:
         """Adds a bot to a guild with a role of its own, by default with what the README's invitation asks for."""
-        role = Role(self.world.ids.next_id(), bot.name, INVITED_PERMISSIONS if permissions is None else permissions)
+        allowed = INVITED_PERMISSIONS if permissions is None else permissions
+        role = Role(self.world.ids.next_id(), bot.name, allowed, bot_id=bot.user.id)
         guild.roles[role.id] = role
         self.world.join(guild, bot.user).roles.append(role)
 

@@ -131,3 +131,13 @@ async def test_messages_that_a_deletion_would_change_are_found_between_two_ids(d
     assert await found(11, 30) == {11, 20, 21, 30}
     await History(database).reset(HERE)
     assert await found(0) == set()
+
+
+async def test_known_are_questions_turns_and_parts_of_this_platform(database, history, inbox):
+    await hold_turn(database, ask(1))
+    await inbox.receive(ask(2))
+    await inbox.record_part(ask(2), Part("answer", 0, 500))
+
+    assert await history.known_among("discord", [1, 2, 3, 500, 501]) == {1, 2, 500}
+    assert await history.known_among("terminal", [1, 2, 500]) == set()
+    assert await history.known_among("discord", range(2000, 2100)) == set()

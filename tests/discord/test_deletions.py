@@ -1,0 +1,120 @@
+"""Deletions by the hundred: those that concern nobody cost one read, those that do are all followed."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from bot.chat.conversation import ConversationKey, Question
+from bot.discord.answers import Answers
+from bot.discord.sender import open_sender
+from tests.discord.house import House, ask
+from tests.loopback import Message
+
+NUM_FOREIGN = 100
+NUM_IN_HAND = 1000
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """The statements that any database gets meanwhile, by their first word."""
+    seen: list[str] = []
+
+    def note(_connection, _cursor, statement: str, *_rest) -> None:
+        seen.append(statement if statement.startswith("BEGIN") else statement.split(None, 1)[0])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def foreign(house: House) -> list[Message]:
+    """What others said to each other."""
+    bob, general = house.server.person("Bob"), house.server.channel("general")
+    return [await bob.says(general, f"number {number}") for number in range(NUM_FOREIGN)]
+
+
+async def is_forgotten(house: House, question: Message) -> None:
+    """Waits until the question is in the history no more; looked up beside the bot, so that nothing is counted."""
+    with closing(sqlite3.connect(house.database_path)) as other:
+        async with asyncio.timeout(10):
+            while other.execute("SELECT 1 FROM messages WHERE message_id = ?", (question.id,)).fetchone():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_a_hundred_deletions_at_once_cost_one_read_and_those_that_concern_her_a_write(house: House) -> None:
+    question = await ask(house)
+    others = await foreign(house)
+    await ask(house, "another")
+
+    with statements() as seen:
+        await house.server.person("Alice").deletes_many([*others, question])
+        await is_forgotten(house, question)
+
+    assert seen[:3] == ["BEGIN", "SELECT", "BEGIN IMMEDIATE"]
+    assert seen.count("BEGIN IMMEDIATE") == 1
+
+
+async def test_a_hundred_foreign_deletions_one_by_one_write_nothing(house: House) -> None:
+    question = await ask(house)
+    others = await foreign(house)
+    alice = house.server.person("Alice")
+    await ask(house, "another")
+
+    with statements() as seen:
+        for message in others:
+            await alice.deletes(message)
+        await alice.deletes(question)
+        await is_forgotten(house, question)
+
+    assert seen.count("BEGIN IMMEDIATE") == 1
+    assert seen.count("BEGIN") <= NUM_FOREIGN + 1
+
+
+async def test_what_was_deleted_while_the_database_was_locked_is_followed_afterwards(house: House) -> None:
+    question = await ask(house, "the word is swordfish")
+    other = sqlite3.connect(house.database_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    await house.server.person("Alice").deletes(question)
+    await asyncio.sleep(0.1)
+    other.execute("ROLLBACK")
+    other.close()
+    await is_forgotten(house, question)
+
+    await ask(house, "which word?")
+
+    assert "swordfish" not in house.prompts[-1]
+
+
+class Waiting:
+    """A chat that never receives anything, and a wire that nobody uses."""
+
+    async def receive(self, _: Question) -> bool:
+        await asyncio.get_running_loop().create_future()
+        return False
+
+
+async def test_with_a_thousand_questions_in_hand_the_event_loop_does_not_stand() -> None:
+    key, now = ConversationKey("discord", 1, 2), datetime.now(UTC)
+    async with open_sender(Waiting()) as sender, asyncio.TaskGroup() as tasks:
+        answers = Answers(Waiting(), sender, tasks, lambda: now)
+        for number in range(NUM_IN_HAND):
+            answers.begin(Question(key, number, 1, "Alice", "hello", now))
+        await asyncio.sleep(0)
+
+        began_at = time.perf_counter()
+        for number in range(NUM_FOREIGN):
+            assert not answers.is_in_hand(NUM_IN_HAND + number)
+            assert not answers.message_deleted(NUM_IN_HAND + number)
+        seconds = time.perf_counter() - began_at
+
+        await answers.drain(0)
+
+    assert seconds < 0.01
