@@ -182,17 +182,19 @@ class Posts:
 
     async def _say_below(self, sentence: str) -> None:
         answers = sorted(place for place in self._posts if place[0] == Purpose.ANSWER)
-        shown = self._posts[answers[-1]].content if answers else None
-        if shown is None:  # it isn't known what it says
+        shown = [(self._posts[place].content or "").removesuffix(_GROWING).rstrip() for place in answers]
+        if not answers or not all(shown):  # it isn't known what they say
             await self.replace_by(sentence)
             return
-        text = f"{shown.rstrip()}\n-# {sentence}"
-        if utf16_length(text) <= _MAX_UNITS:
-            await self.show(answers[-1], lambda: text)
-            await self.keep_only(answers)
+        kept = [*answers]
+        if utf16_length(below := f"{shown[-1]}\n-# {sentence}") <= _MAX_UNITS:
+            shown[-1] = below
         else:
-            await self.show((Purpose.NOTICE, 0), lambda: sentence)
-            await self.keep_only([*answers, (Purpose.NOTICE, 0)])
+            kept.append((Purpose.NOTICE, 0))
+            await self.show(kept[-1], lambda: sentence)
+        for place, text in reversed([*zip(answers, shown, strict=True)]):  # the first one's mark goes last
+            await self.show(place, lambda text=text: text)  # type: ignore[misc]
+        await self.keep_only(kept)
 
     async def _create(self, place: Place, content: str, file_text: str | None) -> None:
         if self._generation is None:

@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 
 from bot.discord.outcomes import NOT_TAKEN, NOT_TAKEN_NOW
+from bot.discord.posts import is_growing
 from bot.discord.refusals import Refusal, Verdict, bounded_wait, refused_fields, verdict_on
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import ask
@@ -210,6 +211,7 @@ async def test_an_answer_that_discord_stops_taking_ends_in_words(
         await ask(house, "and now?")
 
     said = server.answer_to(question).text
+    assert not is_growing(said)
     assert said.startswith("Here")
     assert said.endswith(f"\n-# {NOT_TAKEN}")
     assert "story about" not in house.prompts[-1]
@@ -233,7 +235,7 @@ async def test_a_later_part_that_is_refused_leaves_the_first_and_ends_in_words(
     parts = [part.content for part in server.answer_to(question).parts]
     assert parts[0].startswith("word0 word1")
     assert NOT_TAKEN in parts[-1]
-    assert not any("darn" in part for part in parts)
+    assert not any("darn" in part or is_growing(part) for part in parts)
 
 
 async def test_where_the_words_below_are_refused_too_only_the_words_stay(
