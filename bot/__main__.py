@@ -179,6 +179,9 @@ def _run(settings: Settings) -> int:
     if settings.discord_bot_token is None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.operations.signals import leave_when_signalled  # noqa: PLC0415
+
+    leave_when_signalled()
     from bot.daemon import run_daemon  # noqa: PLC0415 - see the module's docstring
 
     return run_daemon(settings)

@@ -7,9 +7,10 @@ people are. Shutdown is the reverse order, by the order of the `async with` bloc
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,7 @@ HOUSEKEEPING_SECONDS = 15.0
 _HOUR = 3600.0
 _SLOW_BYTES = 2**30
 _TOLD_EVERY_SECONDS = 30.0
+_READING = "model files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +131,43 @@ async def _open_engine(model: Model, on_progress: Callable[[int, int], None]) ->
 async def _find_model(settings: Settings, on_progress: Callable[[int, int], None]) -> Model:
     """Find the model's folder, downloading it if need be, and read what can be read in a moment."""
     if settings.model is None:
-        return await asyncio.to_thread(_read_model, settings, DEMO_MODEL)
+        return await _in_own_thread(partial(_read_model, settings, DEMO_MODEL))
     environ = dict(os.environ)
     if settings.hf_token is not None:
         environ["HF_TOKEN"] = settings.hf_token.get_secret_value()
     folder = await find_model_folder(settings.model, environ=environ, on_progress=on_progress)
-    return await asyncio.to_thread(_read_model, settings, folder)
+    return await _in_own_thread(partial(_read_model, settings, folder))
+
+
+async def _in_own_thread(work: Callable[[], Model]) -> Model:
+    """Do `work` beside the loop, in a thread that the end of the process need not wait for: it imports for seconds."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[Model] = loop.create_future()
+
+    def settle(model: Model | None, error: Exception | None) -> None:
+        if result.done():
+            return
+        if model is not None:
+            result.set_result(model)
+        elif error is not None:
+            result.set_exception(error)
+
+    def run() -> None:
+        model, failure = None, None
+        try:
+            model = work()
+        except Exception as error:  # raised where it is waited for
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(settle, model, failure)
+
+    threading.Thread(target=run, name=_READING, daemon=True).start()
+    return await result
+
+
+def has_abandoned_threads() -> bool:
+    """Whether something is still being read or imported that nobody waits for any more."""
+    return any(thread.name == _READING for thread in threading.enumerate())
 
 
 def _read_model(settings: Settings, folder: Path) -> Model:

@@ -2,22 +2,25 @@
 
 import asyncio
 import logging
-import signal
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from bot.app import open_parts
+from bot.app import has_abandoned_threads, open_parts
 from bot.chat.chat import Chat
 from bot.discord.intake import PLATFORM
 from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import ConfigError, EngineError, EngineFailed
 from bot.inference.local import LocalEngine
+from bot.logs import flush_logs
 from bot.operations.collector import loaded_objects_set_aside
 from bot.operations.notify import notify_systemd, watchdog_interval_seconds
 from bot.operations.pulse import Pulse, feed_watchdog
-from bot.operations.reexec import reexecute
-from bot.settings import Settings
+from bot.operations.reexec import begin_anew, reexecute
+from bot.operations.signals import Orders, listen
+from bot.operations.state import State, Work
+from bot.settings import Settings, load_settings
 from bot.store.instance import hold_instance
 from bot.tasks import in_background, keep_running
 
@@ -25,47 +28,56 @@ log = logging.getLogger(__name__)
 
 
 def run_daemon(settings: Settings) -> int:
-    """Be on Discord until SIGTERM or SIGINT, then let the running answers finish; returns the exit status.
+    """Be on Discord until a signal, then let the running answers finish; returns the exit status.
 
-    A second signal ends it at once. A lost engine replaces the process, since nothing inside it can mend that.
+    `bot.operations.signals` says which signal asks for what. A lost engine replaces the process, since nothing inside
+    it can mend that.
 
     Raises:
         ConfigError, StoreError, EngineError, DiscordRefused: as the part that refuses says.
         EngineFailed: the process was replaced too often already.
     """
-    lost = asyncio.run(_be_on_discord(settings))
+    orders, lost = asyncio.run(_be_on_discord(settings))
+    flush_logs()
+    if orders.begins_anew:
+        notify_systemd("WATCHDOG=1")
+        begin_anew()
+    if has_abandoned_threads():
+        os._exit(0)  # everything is closed; the interpreter's own end would stop a thread in the middle of torch's C++
     if lost is not None:
         notify_systemd("WATCHDOG=1")  # its patience begins anew before the pause
         reexecute(lost)
     return 0
 
 
-async def _be_on_discord(settings: Settings) -> EngineError | None:
-    """Run until a signal, or until the engine is lost: then return its failure, with everything closed."""
+async def _be_on_discord(settings: Settings) -> tuple[Orders, EngineError | None]:
+    """Run until a signal, or until the engine is lost: then return its failure too, with everything closed."""
     if settings.discord_bot_token is None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     token = settings.discord_bot_token.get_secret_value()
     options = _discord_options(settings, token)
-    pulse, told, stop = Pulse(), asyncio.Event(), asyncio.Event()
-    _stop_at_signals(told, stop)
+    pulse, orders = Pulse(), Orders()
+    state = State(pulse)
+    listen(orders, on_stopping=_tell_stopping, why_not_anew=_why_not_anew, state=state.line)
     try:
         with hold_instance(settings.effective_database_url, token, settings.data_dir):
             async with asyncio.timeout(None) as opening, _pinging_systemd(pulse), AsyncExitStack() as parts:
-                async with in_background(_end_when(told, opening)):
+                async with in_background(_end_when(orders.told, opening)):
                     await check_token(options)
                     chat, engine = await parts.enter_async_context(open_parts(settings, platform=PLATFORM))
                 pulse.watch_engine(engine.failed.is_set)
+                state.work = Work(lambda: chat.turns.num_running, lambda: chat.turns.num_waiting, engine.snapshot)
                 with loaded_objects_set_aside():
-                    lost = await _serve_discord(chat, engine, options, stop, pulse)
+                    lost = await _serve_discord(chat, engine, options, orders.stop, pulse, state)
     except TimeoutError:
         if not opening.expired():
             raise
         log.info("stopped while the model was loading")
-        return None
-    if lost is not None and told.is_set():
+        return orders, None
+    if lost is not None and orders.told.is_set():
         log.error("the engine was lost while I stopped; what it left is answered after the next start")
-        return None
-    return lost
+        return orders, None
+    return orders, lost
 
 
 async def _end_when(told: asyncio.Event, opening: asyncio.Timeout) -> None:
@@ -75,12 +87,15 @@ async def _end_when(told: asyncio.Event, opening: asyncio.Timeout) -> None:
 
 
 async def _serve_discord(
-    chat: Chat, engine: LocalEngine, options: DiscordOptions, stop: asyncio.Event, pulse: Pulse
+    chat: Chat, engine: LocalEngine, options: DiscordOptions, stop: asyncio.Event, pulse: Pulse, state: State
 ) -> EngineError | None:
     """Serve until `stop`, or until the engine is lost, whether somebody waits for it just then or not."""
-    serving = asyncio.create_task(
-        run_discord(chat, options, stop, on_ready=_tell_ready, on_movement=pulse.note_gateway)
-    )
+
+    def note_ready() -> None:
+        state.note_session()
+        notify_systemd("READY=1")
+
+    serving = asyncio.create_task(run_discord(chat, options, stop, on_ready=note_ready, on_movement=pulse.note_gateway))
     failing = asyncio.create_task(engine.failed.wait())
     try:
         await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
@@ -106,25 +121,17 @@ def _discord_options(settings: Settings, token: str) -> DiscordOptions:
     )
 
 
-def _stop_at_signals(told: asyncio.Event, stop: asyncio.Event) -> None:
-    """Set both at the first SIGTERM or SIGINT; the next one ends the process as if nobody listened."""
-    loop = asyncio.get_running_loop()
-
-    def note(signal_number: signal.Signals) -> None:
-        log.info("%s: running answers may finish, then I stop; a second signal ends me at once", signal_number.name)
-        notify_systemd("STOPPING=1")
-        told.set()
-        stop.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, note, number)
+def _tell_stopping() -> None:
+    notify_systemd("STOPPING=1")
 
 
-def _tell_ready() -> None:
-    notify_systemd("READY=1")
+def _why_not_anew() -> str | None:
+    """What is wrong with the settings as they are now; the environment is the one that this process began with."""
+    try:
+        settings = load_settings()
+    except ConfigError as error:
+        return str(error)
+    return None if settings.discord_bot_token is not None else "DISCORD_BOT_TOKEN is not set any more"
 
 
 @asynccontextmanager

@@ -227,7 +227,7 @@ def _are_near(name: str, right: str) -> bool:
     longer, shorter = (name, right) if len(name) >= len(right) else (right, name)
     if len(longer) - len(shorter) > 1 or len(shorter) < _LEAST_NEAR_LENGTH:
         return False
-    start = len(os.path.commonprefix((longer, shorter)))
+    start = next((at for at, pair in enumerate(zip(longer, shorter, strict=False)) if pair[0] != pair[1]), len(shorter))
     rest, other = longer[start:], shorter[start:]
     if len(longer) > len(shorter):
         return rest[1:] == other

@@ -32,12 +32,17 @@ class Pulse:
         self._gateway_moved_at = self._clock()
 
     @property
+    def gateway_silence_seconds(self) -> float | None:
+        """How long ago the gateway moved; None before it did."""
+        return None if self._gateway_moved_at is None else self._clock() - self._gateway_moved_at
+
+    @property
     def problem(self) -> str | None:
         """What doesn't move any more."""
         if self._is_engine_lost():
             return "the engine is lost"
-        moved_at = self._gateway_moved_at
-        if moved_at is not None and self._clock() - moved_at > GATEWAY_PATIENCE_SECONDS:
+        silence = self.gateway_silence_seconds
+        if silence is not None and silence > GATEWAY_PATIENCE_SECONDS:
             return f"nothing from Discord's gateway for {GATEWAY_PATIENCE_SECONDS / 60:g} minutes"
         return None
 

@@ -69,11 +69,12 @@ def reexecute(
     log.error("%s; starting again in %g s (restart %d)", reason, pause_seconds, len(restarts) + 1)
     sleep(pause_seconds)
     restarts = [*restarts, clock()]
+    begin_anew({**environ, RESTARTS_VARIABLE: ",".join(f"{moment:.3f}" for moment in restarts)}, execute=execute)
+
+
+def begin_anew(environ: Mapping[str, str] = os.environ, *, execute: Execute = os.execve) -> NoReturn:
+    """Start this program again in this process, because somebody asked for it: it counts as no restart."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()  # an `exec` throws away what isn't written
-    execute(
-        sys.executable,
-        [sys.executable, *sys.orig_argv[1:]],
-        {**environ, RESTARTS_VARIABLE: ",".join(f"{moment:.3f}" for moment in restarts)},
-    )
+    execute(sys.executable, [sys.executable, *sys.orig_argv[1:]], dict(environ))

@@ -59,6 +59,7 @@ def environment_for(server: LoopbackDiscord, folder: Path) -> dict[str, str]:
     """The environment of a Trinity that is on `server` and keeps its data in `folder`."""
     return {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[2]),  # this checkout, whichever is installed
         "TRINITY_DATA_DIR": str(folder),
         "TRINITY_EDIT_INTERVAL_SECONDS": "0.1",
         "HF_HUB_OFFLINE": "1",

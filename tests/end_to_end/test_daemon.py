@@ -1,9 +1,11 @@
 """All of Trinity, as a process: a loopback Discord, the real discord.py, SQLite, the engine and the demo model."""
 
 import asyncio
+import signal
 import sqlite3
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from bot.app import DEMO_MODEL
 from tests.end_to_end.daemon import Daemon, environment_for, open_daemon
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
+from tests.loopback.hub import open_hub
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there"
@@ -123,7 +126,7 @@ SIGNALLED_WHILE_LOADING = """
 async def test_a_signal_ends_the_loading_of_the_model(server: LoopbackDiscord, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", textwrap.dedent(SIGNALLED_WHILE_LOADING)),
-        env=environment_for(server, tmp_path) | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=environment_for(server, tmp_path),
         cwd=tmp_path,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -133,6 +136,59 @@ async def test_a_signal_ends_the_loading_of_the_model(server: LoopbackDiscord, t
     assert process.returncode == 0, errors.decode()
     assert b"stopped while the model was loading" in errors
     assert server.gateway.counts["connections"] == 0
+
+
+async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_process(
+    server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with open_daemon(server, tmp_path) as daemon:
+        question = await alice.says(general, "Please count to 100.", mention=True)
+        await server.wait_until(lambda: (answer := server.answer_to(question)) and "12" in answer.text, timeout=60)
+        daemon.process.send_signal(signal.SIGUSR1)
+        daemon.process.send_signal(signal.SIGHUP)
+        answer = await daemon.answer(question)
+        await server.wait_until(lambda: server.gateway.counts["READY"] == 2, timeout=60)
+        told = await ask(daemon, alice, general, "My favourite colour is teal.")
+        daemon.process.send_signal(signal.SIGQUIT)
+        status = await daemon.ended()
+
+    assert status == 0
+    assert "100" in answer
+    assert "teal" in told
+    assert "how I am: up" in daemon.log
+    assert "1 questions being answered" in daemon.log
+    assert "Traceback" not in daemon.log
+    judge(server, Expectation(allowed_violations=frozenset({"identify_too_soon"}))).require(turns=2, replies=2)
+
+
+async def test_a_signal_ends_the_first_download(server: LoopbackDiscord, tmp_path: Path) -> None:
+    files = {"config.json": b"{}", "model.safetensors": b"x" * 4096, "tokenizer.json": b"{}"}
+    async with open_hub(files, silent_files=frozenset({"model.safetensors"})) as hub:
+        settings = {
+            "TRINITY_MODEL": "someone/model",
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path / "hub"),
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_DISABLE_XET": "1",
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "run"),
+            env=environment_for(server, tmp_path) | settings,
+            cwd=tmp_path,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            await hub.fell_silent.wait()
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, errors = await process.communicate()
+
+    assert process.returncode == 0, errors.decode()
+    assert time.monotonic() - started < 20  # a tenth of a second on a quiet machine; the hub's library waits 10 s
+    assert b"stopped while the model was loading" in errors
+    assert all(line.startswith(b"20") for line in errors.splitlines())  # no progress bar between the lines
 
 
 async def test_a_refused_token_ends_the_start_before_a_model_is_looked_for(

@@ -1,0 +1,61 @@
+"""How the daemon is, in one line: for whoever asks with SIGUSR1."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.inference.outputs import Snapshot
+from bot.operations.pulse import Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is known once the model is loaded; each is asked for anew."""
+
+    num_answering: Callable[[], int]
+    num_waiting: Callable[[], int]
+    engine: Callable[[], Snapshot]
+
+
+class State:
+    """Collects what there is to tell."""
+
+    def __init__(self, pulse: Pulse, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pulse = pulse
+        self._clock = clock
+        self._started_at = clock()
+        self._num_sessions = 0
+        self.work: Work | None = None
+
+    def note_session(self) -> None:
+        """Discord has (again) made us able to answer."""
+        self._num_sessions += 1
+
+    def line(self) -> str:
+        """The state of this moment."""
+        uptime = f"up {_span(self._clock() - self._started_at)}"
+        if self.work is None:
+            return f"{uptime}; still starting: the database is being opened or the model loaded"
+        engine = self.work.engine()
+        parts = (
+            uptime,
+            f"{self.work.num_answering()} questions being answered, {self.work.num_waiting()} waiting",
+            f"engine: {engine.num_running} running, {engine.num_waiting} waiting, "
+            f"{engine.num_available_blocks} of {engine.num_blocks} blocks free, "
+            f"{engine.total_requests} requests, {engine.total_failed} of them failed",
+            f"Discord: {self._num_sessions} times ready, {self._gateway()}",
+            *([f"problem: {problem}"] if (problem := self._pulse.problem) else []),
+        )
+        return "; ".join(parts)
+
+    def _gateway(self) -> str:
+        silence = self._pulse.gateway_silence_seconds
+        return "the gateway not reached yet" if silence is None else f"the gateway last heard {_span(silence)} ago"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    spans = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in spans if number) or "0 s"

@@ -1,0 +1,120 @@
+import asyncio
+import logging
+import os
+import signal
+
+import pytest
+
+from bot.operations.signals import ASKING, STOPPING, Orders, leave_when_signalled, listen
+
+ALL = (*STOPPING, *ASKING, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before():
+    before = {number: signal.getsignal(number) for number in ALL}
+    yield
+    for number, action in before.items():
+        signal.signal(number, action)
+
+
+@pytest.fixture
+async def listening(caplog):
+    """Listen, and return what was asked and how often systemd was told of a stop."""
+    caplog.set_level(logging.INFO)
+
+    def start(*, problem=None, is_at_terminal=False):
+        orders, stops = Orders(), []
+        listen(
+            orders,
+            on_stopping=lambda: stops.append(1),
+            why_not_anew=lambda: problem,
+            state=lambda: "as ever",
+            is_at_terminal=is_at_terminal,
+        )
+        return orders, stops
+
+    return start
+
+
+async def _until(is_so):
+    async with asyncio.timeout(30):
+        while not is_so():  # noqa: ASYNC110 - a log line sets no event
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("number", STOPPING)
+async def test_a_signal_to_stop_lets_answers_finish_and_the_next_one_ends_at_once(listening, number):
+    orders, stops = listening()
+
+    os.kill(os.getpid(), number)
+    await asyncio.wait_for(orders.stop.wait(), 30)
+
+    assert orders.told.is_set()
+    assert not orders.begins_anew
+    assert stops == [1]
+    assert {signal.getsignal(each) for each in STOPPING} == {signal.SIG_DFL}
+
+
+async def test_a_hang_up_asks_for_a_fresh_start_unless_a_stop_follows(listening):
+    orders, stops = listening()
+
+    os.kill(os.getpid(), signal.SIGHUP)
+    await asyncio.wait_for(orders.stop.wait(), 30)
+    began_anew = orders.begins_anew
+    os.kill(os.getpid(), signal.SIGTERM)
+    await _until(lambda: stops)
+
+    assert began_anew
+    assert not orders.begins_anew
+
+
+async def test_a_hang_up_with_wrong_settings_changes_nothing(listening, caplog):
+    orders, _ = listening(problem="TRINITY_SEED: has to be a whole number")
+
+    os.kill(os.getpid(), signal.SIGHUP)
+    await _until(lambda: "TRINITY_SEED" in caplog.text)
+
+    assert not orders.told.is_set()
+    assert not orders.stop.is_set()
+
+
+async def test_the_hang_up_of_a_terminal_is_a_stop(listening):
+    orders, stops = listening(is_at_terminal=True)
+
+    os.kill(os.getpid(), signal.SIGHUP)
+    await asyncio.wait_for(orders.stop.wait(), 30)
+
+    assert not orders.begins_anew
+    assert stops == [1]
+
+
+async def test_a_hang_up_that_nohup_ignores_stays_ignored(listening):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    orders, _ = listening()
+    os.kill(os.getpid(), signal.SIGHUP)
+    await asyncio.sleep(0.05)
+
+    assert not orders.told.is_set()
+
+
+@pytest.mark.parametrize("number", ASKING)
+async def test_a_question_for_the_state_is_answered_in_the_log(listening, caplog, number):
+    orders, _ = listening()
+
+    os.kill(os.getpid(), number)
+    await _until(lambda: "how I am: as ever" in caplog.text)
+
+    assert not orders.told.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP])
+def test_before_there_is_a_loop_a_signal_ends_quietly(number):
+    signal.signal(number, signal.SIG_DFL)
+    leave_when_signalled()
+
+    with pytest.raises(SystemExit) as ended:
+        os.kill(os.getpid(), number)
+
+    assert ended.value.code == 0
