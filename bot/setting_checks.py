@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg"}
+from bot.store.server_url import SCHEMES, ServerUrlError, read_server_url
 
 
 def refusal(problem: str, *, setting: str = "") -> PydanticCustomError:
@@ -50,14 +50,15 @@ def _split(url: str) -> SplitResult:
 def _check_database_url(url: SecretStr) -> SecretStr:
     """Accept SQLite and PostgreSQL, each also by its short name, and write out the driver."""
     scheme, separator, rest = url.get_secret_value().partition("://")
-    driver = _DRIVERS.get(scheme, scheme)
-    if not separator or driver not in _DRIVERS.values():
-        raise refusal("has to begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
-    if driver == "sqlite+aiosqlite":
-        rest = _check_sqlite_path(rest)
-    elif not _split(f"{driver}://{rest}").hostname:
-        raise refusal("has to name a server, for instance postgresql+asyncpg://trinity@localhost/trinity")
-    return SecretStr(f"{driver}://{rest}")
+    if separator and scheme in ("sqlite", "sqlite+aiosqlite"):
+        return SecretStr(f"sqlite+aiosqlite://{_check_sqlite_path(rest)}")
+    if not separator or scheme not in SCHEMES:
+        raise refusal("has to begin with sqlite+aiosqlite:/// or postgresql://")
+    try:
+        read_server_url(url.get_secret_value())
+    except ServerUrlError as error:
+        raise refusal(str(error)) from None
+    return SecretStr(f"postgresql+asyncpg://{rest}")
 
 
 def _check_sqlite_path(rest: str) -> str:
@@ -84,7 +85,7 @@ def _check_secret(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value().strip()
     if text.lower().startswith(("bot ", "bearer ")):
         raise refusal("is the token alone, without the word before it")
-    if "\"" in text or "'" in text:
+    if '"' in text or "'" in text:
         raise refusal("holds a quotation mark, which no token has; copy it again")
     if not text.isascii() or not text.isprintable() or " " in text:
         raise refusal("holds a blank or a character that no token has; copy it again")

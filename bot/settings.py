@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -33,6 +32,7 @@ from bot.setting_checks import (
     problem_in_words,
     refusal,
 )
+from bot.store.server_url import secrets_in
 
 PREFIX = "TRINITY_"
 TOKEN_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "DISCORD_BOT_TOKEN_FILE")
@@ -143,8 +143,7 @@ class Settings(BaseSettings):
         """What no log line may hold."""
         given = (self.discord_bot_token, self.hf_token)
         tokens = [secret.get_secret_value() for secret in given if secret is not None]
-        password = urlsplit(self.effective_database_url).password
-        return (*tokens, *({password, unquote(password)} if password else ()))
+        return (*tokens, *secrets_in(self.effective_database_url))
 
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:

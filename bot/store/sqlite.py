@@ -9,10 +9,10 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 
 from bot.errors import DatabaseUnusable
+from bot.store import server_url
 from bot.store.header import Mark
 
 APPLICATION_ID = int.from_bytes(b"Trin", "big")
@@ -40,8 +40,13 @@ _CHANGES = "changes at the transaction's beginning"
 _BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE"}
 
 
+def is_server_url(url: str) -> bool:
+    """Whether a database URL is a PostgreSQL server's."""
+    return url.partition("://")[0] in server_url.SCHEMES
+
+
 def parse_url(url: str) -> URL:
-    """Read a database URL; `sqlite:///` means the same as `sqlite+aiosqlite:///`.
+    """Read an SQLite URL; `sqlite:///` means the same as `sqlite+aiosqlite:///`.
 
     Raises:
         DatabaseUnusable: it is no URL, or of a database that Trinity can't use.
@@ -49,13 +54,7 @@ def parse_url(url: str) -> URL:
     scheme, _, rest = url.partition("://")
     if scheme in ("sqlite", "sqlite+aiosqlite"):
         return URL.create("sqlite+aiosqlite", database=str(_require_path(rest)))
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise DatabaseUnusable("The database URL can't be read; it looks like sqlite:////folder/trinity.db.") from None
-    if parsed.drivername == "postgresql+asyncpg":
-        return parsed
-    raise DatabaseUnusable("The database URL has to begin with sqlite:/// or postgresql+asyncpg://.")
+    raise DatabaseUnusable("The database URL has to begin with sqlite:/// or postgresql://.")
 
 
 def _require_path(rest: str) -> Path:
@@ -71,10 +70,9 @@ def database_file(url: str) -> Path | None:
 
     Links are followed, as SQLite does: the log lies beside the file itself.
     """
-    parsed = parse_url(url)
-    if parsed.get_backend_name() != "sqlite":
+    if is_server_url(url):
         return None
-    path = Path(str(parsed.database))
+    path = Path(str(parse_url(url).database))
     # Not pathlib's: they raise where links go in a circle or a name is too long.
     if os.path.islink(path) and not os.path.exists(path):  # noqa: PTH110, PTH114
         raise DatabaseUnusable(f"{path} is a link that leads nowhere. Put the file it names there, or remove the link.")
@@ -101,12 +99,19 @@ def truncate_log(connection: Connection) -> bool:
     """
     if connection.dialect.name != "sqlite":
         return True
+    usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
     connection.exec_driver_sql("PRAGMA busy_timeout = 200")
     try:
         is_blocked = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
         return not is_blocked
     finally:
-        connection.exec_driver_sql(_PRAGMAS[0])
+        statement = f"PRAGMA busy_timeout = {usual:d}"  # a pragma takes no parameters
+        connection.exec_driver_sql(statement)
+
+
+async def abort(connection: Any) -> None:
+    """Interrupt the statement that runs; one that waits for the disk ends when the disk answers."""
+    await connection.interrupt()
 
 
 def open_read_only(file: Path, *, is_unused: bool) -> sqlite3.Connection:
@@ -141,7 +146,13 @@ def mark_anew(connection: Connection) -> None:
     set_mark(connection, Mark.drawn(is_open=True))
 
 
-def prepare_connections(engine: Engine, pragmas: tuple[str, ...] = _PRAGMAS, *, stays_open: bool = True) -> None:
+def prepare_connections(
+    engine: Engine,
+    pragmas: tuple[str, ...] = _PRAGMAS,
+    *,
+    stays_open: bool = True,
+    busy_seconds: float = BUSY_TIMEOUT_SECONDS,
+) -> None:
     """Set every connection up, and begin transactions as the execution option `transaction` says: read or write.
 
     The option None begins none; without it, a transaction is for writing. A commit that changes rows moves the
@@ -154,7 +165,7 @@ def prepare_connections(engine: Engine, pragmas: tuple[str, ...] = _PRAGMAS, *, 
         connection.isolation_level = None
         cursor = connection.cursor()
         try:
-            for pragma in pragmas:
+            for pragma in (*pragmas, f"PRAGMA busy_timeout = {busy_seconds * 1000:.0f}"):
                 cursor.execute(pragma)
         finally:
             cursor.close()

@@ -1,4 +1,4 @@
-"""The store on a real PostgreSQL server. POSTGRESQL_URL names one on which databases may be made and dropped."""
+"""The store on a real PostgreSQL server: the one that POSTGRESQL_URL names, or one that the tests start."""
 
 import asyncio
 import os
@@ -18,25 +18,18 @@ from bot.store.inbox import Inbox
 from bot.store.personas import Personas
 from bot.store.questions import InboxState
 from bot.store.tables import SCHEMA_VERSION, conversations, messages, metadata
+from tests.store.postgresql_server import new_database, on_postgresql
 from tests.store.said import HERE, THREAD, Clock, ask, hold_turn, said
 
-SERVER = os.environ.get("POSTGRESQL_URL", "")
 NAME = f"trinity_test_{os.getpid()}"
 
-pytestmark = pytest.mark.skipif(
-    not SERVER, reason="NOT CHECKED ON POSTGRESQL: set POSTGRESQL_URL to a server where databases may be made"
-)
+pytestmark = on_postgresql()
 
 
 @pytest.fixture
-async def url() -> AsyncIterator[str]:
-    server = make_url(SERVER).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {NAME}"))
-        yield server.set(database=NAME).render_as_string(hide_password=False)
-        await connection.execute(text(f"DROP DATABASE {NAME} WITH (FORCE)"))
-    await engine.dispose()
+async def url(postgresql_server: str) -> AsyncIterator[str]:
+    async with new_database(postgresql_server, NAME) as address:
+        yield address.render_as_string(hide_password=False)
 
 
 async def test_a_new_database_has_the_schema_without_drift(url: str) -> None:
@@ -114,11 +107,11 @@ async def test_a_reader_sees_one_state_and_keeps_no_writer_waiting(url: str) -> 
         assert len(await said(database)) == 2
 
 
-async def test_connections_that_the_server_dropped_are_replaced(url: str) -> None:
+async def test_connections_that_the_server_dropped_are_replaced(postgresql_server: str, url: str) -> None:
     drop = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name").bindparams(name=NAME)
     async with open_database(url) as database:
         await hold_turn(database, ask(1))
-        engine = create_async_engine(make_url(SERVER).set(drivername="postgresql+asyncpg"))
+        engine = create_async_engine(make_url(postgresql_server).set(drivername="postgresql+asyncpg"))
         async with engine.connect() as connection:
             await connection.execute(drop)
         await engine.dispose()
@@ -148,7 +141,7 @@ async def test_what_the_server_refuses_is_the_operators_to_mend(url: str, wrong:
 
 async def test_a_database_of_a_newer_trinity_is_left_alone(url: str) -> None:
     await migrate(url)
-    engine = create_async_engine(url)
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     await engine.dispose()
