@@ -38,7 +38,8 @@ def answer(first_id):
     return times
 began = time.perf_counter(); first = answer(10)
 again = time.perf_counter(); times = answer(300)
-print(f"{torch.get_num_threads():7d} {first[0] - began:9.2f} {times[0] - again:9.2f} {(len(times) - 1) / (times[-1] - times[0]):10.1f}")
+speed = (len(times) - 1) / (times[-1] - times[0])
+print(f"{torch.get_num_threads():7d} {first[0] - began:9.2f} {times[0] - again:9.2f} {speed:10.1f}")
 """
 
 

@@ -13,6 +13,36 @@ venv=.venv
 python="$venv/bin/python"
 stamp="$venv/installed"
 
+# A line every ten seconds while a step takes long, for a log or a pipe; at a terminal the installer shows its own progress.
+beat() {
+    seconds=0
+    while sleep "$beat_seconds" >/dev/null 2>&1 </dev/null; do  # it mustn't hold on to a pipe when all else has ended
+        seconds=$((seconds + beat_seconds))
+        say "  ... still at it after $seconds s"
+    done
+}
+beat_seconds=${BEAT_SECONDS:-10}
+heart=
+# -9, as a shell that was forked a moment ago may lose a signal that it could catch.
+stop_beating() {
+    if [ -n "$heart" ]; then kill -9 "$heart" 2>/dev/null || true; wait "$heart" 2>/dev/null || true; fi
+    heart=
+}
+trap stop_beating EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Does a step, named first, with a sign of life while it lasts.
+step() {
+    say "$1"
+    shift
+    if [ ! -t 2 ]; then beat & heart=$!; fi
+    status=0
+    "$@" || status=$?
+    stop_beating
+    return "$status"
+}
+
 say() { printf '%s\n' "$@" >&2; }
 fail() { say "$@"; exit 1; }
 
@@ -48,7 +78,16 @@ make_venv() {
     "$base" -c 'import ensurepip, venv' 2>/dev/null || fail \
         "$base has no venv module. On Debian or Ubuntu: sudo apt-get install python3-venv" \
         "Elsewhere: install the package that holds Python's venv and ensurepip modules. Then run make again."
-    "$base" -m venv --clear "$venv"
+    step "Making $venv with $("$base" -V 2>&1)" "$base" -m venv --clear "$venv"
+    tell_who_may_run_it
+}
+
+# systemd's User= can't run a Python that lies in a folder of root's own, as pyenv's does, and says "Permission denied".
+tell_who_may_run_it() {
+    [ "$(id -u)" = 0 ] || return 0
+    "$python" -c 'import pathlib, sys
+sys.exit(any(not folder.stat().st_mode & 1 for folder in pathlib.Path(sys.executable).resolve().parents))' ||
+        say "Only root can run this Python; a service under another user can't: see docs/operations.md, Under systemd."
 }
 
 # uv doesn't read pip's settings, so those that matter are handed on.
@@ -93,31 +132,35 @@ choose_torch() {
     fi
 }
 
+# shellcheck disable=SC2086  # without a value there is no argument
 install_with_uv() {
-    "$python" -m uv pip install --quiet --python "$python" --compile-bytecode -c constraints.txt "$@" -e "$target"
+    quiet=--quiet
+    if [ -t 2 ]; then quiet=; fi
+    "$python" -m uv pip install $quiet --python "$python" --compile-bytecode -c constraints.txt "$@" -e "$target"
 }
 
 install() {
     target=".${extra:+[$extra]}"
-    if "$python" -m uv --version >/dev/null 2>&1 || "$python" -m pip install -qq --no-input uv; then
+    if "$python" -m uv --version >/dev/null 2>&1 || step "Getting uv" "$python" -m pip install -qq --no-input uv; then
         read_pip_settings
         choose_torch
         if [ -n "$torch_backend" ]; then
-            install_with_uv --torch-backend "$torch_backend" && return
+            step "Getting PyTorch and the other packages" install_with_uv --torch-backend "$torch_backend" && return
             say "PyTorch's own index can't be used; trying the CUDA build from PyPI, a download of about 2.7 GB."
         fi
-        install_with_uv && return
+        step "Getting PyTorch and the other packages" install_with_uv && return
     fi
-    say "Installing with pip instead of uv; that takes some minutes."
     read_pip_settings
     if [ "$(uname -s)" = Linux ] && ! has_own_torch; then say "PyTorch comes with CUDA then, a download of 2.7 GB."; fi
-    "$python" -m pip install -qq --no-input -c constraints.txt -e "$target"
+    step "Installing with pip instead of uv; that takes some minutes" \
+        "$python" -m pip install -qq --no-input -c constraints.txt -e "$target"
 }
 
 is_up_to_date && exit 0
-say "Installing Trinity into $venv (once: a minute or more, quietly; later calls only start)."
+say "Installing Trinity into $venv (once: a minute, or several on a slow machine; later calls only start)."
 make_venv
 rm -f "$stamp"
 install
+say "Installed."
 state "$extra" >"$venv/installing"
 mv "$venv/installing" "$stamp"

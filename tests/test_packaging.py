@@ -1,6 +1,7 @@
 """What a clone or a wheel brings along, and that `make` gets from nothing to a start."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,10 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 import bot
+from bot.errors import ConfigError
+from bot.inference.build import settle_device
+from bot.inference.loading import read_shape
+from tests.screens import terminal_with
 
 ROOT = Path(bot.__file__).parents[1]
 SOURCES = sorted((ROOT / "bot").rglob("*.py"))
@@ -131,7 +136,7 @@ ${{2#import sys; }}" ;;
     "-c import ensurepip, venv") for module in ensurepip venv; do
         case " {modules} " in *" $module "*) ;; *) exit 1 ;; esac; done ;;
     "-m venv --clear .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
-    *"pip install"*) [ ! -e "{folder}/offline" ] ;;
+    *"pip install"*) while [ -e "{folder}/slow" ]; do sleep 0.05; done; [ ! -e "{folder}/offline" ] ;;
     "-m uv --version" | "-m pip config"* | "-c import torch") exit 1 ;;
     "-m bot"*) echo started ;;
     "-m pytest"*) echo tested ;;
@@ -191,6 +196,66 @@ def test_broken_install_is_tried_again(checkout):
     assert failed.returncode != 0
     assert failed.stdout == ""
     assert (mended.returncode, mended.stdout) == (0, "started\n")
+
+
+def test_an_install_that_takes_long_gives_a_sign_of_life(checkout):
+    python = fake_python(checkout, version="3.11.7")
+    (checkout / "slow").touch()
+    shown = []
+
+    command = ("make", "run", f"PYTHON={python}")
+    environ = os.environ | {"BEAT_SECONDS": "1", "MAKEFLAGS": ""}
+    with subprocess.Popen(command, cwd=checkout, env=environ, text=True, stdout=-1, stderr=-1) as making:
+        while "still at it after 2 s" not in "".join(shown):
+            shown.append(making.stderr.readline())
+        (checkout / "slow").unlink()
+        started, rest = making.communicate(timeout=100)
+
+    assert [line for line in shown if "..." not in line] == [
+        "Installing Trinity into .venv (once: a minute, or several on a slow machine; later calls only start).\n",
+        "Making .venv with Python 3.11.7\n",
+        "Getting uv\n",
+    ]
+    assert rest.endswith("Getting PyTorch and the other packages\nInstalled.\n")
+    assert started == "started\n"
+
+
+def test_at_a_terminal_the_installer_shows_its_own_progress(checkout):
+    python = fake_python(checkout, version="3.11.7")
+
+    with terminal_with("make", "-C", str(checkout), "run", f"PYTHON={python}", MAKEFLAGS="") as terminal:
+        terminal.wait_for("^started$")
+
+    installed = [call for call in (checkout / "calls").read_text().splitlines() if "uv pip install" in call]
+    assert len(installed) == 1
+    assert "--quiet" not in installed[0]
+
+
+BLOCKS = re.compile(r"^ *```sh\n(?P<lines>.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md"])
+def test_every_line_to_be_typed_names_the_command_by_its_place(name):
+    for block in BLOCKS.finditer((ROOT / name).read_text(encoding="utf-8")):
+        if "trinity() {" not in block["lines"]:
+            assert not re.search(r"(^|&& |; )trinity ", block["lines"], re.MULTILINE), block["lines"]
+
+
+def test_what_isnt_there_yet_is_said_and_refused(tmp_path):
+    said = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What it doesn't do (yet)")[2]
+    section = said.partition("\n## ")[0]
+
+    assert all(
+        word in section for word in ("GGUF", "AWQ", "16 GB", "Several cards", "AMD", "vLLM", "Mistral", "Windows")
+    )
+    quantised = {"architectures": ["LlamaForCausalLM"], "quantization_config": {"quant_method": "awq"}}
+    for config, word in ((quantised, "quantised"), ({"architectures": ["MistralForCausalLM"]}, "MistralForCausalLM")):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        with pytest.raises(ConfigError, match=word):
+            read_shape(tmp_path)
+    for device in ("cuda:0,1", "rocm", "mps", "xpu"):
+        with pytest.raises(ConfigError, match="TRINITY_DEVICE"):
+            settle_device(device)
 
 
 @pytest.mark.parametrize("version", ["3.10.9", "3.15.0"])
