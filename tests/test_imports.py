@@ -10,6 +10,7 @@ import bot.inference
 ROOT = Path(bot.__file__).parents[1]
 CONVERSATION_LOGIC = (
     "conversation",
+    "invites",
     "markup",
     "persona",
     "sanitize",

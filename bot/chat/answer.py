@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 TRIM_NOTICE = "This conversation is longer than I can read at once, so from here on I forget its oldest part."
 FELL_SILENT = "I stopped here, because my next word took too long."
+CUT_SHORT = "I stopped here, because the next line would have been somebody else's."
 NOTHING_SAID = "I found nothing to say to that. Please ask in other words."
 
 
@@ -59,6 +60,11 @@ class AnswerText:
     def is_cut(self) -> bool:
         """The rest of what the model says is not to be shown; nothing more is taken."""
         return self._output.is_cut
+
+    @property
+    def is_doubtful(self) -> bool:
+        """The line at which the answer was cut may have been meant well."""
+        return self._output.is_doubtful
 
     @property
     def counters(self) -> Counters:
@@ -138,12 +144,15 @@ class AnswerWriter:
         if window.was_trimmed and await self._is_first_trim(conversation, window):
             yield Notice(TRIM_NOTICE)
         request = self._request(question, window, persona, seed, patience_seconds)
-        answer = AnswerText(OutputFilter(named.labels if named else (), self._own_name))
+        labels = named.labels if named else ()
+        answer = AnswerText(OutputFilter(labels, self._own_name, question=question.content))
         async with aclosing(self._texts(request, answer, stop)) as texts:
             async for text in texts:
                 yield TextDelta(text)
         if answer.reason is FinishReason.SILENCE:
             yield Notice(FELL_SILENT)
+        if answer.is_cut and answer.is_doubtful and answer.text:
+            yield Notice(CUT_SHORT)
         turn_id = None
         if not stop.is_thrown:
             stored = self._stored(persona, window, request, answer)

@@ -16,8 +16,8 @@ MAX_SPAN = 2000
 MAX_LABEL = 128
 """A label ends within so many characters of its line."""
 
-SPAN = re.compile(rf"(?P<ticks>`+)(?s:.{{0,{MAX_SPAN}}}?)[^`](?P=ticks)(?!`)")
-"""Inline code, from its first backtick to its last."""
+SPAN = re.compile(rf"(?P<ticks>`++)(?s:.{{0,{MAX_SPAN}}}?)[^`](?P=ticks)(?!`)")
+"""Inline code, from its first backtick to its last. Where as many don't follow Discord tries fewer; that is text here."""
 # A block has to hold something: the three backticks right behind the opening ones don't close it.
 _FENCE = r"```(?:(?:[A-Za-z0-9_+\-.#]+\n)?\n*[^\n](?s:.*?)```|(?s:.*))"
 _CODE = re.compile(rf"\\[\\`]|(?P<fence>{_FENCE})|(?P<span>{SPAN.pattern})")

@@ -9,13 +9,14 @@ import re
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile, zip_longest
 
 from bot.chat.conversation import Role
-from bot.chat.sanitize import DEFAULT_OWN_NAME, clean, speaker_name
+from bot.chat.markup import without_labels
+from bot.chat.sanitize import DEFAULT_OWN_NAME, clean, repair, speaker_name
 from bot.chat.tokenizer import BEGIN_ID, END_ID, AnyTokenizer, encode, plain_tokenizer
 from bot.errors import (
     EmptyConversation,
@@ -191,11 +192,21 @@ class ChatPrompt:
         return [first, *(turn_text(question, answer) for question, answer in later)]
 
 
-def user_text(content: str, author_name: str | None = None, own_name: str = DEFAULT_OWN_NAME) -> str:
-    """A user message as the prompt shows it, cleaned: with its author's name before it where several people speak."""
+def user_text(
+    content: str,
+    author_name: str | None = None,
+    own_name: str = DEFAULT_OWN_NAME,
+    others: Collection[str] = (),
+) -> str:
+    """A user message as the prompt shows it, cleaned: with its author's name before it where several people speak.
+
+    There a later line of it speaks for nobody: not for the author, the bot or one of the `others`.
+    """
     if author_name is None:
         return clean(content)
-    return clean(f"{speaker_name(author_name, own_name)}: {content.strip()}")
+    names = {*others, author_name}
+    names |= {speaker_name(name, own_name) for name in names} | {own_name, DEFAULT_OWN_NAME}
+    return clean(without_labels(f"{speaker_name(author_name, own_name)}: {repair(content).strip()}", names))
 
 
 def turn_text(question: str, answer: str = "", *, system_message: str = "") -> str:

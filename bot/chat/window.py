@@ -102,8 +102,9 @@ def fit_window(
     """
     refuse_absurd_length(encoder, budget, question)
     turns = [turn for turn in turns if turn.question.strip() and turn.answer.strip()]
-    texts = [(user_text(turn.question, turn.author_name, own_name), clean(turn.answer)) for turn in turns]
-    texts.append((user_text(question, author_name, own_name), ""))
+    people = {name for name in (author_name, *(turn.author_name for turn in turns)) if name is not None}
+    texts = [(user_text(turn.question, turn.author_name, own_name, people), clean(turn.answer)) for turn in turns]
+    texts.append((user_text(question, author_name, own_name, people), ""))
     fitting = _Fitting(encoder, clean(system_message), texts)
     first = fitting.first_kept(budget.num_prompt_tokens)
     token_ids = fitting.token_ids(first)

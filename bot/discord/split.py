@@ -1,18 +1,31 @@
-"""Long text becomes messages: cut where a reader would cut, with every code block whole in each part.
+"""Long text becomes messages: cut where a reader would cut, with every code block and formatting whole in each part.
 
 A cut depends only on the text up to one character behind a full part, never on how the text arrives. So while an answer
 streams in, the parts before the last one are final and can be sent; only the last one still grows.
+
+Formatting that would be cut in two (spoiler, bold, inline code, ...) begins in the next part instead; where it is
+longer than half a part it is closed and opened again. Since its end may lie ahead, what counts is how it begins:
+`**bold` is formatting, and `2 ** 3 || x` isn't. Emphasis ends with its paragraph, a spoiler does not.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
 
+from bot.chat.markup import SPAN
+
 PART_UNITS = 1990
 """Discord takes 2,000; whether it counts code points or UTF-16 units isn't documented, so the larger count is used."""
 
 _FENCE = "```"
 _CLOSING = "\n```"
+_QUOTES = ("> ", ">>> ")
+_LASTING = (">>> ", "||", _FENCE)
+"""What goes on behind a paragraph's end."""
+_MARKS = re.compile(r"\\[^\w\s]|(?P<line>\n+)|(?P<fence>```)|(?P<mark>`+|\|\||\*{1,3}|__|_|~~)")
+_QUOTE = re.compile(r"(?:>>> |> )")
+_MAX_INLINE_CLOSING = 16
+"""Every mark once: ``***``, ``**``, ``*``, ``__``, ``_``, ``~~``, ``||`` and two backticks, and one to spare."""
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{0,30}(?=\n)")
 # The lookbehind lets a long run of dots be tried once, not at each of its dots.
 _SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+\s|[。！？]++[」』）”]*+")
@@ -39,41 +52,131 @@ def is_blank(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Open:
+    """Code block, quotation or formatting that has begun and not ended; `start` is -1 if a piece before began it."""
+
+    mark: str
+    language: str = ""
+    start: int = -1
+    is_sure: bool = True
+    """False for a backtick that may be a mere character: no cut behind it, but it is not closed and opened again."""
+
+    @property
+    def opening(self) -> str:
+        return f"{_FENCE}{self.language}\n" if self.mark == _FENCE else self.mark
+
+    @property
+    def closing(self) -> str:
+        if self.mark == _FENCE:
+            return _CLOSING
+        return "" if self.mark in _QUOTES else self.mark
+
+
+@dataclass(frozen=True, slots=True)
 class _Piece:
-    """A stretch of the text; `opened_by` is the language of the code block it begins in, None outside of one."""
+    """A stretch of the text; `opened` is what was begun before it, the outermost first."""
 
     text: str
-    opened_by: str | None
+    opened: tuple[_Open, ...] = ()
 
-    def scan(self) -> tuple[str | None, int]:
-        """The language of the code block that the piece ends in, or None, and where that block opens (-1: before)."""
-        language, start, place = self.opened_by, -1, self.text.find(_FENCE)
-        while place >= 0:
-            start = place
-            match = _LANGUAGE.match(self.text, place + 3)
-            language = (match[0] if match else "") if language is None else None
-            place = self.text.find(_FENCE, place + 3)
-        return language, start
+    def scan(self) -> tuple[_Open, ...]:
+        """What is open at the piece's end."""
+        opened = [_Open(was.mark, was.language) for was in self.opened]
+        place = self._quote(0, opened) if not opened else 0
+        while True:
+            if opened and opened[-1].mark == _FENCE:
+                end = self.text.find(_FENCE, place)
+                if end < 0:
+                    return tuple(opened)
+                opened.pop()
+                place = end + len(_FENCE)
+            elif match := _MARKS.search(self.text, place):
+                place = self._step(match, opened)
+            else:
+                return tuple(opened)
+
+    def _step(self, match: re.Match[str], opened: list[_Open]) -> int:
+        """Note in `opened` what a mark changes; returns where to go on."""
+        if match["line"]:
+            is_paragraph_end = len(match["line"]) > 1
+            opened[:] = [was for was in opened if was.mark != "> " and (not is_paragraph_end or was.mark in _LASTING)]
+            return self._quote(match.end(), opened)
+        if match["fence"]:
+            language = _LANGUAGE.match(self.text, match.end())
+            opened.append(_Open(_FENCE, language[0] if language else "", match.start()))
+            return match.end()
+        if match["mark"] is None:
+            return match.end()
+        if match["mark"].startswith("`"):
+            return self._step_over_code(match, opened)
+        marks = [was.mark for was in opened]
+        if match["mark"] in marks:
+            if self._may_close(match):
+                del opened[marks.index(match["mark"]) :]
+        elif self._may_open(match):
+            opened.append(_Open(match["mark"], start=match.start()))
+        return match.end()
+
+    def _step_over_code(self, match: re.Match[str], opened: list[_Open]) -> int:
+        marks = [was.mark for was in opened]
+        if match["mark"] in marks:
+            del opened[marks.index(match["mark"]) :]
+            return match.end()
+        if span := SPAN.match(self.text, match.start()):
+            return span.end()
+        is_sure = self._may_open(match)
+        if not any(was.mark.startswith("`") for was in opened):
+            opened.append(_Open(match["mark"], start=match.start(), is_sure=is_sure))
+        return match.end()
+
+    def _quote(self, place: int, opened: list[_Open]) -> int:
+        """Note the quotation that begins at `place`, the beginning of a line."""
+        match = _QUOTE.match(self.text, place)
+        if match is None or any(was.mark == ">>> " for was in opened):
+            return place
+        opened.insert(0, _Open(match[0], start=place))
+        return match.end()
+
+    def _may_open(self, match: re.Match[str]) -> bool:
+        before, after = self.text[match.start() - 1 : match.start()], self.text[match.end() : match.end() + 1]
+        is_line_begin = before in ("", "\n") and match["mark"] == "||"
+        return not before.isalnum() and (is_line_begin or (bool(after) and not after.isspace()))
+
+    def _may_close(self, match: re.Match[str]) -> bool:
+        before, after = self.text[match.start() - 1 : match.start()], self.text[match.end() : match.end() + 1]
+        if match["mark"] == "||":
+            return True
+        return not before.isspace() and not (match["mark"].startswith("_") and after.isalnum())
 
     @property
     def is_blank(self) -> bool:
         """Whether the piece would be a message in which nothing can be read."""
-        return is_blank(self._without_closing_fence().text)
+        return is_blank(self._without_closings().text)
 
-    def render(self) -> str:
-        """The piece as a message, with its code blocks closed and, where it begins in one, opened again."""
-        return self._without_closing_fence()._render()
+    def render(self, *, is_last: bool = False) -> str:
+        """The piece as a message: its code blocks closed and, where it begins in one, opened again.
 
-    def _without_closing_fence(self) -> "_Piece":
-        """The piece without a fence that would only close the block that the part before has closed already."""
-        text = self.text.lstrip()
-        return self if self.opened_by is None or not text.startswith(_FENCE) else _Piece(text[len(_FENCE) :], None)
+        So is its formatting; only what the last piece itself begins may be closed yet.
+        """
+        return self._without_closings()._render(is_last=is_last)
 
-    def _render(self) -> str:
-        ends_in_block = self.scan()[0] is not None
-        head = "" if self.opened_by is None else f"{_FENCE}{self.opened_by}\n"
-        body = self.text.strip() if self.opened_by is None else self.text.rstrip()
-        return head + body + (_CLOSING if ends_in_block else "")
+    def _without_closings(self) -> "_Piece":
+        """The piece without marks that would only close what the part before has closed already."""
+        text, opened = self.text, self.opened
+        while opened:
+            mark = opened[-1].mark
+            stripped = text.lstrip()
+            if mark in _QUOTES or not stripped.startswith(mark):
+                break
+            text, opened = stripped[len(mark) :], opened[:-1]
+        return _Piece(text, opened) if opened != self.opened else self
+
+    def _render(self, *, is_last: bool) -> str:
+        is_in_block = any(was.mark == _FENCE for was in self.opened)
+        head = "".join(was.opening for was in self.opened)
+        body = self.text.rstrip() if is_in_block else self.text.strip()
+        ends = [was for was in self.scan() if was.is_sure and (not is_last or was.mark == _FENCE or was.start < 0)]
+        return head + body + "".join(was.closing for was in reversed(ends))
 
 
 class Splitter:
@@ -82,36 +185,35 @@ class Splitter:
     def __init__(self, limit: int = PART_UNITS) -> None:
         self._limit = limit
         self._done: list[str] = []
-        self._rest = _Piece("", None)
+        self._rest = _Piece("")
 
     @property
     def parts(self) -> list[str]:
         """The messages so far, none of them blank; all but the last are final."""
-        rest = [] if self._rest.is_blank else [self._rest.render()]
+        rest = [] if self._rest.is_blank else [self._rest.render(is_last=True)]
         return self._done + rest
 
     @property
     def ends_in_code_block(self) -> bool:
         """Whether a code block is still open."""
-        return self._rest.scan()[0] is not None
+        return any(was.mark == _FENCE for was in self._rest.scan())
 
     def feed(self, text: str) -> None:
         """Add text at the end."""
-        pending, start, opened_by = self._rest.text + text, 0, self._rest.opened_by
-        while (end := self._full_end(pending, start, opened_by)) is not None:
-            window = _Piece(pending[start : end + 1], opened_by)
+        pending, start, opened = self._rest.text + text, 0, self._rest.opened
+        while (end := self._full_end(pending, start, opened)) is not None:
+            window = _Piece(pending[start : end + 1], opened)
             cut = _cut_place(window, end - start)
-            piece = _Piece(window.text[:cut], opened_by)
+            piece = _Piece(window.text[:cut], opened)
             if not piece.is_blank:
                 self._done.append(piece.render())
-            opened_by, start = piece.scan()[0], start + cut
-        self._rest = _Piece(pending[start:], opened_by)
+            opened, start = tuple(was for was in piece.scan() if was.is_sure), start + cut
+        self._rest = _Piece(pending[start:], opened)
 
-    def _full_end(self, text: str, start: int, opened_by: str | None) -> int | None:
+    def _full_end(self, text: str, start: int, opened: tuple[_Open, ...]) -> int | None:
         """Where a part that begins at `start` has to end at the latest; None while all the rest fits."""
-        budget = self._limit - len(_CLOSING)
-        if opened_by is not None:
-            budget -= len(_FENCE) + len(opened_by) + 1
+        budget = self._limit - len(_CLOSING) - _MAX_INLINE_CLOSING
+        budget -= sum(len(was.opening) for was in opened)
         window = text[start : start + budget + 1]
         if utf16_length(window) <= budget:
             return None
@@ -134,10 +236,13 @@ def _cut_place(window: _Piece, end: int) -> int:
     """The best place to cut at, in 1..end; `window` has one character more than may be kept."""
     place = next((place for place in _wished_places(window.text, end) if is_boundary(window.text, place)), 0)
     place = place or _last_boundary(window.text, end)
-    language, opened_at = _Piece(window.text[:place], window.opened_by).scan()
-    if language is not None and opened_at > 0 and not _has_code(window.text[opened_at:place]):
-        # A block that would only be opened here begins in the next part instead.
-        return opened_at if is_boundary(window.text, opened_at) else place
+    for was in _Piece(window.text[:place], window.opened).scan():
+        if was.start <= 0 or not is_boundary(window.text, was.start):
+            continue
+        is_empty_block = was.mark == _FENCE and not _has_code(window.text[was.start : place])
+        if is_empty_block or (was.mark not in (_FENCE, *_QUOTES) and was.start > end // 2):
+            # What would only be opened here begins in the next part instead.
+            return was.start
     return place
 
 
@@ -163,7 +268,7 @@ def _last_boundary(text: str, end: int) -> int:
 def is_boundary(text: str, place: int) -> bool:
     """Whether `text` may be cut before `place`: not inside a grapheme (UAX 29, on the safe side) nor in a fence."""
     before, after = text[place - 1], text[place]
-    if before == "`" == after or (before == "\r" and after == "\n"):
+    if (before == after and before in "`*_~|") or before == "\\" or (before == "\r" and after == "\n"):
         return False
     if before.isascii() and after.isascii():
         return True

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.output import OutputFilter
+from tests.client_markdown import outside_code
 
 NAMES = ["Anna", "Daniel B.", "fox_42", "Straße", "[AFK] Eve"]
 FRAGMENTS = [
@@ -14,7 +15,25 @@ FRAGMENTS = [
     *("\n", "Anna", "anna", "Daniel B.", "fox_42", "STRASSE", "AFK Eve", "User", "System", "Trinity", "Ann", "Dan"),
     *("```", "-#", "``", "</s>", "<s>", "[INST]", "<<SYS>>", "<</SYS", "@everyone", "@here", "<@", "](", "http://x.y)"),
     *("discord.gg/", "discord.com/inv", "ite/x", "disc", "hello", "😀", "İ", "ſ", "\ud83d"),
+    *(
+        "`",
+        "`",
+        "``",
+        "```py\n",
+        "https://",
+        "https:",
+        "> ",
+        "- ",
+        "[12:31] ",
+        "[Anna]",
+        "~~~",
+        "````\n",
+        "\\",
+        "%2E",
+        "a" * 300,
+    ),
 ]
+MAX_HELD = 900 + 300
 HOSTILE = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
 
 
@@ -74,8 +93,8 @@ def test_a_line_that_speaks_for_someone_else_ends_the_answer(label):
         "I told Anna: no",
         "Note:\nAnnabel: a name",
         "well\nAnna said: no",
-        "list\n- Anna: 3 points",
-        "quote\n> Anna: hi",
+        "list\n- Annabel: 3 points",
+        "quote\n> Annabel: hi",
         "so\nTrinity: that is me",
         "code\n```\nUser: x\n```\nend",
         "inline ```User: x```\nend",
@@ -118,11 +137,13 @@ def test_what_is_shown_once_is_shown_the_same_again(text):
 def test_nothing_harmful_is_left(text):
     safe = shown(text)
 
-    assert not re.search(r"\[/?INST\]|<</?SYS>>|</?s>|<unk>|@everyone|@here|<@[!&\d]|\]\([^)]", safe, re.I | re.A)
-    assert "-# " not in safe
-    assert not re.search(r"discord\.gg/|discord(app)?\.com/invite", safe, re.I | re.A)
+    live = outside_code(safe)
+    assert not re.search(r"\[/?INST\]|<</?SYS>>|</?s>|<unk>|(?i:@everyone|@here)|<@[!&\d]", live, re.A)
+    assert not re.search(r"\]\(\s*<?\s*https?:", live, re.I | re.A)
+    assert "-# " not in live
+    assert not re.search(r"discord\.gg/|discord(app)?\.com/invite", live, re.I | re.A)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", safe)
-    assert not re.search(r"\n[ \t*_]*(Anna|Daniel B\.|User|System):", re.sub("```.*?(```|$)", "", safe, flags=re.S))
+    assert not re.search(r"\n[ \t*_]*(Anna|Daniel B\.|User|System):", live)
     longest = max(re.findall("[\u0300-\u036f]+", unicodedata.normalize("NFD", safe)), key=len, default="")
     assert len(longest) <= 9  # eight, and the one that a composed letter has already
 
@@ -132,7 +153,7 @@ def test_little_is_held_back(text):
     output = OutputFilter(NAMES)
     output.feed(text)
 
-    assert len(output.finish()) <= 64 + len("discord.com/invite")
+    assert len(output.finish()) <= MAX_HELD
 
 
 @pytest.mark.parametrize("text", ["Hello", "Hello, I am", "one\nUse it", "1 < 2 ", "a [list] ", "Animals", "\n\n- x"])
@@ -151,4 +172,4 @@ def test_a_flood_of_one_spelling_is_held_back_in_part_only(text):
     for _ in range(20):
         output.feed(text * 500)
 
-    assert len(output.finish()) <= 64 + len("discord.com/invite")
+    assert len(output.finish()) <= MAX_HELD

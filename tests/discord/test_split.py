@@ -1,10 +1,12 @@
 import re
 
+import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bot.discord.split import PART_UNITS, Splitter, is_blank, is_boundary, split, utf16_length
+from tests.client_markdown import has_open_block, outside_code
 
 WORDS = st.text(alphabet="abcXYZ019.,!?-_*|#>~ \n\t`'\"äßé中文字😀👨‍👩‍👧🇩🇪\u200bé", max_size=40)
 FENCES = st.sampled_from(["```", "```python\n", "\n```\n", "```c++\nint x;\n```\n", "``", "`", "````", "\n\n", ". "])
@@ -13,12 +15,12 @@ LIMITS = st.integers(min_value=80, max_value=200)
 
 
 def visible_in_code(text):
-    """Every visible character with whether it stands in a code block; fences and their languages left out."""
+    """Every visible character with whether it stands in a code block; fences, languages and formatting left out."""
     shown, in_code = [], False
     for index, stretch in enumerate(text.split("```")):
         in_code = index % 2 == 1
         body = re.sub(r"\A[A-Za-z0-9_+\-.#]{0,30}\n", "", stretch) if in_code else stretch
-        shown += [(character, in_code) for character in body if not is_blank(character)]
+        shown += [(character, in_code) for character in body if not is_blank(character) and character not in "*_~|>"]
     return shown
 
 
@@ -36,7 +38,8 @@ def test_no_part_is_longer_than_the_limit_or_blank(text, limit):
 def test_every_part_has_balanced_fences(text, limit):
     parts = split(text, limit)
 
-    assert all(part.count("```") % 2 == 0 for part in parts)
+    assume(not re.search(r"```[\w+\-.#]*\s*```", text))  # a block that holds nothing is none
+    assert not any(has_open_block(part) for part in parts)
 
 
 @given(
@@ -115,7 +118,7 @@ def test_code_is_closed_and_opened_again_with_its_language():
 
 
 def test_a_block_that_would_only_open_at_the_end_of_a_part_begins_in_the_next():
-    parts = split("word " * 17 + "\n```python\n" + "x = 1\n" * 20 + "```", 100)
+    parts = split("word " * 14 + "\n```python\n" + "x = 1\n" * 20 + "```", 100)
 
     assert "```" not in parts[0]
     assert parts[1].startswith("```python\nx = 1")
@@ -126,6 +129,108 @@ def test_a_block_closed_exactly_at_a_cut_leaves_no_empty_block_behind():
 
     for limit in range(85, 105):
         assert not any("```\n```" in part for part in split(text, limit))
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("||", "||"),
+        ("**", "**"),
+        ("*", "*"),
+        ("_", "_"),
+        ("__", "__"),
+        ("~~", "~~"),
+        ("***", "***"),
+        ("||**", "**||"),
+        ("**||__", "__||**"),
+        ("`", "`"),
+        ("``", "``"),
+        ("> ||", "||"),
+        ("|| ", " ||"),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "Intro: ", "word " * 300])
+def test_formatting_longer_than_a_part_is_whole_in_each(opening, closing, before):
+    text = before + ("\n" if opening[0] in ">|" else "") + opening + ("secret " * 600).strip() + closing + " after"
+
+    parts = split(text)
+
+    shown = [formatted(part, opening.strip("> "), closing.strip()) for part in parts]
+    assert all(utf16_length(part) <= 2000 for part in parts)
+    assert " ".join(" ".join(inside).strip() for inside, _ in shown).split() == ["secret"] * 600
+    assert not any("secret" in outside for _, outside in shown)
+    if opening.startswith(">"):
+        assert all(part.startswith("> ") for part in parts[1:3])
+
+
+def formatted(part, opening, closing):
+    """What a part shows between the marks, and the rest."""
+    pattern = re.escape(opening) + "(.+?)" + re.escape(closing)
+    return re.findall(pattern, part, re.DOTALL), re.sub(pattern, "", part, flags=re.DOTALL)
+
+
+def test_formatting_that_fits_begins_in_the_next_part():
+    for mark in ("||", "**", "__", "~~", "*", "`"):
+        parts = split(
+            "word " * 385 + f"{mark}a secret of many words in a row, as long as this{mark} end " + "word " * 50
+        )
+
+        assert mark not in parts[0]
+        assert parts[1].startswith(f"{mark}a secret of many words in a row, as long as this{mark} end word")
+
+
+def test_a_spoiler_goes_on_behind_a_paragraph_and_emphasis_does_not():
+    paragraphs = "\n\n".join(["word " * 100] * 6)
+
+    assert [part.count("||") for part in split(f"||{paragraphs}||")] == [2, 2]
+    assert [part.count("**") for part in split(f"**{paragraphs} and a*b")] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 ** 3 || x and a ** b, then x || y. ",
+        "int *p = &x; char* q; f(a * b, c*d). ",
+        "snake_case_name and other_name_, say 5_000. ",
+        "* one\n* two\n- three ~ four\n",
+        "a | b | c\n",
+        "2*3*4 = 24 and x**y**z. ",
+        "Say \\*this\\* and \\|| that. ",
+        "don`t and isn`t. ",
+        "a > b >> c\n",
+        "**bold** and ||hidden|| and `code` and ~~gone~~ and __init__. ",
+    ],
+)
+def test_text_that_only_looks_like_formatting_comes_out_as_it_went_in(text):
+    whole = text * (5000 // len(text))
+
+    parts = split(whole)
+
+    assert "".join("".join(parts).split()) == "".join(whole.split())
+
+
+@given(
+    st.lists(
+        st.sampled_from(["**", "*", "||", "__", "_", "~~", "`", "``", "```", " ", "\n", "> ", "word", "a b c ", "."])
+    ),
+    LIMITS,
+)
+@settings(max_examples=200, deadline=None)
+def test_marks_in_any_order_keep_the_limit_and_the_words(pieces, limit):
+    text = "".join(pieces) * 3
+
+    parts = split(text, limit)
+
+    assert all(utf16_length(part) <= limit for part in parts)
+    assert re.findall(r"\w", "".join(parts).replace("_", "")) == re.findall(r"\w", text.replace("_", ""))
+
+
+def test_inline_code_is_never_cut_so_that_its_content_comes_alive():
+    code = "`[a](https://example.org) @everyone`"
+
+    for length in range(1900, 2000):
+        parts = split("x" * (length % 7) + " word" * (length // 5) + " " + code + " end " + "word " * 100)
+        assert not any("](" in outside_code(part) for part in parts)
 
 
 def test_blank_text_has_no_parts():
