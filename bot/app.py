@@ -28,6 +28,7 @@ from bot.store.database import open_database
 from bot.store.history import History
 from bot.store.inbox import Inbox
 from bot.store.personas import Personas
+from bot.store.running_file import RunningFile, open_running_file
 from bot.tasks import in_background, keep_running
 
 if TYPE_CHECKING:
@@ -87,14 +88,22 @@ async def open_parts(
     platform: str,
     patience: Patience | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    running_file: Path | None = None,
 ) -> "AsyncIterator[tuple[Chat, LocalEngine]]":
-    """`open_chat`, with the engine beside the chat for whoever has to watch it."""
+    """`open_chat`, with the engine beside the chat for whoever has to watch it.
+
+    `running_file` is where it is noted what the engine runs, for the process after this one.
+    """
     async with open_database(settings.effective_database_url) as database:
         history = History(database)
         await history.purge_hidden()
         model = await _find_model(settings, on_progress or _LoggedProgress("downloading"))
         log.info("loading the model in %s for %s", model.folder, platform)
-        async with _open_engine(model, on_progress or _LoggedProgress("loading")) as engine:
+        inbox = Inbox(database)
+        async with (
+            noted_deaths(inbox, running_file) as running,
+            _open_engine(model, on_progress or _LoggedProgress("loading"), running) as engine,
+        ):
             budget = TokenBudget(
                 model.context_window,
                 engine.max_sequence_tokens,
@@ -102,7 +111,7 @@ async def open_parts(
             )
             chat = Chat(
                 history,
-                Inbox(database),
+                inbox,
                 Personas(database),
                 engine,
                 TurnEncoder(model.tokenizer),
@@ -121,11 +130,28 @@ async def open_parts(
 
 
 @asynccontextmanager
-async def _open_engine(model: Model, on_progress: Callable[[int, int], None]) -> "AsyncIterator[LocalEngine]":
+async def _open_engine(
+    model: Model, on_progress: Callable[[int, int], None], running: RunningFile
+) -> "AsyncIterator[LocalEngine]":
     from bot.inference.local import open_local_engine  # noqa: PLC0415 - see `_read_model`
 
-    async with open_local_engine(model.load, on_progress=on_progress) as engine:
-        yield engine
+    engine = None
+    try:
+        async with open_local_engine(model.load, on_progress=on_progress, on_running=running.write) as engine:
+            yield engine
+    finally:
+        if engine is not None and not engine.failed.is_set():
+            running.write(())  # it ended in order: what it ran is not to blame for anything
+
+
+@asynccontextmanager
+async def noted_deaths(inbox: Inbox, running_file: Path | None) -> AsyncIterator[RunningFile]:
+    """Commit what an earlier process ran when it died, and note what this one runs."""
+    with open_running_file(running_file) as running:
+        # Forgotten first: a death in between then blames a question once too little, not once too often.
+        running.write(())
+        await inbox.note_deaths(running.left)
+        yield running
 
 
 async def _find_model(settings: Settings, on_progress: Callable[[int, int], None]) -> Model:

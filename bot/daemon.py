@@ -26,6 +26,8 @@ from bot.tasks import in_background, keep_running
 
 log = logging.getLogger(__name__)
 
+RUNNING_FILE = "engine.running"
+
 
 def run_daemon(settings: Settings) -> int:
     """Be on Discord until a signal, then let the running answers finish; returns the exit status.
@@ -64,7 +66,9 @@ async def _be_on_discord(settings: Settings) -> tuple[Orders, EngineError | None
             async with asyncio.timeout(None) as opening, _pinging_systemd(pulse), AsyncExitStack() as parts:
                 async with in_background(_end_when(orders.told, opening)):
                     await check_token(options)
-                    chat, engine = await parts.enter_async_context(open_parts(settings, platform=PLATFORM))
+                    chat, engine = await parts.enter_async_context(
+                        open_parts(settings, platform=PLATFORM, running_file=settings.data_dir / RUNNING_FILE)
+                    )
                 pulse.watch_engine(engine.failed.is_set)
                 state.work = Work(lambda: chat.turns.num_running, lambda: chat.turns.num_waiting, engine.snapshot)
                 with loaded_objects_set_aside():

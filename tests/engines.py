@@ -38,6 +38,8 @@ class EchoEngine:
     forgotten: list[str] = field(default_factory=list)
     num_running: int = 0
     num_aborted: int = 0
+    on_running: Callable[[Sequence[str]], None] = lambda _names: None
+    names: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.is_held:
@@ -48,6 +50,18 @@ class EchoEngine:
         if len(request.prompt_token_ids) >= self.max_sequence_tokens:
             raise PromptTooLong(len(request.prompt_token_ids), self.max_sequence_tokens)
         self.requests.append(request)
+        self._note(self.names.append, request)
+        try:
+            async for delta in self._answered(request):
+                yield delta
+        finally:
+            self._note(self.names.remove, request)
+
+    def _note(self, change: Callable[[str], None], request: Request) -> None:
+        change(request.name)
+        self.on_running(self.names)
+
+    async def _answered(self, request: Request) -> AsyncGenerator[Delta, None]:
         answer = self.answer(request)
         if isinstance(answer, Exception):
             raise answer

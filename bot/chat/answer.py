@@ -19,6 +19,7 @@ from bot.chat.window import TokenBudget, Window, fit_window_off_loop
 from bot.errors import RequestFailed
 from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, SamplingParams
 from bot.store.history import Conversation, History
+from bot.store.questions import engine_name
 from bot.store.turns import Answer
 
 log = logging.getLogger(__name__)
@@ -215,6 +216,7 @@ class AnswerWriter:
             num_shared_prefix_tokens=window.num_shared_prefix_tokens if persona.is_built_in else 0,
             fairness=FairnessKey(guild, str(key.channel_id), str(question.author_id)),
             max_queued_seconds=patience_seconds,
+            name=engine_name(question),
         )
 
     def _stored(self, persona: Persona, window: Window, request: Request, answer: AnswerText) -> Answer:

@@ -1,15 +1,18 @@
-"""Tries at an answer, counted so that a question that ends the process is found out, and its neighbours not blamed.
+"""Tries at an answer: a question that ends the process is found out, and its neighbours aren't blamed.
 
-A try is committed before it is made, and taken back if it ends in order. One that was under way when a process died
-may have been the reason; the next process makes such tries one after the other, so that a second death has one cause.
+A try is committed before it is made, with its seed. What the engine really ran when a process died is known from a file
+(store/running_file.py), and only what ran alone can be blamed: twice, and it is set aside. What ran in company is tried
+again, one such question after the other; what was there at a second death has the engine to itself.
 """
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, nullcontext
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 from bot.chat.answer import AnswerWriter
+from bot.chat.company import Company
 from bot.chat.conversation import Question
 from bot.chat.events import Finished, ReplyEvent, TextDelta
 from bot.chat.stopping import Stop
@@ -18,10 +21,13 @@ from bot.inference.engine import FinishReason
 from bot.store.inbox import Inbox
 from bot.store.questions import Attempt, OpenQuestion
 
-MAX_ATTEMPTS = 2
-"""A question that ended the process this often is set aside."""
+MAX_LONE_DEATHS = 2
+"""A question that was alone in the engine when the process died, this often, is set aside."""
 
-SET_ASIDE = "Something went wrong each time I tried to answer this, so I have set it aside. Please ask in other words."
+SET_ASIDE = (
+    "I was cut off and had to start anew each time I tried to answer this, so I have set it aside. "
+    "If you still want to know, please ask again."
+)
 
 
 class Attempts:
@@ -32,6 +38,7 @@ class Attempts:
         self._writer = writer
         self._seed = seed
         self._suspects = asyncio.Lock()
+        self._company = Company()
 
     async def events(
         self, question: Question, left: OpenQuestion | None, stop: Stop, patience_seconds: float | None = None
@@ -43,10 +50,27 @@ class Attempts:
         Raises:
             UserError, EngineError, StoreError: as `Chat.reply` says.
         """
-        turn_of_suspects = self._suspects if left and left.attempts else nullcontext()
-        async with turn_of_suspects, aclosing(self._answer(question, left, stop, patience_seconds)) as events:
-            async for event in events:
-                yield event
+        asked_at = time.monotonic()
+        async with self._place(left, patience_seconds):
+            if patience_seconds is not None:
+                patience_seconds = max(0.0, patience_seconds - (time.monotonic() - asked_at))
+            async with aclosing(self._answer(question, left, stop, patience_seconds)) as events:
+                async for event in events:
+                    yield event
+
+    @asynccontextmanager
+    async def _place(self, left: OpenQuestion | None, patience_seconds: float | None) -> AsyncIterator[None]:
+        """A place in the engine: with others, but for suspects one by one, and at last alone."""
+        num_deaths = left.deaths if left and left.answer is None else 0
+        if num_deaths == 0:
+            async with self._company.shared(patience_seconds):
+                yield
+        elif num_deaths == 1:
+            async with self._suspects, self._company.shared():
+                yield
+        else:
+            async with self._suspects, self._company.alone():
+                yield
 
     async def _answer(
         self, question: Question, left: OpenQuestion | None, stop: Stop, patience_seconds: float | None
@@ -55,6 +79,8 @@ class Attempts:
             yield TextDelta(left.answer)
             yield Finished(FinishReason.STOP)
             return
+        if left and left.lone_deaths >= MAX_LONE_DEATHS and not left.is_stale and not stop.is_thrown:
+            raise RequestFailed(SET_ASIDE)
         attempt = None if stop.is_thrown or (left and left.is_stale) else await self._begin(question)
         if attempt is None:
             yield Finished(FinishReason.ABORTED)
@@ -67,13 +93,10 @@ class Attempts:
         except EngineFailed:
             raise
         except BaseException:
-            # It ended in order: this try doesn't make it a question that ends the process.
+            # It ended in order: this try isn't counted.
             await self._inbox.release(question)
             raise
 
     async def _begin(self, question: Question) -> Attempt | None:
         seed = self._seed if self._seed is not None else secrets.randbits(32)
-        attempt = await self._inbox.begin_attempt(question, seed=seed)
-        if attempt is not None and attempt.attempts > MAX_ATTEMPTS:
-            raise RequestFailed(SET_ASIDE)
-        return attempt
+        return await self._inbox.begin_attempt(question, seed=seed)

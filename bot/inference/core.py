@@ -47,6 +47,7 @@ class EngineCore:
         limits: Limits | None = None,
         eos_token_ids: frozenset[int] = DEFAULT_EOS_TOKEN_IDS,
         clock: Callable[[], float] = time.monotonic,
+        on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
     ) -> None:
         self.blocks = BlockManager(runner.num_blocks, runner.block_size)
         self.scheduler = Scheduler(
@@ -59,6 +60,8 @@ class EngineCore:
         self._runner = runner
         self._eos_token_ids = eos_token_ids
         self._clock = clock
+        self._on_running = on_running
+        self._told_running: tuple[str, ...] = ()
         self._sequences: dict[int, Sequence] = {}
         self._in_flight: Flight | None = None
         self._outputs: list[Output] = []
@@ -100,6 +103,7 @@ class EngineCore:
             self._totals.aborted += 1
             self._unbegun.discard(request_id)
             self._close(sequence)
+            self._tell_what_runs()
 
     def forget(self, owner: str) -> None:
         """Drop every block that belongs to `owner` alone; requests under way end undisturbed and leave nothing."""
@@ -115,9 +119,12 @@ class EngineCore:
         batch = self.scheduler.schedule()
         if not batch and not self._in_flight and self.scheduler.has_work:
             raise EngineFailed("The engine is stuck: it has work, and no step can be made.")
+        self._tell_what_runs()
         launched = self._launch(batch) if batch else None
         self._land()
         self._in_flight = launched
+        if not self.scheduler.running:
+            self._tell_what_runs()
         return self._take_outputs()
 
     def snapshot(self) -> Snapshot:
@@ -137,6 +144,13 @@ class EngineCore:
             total_new_tokens=totals.new_tokens,
             total_preemptions=self.scheduler.num_preemptions,
         )
+
+    def _tell_what_runs(self) -> None:
+        """Tell the names of what is prefilled or decoded, if they changed: before the step that may be the last one."""
+        names = tuple(sequence.request.name for sequence in self.scheduler.running)
+        if names != self._told_running:
+            self._told_running = names
+            self._on_running(names)
 
     def _drop_who_waited_too_long(self) -> None:
         """Whoever asked has gone on by then; what was begun is finished."""

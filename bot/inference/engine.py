@@ -56,7 +56,7 @@ class Request:
     `cache_owner` names the conversation whose KV cache blocks this request may reuse. The first
     `num_shared_prefix_tokens` of the prompt (a persona's system block) may be shared with other owners.
     `priority` 1 (background) runs only when nothing of priority 0 waits. A request that is not begun within
-    `max_queued_seconds` is dropped; None waits as long as it takes.
+    `max_queued_seconds` is dropped; None waits as long as it takes. `name` is what whoever watches the engine calls it.
     """
 
     prompt_token_ids: tuple[int, ...]
@@ -66,6 +66,7 @@ class Request:
     fairness: FairnessKey = field(default_factory=FairnessKey)
     priority: int = 0
     max_queued_seconds: float | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,13 +55,14 @@ class LocalEngine:
         on_progress: ReportProgress | None = None,
         limits: Limits | None = None,
         watchdog: Watchdog | None = None,
+        on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
     ) -> None:
         self.failed = asyncio.Event()
         """Set once the engine is lost and the process has to be replaced."""
         self._on_progress = on_progress or (lambda _done, _total: None)
         self._watchdog = watchdog or Watchdog(WATCHDOG_SECONDS)
         self._loop = asyncio.get_running_loop()
-        self._worker = Worker(load, self._post, self._watchdog, limits or Limits())
+        self._worker = Worker(load, self._post, self._watchdog, limits or Limits(), on_running)
         self._thread = threading.Thread(target=self._worker.run, name="engine", daemon=True)
         self._ids = itertools.count()
         self._streams: dict[int, Stream] = {}
@@ -229,6 +230,7 @@ async def open_local_engine(
     on_progress: ReportProgress | None = None,
     limits: Limits | None = None,
     watchdog: Watchdog | None = None,
+    on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
 ) -> AsyncGenerator[LocalEngine, None]:
     """Run an engine on its own thread, from the loading of the model to the end of the block.
 
@@ -237,11 +239,13 @@ async def open_local_engine(
         on_progress: called on the event loop.
         limits: how much is taken on at once.
         watchdog: how long a step may take.
+        on_running: called on the engine's thread with the names of the requests that the next steps run, whenever
+            these change.
 
     Raises:
         Exception: whatever `load` raises.
     """
-    engine = LocalEngine(load, on_progress=on_progress, limits=limits, watchdog=watchdog)
+    engine = LocalEngine(load, on_progress=on_progress, limits=limits, watchdog=watchdog, on_running=on_running)
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
     try:

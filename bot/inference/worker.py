@@ -41,12 +41,14 @@ class Worker:
         post: Callable[[Message], None],
         watchdog: Watchdog,
         limits: Limits,
+        on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
     ) -> None:
         self.inbox: SimpleQueue[Command] = SimpleQueue()
         self._load = load
         self._post = post
         self._watchdog = watchdog
         self._limits = limits
+        self._on_running = on_running
         self._is_stopping = threading.Event()
         self._detokenizers: dict[int, Detokenizer] = {}
         self._errors: list[tuple[int, Exception]] = []
@@ -61,7 +63,9 @@ class Worker:
         """Load, then serve until told to stop; whatever happens, `Ended` is the last message."""
         try:
             model = self._load(self._report_progress)
-            core = EngineCore(model.runner, limits=self._limits, eos_token_ids=model.eos_token_ids)
+            core = EngineCore(
+                model.runner, limits=self._limits, eos_token_ids=model.eos_token_ids, on_running=self._on_running
+            )
             texts = TokenTexts(model.tokenizer)
             max_open_requests = core.scheduler.max_open_requests
             self._post(Loaded(core.max_sequence_tokens, max_open_requests, model.model_hash, core.snapshot()))

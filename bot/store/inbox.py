@@ -101,6 +101,21 @@ class Inbox:
 
         return await self._database.write(work)
 
+    async def note_deaths(self, names: Sequence[str]) -> None:
+        """Commit that a process died while the engine ran these; see `questions.engine_name`."""
+        is_lone = len(names) == 1
+
+        async def work(connection: AsyncConnection) -> None:
+            for name in names:
+                platform, _, message_id = name.rpartition(":")
+                if message_id.isdecimal():
+                    is_it = and_(inbox.c.platform == platform, inbox.c.message_id == int(message_id))
+                    counts = {"deaths": inbox.c.deaths + 1, "lone_deaths": inbox.c.lone_deaths + is_lone}
+                    await connection.execute(update(inbox).where(is_it, inbox.c.state.in_(OPEN_STATES)).values(counts))
+
+        if names:
+            await self._database.write(work)
+
     async def release(self, question: Question) -> None:
         """Take back the count of an attempt that ended in order, unfinished: it says nothing about the question."""
 

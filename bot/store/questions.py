@@ -68,6 +68,10 @@ class OpenQuestion:
     turn_id: int | None
     answer: str | None
     is_stale: bool
+    deaths: int = 0
+    """How often a process died while the engine ran it."""
+    lone_deaths: int = 0
+    """How often a process died while the engine ran it and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,11 @@ def is_row(question: Question) -> ColumnElement[bool]:
     return and_(inbox.c.platform == question.conversation.platform, inbox.c.message_id == question.message_id)
 
 
+def engine_name(question: Question) -> str:
+    """What the engine calls a question that it runs; `note_deaths` reads it."""
+    return f"{question.conversation.platform}:{question.message_id}"
+
+
 def row_id(question: Question) -> ScalarSelect[Any]:
     """A question's row id, to compare with."""
     return select(inbox.c.id).where(is_row(question)).scalar_subquery()
@@ -148,6 +157,8 @@ def read_open_question(row: Row[Any], its_parts: tuple[Part, ...]) -> OpenQuesti
         turn_id=row.turn_id if row.answer is not None else None,
         answer=row.answer,
         is_stale=row.epoch < row.current_epoch,
+        deaths=row.deaths,
+        lone_deaths=row.lone_deaths,
     )
 
 

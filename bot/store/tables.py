@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from bot.store.types import BigId, RepairedText, UtcDateTime
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 metadata = MetaData(
@@ -149,6 +149,9 @@ inbox = Table(
     Column("received_at", UtcDateTime, nullable=False, index=True),
     # The turn that holds its answer, from the moment that is complete; it may still have to be delivered.
     Column("turn_id", ForeignKey("messages.id", ondelete="SET NULL"), index=True),
+    # How often a process died while the engine ran it, and how often while it ran nothing else.
+    Column("deaths", Integer, nullable=False, server_default=text("0")),
+    Column("lone_deaths", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("platform", "message_id"),
     CheckConstraint(
         "state IN ('received', 'waiting', 'answering', 'answered', 'failed', 'refused', 'expired', 'withdrawn')",

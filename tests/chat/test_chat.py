@@ -31,6 +31,7 @@ from bot.store.database import open_database
 from bot.store.history import History
 from bot.store.inbox import Inbox
 from bot.store.personas import Personas
+from bot.store.questions import engine_name
 from tests.chat.vocabularies import load_any_vocabulary
 from tests.engines import EchoEngine, echo
 
@@ -359,19 +360,73 @@ async def test_an_answer_that_was_complete_before_a_crash_is_delivered_and_not_m
         assert not await restarted.chat.unfinished("discord")
 
 
-async def test_a_question_that_ended_the_process_twice_is_set_aside(house: House, open_house) -> None:
+async def test_a_question_that_was_alone_in_the_engine_at_two_deaths_is_set_aside(house: House, open_house) -> None:
     question = house.asks("Hello?")
     await house.chat.receive(question)
     for _ in range(2):
         await house.inbox.begin_attempt(question, seed=1)
+        await house.inbox.note_deaths([engine_name(question)])
 
     async with open_house() as restarted:
         [left] = await restarted.chat.unfinished("discord")
-        with pytest.raises(RequestFailed, match="set it aside"):
+        with pytest.raises(RequestFailed, match="set it aside") as told:
             await collect(restarted, left.question)
         await restarted.chat.finish(left.question, InboxState.FAILED)
 
+        assert "other words" not in str(told.value)
         assert not await restarted.chat.unfinished("discord")
+        assert not restarted.engine.requests
+
+
+@pytest.mark.parametrize(
+    "deaths",
+    [
+        [(), (), ()],  # it only waited in the engine's queue
+        [("it", "other"), ("it", "other"), ("it", "other")],
+        [("it", "other"), ("it",)],
+        [("it",), ("other",)],
+        [("it", ""), ("it", "")],
+    ],
+    ids=str,
+)
+async def test_what_waited_or_ran_in_company_when_the_process_died_is_answered(
+    house: House, open_house, deaths: list[tuple[str, ...]]
+) -> None:
+    question = house.asks("Hello?")
+    await house.chat.receive(question)
+    names = {"it": engine_name(question), "other": "discord:9999", "": ""}
+    for running in deaths:
+        await house.inbox.begin_attempt(question, seed=1)
+        await house.inbox.note_deaths([names[name] for name in running])
+
+    async with open_house() as restarted:
+        [left] = await restarted.chat.unfinished("discord")
+        events = await collect(restarted, left.question)
+
+    assert events[-1] == Finished(FinishReason.STOP)
+
+
+async def test_what_was_there_at_two_deaths_has_the_engine_to_itself(house: House, open_house) -> None:
+    suspect = house.asks("Hello?")
+    await house.chat.receive(suspect)
+    for _ in range(2):
+        await house.inbox.note_deaths([engine_name(suspect), "discord:9999"])
+
+    async with open_house(patience=Patience(waiting_seconds=0.2)) as restarted:
+        restarted.engine.gate.clear()
+        [left] = await restarted.chat.unfinished("discord")
+        first = asyncio.create_task(collect(restarted, left.question))
+        await until(lambda: len(restarted.engine.requests) == 1)
+        impatient = restarted.asks("And me?", RANDOM, message_id=100)
+        await restarted.chat.receive(impatient)
+        with pytest.raises(WaitedTooLong):
+            await collect(restarted, impatient)
+        assert len(restarted.engine.requests) == 1
+        restarted.engine.gate.set()
+        await first
+        await restarted.serve(restarted.asks("And now?", THREAD, message_id=101))
+
+    assert len(restarted.engine.requests) == 2
 
 
 async def test_the_first_trim_after_a_reset_is_told_once_and_is_not_part_of_the_answer(open_house) -> None:
@@ -556,6 +611,7 @@ async def test_questions_that_may_have_ended_the_process_are_tried_one_by_one(ho
     for question in suspects:
         await house.chat.receive(question)
         await house.inbox.begin_attempt(question, seed=1)
+    await house.inbox.note_deaths([engine_name(question) for question in suspects])
 
     async with open_house() as restarted:
         restarted.engine.gate.clear()

@@ -12,12 +12,14 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
 
+from bot.app import noted_deaths
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.prompt import TurnEncoder
 from bot.chat.turns import Turns
@@ -84,17 +86,21 @@ async def serve(orders: Orders) -> None:
         identify_pause_seconds=0.2,
     )
     with hold_instance(url, orders.token, folder):
-        async with open_database(url) as database:
+        async with open_database(url) as database, AsyncExitStack() as noted:
             die_at_commits(database, orders)
             encoder = TurnEncoder(load_any_vocabulary("small", folder))
+            inbox, engine = Inbox(database), build_engine(orders, encoder)
+            running = await noted.enter_async_context(noted_deaths(inbox, folder / "engine.running"))
+            engine.on_running = running.write
             chat = Chat(
-                History(database), Inbox(database), Personas(database), build_engine(orders, encoder), encoder,
+                History(database), inbox, Personas(database), engine, encoder,
                 TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(max_new_tokens=1000, seed=7),
                 turns=Turns(max_waiting=orders.max_waiting),
             )  # fmt: skip
             with loaded_objects_set_aside():
                 async with Gauges(folder / "gauges.json"):
                     await run_discord(chat, options, stop)
+            running.write(())
 
 
 def build_engine(orders: Orders, encoder: TurnEncoder) -> EchoEngine:
