@@ -6,10 +6,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from urllib.parse import urlsplit
 
 from bot.app import has_abandoned_threads, open_parts
 from bot.chat.chat import Chat
 from bot.discord.intake import PLATFORM
+from bot.discord.proxy import proxy_for
 from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import ConfigError, EngineError, EngineFailed
 from bot.inference.local import LocalEngine
@@ -26,7 +28,11 @@ from bot.tasks import in_background, keep_running
 
 log = logging.getLogger(__name__)
 
+<<<<<<< HEAD
 RUNNING_FILE = "engine.running"
+=======
+DISCORD_URL = "https://discord.com"
+>>>>>>> 70a0f64 (Go to Discord through the proxy that the environment names)
 
 
 def run_daemon(settings: Settings) -> int:
@@ -116,12 +122,16 @@ async def _serve_discord(
 
 
 def _discord_options(settings: Settings, token: str) -> DiscordOptions:
+    proxy = proxy_for(settings.discord_api_url or DISCORD_URL)
+    if proxy is not None:
+        log.info("going to Discord through the proxy at %s", urlsplit(proxy).netloc.rpartition("@")[2])
     return DiscordOptions(
         token=token,
         api_url=settings.discord_api_url,
         gateway_url=settings.discord_gateway_url,
         edit_interval_seconds=settings.edit_interval_seconds,
         drain_seconds=settings.drain_seconds,
+        proxy=proxy,
     )
 
 

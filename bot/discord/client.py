@@ -31,7 +31,9 @@ def invite_url(application_id: int) -> str:
 class TrinityClient(EdgeClient):
     """Listens to Discord."""
 
-    def __init__(self, *, guild_ready_seconds: float = 2.0, identify_pause_seconds: float = 5.0) -> None:
+    def __init__(
+        self, *, guild_ready_seconds: float = 2.0, identify_pause_seconds: float = 5.0, proxy: str | None = None
+    ) -> None:
         # She doesn't speak: no warning that what it takes for that is not installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -40,6 +42,7 @@ class TrinityClient(EdgeClient):
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
             guild_ready_timeout=guild_ready_seconds,
+            proxy=proxy,
         )
         self.was_ready = False
         self.is_session_ready = False

@@ -46,6 +46,8 @@ class DiscordOptions:
     """How long no further guild has to come until all are taken to be there."""
     identify_pause_seconds: float = 5.0
     """What Discord wants between two new sessions."""
+    proxy: str | None = field(default=None, repr=False)
+    """The URL of the proxy that everything goes through."""
 
 
 async def check_token(options: DiscordOptions) -> None:
@@ -57,8 +59,8 @@ async def check_token(options: DiscordOptions) -> None:
         DiscordRefused: the token was refused.
     """
     try:
-        async with asyncio.timeout(_CHECK_SECONDS), TrinityClient() as client:
-            with _pointed_at(options):
+        async with asyncio.timeout(_CHECK_SECONDS), TrinityClient(proxy=options.proxy) as client:
+            with _pointed_at(options), _only_once():
                 await _log_in(client, options.token)
     except TimeoutError:
         log.info("Discord doesn't say yet whether it takes the token")
@@ -66,6 +68,21 @@ async def check_token(options: DiscordOptions) -> None:
         raise
     except DiscordError as error:
         log.info("Discord doesn't say yet whether it takes the token: %s", error)
+
+
+@contextmanager
+def _only_once() -> Iterator[None]:
+    """Keep discord.py from logging here that it logs in: it says so again when it does so for good."""
+    logger = logging.getLogger("discord.client")
+
+    def is_no_login(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+    logger.addFilter(is_no_login)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_no_login)
 
 
 async def run_discord(
@@ -135,6 +152,7 @@ class _Session:
         client = TrinityClient(
             guild_ready_seconds=self._options.guild_ready_seconds,
             identify_pause_seconds=self._options.identify_pause_seconds,
+            proxy=self._options.proxy,
         )
         client.when_ready = self._note_ready
         client.when_moved = self._on_movement

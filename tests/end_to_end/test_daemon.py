@@ -13,6 +13,7 @@ import pytest
 from bot.app import DEMO_MODEL
 from tests.end_to_end.daemon import Daemon, environment_for, open_daemon
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
+from tests.loopback.forward_proxy import open_forward_proxy
 from tests.loopback.hub import open_hub
 
 pytestmark = pytest.mark.skipif(
@@ -161,6 +162,29 @@ async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_proc
     assert "1 questions being answered" in daemon.log
     assert "Traceback" not in daemon.log
     judge(server, Expectation(allowed_violations=frozenset({"identify_too_soon"}))).require(turns=2, replies=2)
+
+
+async def test_a_proxy_of_the_environment_is_used_for_requests_and_gateway(
+    server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with open_forward_proxy() as proxy:
+        # Names that only the proxy can resolve.
+        settings = {
+            "HTTP_PROXY": proxy.url,
+            "TRINITY_DISCORD_API_URL": server.api_url.replace("127.0.0.1", "discord.invalid"),
+            "TRINITY_DISCORD_GATEWAY_URL": server.gateway_url.replace("127.0.0.1", "gateway.invalid"),
+        }
+
+        async with open_daemon(server, tmp_path, settings) as daemon:
+            told = await ask(daemon, alice, general, "My favourite colour is teal.")
+            status = await daemon.stop()
+
+    assert status == 0
+    assert "teal" in told
+    assert any("//discord.invalid" in line for line in proxy.asked)
+    assert any("//gateway.invalid" in line for line in proxy.asked)
+    assert daemon.log.count("logging in using static token") == 1
 
 
 async def test_a_signal_ends_the_first_download(server: LoopbackDiscord, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 from bot.errors import ConfigError, EngineUnavailable
 from bot.inference.hub import find_model_folder, hub_id, local_folder
 from tests.checkpoints import random_model, save_checkpoint, tiny_config
+from tests.loopback.forward_proxy import open_forward_proxy
 from tests.loopback.hub import open_hub
 
 
@@ -145,6 +146,18 @@ async def test_a_hub_out_of_reach_is_passing_and_offline_is_not(environ):
         await find_model_folder("someone/model", environ=environ | {"HF_ENDPOINT": "http://127.0.0.1:9"})
     with pytest.raises(ConfigError, match="the hub can't be reached: HF_HUB_OFFLINE is set"):
         await find_model_folder("someone/model", environ=environ | {"HF_HUB_OFFLINE": "1"})
+
+
+async def test_a_download_goes_through_the_proxy_of_the_environment(files, environ):
+    del environ["NO_PROXY"]
+    async with open_hub(files) as hub, open_forward_proxy() as proxy:
+        endpoint = hub.url.replace("127.0.0.1", "hub.invalid")  # a name that only the proxy can resolve
+        found = await find_model_folder(
+            "someone/model", environ=environ | {"HF_ENDPOINT": endpoint, "ALL_PROXY": proxy.url}
+        )
+
+    assert (found / "model.safetensors").is_file()
+    assert any("//hub.invalid" in line for line in proxy.asked)
 
 
 async def test_half_a_model_in_the_cache_is_named(environ, tmp_path):

@@ -1,0 +1,35 @@
+"""Which proxy the environment names for an address: discord.py, unlike most programs, doesn't look itself."""
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment
+
+from bot.errors import ConfigError
+
+_PLAIN_SCHEMES = {"wss": "https", "ws": "http"}
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy of HTTPS_PROXY (HTTP_PROXY for an address without TLS) or ALL_PROXY, None by NO_PROXY or without any.
+
+    Raises:
+        ConfigError: it is a proxy of a kind that can't be used.
+    """
+    parts, proxies = urlsplit(url), getproxies_environment()
+    scheme = _PLAIN_SCHEMES.get(parts.scheme, parts.scheme)
+    name = scheme if proxies.get(scheme) else "all"
+    proxy = proxies.get(name, "").strip()
+    if not proxy or proxy_bypass_environment(parts.netloc.rpartition("@")[2], proxies):
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    setting = f"{name.upper()}_PROXY"
+    try:
+        kind, host = urlsplit(proxy).scheme.lower(), urlsplit(proxy).hostname
+        _ = urlsplit(proxy).port
+    except ValueError:
+        raise ConfigError(setting, "is not a URL that can be read") from None
+    if kind not in ("http", "https"):
+        raise ConfigError(setting, f"is a {kind} proxy; only http:// and https:// ones can be used")
+    if not host:
+        raise ConfigError(setting, "names no proxy; it has to be http://host:port")
+    return proxy

@@ -1,0 +1,59 @@
+"""Proxies out of the environment, and a real one in front of the loopback Discord."""
+
+import pytest
+
+from bot.discord.proxy import proxy_for
+from bot.errors import ConfigError
+
+NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+API = "https://discord.com/api/v10"
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Set what a test names, and none of the others."""
+
+    def set_to(**values):
+        for name in NAMES:
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    return set_to
+
+
+@pytest.mark.parametrize(
+    ("values", "url", "proxy"),
+    [
+        ({}, API, None),
+        ({"HTTPS_PROXY": "http://p:3128"}, API, "http://p:3128"),
+        ({"https_proxy": "http://p:3128"}, API, "http://p:3128"),
+        ({"HTTPS_PROXY": "p:3128"}, API, "http://p:3128"),
+        ({"HTTPS_PROXY": "http://me:secret@p:3128"}, API, "http://me:secret@p:3128"),
+        ({"ALL_PROXY": "http://a:1"}, API, "http://a:1"),
+        ({"ALL_PROXY": "http://a:1", "HTTPS_PROXY": "http://p:2"}, API, "http://p:2"),
+        ({"HTTP_PROXY": "http://p:3128"}, API, None),
+        ({"HTTP_PROXY": "http://p:3128"}, "ws://gateway.discord.gg", "http://p:3128"),
+        ({"HTTPS_PROXY": "http://p:3128"}, "wss://gateway.discord.gg", "http://p:3128"),
+        ({"HTTPS_PROXY": "http://p:3128", "NO_PROXY": "discord.com"}, API, None),
+        ({"HTTPS_PROXY": "http://p:3128", "NO_PROXY": "localhost, .discord.com"}, API, None),
+        ({"HTTPS_PROXY": "http://p:3128", "NO_PROXY": "*"}, API, None),
+        ({"HTTPS_PROXY": "http://p:3128", "NO_PROXY": "discord.com.example"}, API, "http://p:3128"),
+        ({"HTTPS_PROXY": ""}, API, None),
+    ],
+)
+def test_the_environment_names_the_proxy(environment, values, url, proxy):
+    environment(**values)
+
+    assert proxy_for(url) == proxy
+
+
+@pytest.mark.parametrize("proxy", ["socks5://secret:1080", "http://[secret", "http://:1/secret", "http://secret:port"])
+def test_a_proxy_that_cannot_be_used_is_named(environment, proxy):
+    environment(ALL_PROXY=proxy)
+
+    with pytest.raises(ConfigError, match=r"^ALL_PROXY: ") as refused:
+        proxy_for(API)
+
+    assert "secret" not in str(refused.value)
