@@ -28,11 +28,8 @@ from bot.tasks import in_background, keep_running
 
 log = logging.getLogger(__name__)
 
-<<<<<<< HEAD
 RUNNING_FILE = "engine.running"
-=======
 DISCORD_URL = "https://discord.com"
->>>>>>> 70a0f64 (Go to Discord through the proxy that the environment names)
 
 
 def run_daemon(settings: Settings) -> int:
