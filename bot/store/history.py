@@ -195,10 +195,10 @@ class History:
         """Follow the deletion of a message on the platform, and say what it was.
 
         A question takes its turn with it, and so does any part of an answer; a question without an answer is
-        withdrawn. Of the answer, the parts that still exist are told.
+        withdrawn. Of the answer, the parts that still exist are told. What later answers repeated stays with them.
         """
         deletion = await self._database.write(lambda connection: delete_message(connection, platform, message_id))
-        if deletion.kind is DeletedMessage.TURN:
+        if deletion.kind is not DeletedMessage.NOTHING:
             await self._database.erase_traces()
         return deletion
 

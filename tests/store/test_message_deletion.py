@@ -1,5 +1,6 @@
 import pytest
 
+from bot.store.backup import backup
 from bot.store.database import Database
 from bot.store.history import History
 from bot.store.inbox import Inbox
@@ -46,6 +47,31 @@ async def test_an_answered_question_goes_with_its_turn_and_names_what_is_left_of
     assert deletion == MessageDeletion(DeletedMessage.TURN, HERE.channel_id, 1, (500, 501))
     assert await said(database) == []
     assert await history.delete_message("discord", 1) == NOTHING
+
+
+async def test_what_was_deleted_is_in_no_file_in_either_role_and_later_answers_stay(
+    database, history, file, url, tmp_path
+):
+    await hold_turn(database, ask(1, "My cat is called Mochi-asked."), "Mochi-answered is a lovely name.")
+    await hold_turn(database, ask(2, "What is my cat called?"), "Mochi-repeated, you said.")
+
+    await history.delete_message("discord", 1)
+    await backup(url, tmp_path / "copy.db")
+
+    assert await said(database) == [("What is my cat called?", "Mochi-repeated, you said.")]
+    texts = {path.name: path.read_bytes() for path in (*file.parent.iterdir(), tmp_path / "copy.db") if path.is_file()}
+    assert {name for name, text in texts.items() if b"Mochi-asked" in text or b"Mochi-answered" in text} == set()
+    assert b"Mochi-repeated" in texts["copy.db"]
+    await history.delete_message("discord", 2)
+    assert await said(database) == []
+
+
+async def test_a_question_that_is_deleted_before_its_answer_is_in_no_file(history, inbox, file):
+    await inbox.receive(ask(1, "My cat is called Mochi-asked."))
+
+    await history.delete_message("discord", 1)
+
+    assert [path.name for path in file.parent.iterdir() if path.is_file() and b"Mochi" in path.read_bytes()] == []
 
 
 async def test_any_part_of_an_answer_takes_the_turn_with_it(database, history, inbox):
