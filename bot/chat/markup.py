@@ -17,7 +17,7 @@ MAX_LABEL = 128
 """A label ends within so many characters of its line."""
 
 SPAN = re.compile(rf"(?P<ticks>`++)(?s:.{{0,{MAX_SPAN}}}?)[^`](?P=ticks)(?!`)")
-"""Inline code, from its first backtick to its last. Where as many don't follow Discord tries fewer; that is text here."""
+"""Inline code, from its first backtick to its last. Where as many don't follow it tries fewer; that is text here."""
 # A block has to hold something: the three backticks right behind the opening ones don't close it.
 _FENCE = r"```(?:(?:[A-Za-z0-9_+\-.#]+\n)?\n*[^\n](?s:.*?)```|(?s:.*))"
 _CODE = re.compile(rf"\\[\\`]|(?P<fence>{_FENCE})|(?P<span>{SPAN.pattern})")
@@ -115,7 +115,7 @@ def may_become_label(line: str, keys: Collection[str]) -> bool:
         return False
     if not any(map(str.isalnum, rest)):
         return True
-    begun = name_key(rest.removesuffix("|"))
+    begun = name_key(rest.strip("|"))
     return any(key.startswith(begun) for key in keys)
 
 

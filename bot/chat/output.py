@@ -259,6 +259,8 @@ class _Text:
                 self._take(match.end())
             case "ticks":
                 return self._advance_over_ticks(match)
+            case "small" if not self._is_new_line and any(map(str.isalnum, self._line)):
+                self._take(match.end())  # not at a line's beginning, so it is no small print
             case "address":
                 return self._advance_over_address(match)
             case _:
