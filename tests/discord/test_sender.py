@@ -1,11 +1,11 @@
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bot.discord.limits import Urgency
-from bot.discord.refusals import MessageGone, NoAccess, Unreachable
-from bot.discord.sender import GIVE_UP_SECONDS, NONCE_WINDOW_SECONDS, open_sender
+from bot.discord.limits import ClosedChannels, Urgency
+from bot.discord.refusals import MessageGone, NoAccess, Rejected, TokenRefused, Unclear, Unreachable, Unreadable
+from bot.discord.sender import GIVE_UP_SECONDS, NONCE_WINDOW_SECONDS, TRIES_OF_UNCLEAR, open_sender
 from bot.discord.wire import Draft, Posted
 from tests.discord.virtual_time import in_virtual_time, now
 
@@ -223,3 +223,85 @@ def test_sixty_four_answers_at_once_stay_below_fifty_requests_a_second():
 
     assert max(sum(start <= at < start + 1 for at in times) for start in times) <= 42
     assert len(times) == 64 * 21
+
+
+def test_a_refusal_that_says_nothing_is_tried_a_few_times():
+    async def scenario(num_faults):
+        wire = Wire([Unclear("403")] * num_faults)
+        async with open_sender(wire) as sender:
+            try:
+                await sender.create(DRAFT, keep_nothing)
+            except Rejected:
+                return len(wire.calls), "refused"
+        return len(wire.calls), "created"
+
+    assert in_virtual_time(scenario(TRIES_OF_UNCLEAR - 1)) == (TRIES_OF_UNCLEAR, "created")
+    assert in_virtual_time(scenario(TRIES_OF_UNCLEAR)) == (TRIES_OF_UNCLEAR, "refused")
+
+
+def test_refusals_that_say_nothing_are_bounded_over_all_channels():
+    async def scenario():
+        wire = Wire([Unclear("403")] * 10_000)
+        async with open_sender(wire) as sender:
+            for channel_id in range(300):
+                with pytest.raises((Rejected, NoAccess)):
+                    await sender.create(replace(DRAFT, channel_id=channel_id), keep_nothing)
+        return len(wire.calls)
+
+    assert in_virtual_time(scenario()) <= ClosedChannels.REFUSALS_PER_WINDOW + TRIES_OF_UNCLEAR
+
+
+@pytest.mark.parametrize("urgency", [Urgency.FIRST, Urgency.EDIT])
+def test_a_mute_is_waited_for_and_its_channel_is_open_when_it_ends(urgency):
+    async def scenario():
+        wire = Wire([NoAccess("403", seconds=300.0)])
+        async with open_sender(wire) as sender:
+            await sender.edit(1, 2, lambda: "text", urgency)
+            await sender.create(DRAFT, keep_nothing)
+        return [at for at, _ in wire.calls]
+
+    first, second, third = in_virtual_time(scenario())
+
+    assert 300 < second - first < 310
+    assert third - second < 1
+
+
+def test_a_mute_of_long_ends_the_answer_and_reopens_the_channel_in_time():
+    async def scenario():
+        wire = Wire([NoAccess("403", seconds=3600.0)])
+        async with open_sender(wire) as sender:
+            with pytest.raises(NoAccess):
+                await sender.create(DRAFT, keep_nothing)
+            closed_at_once = sender.closed_channels.is_closed(1)
+            await asyncio.sleep(3590)
+            closed_before = sender.closed_channels.is_closed(1)
+            await asyncio.sleep(20)
+            return closed_at_once, closed_before, sender.closed_channels.is_closed(1)
+
+    assert in_virtual_time(scenario()) == (True, True, False)
+
+
+def test_answers_that_cannot_be_read_are_repeated_and_hold_nobody_up():
+    async def scenario():
+        wire = Wire([Unreadable("empty")] * 8)
+        async with open_sender(wire) as sender:
+            await sender.edit(1, 2, lambda: "text")
+            return wire, sender.breaker.is_open
+
+    wire, is_open = in_virtual_time(scenario())
+
+    assert wire.messages == [Posted(2, "text")]
+    assert not is_open
+
+
+def test_a_refused_token_holds_everything_back_and_is_reported():
+    async def scenario():
+        wire = Wire([TokenRefused("401")])
+        async with open_sender(wire) as sender:
+            editing = asyncio.ensure_future(sender.edit(1, 2, lambda: "text"))
+            await asyncio.sleep(0.1)
+            seen = sender.token_doubted.is_set(), sender.breaker.is_open
+            await editing
+        return seen
+
+    assert in_virtual_time(scenario()) == (True, True)
