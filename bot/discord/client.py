@@ -16,6 +16,8 @@ from bot.errors import StoreError
 
 log = logging.getLogger(__name__)
 
+_LONGEST_WAIT_SECONDS = 120.0
+"""A rate limit of longer is left to the sender, which holds nobody else up meanwhile."""
 INVITE_PERMISSIONS = discord.Permissions(
     view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
 )
@@ -43,6 +45,7 @@ class TrinityClient(EdgeClient):
             max_messages=None,
             guild_ready_timeout=guild_ready_seconds,
             proxy=proxy,
+            max_ratelimit_timeout=_LONGEST_WAIT_SECONDS,
         )
         self.was_ready = False
         self.is_session_ready = False

@@ -15,7 +15,7 @@ import discord
 from discord.utils import MISSING
 
 from bot.discord.outcomes import outcome_of
-from bot.discord.refusals import InteractionGone, Unreadable
+from bot.discord.refusals import InteractionGone, Rejected, Unreadable
 from bot.discord.split import PART_UNITS, utf16_length
 from bot.discord.wire import translated
 from bot.errors import DiscordError
@@ -23,6 +23,7 @@ from bot.errors import DiscordError
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 0.4
+NOT_TAKEN = "Discord doesn't take what I have to say to that; perhaps it holds a word that is filtered here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,11 @@ async def answer(interaction: discord.Interaction, work: Awaitable[Words], *, is
                     async with translated():
                         with _empty_acknowledgements_read(interaction):
                             await interaction.response.defer(ephemeral=is_private, thinking=True)
-        await _show(interaction, words.result())
+        try:
+            await _show(interaction, words.result())
+        except Rejected as error:
+            log.warning("the answer to a command in channel %s isn't taken: %s", interaction.channel_id, error)
+            await _show(interaction, Words(NOT_TAKEN))
     except* (DiscordError, discord.DiscordException) as group:
         # The person sees Discord's own "didn't respond"; there is no other way to reach them.
         log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])

@@ -302,3 +302,51 @@ async def test_a_token_that_is_refused_for_good_ends_the_run_and_leaves_the_ques
     assert "token" in str(ended)
     assert ended.exit_status == 78
     assert state in {"received", "waiting", "answering"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A rate limit that says how long in a way of its own."""
+
+    body: dict
+
+    async def before(self, call: Call) -> web.Response | None:
+        return json_answer({"message": "limited"} | self.body, status=429, headers={"Via": "1.1 x"})
+
+    async def after(self, call: Call, answer: web.Response) -> web.Response:
+        return answer
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"retry_after": None}, {"retry_after": "soon"}, {"retry_after": "soon", "global": True},
+     {"retry_after": [], "global": True}, {"retry_after": -1, "global": True}],
+    ids=str,
+)  # fmt: skip
+async def test_a_rate_limit_that_cannot_be_read_is_over_soon(
+    server: LoopbackDiscord, enter: OpenHouse, body: dict
+) -> None:
+    async with enter(server) as house:
+        planned = server.faults.add(Limited(body), method="POST", route=CREATES, times=1)
+        await ask(house)
+        await ask(house, "and again?")
+
+    assert planned.num_hits == 1
+    judge(server).require(turns=2, replies=2)
+
+
+async def test_a_rate_limit_of_an_hour_in_one_channel_holds_up_no_other(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice = server.person("Alice")
+    async with enter(server, drain_seconds=0) as house:
+        server.faults.add(
+            Limited({"retry_after": 3600.0, "global": True}),
+            method="POST",
+            route=CREATES,
+            channel=server.channel("slow"),
+        )
+        await alice.says(server.channel("slow"), "hello", mention=True)
+        await ask(house)
+
+    assert server.journal.statuses()[429] <= 1
