@@ -13,9 +13,10 @@ messages and isn't is asked for singly; a message that is gone then goes the way
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import discord
 
@@ -36,7 +37,11 @@ OLDEST = timedelta(minutes=10)
 MAX_SUSPECTS = 50
 """Messages in one channel that are asked for, the newest of those that seem to have been deleted."""
 _AT_ONCE = 8
+_LOOKED_AT_IN_ONE_GO = 2_000
+_COMPUTED_IN_ONE_GO = 100
 _MAX_REMEMBERED = 20_000
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class CatchUp:
         self._wire = wire
         self._seen: OrderedDict[int, int] = OrderedDict()  # channel id -> newest message id that the gateway told
         self._seen_before: dict[int, int] = {}  # the same when the session began
+        self._session = 0
+        self._is_caught_up = True
 
     def note_seen(self, message: discord.Message) -> None:
         """Remember that the gateway told us of a message."""
@@ -72,38 +79,53 @@ class CatchUp:
             self._seen.popitem(last=False)
 
     def begin_session(self) -> None:
-        """Discord forgot the last session: what comes from now on says nothing about what was missed before."""
-        self._seen_before = dict(self._seen)
+        """Discord forgot the last session: what comes from now on says nothing about what was missed before.
+
+        What is still being fetched for the last one is given up, and is fetched for this one.
+        """
+        if self._is_caught_up:
+            self._seen_before = dict(self._seen)
+        self._is_caught_up = False
+        self._session += 1
         self._intake.gate.shut()
 
     async def run(self) -> None:
         """Fetch what was missed; live messages of the channels concerned wait meanwhile."""
-        missed = await self._find_missed(self._seen_before)
-        self._intake.gate.open_but_for({place.channel_id for place in missed})
-        await self._fetch_all(missed)
+        session, missed, gate = self._session, [], self._intake.gate
+        try:
+            missed = await self._find_missed(self._seen_before)
+        except StoreError as error:
+            log.warning("missed messages are not fetched: %s", error)
+        finally:
+            barriers = {}
+            if session == self._session:
+                barriers = gate.open_but_for(place.channel_id for place in missed)
+        await self._fetch_all(missed, barriers, session)
+        self._is_caught_up = session == self._session
 
     async def run_for(self, guild: discord.Guild) -> None:
         """The same for a guild that was not there when the session began, or is back from an outage."""
-        gate, channel_ids = self._intake.gate, {channel.id for channel in (*guild.channels, *guild.threads)}
-        gate.shut_channels(channel_ids)
-        missed = await self._find_missed(dict(self._seen), guild)
-        for channel_id in channel_ids.difference(place.channel_id for place in missed):
-            gate.open_channel(channel_id)
-        await self._fetch_all(missed)
+        session, missed, gate = self._session, [], self._intake.gate
+        barriers = gate.shut_channels(channel.id for channel in (*guild.channels, *guild.threads))
+        try:
+            missed = await self._find_missed(dict(self._seen), guild)
+        except StoreError as error:
+            log.warning("missed messages are not fetched: %s", error)
+        finally:
+            places = {place.channel_id for place in missed}
+            for channel_id in barriers.keys() - places:
+                gate.open_channel(channel_id, barriers[channel_id])
+        await self._fetch_all(missed, barriers, session)
 
-    async def _fetch_all(self, missed: list[_Missed]) -> None:
+    async def _fetch_all(self, missed: list[_Missed], barriers: Mapping[int, asyncio.Event], session: int) -> None:
         slots = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             for place in missed:
-                tasks.create_task(self._fetch(place, slots))
+                tasks.create_task(self._fetch(place, slots, barriers.get(place.channel_id), session))
 
     async def _find_missed(self, told: Mapping[int, int], guild: discord.Guild | None = None) -> list[_Missed]:
-        """Where something newer may be than what the inbox knows and the gateway `told`."""
-        try:
-            known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
-        except StoreError as error:
-            log.warning("missed messages are not fetched: %s", error)
-            return []
+        """Where something newer may be than what the inbox knows and the gateway `told`, the newest first."""
+        known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
         if not known and not told:
             return []
         seen = {channel_id: known.last_message_id for channel_id, known in known.items()}
@@ -112,31 +134,52 @@ class CatchUp:
         do_ids_tell_the_time = min(seen.values()) >= discord.utils.time_snowflake(BORN)
         floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST) if do_ids_tell_the_time else 0
         # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
-        busy = self._intake.busy_channels() if told else set()
-        missed = [
-            _Missed(
-                channel,
-                channel.id,
-                max(floor, seen.get(channel.id, 0)),
-                channel.last_message_id or 0,
-                channel.id in known,
-            )
-            for channel in _readable_channels([guild] if guild else self._client.guilds)
-            if channel.id in busy
-            or (channel.last_message_id or 0) > max(floor, seen.get(channel.id, 0))
-            or (channel.last_message_id is None and channel.id in known)  # it isn't told: there was a message at least
-        ]
+        busy = self._intake.busy_channels() if told or self._session > 1 else set()
+        missed = []
+        async for channel in _sliced(_channels([guild] if guild else self._client.guilds), _LOOKED_AT_IN_ONE_GO):
+            newest, after = channel.last_message_id, max(floor, seen.get(channel.id, 0))
+            is_untold = newest is None and channel.id in known  # there was a message at least
+            if is_untold or channel.id in busy or (newest or 0) > after:
+                missed.append(_Missed(channel, channel.id, after, newest or 0, channel.id in known))
         # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
         for channel_id, last in known.items():
             if last.key.guild_id is None and guild is None:
                 partial = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
                 after = max(floor, seen[channel_id])
                 missed.append(_Missed(partial, channel_id, after, seen[channel_id], is_known=True))
-        return sorted(missed, key=lambda place: place.newest, reverse=True)[:MAX_CHANNELS]
+        missed.sort(key=lambda place: place.newest, reverse=True)
+        return await self._first_readable(missed)
 
-    async def _fetch(self, place: _Missed, slots: asyncio.Semaphore) -> None:
+    async def _first_readable(self, missed: list[_Missed]) -> list[_Missed]:
+        """As many as are fetched. What may be read is computed for these alone: in many guilds it takes a second."""
+        readable: list[_Missed] = []
+        async for place in _sliced(missed, _COMPUTED_IN_ONE_GO):
+            if len(readable) == MAX_CHANNELS:
+                break
+            if self._may_read(place.channel):
+                readable.append(place)
+        return readable
+
+    def _may_read(self, channel: discord.abc.Messageable) -> bool:
+        if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+            return True
+        parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+        if not self._client.events.hidden_channels.isdisjoint({channel.id, parent_id}):
+            return False
+        me = channel.guild.me
+        try:
+            allowed = channel.permissions_for(me) if me else None
+        except discord.ClientException:  # a thread whose channel isn't known
+            return False
+        return allowed is None or (allowed.view_channel and allowed.read_message_history)
+
+    async def _fetch(
+        self, place: _Missed, slots: asyncio.Semaphore, barrier: asyncio.Event | None, session: int
+    ) -> None:
         try:
             async with slots:
+                if session != self._session:
+                    return
                 messages = await self._sender.read(
                     place.channel_id, lambda: self._wire.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
                 )
@@ -145,14 +188,30 @@ class CatchUp:
             shown = {message.reference.message_id: is_growing(message.content) for message in own if message.reference}
             after = place.after if place.is_known else max([place.after, *(message.id for message in own)])
             for message in messages:
-                if message.id > after and shown.get(message.id) is False:
-                    await self._intake.take_answered(message)
-                elif message.id > after:
-                    await self._intake.take(message, is_live=False, is_begun=message.id in shown)
+                if message.id > after:
+                    await self._take(message, shown.get(message.id))
         except (DiscordError, StoreError) as error:
             log.info("missed messages in channel %s are not fetched: %s", place.channel_id, error)
+        except Exception:
+            log.exception("missed messages in channel %s are not fetched", place.channel_id)
         finally:
-            self._intake.gate.open_channel(place.channel_id)
+            if barrier is not None:
+                self._intake.gate.open_channel(place.channel_id, barrier)
+
+    async def _take(self, message: discord.Message, is_growing_reply: bool | None) -> None:
+        """Take one message; what can't be taken doesn't cost those behind it.
+
+        Args:
+            message: as Discord has it.
+            is_growing_reply: whether our own reply to it isn't finished; None where there is none.
+        """
+        try:
+            if is_growing_reply is False:
+                await self._intake.take_answered(message)
+            else:
+                await self._intake.take(message, is_live=False, is_begun=is_growing_reply is not None)
+        except Exception:
+            log.exception("message %s in channel %s is not taken", message.id, message.channel.id)
 
     async def _follow_deletions(self, channel_id: int, page: list[int]) -> None:
         """Find out which messages that she knows were deleted; `page` holds the ids of the channel's newest ones."""
@@ -170,15 +229,17 @@ class CatchUp:
 _Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
 
 
-def _readable_channels(guilds: Iterable[discord.Guild]) -> Iterator[_Readable]:
-    """The channels whose messages may be read, the most recently used first."""
-    found: list[_Readable] = []
+def _channels(guilds: Iterable[discord.Guild]) -> Iterator[_Readable]:
+    """The channels that can hold messages."""
     for guild in guilds:
-        places: list[_Readable] = [
-            *guild.text_channels, *guild.voice_channels, *guild.stage_channels, *guild.threads
-        ]  # fmt: skip
-        for channel in places:
-            allowed = channel.permissions_for(guild.me) if guild.me else None
-            if allowed is None or (allowed.view_channel and allowed.read_message_history):
-                found.append(channel)
-    return iter(sorted(found, key=lambda channel: channel.last_message_id or 0, reverse=True))
+        for channel in (*guild.channels, *guild.threads):
+            if isinstance(channel, _Readable):
+                yield channel
+
+
+async def _sliced(items: Iterable[_Item], size: int) -> AsyncIterator[_Item]:
+    """The same items; after each `size` of them, whatever else runs gets its turn."""
+    for index, item in enumerate(items):
+        if index % size == size - 1:
+            await asyncio.sleep(0)
+        yield item

@@ -6,11 +6,13 @@ Discord sends the text only of messages that mention her, of direct messages, an
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import discord
 
 from bot.discord.commands import TrinityTree
 from bot.discord.edge import EdgeClient
+from bot.discord.identifies import SessionStarts
 from bot.discord.intake import PLATFORM
 from bot.errors import StoreError
 
@@ -34,12 +36,18 @@ class TrinityClient(EdgeClient):
     """Listens to Discord."""
 
     def __init__(
-        self, *, guild_ready_seconds: float = 2.0, identify_pause_seconds: float = 5.0, proxy: str | None = None
+        self,
+        *,
+        guild_ready_seconds: float = 2.0,
+        identify_pause_seconds: float = 5.0,
+        session_starts: SessionStarts | None = None,
+        proxy: str | None = None,
     ) -> None:
         # She doesn't speak: no warning that what it takes for that is not installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             identify_pause_seconds=identify_pause_seconds,
+            session_starts=session_starts,
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
@@ -62,6 +70,10 @@ class TrinityClient(EdgeClient):
         self.is_session_ready = False
         self.edge.catch_up.begin_session()
 
+    async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
+        """An event could not be followed to its end; the others aren't concerned."""
+        log.exception("an event was not followed to its end: %s", event_method)
+
     async def on_ready(self) -> None:
         """The guilds are known: go on where the last process or session ended."""
         log.info("connected as %s to %s guilds", self.user, len(self.guilds))
@@ -70,7 +82,10 @@ class TrinityClient(EdgeClient):
             self.was_ready = True
             await self._take_up()
         if not self.is_draining:
-            await self.edge.catch_up.run()
+            try:
+                await self.edge.catch_up.run()
+            except Exception:
+                log.exception("what was missed is not fetched")
         self.when_ready()
 
     async def on_message(self, message: discord.Message) -> None:
@@ -149,6 +164,8 @@ class TrinityClient(EdgeClient):
                 self.edge.answers.take_up(opened)
         except StoreError as error:
             log.error("unfinished questions stay unfinished until the next start: %s", error)
+        except Exception:
+            log.exception("unfinished questions stay unfinished until the next start")
 
     async def _forget_channel(self, channel_id: int) -> None:
         try:

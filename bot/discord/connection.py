@@ -1,8 +1,8 @@
 """The gateway connection, kept for as long as the process lives.
 
 discord.py's own loop ends with an AttributeError if the gateway can't be reached the first time (Rapptz/discord.py
-#10520), after an outage pauses for up to 17 minutes, waits for ever for the answer to a RESUME, and takes a minute and
-a half to leave a connection that has gone silent. This one doesn't.
+#10520), after an outage pauses for up to 17 minutes, waits for ever for the answer to a RESUME, takes a minute and a
+half to leave a connection that has gone silent, and doesn't count the sessions that it begins. This one doesn't.
 """
 
 import asyncio
@@ -14,44 +14,98 @@ from typing import Any
 import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+from discord.http import Route
 
 from bot.discord.clock import DiscordClock
+from bot.discord.gateway import Events, GatewaySocket
+from bot.discord.identifies import SessionStarts
+from bot.discord.payloads import APPLICATION, USER
 from bot.discord.sender import growing_pauses
+from bot.discord.shapes import Read, Unreadable, integer
+from bot.discord.wire import Unreachable
 from bot.errors import DiscordRefused
 
 log = logging.getLogger(__name__)
 
 LOGIN_REFUSED = "Discord refuses the bot token. Copy it anew from the application's Bot page into DISCORD_BOT_TOKEN."
 _INTENTS_REFUSED = (
-    "Discord refuses the intents {code}. Look at Privileged Gateway Intents on the application's Bot page."
+    "Discord refuses the intents (close code {code}). Look at Privileged Gateway Intents on the application's Bot page."
 )
-_AUTHENTICATION_FAILED = 4004
-_FATAL_CODES = frozenset({_AUTHENTICATION_FAILED, 4010, 4011, 4012, 4013, 4014})
+_TOO_MANY_GUILDS = (
+    "Discord wants the bot split into shards (close code 4011), since it is in more guilds than one connection may "
+    "carry. Number of shards to set: {shards}. Trinity still connects with one: take it out of some guilds."
+)
+_REFUSALS = {
+    4004: LOGIN_REFUSED,
+    4010: "Discord refuses the shard that was asked for (close code 4010): its number isn't one of the bot's shards.",
+    4011: _TOO_MANY_GUILDS,
+    4012: "Discord doesn't speak this version of its API any more (close code 4012). Install a newer Trinity.",
+    4013: _INTENTS_REFUSED,
+    4014: _INTENTS_REFUSED,
+}
+"""What each close code that Discord documents as final means for the operator."""
+_SHARDING_REQUIRED = 4011
+_ASKING_SECONDS = 10.0
 _HANDSHAKE_SECONDS = 60.0
 _RESUME_SECONDS = 30.0
 _CLOSING_SECONDS = 1.0
 _LONGEST_SILENCE_SECONDS = 300.0
 _MIN_SPACING_SECONDS = 1.0
 _STEADY_SECONDS = 60.0
+_MOVEMENT_SECONDS = 30.0
 _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPException, discord.ConnectionClosed)
 
 
 class ConnectedClient(discord.Client):
     """A client that stays connected through anything but a refusal."""
 
-    def __init__(self, *, identify_pause_seconds: float, **options: Any) -> None:
+    def __init__(
+        self, *, identify_pause_seconds: float, session_starts: SessionStarts | None = None, **options: Any
+    ) -> None:
         self.clock = DiscordClock()
         # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
         super().__init__(http_trace=self.clock.trace(), heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
         self.when_moved: Callable[[], None] = lambda: None
+        self.events = Events(self._connection)
         self._identify_pause_seconds = identify_pause_seconds
+        self._session_starts = session_starts or SessionStarts()
         self._is_resumed = asyncio.Event()
+        self._is_closing = asyncio.Event()
         self._has_identified = False
 
+    async def login(self, token: str) -> None:
+        """Log in; of the two answers that discord.py reads, only the ids have to be right.
+
+        Raises:
+            Unreachable: an answer can't be read.
+        """
+        log_in = self.http.static_login
+
+        async def log_in_and_read(token: str) -> Any:
+            return _read(USER, await log_in(token))
+
+        self.http.static_login = log_in_and_read  # type: ignore[method-assign]
+        try:
+            await super().login(token)
+        finally:
+            self.http.static_login = log_in  # type: ignore[method-assign]
+
+    async def application_info(self) -> discord.AppInfo:
+        """What Discord says of the application that the bot belongs to."""
+        return discord.AppInfo(self._connection, _read(APPLICATION, await self.http.application_info()))
+
+    async def close(self) -> None:
+        """Leave Discord; whatever waits for the next connection ends."""
+        self._is_closing.set()
+        if self._connection._ready_task is not None:
+            self._connection._ready_task.cancel()  # it would stumble over the closed client
+        await super().close()
+
     async def before_identify_hook(self, _: int | None, *, initial: bool = False) -> None:
-        """Discord allows one IDENTIFY in five seconds."""
+        """Discord allows one IDENTIFY in five seconds, and so many in a day."""
         if not initial:
-            await asyncio.sleep(self._identify_pause_seconds)
+            await self._pause(self._identify_pause_seconds)
+        await self._session_starts.begin()
 
     async def on_resumed(self) -> None:
         """Discord has replayed what we missed."""
@@ -68,37 +122,72 @@ class ConnectedClient(discord.Client):
         """Connect, and connect again, until the client is closed.
 
         Raises:
-            DiscordRefused: the token or the intents were refused.
+            DiscordRefused: Discord won't have the bot as it is, for a reason that doesn't pass by itself.
         """
+        try:
+            await self._stay_connected()
+        finally:
+            self._session_starts.lose()
+
+    async def _stay_connected(self) -> None:
         resumption: dict[str, Any] = {}
         pauses, loop = growing_pauses(_MIN_SPACING_SECONDS), asyncio.get_running_loop()
         while not self.is_closed():
+            if not resumption:
+                await self._pause(await self._session_starts.pause_seconds())
             began_at, pause, socket = loop.time(), 0.0, self.ws
             self.when_moved()
             try:
                 await self._serve(resumption)
             except ReconnectWebSocket as again:
                 resumption = self._resumption() if again.resume else {}
-                pause = 0.0 if again.resume else next(pauses)
             except _UNREACHABLE as error:
                 if self.is_closed():
                     return
-                _raise_if_refused(error)
+                await self._raise_if_refused(error)
                 resumption, pause = self._resumption(), next(pauses)
                 if resumption and self.ws is socket:
                     # Where the session was to be resumed nobody is any more; others know of it too.
                     resumption["gateway"] = DiscordWebSocket.DEFAULT_GATEWAY
                 log.warning("no connection to Discord's gateway (%s)", type(error).__name__)
             self.dispatch("disconnect")
+            if not resumption:
+                self._session_starts.lose()
             lasted = loop.time() - began_at
             if lasted > _STEADY_SECONDS:
                 pauses = growing_pauses(_MIN_SPACING_SECONDS)
-            await asyncio.sleep(max(pause, _MIN_SPACING_SECONDS - lasted))
+            await self._pause(max(pause, _MIN_SPACING_SECONDS - lasted))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, though not beyond the client's end; a long pause says now and then that it is one."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while (left := until - loop.time()) > 0 and not self._is_closing.is_set():
+            self.when_moved()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, _MOVEMENT_SECONDS)):
+                    await self._is_closing.wait()
+
+    async def _raise_if_refused(self, error: Exception) -> None:
+        if not isinstance(error, discord.ConnectionClosed) or error.code not in _REFUSALS:
+            return
+        shards = await self._recommended_shards() if error.code == _SHARDING_REQUIRED else ""
+        raise DiscordRefused(_REFUSALS[error.code].format(code=error.code, shards=shards)) from error
+
+    async def _recommended_shards(self) -> str:
+        """How many shards Discord wants this bot to have; in words where it doesn't say."""
+        try:
+            async with asyncio.timeout(_ASKING_SECONDS):
+                answer = await self.http.request(Route("GET", "/gateway/bot"))
+            return str(integer(answer["shards"]))
+        except (*_UNREACHABLE, LookupError, TypeError, ValueError) as error:
+            log.info("Discord doesn't say how many shards it wants: %s", type(error).__name__)
+            return "Discord didn't say; it is one for each thousand guilds"
 
     async def _serve(self, resumption: dict[str, Any]) -> None:
         """Keep one connection until it ends; `resumption` is empty for a new session."""
         self._is_resumed.clear()
-        opening = DiscordWebSocket.from_client(
+        opening = GatewaySocket.from_client(
             self, initial=not self._has_identified, shard_id=self.shard_id, **resumption
         )
         self.ws = await asyncio.wait_for(opening, _HANDSHAKE_SECONDS)
@@ -154,7 +243,8 @@ def _silence_limit(socket: DiscordWebSocket) -> float:
     return min(1.5 * (interval or _LONGEST_SILENCE_SECONDS) + 2, _LONGEST_SILENCE_SECONDS)
 
 
-def _raise_if_refused(error: Exception) -> None:
-    if isinstance(error, discord.ConnectionClosed) and error.code in _FATAL_CODES:
-        is_token = error.code == _AUTHENTICATION_FAILED
-        raise DiscordRefused(LOGIN_REFUSED if is_token else _INTENTS_REFUSED.format(code=error.code)) from error
+def _read(shape: Read, answer: Any) -> Any:
+    try:
+        return shape(answer)
+    except Unreadable as error:
+        raise Unreachable(f"Discord's answer to the login can't be read: {error}") from None

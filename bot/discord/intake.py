@@ -6,7 +6,7 @@ Live messages wait at a gate while messages that were missed are fetched, so tha
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -93,44 +93,54 @@ def can_speak(message: discord.Message) -> bool:
     me = message.guild.me if message.guild else None
     if me is None or not isinstance(message.channel, discord.abc.GuildChannel | discord.Thread):
         return True
-    allowed = message.channel.permissions_for(me)
+    try:
+        allowed = message.channel.permissions_for(me)
+    except discord.ClientException:  # a thread whose channel isn't known
+        return True
     is_thread = isinstance(message.channel, discord.Thread)
     return allowed.view_channel and (allowed.send_messages_in_threads if is_thread else allowed.send_messages)
 
 
 class Gate:
-    """Where live messages wait: all of them while it is shut, and those of single channels a little longer."""
+    """Where live messages wait: all of them while it is shut, and those of single channels a little longer.
+
+    Each barrier is an event that is set when it falls. Whoever waited at one looks again: another may stand there.
+    """
 
     def __init__(self) -> None:
-        self._is_open = asyncio.Event()
+        self._before_all: asyncio.Event | None = asyncio.Event()
         self._channels: dict[int, asyncio.Event] = {}
 
     def shut(self) -> None:
         """Let nothing pass."""
-        self._is_open.clear()
+        if self._before_all is None:
+            self._before_all = asyncio.Event()
 
-    def open_but_for(self, channel_ids: set[int]) -> None:
-        """Let everything pass but for the messages of these channels."""
-        self._channels = {channel_id: asyncio.Event() for channel_id in channel_ids}
-        self._is_open.set()
+    def open_but_for(self, channel_ids: Iterable[int]) -> dict[int, asyncio.Event]:
+        """Let everything pass but for the messages of these channels; returns their barriers."""
+        fallen = [*self._channels.values(), *filter(None, [self._before_all])]
+        self._channels, self._before_all = {}, None
+        barriers = self.shut_channels(channel_ids)
+        for barrier in fallen:
+            barrier.set()
+        return barriers
 
-    def shut_channels(self, channel_ids: set[int]) -> None:
-        """Let nothing of these channels pass."""
-        for channel_id in channel_ids:
-            self._channels.setdefault(channel_id, asyncio.Event())
+    def shut_channels(self, channel_ids: Iterable[int]) -> dict[int, asyncio.Event]:
+        """Let nothing of these channels pass; returns their barriers, some of which may have stood there before."""
+        return {channel_id: self._channels.setdefault(channel_id, asyncio.Event()) for channel_id in channel_ids}
 
-    def open_channel(self, channel_id: int) -> None:
-        """Let a channel's messages pass."""
-        if channel_id in self._channels:
-            self._channels.pop(channel_id).set()
+    def open_channel(self, channel_id: int, barrier: asyncio.Event) -> None:
+        """Let a channel's messages pass, unless another barrier was put there meanwhile."""
+        barrier.set()
+        if self._channels.get(channel_id) is barrier:
+            del self._channels[channel_id]
 
     async def passage(self, channel_id: int) -> None:
         """Wait until a channel's messages may pass; in any case not for ever."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_GATE_PATIENCE_SECONDS):
-                await self._is_open.wait()
-                if channel_id in self._channels:
-                    await self._channels[channel_id].wait()
+                while (barrier := self._before_all or self._channels.get(channel_id)) is not None:
+                    await barrier.wait()
 
 
 class Intake:

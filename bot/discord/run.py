@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -20,17 +22,20 @@ from bot.discord.answers import Answers
 from bot.discord.client import TrinityClient, invite_url
 from bot.discord.connection import LOGIN_REFUSED
 from bot.discord.edge import build_edge
+from bot.discord.identifies import SessionStarts
 from bot.discord.refusals import TokenRefused, Unreachable
 from bot.discord.registration import register_commands
 from bot.discord.sender import Sender, growing_pauses, open_sender
 from bot.discord.wire import DiscordWire, translated
 from bot.errors import DiscordError, DiscordRefused, EngineFailed
+from bot.tasks import keep_running
 
 log = logging.getLogger(__name__)
 
 _MIN_PAUSE_SECONDS = 1.0
 _CHECK_SECONDS = 5.0
 _TOKEN_CHECK_SECONDS = 60.0
+_CLOSING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class DiscordOptions:
     """What Discord wants between two new sessions."""
     proxy: str | None = field(default=None, repr=False)
     """The URL of the proxy that everything goes through."""
+    state_folder: Path | None = None
+    """Where it is kept how many sessions were begun today; without it, a new process begins to count anew."""
 
 
 async def check_token(options: DiscordOptions) -> None:
@@ -99,14 +106,15 @@ async def run_discord(
     gateway's and each try to reach it, so that its silence shows that something hangs.
 
     Raises:
-        DiscordRefused: the token or the intents were refused.
+        DiscordRefused: Discord won't have the bot as it is: its token, its intents, or the number of its guilds.
         EngineFailed: the engine is lost, and with it the process.
     """
     pauses = growing_pauses(_MIN_PAUSE_SECONDS)
+    starts = SessionStarts(options.state_folder)
     with _pointed_at(options):
         while not stop.is_set():
             on_movement()
-            session = _Session(chat, options, stop, on_ready, on_movement)
+            session = _Session(chat, options, starts, stop, on_ready, on_movement)
             problem = await session.run()
             if isinstance(problem, DiscordRefused | EngineFailed):
                 raise problem
@@ -136,6 +144,7 @@ class _Session:
         self,
         chat: Chat,
         options: DiscordOptions,
+        starts: SessionStarts,
         stop: asyncio.Event,
         on_ready: Callable[[], None],
         on_movement: Callable[[], None],
@@ -143,6 +152,7 @@ class _Session:
         self.was_ready = False
         self._chat = chat
         self._options = options
+        self._starts = starts
         self._stop = stop
         self._on_ready = on_ready
         self._on_movement = on_movement
@@ -153,6 +163,7 @@ class _Session:
             guild_ready_seconds=self._options.guild_ready_seconds,
             identify_pause_seconds=self._options.identify_pause_seconds,
             proxy=self._options.proxy,
+            session_starts=self._starts,
         )
         client.when_ready = self._note_ready
         client.when_moved = self._on_movement
@@ -173,7 +184,8 @@ class _Session:
         async with open_sender(wire, self._options.edit_interval_seconds) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
             client.edge = build_edge(client, self._chat, sender, wire, answers)
-            syncing = tasks.create_task(register_commands(client, client.tree))
+            registering = partial(register_commands, client, client.tree)
+            syncing = tasks.create_task(keep_running("registering the slash commands", registering))
             connection = tasks.create_task(_problem(client.connect()))
             token = tasks.create_task(_problem(_watch_token(wire, sender)))
             lost = answers.engine_failed
@@ -185,7 +197,10 @@ class _Session:
             syncing.cancel()
             token.cancel()
             await client.close()
-        return problem or connection.result() or (lost.result() if lost.done() else None)
+            await asyncio.wait({connection}, timeout=_CLOSING_SECONDS)
+            connection.cancel()
+        problem = problem or (None if connection.cancelled() else connection.result())
+        return problem or (lost.result() if lost.done() else None)
 
     async def _log_in(self, client: TrinityClient) -> None:
         await _log_in(client, self._options.token)

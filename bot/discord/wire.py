@@ -18,6 +18,7 @@ import discord
 from discord.http import Route, handle_message_parameters
 from discord.utils import MISSING
 
+from bot.discord.page import parsed_page
 from bot.discord.refusals import (
     NoAccess,
     RateLimited,
@@ -149,9 +150,12 @@ class DiscordWire:
             await self._client.http.request(Route("GET", "/users/@me"), timeout=_TIME_LIMIT)
 
     async def newest_messages(self, channel: discord.abc.Messageable, limit: int) -> list[discord.Message]:
-        """A channel's newest messages, oldest first."""
-        async with translated():
-            return sorted([message async for message in channel.history(limit=limit)], key=lambda message: message.id)
+        """A channel's newest messages, oldest first; one that can't be read is left out."""
+        place = await channel._get_channel()
+        page = await self._request("GET", _MESSAGES, place.id, params={"limit": limit})
+        if not isinstance(page, list):
+            raise Unreadable("Discord's page of messages can't be read")
+        return sorted(parsed_page(self._client, place, page), key=lambda message: message.id)
 
     async def _send(self, draft: Draft, reply_to: int | None) -> Posted:
         reference: Any = MISSING if reply_to is None else _reference(draft, reply_to)

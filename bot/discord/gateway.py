@@ -1,0 +1,242 @@
+"""The one place where discord.py is kept from ending over what Discord sends.
+
+Each event passes `Events` before discord.py's own parser sees it: it is brought into the shape that the parser can
+take (payloads.py), and what can't be read costs itself and one line in the log. `GatewaySocket` does the same for the
+frames around the events. Both stand where discord.py 2.7 looks for them: the table `ConnectionState.parsers`, and
+`DiscordWebSocket.received_message`.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import discord
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+from discord.state import ConnectionState
+
+from bot.discord.payloads import EVENTS, is_hidden
+from bot.discord.shapes import Unreadable, is_snowflake
+
+log = logging.getLogger(__name__)
+
+_IDS = ("id", "channel_id", "guild_id", "message_id", "user_id", "parent_id", "role_id")
+_PARTS_OF_A_GUILD = ("channels", "threads", "roles")
+_PARTS_OF_A_MESSAGE = ("type", "author", "content", "mentions")
+_KEPT_OF_A_CHANNEL = ("name", "position", "bitrate", "user_limit", "last_message_id")
+_HEARTBEAT_MILLISECONDS = 41_250
+_READ_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+Parse = Callable[[Any], None]
+
+
+class Events:
+    """Reads each event, and hands it to discord.py's parser if it can be read.
+
+    `hidden_channels` holds the ids of the channels that Discord names although the bot can't see them. discord.py has
+    no place for that in most of its channels.
+    """
+
+    def __init__(self, state: ConnectionState[Any]) -> None:
+        self.hidden_channels: set[int] = set()
+        self._state = state
+        self._parsers = dict(state.parsers)
+        state.parsers.clear()
+        for name in EVENTS.keys() & self._parsers.keys():
+            state.parsers[name] = self._guarded(name)
+
+    def _guarded(self, name: str) -> Parse:
+        def parse(payload: Any) -> None:
+            try:
+                self._parse(name, payload)
+            except Unreadable as error:
+                log.warning("an event of Discord's is skipped, %s: %s", described(name, payload), error)
+            except Exception as error:
+                # An error's text may hold what people said; its type and place say enough.
+                log.error(
+                    "an event of Discord's is skipped, %s: discord.py stumbled over it (%s%s)",
+                    described(name, payload), type(error).__name__, _place(error),
+                )  # fmt: skip
+
+        return parse
+
+    def _parse(self, name: str, payload: Any) -> None:
+        prepare = getattr(self, f"_before_{name.lower()}", None)
+        if isinstance(payload, dict) and prepare is not None:
+            payload = prepare(payload)
+            if payload is None:
+                return
+        event = EVENTS[name](payload)
+        match name:
+            case "READY":
+                event = self._as_logged_in(event)
+            case "GUILD_CREATE":
+                _tell_what_is_missing(payload, event)
+            case "CHANNEL_UPDATE" if self._is_new_channel(event):
+                # discord.py drops an update of a channel that it doesn't know.
+                name = "CHANNEL_CREATE"
+        self._parsers[name](event)
+
+    # --- what has to be known besides the event
+
+    def _as_logged_in(self, event: dict[str, Any]) -> dict[str, Any]:
+        """READY's user is the one that logged in, also where it isn't told."""
+        user = self._state.user
+        if "user" not in event and user is not None:
+            names = {"username": user.name, "discriminator": user.discriminator, "avatar": None, "bot": True}
+            event["user"] = {"id": str(user.id), **names}
+        self.hidden_channels.clear()
+        return event
+
+    def _before_guild_create(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Of the members only the bot itself is kept: discord.py would build and forget all others."""
+        members, channels = payload.get("members"), payload.get("channels")
+        for channel in channels if isinstance(channels, list) else ():
+            self._note_hidden(channel)
+        if not isinstance(members, list):
+            return payload
+        own_id = str(self._state.self_id)
+        return {**payload, "members": [member for member in members if _user_id(member) == own_id]}
+
+    def _before_guild_member_update(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """Nobody else's roles are of interest."""
+        return payload if _user_id(payload) in {None, str(self._state.self_id)} else None
+
+    def _before_message_update(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """An update that tells only what was added, such as a link's preview, doesn't say what the message now is."""
+        return payload if all(name in payload for name in _PARTS_OF_A_MESSAGE) else None
+
+    def _before_channel_create(self, payload: dict[str, Any]) -> dict[str, Any]:
+        self._note_hidden(payload)
+        return payload
+
+    def _before_channel_update(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """What a known channel's update doesn't tell stays as it was."""
+        self._note_hidden(payload)
+        channel = self._known_channel(payload)
+        if channel is None:
+            return payload
+        kept = {name: getattr(channel, name, None) for name in _KEPT_OF_A_CHANNEL}
+        kept |= {"type": channel.type.value, "parent_id": channel.category_id}
+        kept["permission_overwrites"] = [overwrite._asdict() for overwrite in channel._overwrites]
+        told = {name: value for name, value in payload.items() if value is not None or name == "parent_id"}
+        return kept | told
+
+    def _before_channel_delete(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if is_snowflake(payload.get("id")):
+            self.hidden_channels.discard(int(payload["id"]))
+        return payload
+
+    def _note_hidden(self, channel: Any) -> None:
+        if isinstance(channel, dict) and is_snowflake(channel.get("id")):
+            note = self.hidden_channels.add if is_hidden(channel) else self.hidden_channels.discard
+            note(int(channel["id"]))
+
+    def _known_channel(self, payload: dict[str, Any]) -> discord.abc.GuildChannel | None:
+        if not is_snowflake(payload.get("id")) or not is_snowflake(payload.get("guild_id")):
+            return None
+        guild = self._state._get_guild(int(payload["guild_id"]))
+        return guild.get_channel(int(payload["id"])) if guild is not None else None
+
+    def _is_new_channel(self, event: dict[str, Any]) -> bool:
+        guild = self._state._get_guild(int(event.get("guild_id") or 0))
+        return guild is not None and guild.get_channel(int(event["id"])) is None
+
+
+def _user_id(member: Any) -> str | None:
+    user = member.get("user") if isinstance(member, dict) else None
+    user_id = user.get("id") if isinstance(user, dict) else None
+    return str(int(user_id)) if is_snowflake(user_id) else None
+
+
+def _tell_what_is_missing(payload: dict[str, Any], guild: dict[str, Any]) -> None:
+    """A guild that can be read but for some of its parts is kept without them."""
+    for name in _PARTS_OF_A_GUILD:
+        told = payload.get(name)
+        if not isinstance(told, list):
+            if told is not None:
+                log.warning("guild %s came without its %s: they can't be read", guild["id"], name)
+            continue
+        read = {str(part["id"]) for part in guild[name]}
+        lost = [part for part in told if not isinstance(part, dict) or str(part.get("id")) not in read]
+        if lost:
+            ids = [str(part["id"]) for part in lost if isinstance(part, dict) and is_snowflake(part.get("id"))]
+            log.warning(
+                "guild %s came with %d %s that can't be read: %s", guild["id"], len(lost), name, ", ".join(ids[:20])
+            )
+
+
+def described(name: str, payload: Any) -> str:
+    """An event's type and ids, for the log: nothing that people wrote."""
+    fields = payload if isinstance(payload, dict) else {}
+    ids = [f"{field} {fields[field]}" for field in _IDS if is_snowflake(fields.get(field))]
+    return f"{name} ({', '.join(ids) or 'no ids'})"
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised: the innermost file and line."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f", {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"
+
+
+class GatewaySocket(DiscordWebSocket):
+    """A connection on which a frame that can't be read costs only that frame."""
+
+    async def received_message(self, msg: Any, /) -> None:
+        """Take a frame as it came.
+
+        Raises:
+            ReconnectWebSocket: the connection can't go on.
+        """
+        try:
+            text = self._decompressor.decompress(msg) if isinstance(msg, bytes) else msg
+        except UnicodeDecodeError:
+            log.warning("a frame of Discord's is skipped: it isn't text")
+            return
+        except Exception as error:
+            # Every later frame is compressed on top of this one.
+            log.warning("what Discord sends can't be unpacked any more (%s)", type(error).__name__)
+            await self.close()
+            raise ReconnectWebSocket(self.shard_id) from None
+        if text is not None:
+            await self._take(text)
+
+    async def _take(self, text: str) -> None:
+        sequence = self.sequence
+        try:
+            if self._keep_alive is None:
+                text = _repaired(text)  # the first frame says how often to send a heartbeat
+            try:
+                await super().received_message(text)
+            except _READ_ERRORS:
+                await super().received_message(_repaired(text))
+        except _READ_ERRORS as error:
+            log.warning("a frame of Discord's is skipped: it can't be read (%s)", type(error).__name__)
+        if self.sequence is not None and (isinstance(self.sequence, bool) or not isinstance(self.sequence, int)):
+            self.sequence = sequence
+
+
+def _repaired(text: str) -> str:
+    """A frame with all that discord.py reads of it besides the event.
+
+    Raises:
+        ValueError: it is no JSON, or no object.
+    """
+    frame = json.loads(text)
+    if not isinstance(frame, dict):
+        raise Unreadable(f"{type(frame).__name__} in place of an object")
+    event, data, op = frame.get("t"), frame.get("d"), frame.get("op")
+    fields = data if isinstance(data, dict) else {}
+    if op == DiscordWebSocket.HELLO:
+        interval = fields.get("heartbeat_interval")
+        is_usable = isinstance(interval, int | float) and not isinstance(interval, bool) and 1 <= interval <= 10**7
+        fields["heartbeat_interval"] = interval if is_usable else _HEARTBEAT_MILLISECONDS
+    elif event == "READY":
+        session, url = fields.get("session_id"), fields.get("resume_gateway_url")
+        fields["session_id"] = session if isinstance(session, str) else None
+        fields["resume_gateway_url"] = url if isinstance(url, str) else str(DiscordWebSocket.DEFAULT_GATEWAY)
+    elif event != "RESUMED":
+        return text
+    return json.dumps({"s": None, **frame, "d": fields})
