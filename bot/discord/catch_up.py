@@ -13,7 +13,7 @@ messages and isn't is asked for singly; a message that is gone then goes the way
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -37,6 +37,7 @@ OLDEST = timedelta(minutes=10)
 MAX_SUSPECTS = 50
 """Messages in one channel that are asked for, the newest of those that seem to have been deleted."""
 _AT_ONCE = 8
+_GATHERING_SECONDS = 0.1
 _LOOKED_AT_IN_ONE_GO = 2_000
 _COMPUTED_IN_ONE_GO = 100
 _MAX_REMEMBERED = 20_000
@@ -70,6 +71,8 @@ class CatchUp:
         self._seen_before: dict[int, int] = {}  # the same when the session began
         self._session = 0
         self._is_caught_up = True
+        self._came_back: list[discord.Guild] = []
+        self._barriers: dict[int, asyncio.Event] = {}  # of the channels of those guilds
 
     def note_seen(self, message: discord.Message) -> None:
         """Remember that the gateway told us of a message."""
@@ -104,11 +107,20 @@ class CatchUp:
         self._is_caught_up = session == self._session
 
     async def run_for(self, guild: discord.Guild) -> None:
-        """The same for a guild that was not there when the session began, or is back from an outage."""
+        """The same for a guild that was not there when the session began, or is back from an outage.
+
+        An outage ends for thousands of guilds at once: those that come within a moment are looked at together.
+        """
         session, missed, gate = self._session, [], self._intake.gate
-        barriers = gate.shut_channels(channel.id for channel in (*guild.channels, *guild.threads))
+        self._barriers |= gate.shut_channels(channel.id for channel in (*guild.channels, *guild.threads))
+        self._came_back.append(guild)
+        if len(self._came_back) > 1:
+            return
+        await asyncio.sleep(_GATHERING_SECONDS)
+        guilds, self._came_back = self._came_back, []
+        barriers, self._barriers = self._barriers, {}
         try:
-            missed = await self._find_missed(dict(self._seen), guild)
+            missed = await self._find_missed(dict(self._seen), guilds)
         except StoreError as error:
             log.warning("missed messages are not fetched: %s", error)
         finally:
@@ -123,8 +135,13 @@ class CatchUp:
             for place in missed:
                 tasks.create_task(self._fetch(place, slots, barriers.get(place.channel_id), session))
 
-    async def _find_missed(self, told: Mapping[int, int], guild: discord.Guild | None = None) -> list[_Missed]:
-        """Where something newer may be than what the inbox knows and the gateway `told`, the newest first."""
+    async def _find_missed(
+        self, told: Mapping[int, int], guilds: Collection[discord.Guild] | None = None
+    ) -> list[_Missed]:
+        """Where something newer may be than what the inbox knows and the gateway `told`, the newest first.
+
+        Looked for in these `guilds`, by default everywhere.
+        """
         known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
         if not known and not told:
             return []
@@ -136,14 +153,14 @@ class CatchUp:
         # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
         busy = self._intake.busy_channels() if told or self._session > 1 else set()
         missed = []
-        async for channel in _sliced(_channels([guild] if guild else self._client.guilds), _LOOKED_AT_IN_ONE_GO):
+        async for channel in _sliced(_channels(list(self._client.guilds) if guilds is None else guilds), _LOOKED_AT_IN_ONE_GO):
             newest, after = channel.last_message_id, max(floor, seen.get(channel.id, 0))
             is_untold = newest is None and channel.id in known  # there was a message at least
             if is_untold or channel.id in busy or (newest or 0) > after:
                 missed.append(_Missed(channel, channel.id, after, newest or 0, channel.id in known))
         # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
         for channel_id, last in known.items():
-            if last.key.guild_id is None and guild is None:
+            if last.key.guild_id is None and guilds is None:
                 partial = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
                 after = max(floor, seen[channel_id])
                 missed.append(_Missed(partial, channel_id, after, seen[channel_id], is_known=True))

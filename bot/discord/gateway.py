@@ -80,9 +80,9 @@ class Events:
     # --- what has to be known besides the event
 
     def _as_logged_in(self, event: dict[str, Any]) -> dict[str, Any]:
-        """READY's user is the one that logged in, also where it isn't told."""
+        """READY's user is the one that logged in, also where that isn't told."""
         user = self._state.user
-        if "user" not in event and user is not None:
+        if user is not None and ("user" not in event or int(event["user"]["id"]) != user.id):
             names = {"username": user.name, "discriminator": user.discriminator, "avatar": None, "bot": True}
             event["user"] = {"id": str(user.id), **names}
         self.hidden_channels.clear()
@@ -101,6 +101,11 @@ class Events:
     def _before_guild_member_update(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         """Nobody else's roles are of interest."""
         return payload if _user_id(payload) in {None, str(self._state.self_id)} else None
+
+    def _before_user_update(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """It is always the bot itself; discord.py would take over another id."""
+        user_id = payload.get("id")
+        return None if is_snowflake(user_id) and int(user_id) != self._state.self_id else payload
 
     def _before_message_update(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         """An update that tells only what was added, such as a link's preview, doesn't say what the message now is."""

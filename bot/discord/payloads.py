@@ -251,7 +251,7 @@ def message(payload: Any) -> dict[str, Any]:
 
 def any_channel(payload: Any) -> dict[str, Any]:
     """A channel or a thread, as its type says."""
-    is_thread = isinstance(payload, dict) and payload.get("type") in _THREAD_TYPES
+    is_thread = CHANNEL(payload)["type"] in _THREAD_TYPES
     return THREAD(payload) if is_thread else CHANNEL(payload)
 
 
