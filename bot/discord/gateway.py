@@ -212,18 +212,18 @@ class GatewaySocket(DiscordWebSocket):
         sequence = self.sequence
         try:
             if self._keep_alive is None:
-                text = _repaired(text)  # the first frame says how often to send a heartbeat
+                text = mended_frame(text)  # the first frame says how often to send a heartbeat
             try:
                 await super().received_message(text)
             except _READ_ERRORS:
-                await super().received_message(_repaired(text))
+                await super().received_message(mended_frame(text))
         except _READ_ERRORS as error:
             log.warning("a frame of Discord's is skipped: it can't be read (%s)", type(error).__name__)
         if self.sequence is not None and (isinstance(self.sequence, bool) or not isinstance(self.sequence, int)):
             self.sequence = sequence
 
 
-def _repaired(text: str) -> str:
+def mended_frame(text: str) -> str:
     """A frame with all that discord.py reads of it besides the event.
 
     Raises:

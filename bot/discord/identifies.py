@@ -81,8 +81,13 @@ class IdentifyBudget:
 class SessionStarts:
     """Says how long to wait before each IDENTIFY; lives as long as the process, whatever clients come and go."""
 
-    def __init__(self, folder: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.budget = IdentifyBudget(folder)
+    def __init__(
+        self,
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], float] = time.time,
+    ) -> None:
+        self.budget = IdentifyBudget(folder, time_of_day)
         self._clock = clock
         self._num_short = 0
         self._begun_at: float | None = None

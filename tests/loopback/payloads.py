@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.loopback.accounts import BotAccount, Viewer
 from tests.loopback.entities import Channel, Guild, Member, Message, Role, User, mentioned_role_ids
-from tests.loopback.rules import MessageKind
+from tests.loopback.rules import ChannelKind, MessageKind
 from tests.loopback.snowflake import iso_time, timestamp_of
 
 Json = dict[str, Any]
@@ -35,8 +35,14 @@ def member_json(member: Member, *, with_user: bool = True) -> Json:
     return payload
 
 
-def channel_json(channel: Channel) -> Json:
-    """A channel, a thread or a direct-message channel."""
+def channel_json(channel: Channel, viewer: User | None = None) -> Json:
+    """A channel, a thread or a direct-message channel; in the form for who can't see it, if that is the viewer.
+
+    Since 16 November 2026 Discord names such channels to bots, with few fields of which most mean nothing.
+    """
+    if viewer is not None and channel.guild is not None and not channel.can_be_seen_by(viewer):
+        hidden: Json = {"id": str(channel.id), "type": int(channel.kind), "position": 0, "parent_id": None}
+        return hidden | {"guild_id": str(channel.guild.id), "name": "___hidden___", "flags": 1 << 17}
     payload: Json = {
         "id": str(channel.id),
         "type": int(channel.kind),
@@ -47,6 +53,8 @@ def channel_json(channel: Channel) -> Json:
     payload |= {"name": channel.name, "guild_id": str(channel.guild.id)}
     if channel.parent is not None:
         return payload | _thread_fields(channel, channel.parent)
+    if channel.kind in {ChannelKind.VOICE, ChannelKind.STAGE}:
+        payload |= {"bitrate": 64_000, "user_limit": 0}
     return payload | {"position": 0, "permission_overwrites": _overwrites(channel, channel.guild)}
 
 
@@ -89,7 +97,7 @@ def guild_json(guild: Guild, bot: BotAccount) -> Json:
         "member_count": len(guild.members),
         "joined_at": timestamp_of(guild.id),
         "roles": [_role_json(role, place) for place, role in enumerate(guild.roles.values())],
-        "channels": [channel_json(channel) for channel in channels if not channel.is_thread],
+        "channels": [channel_json(channel, bot.user) for channel in channels if not channel.is_thread],
         "threads": [
             channel_json(thread)
             for thread in channels

@@ -75,7 +75,12 @@ class ChannelKind(enum.IntEnum):
     DM = 1
     VOICE = 2
     CATEGORY = 4
+    NEWS = 5
     PUBLIC_THREAD = 11
+    STAGE = 13
+    DIRECTORY = 14
+    FORUM = 15
+    MEDIA = 16
 
 
 class MessageKind(enum.IntEnum):

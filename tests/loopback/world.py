@@ -110,9 +110,9 @@ class World:
         for channel in guild.channels.values():
             channel.is_deleted = True
 
-    def add_channel(self, guild: Guild, name: str) -> Channel:
-        """A new text channel."""
-        channel = Channel(self.ids.next_id(), name, self, guild=guild)
+    def add_channel(self, guild: Guild, name: str, kind: ChannelKind = ChannelKind.TEXT) -> Channel:
+        """A new channel, by default for text."""
+        channel = Channel(self.ids.next_id(), name, self, kind, guild=guild)
         self._keep(channel, guild)
         self._tell("CHANNEL_CREATE", channel)
         return channel
@@ -168,8 +168,9 @@ class World:
         channel.overwrites[target.id] = Overwrite(allow, deny)
         if not allow and not deny:
             del channel.overwrites[target.id]
-        payload = channel_json(channel)
-        self.publish(Event("CHANNEL_UPDATE", lambda _: payload, guild=channel.guild))
+        self.publish(
+            Event("CHANNEL_UPDATE", lambda viewer: channel_json(channel, viewer.bot.user), guild=channel.guild)
+        )
 
     def time_out(self, guild: Guild, user: User, seconds: float) -> None:
         """Silences a member; a bot is told about itself whatever its intents are."""
