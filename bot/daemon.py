@@ -129,6 +129,7 @@ def _discord_options(settings: Settings, token: str) -> DiscordOptions:
         edit_interval_seconds=settings.edit_interval_seconds,
         drain_seconds=settings.drain_seconds,
         proxy=proxy,
+        state_folder=settings.data_dir,
     )
 
 

@@ -153,7 +153,8 @@ class CatchUp:
         # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
         busy = self._intake.busy_channels() if told or self._session > 1 else set()
         missed = []
-        async for channel in _sliced(_channels(list(self._client.guilds) if guilds is None else guilds), _LOOKED_AT_IN_ONE_GO):
+        places = _channels(list(self._client.guilds) if guilds is None else guilds)
+        async for channel in _sliced(places, _LOOKED_AT_IN_ONE_GO):
             newest, after = channel.last_message_id, max(floor, seen.get(channel.id, 0))
             is_untold = newest is None and channel.id in known  # there was a message at least
             if is_untold or channel.id in busy or (newest or 0) > after:

@@ -20,9 +20,9 @@ from bot.discord.clock import DiscordClock
 from bot.discord.gateway import Events, GatewaySocket
 from bot.discord.identifies import SessionStarts
 from bot.discord.payloads import APPLICATION, USER
+from bot.discord.refusals import Unreadable
 from bot.discord.sender import growing_pauses
-from bot.discord.shapes import Read, Unreadable, integer
-from bot.discord.wire import Unreachable
+from bot.discord.shapes import OutOfShape, Read, integer
 from bot.errors import DiscordRefused
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class ConnectedClient(discord.Client):
         """Log in; of the two answers that discord.py reads, only the ids have to be right.
 
         Raises:
-            Unreachable: an answer can't be read.
+            Unreadable: an answer has no id.
         """
         log_in = self.http.static_login
 
@@ -246,5 +246,5 @@ def _silence_limit(socket: DiscordWebSocket) -> float:
 def _read(shape: Read, answer: Any) -> Any:
     try:
         return shape(answer)
-    except Unreadable as error:
-        raise Unreachable(f"Discord's answer to the login can't be read: {error}") from None
+    except OutOfShape as error:
+        raise Unreadable(f"Discord's answer to the login can't be read: {error}") from None

@@ -6,6 +6,7 @@ frames around the events. Both stand where discord.py 2.7 looks for them: the ta
 `DiscordWebSocket.received_message`.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.state import ConnectionState
 
 from bot.discord.payloads import EVENTS, is_hidden
-from bot.discord.shapes import Unreadable, is_snowflake
+from bot.discord.shapes import OutOfShape, is_snowflake
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Events:
         def parse(payload: Any) -> None:
             try:
                 self._parse(name, payload)
-            except Unreadable as error:
+            except OutOfShape as error:
                 log.warning("an event of Discord's is skipped, %s: %s", described(name, payload), error)
             except Exception as error:
                 # An error's text may hold what people said; its type and place say enough.
@@ -76,6 +77,8 @@ class Events:
                 # discord.py drops an update of a channel that it doesn't know.
                 name = "CHANNEL_CREATE"
         self._parsers[name](event)
+        if name == "READY" and self._state._ready_task is not None:
+            self._state._ready_task.add_done_callback(_note_its_end)
 
     # --- what has to be known besides the event
 
@@ -146,6 +149,12 @@ class Events:
     def _is_new_channel(self, event: dict[str, Any]) -> bool:
         guild = self._state._get_guild(int(event.get("guild_id") or 0))
         return guild is not None and guild.get_channel(int(event["id"])) is None
+
+
+def _note_its_end(waiting: "asyncio.Task[None]") -> None:
+    """discord.py waits for the guilds in a task, which stumbles if another session begins just as it is done."""
+    if not waiting.cancelled() and waiting.exception() is not None:
+        log.warning("a session's beginning was overtaken by another one's (%s)", type(waiting.exception()).__name__)
 
 
 def _user_id(member: Any) -> str | None:
@@ -231,7 +240,7 @@ def mended_frame(text: str) -> str:
     """
     frame = json.loads(text)
     if not isinstance(frame, dict):
-        raise Unreadable(f"{type(frame).__name__} in place of an object")
+        raise OutOfShape(f"{type(frame).__name__} in place of an object")
     event, data, op = frame.get("t"), frame.get("d"), frame.get("op")
     fields = data if isinstance(data, dict) else {}
     if op == DiscordWebSocket.HELLO:

@@ -8,7 +8,7 @@ import discord
 
 from bot.discord import payloads
 from bot.discord.gateway import described
-from bot.discord.shapes import Unreadable
+from bot.discord.shapes import OutOfShape
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def parsed_page(client: discord.Client, channel: Any, page: Iterable[Any]) -> It
     for item in page:
         try:
             yield discord.Message(state=client._connection, channel=channel, data=payloads.message(item))  # type: ignore[arg-type]
-        except Unreadable as error:
+        except OutOfShape as error:
             log.warning("a message of a page is skipped, %s: %s", described("a message", item), error)
         except Exception as error:
             log.error(

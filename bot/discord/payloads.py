@@ -12,9 +12,9 @@ from typing import Any
 import discord
 
 from bot.discord.shapes import (
+    OutOfShape,
     Read,
     Shape,
-    Unreadable,
     bits,
     boolean,
     each,
@@ -38,7 +38,7 @@ def is_hidden(channel: Any) -> bool:
     """Whether this raw channel is one that the bot can't see (discord-api-docs, pull request 8454)."""
     try:
         return bool(integer(channel.get("flags")) & HIDDEN_FLAG)
-    except Unreadable:
+    except OutOfShape:
         return bool(channel.get("name") == HIDDEN_NAME)
 
 
@@ -219,7 +219,7 @@ _QUOTED = Shape(
 
 
 def _nothing() -> Any:
-    raise Unreadable("it isn't looked at")
+    raise OutOfShape("it isn't looked at")
 
 
 def _drop_members_of_no_guild(message: dict[str, Any]) -> None:
@@ -240,11 +240,11 @@ def message(payload: Any) -> dict[str, Any]:
     """A message, of an event or of a page; it tells what it answers, where that can be read.
 
     Raises:
-        Unreadable: it doesn't say what it is, where it is, or who wrote it.
+        OutOfShape: it doesn't say what it is, where it is, or who wrote it.
     """
     result = MESSAGE(payload)
     if "referenced_message" in payload:
-        with suppress(Unreadable):
+        with suppress(OutOfShape):
             result["referenced_message"] = null_or(_QUOTED)(payload["referenced_message"])
     return result
 
@@ -265,7 +265,7 @@ def _option(payload: Any) -> dict[str, Any]:
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Unreadable(f"{type(value).__name__} in place of an object")
+        raise OutOfShape(f"{type(value).__name__} in place of an object")
     return value
 
 
@@ -305,7 +305,7 @@ def interaction(payload: Any) -> dict[str, Any]:
     """A command, a click or a form that somebody used.
 
     Raises:
-        Unreadable: it doesn't say what was used, or can't be answered.
+        OutOfShape: it doesn't say what was used, or can't be answered.
     """
     result = _INTERACTION(payload)
     if result["type"] in _DATA:

@@ -15,10 +15,10 @@ MAX_INTEGER = 2**53
 """The largest number that every JSON reader keeps exactly; no count, flag or position of Discord's is larger."""
 
 Read = Callable[[Any], Any]
-"""Returns a value in the form in which discord.py takes it; raises `Unreadable` for any other."""
+"""Returns a value in the form in which discord.py takes it; raises `OutOfShape` for any other."""
 
 
-class Unreadable(ValueError):
+class OutOfShape(ValueError):
     """A value isn't what it has to be. The text names fields and types, never the value: it may be what people said."""
 
 
@@ -44,10 +44,10 @@ class Shape:
         """Read an object.
 
         Raises:
-            Unreadable: it isn't an object, or one of the fields that it needs can't be read.
+            OutOfShape: it isn't an object, or one of the fields that it needs can't be read.
         """
         if not isinstance(payload, dict):
-            raise Unreadable(f"{type(payload).__name__} in place of an object")
+            raise OutOfShape(f"{type(payload).__name__} in place of an object")
         result: dict[str, Any] = {}
         for name, read in self.required.items():
             result[name] = _named(name, read, payload.get(name))
@@ -58,12 +58,12 @@ class Shape:
             if payload.get(name) is not None:
                 try:
                     result[name] = read(payload[name])
-                except Unreadable:
+                except OutOfShape:
                     continue
         for name, (read, default) in self.filled.items():
             try:
                 result[name] = read(payload.get(name))
-            except Unreadable:
+            except OutOfShape:
                 result[name] = default() if callable(default) else default
         if self.finish is not None:
             self.finish(result)
@@ -79,8 +79,8 @@ class Shape:
 def _named(name: str, read: Read, value: Any) -> Any:
     try:
         return read(value)
-    except Unreadable as error:
-        raise Unreadable(f"{name}: {error}") from None
+    except OutOfShape as error:
+        raise OutOfShape(f"{name}: {error}") from None
 
 
 def is_snowflake(value: Any) -> TypeGuard[str | int]:
@@ -93,7 +93,7 @@ def is_snowflake(value: Any) -> TypeGuard[str | int]:
 def snowflake(value: Any) -> str | int:
     """An id."""
     if not is_snowflake(value):
-        raise Unreadable(f"{type(value).__name__} in place of an id")
+        raise OutOfShape(f"{type(value).__name__} in place of an id")
     return value
 
 
@@ -101,28 +101,28 @@ def bits(value: Any) -> str | int:
     """Permissions: a decimal number that may have more than 64 bits, as digits or as it is."""
     is_digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 100
     if not is_digits and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise Unreadable(f"{type(value).__name__} in place of permissions")
+        raise OutOfShape(f"{type(value).__name__} in place of permissions")
     return value  # type: ignore[no-any-return]
 
 
 def integer(value: Any) -> int:
     """A whole number."""
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_INTEGER:
-        raise Unreadable(f"{type(value).__name__} in place of a number")
+        raise OutOfShape(f"{type(value).__name__} in place of a number")
     return value
 
 
 def text(value: Any) -> str:
     """A text, which may be empty."""
     if not isinstance(value, str):
-        raise Unreadable(f"{type(value).__name__} in place of a text")
+        raise OutOfShape(f"{type(value).__name__} in place of a text")
     return value
 
 
 def boolean(value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise Unreadable(f"{type(value).__name__} in place of true or false")
+        raise OutOfShape(f"{type(value).__name__} in place of true or false")
     return value
 
 
@@ -132,7 +132,7 @@ def moment(value: Any) -> str:
         parsed = datetime.fromisoformat(text(value))
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).isoformat()
     except (ValueError, OverflowError):
-        raise Unreadable("a text that is no time") from None
+        raise OutOfShape("a text that is no time") from None
 
 
 def each(read: Read) -> Read:
@@ -140,12 +140,12 @@ def each(read: Read) -> Read:
 
     def read_all(value: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise Unreadable(f"{type(value).__name__} in place of a list")
+            raise OutOfShape(f"{type(value).__name__} in place of a list")
         result = []
         for item in value:
             try:
                 result.append(read(item))
-            except Unreadable:
+            except OutOfShape:
                 continue
         return result
 

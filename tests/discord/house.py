@@ -106,6 +106,7 @@ async def open_house(
             drain_seconds=drain_seconds,
             guild_ready_seconds=0.05,
             identify_pause_seconds=0.2,
+            state_folder=folder,
         )
         house = House(server, engine, chat, inbox, personas, encoder, folder / "trinity.db")
         house.running = asyncio.create_task(

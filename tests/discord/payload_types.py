@@ -1,7 +1,7 @@
 """Discord's payloads as discord.py types them, read from its sources: examples of each, and what may be wrong with one.
 
-`discord.types` can't be imported when the program runs (its modules import each other in a circle), so the TypedDicts are
-read as a syntax tree. Discord's own openapi description isn't at hand where the tests run; it isn't used.
+`discord.types` can't be imported when the program runs (its modules import each other in a circle), so the TypedDicts
+are read as a syntax tree. Discord's own openapi description isn't at hand where the tests run; it isn't used.
 """
 
 import ast
@@ -52,7 +52,9 @@ class PayloadTypes:
                     for line in node.body
                     if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
                 }
-                self.payloads[node.name] = Payload(fields, [base.id for base in node.bases if isinstance(base, ast.Name)])
+                self.payloads[node.name] = Payload(
+                    fields, [base.id for base in node.bases if isinstance(base, ast.Name)]
+                )
             elif isinstance(node, ast.Assign):
                 names = [target.id for target in node.targets if isinstance(target, ast.Name)]
                 self.aliases |= dict.fromkeys(names, node.value)

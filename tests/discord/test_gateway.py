@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import discord
@@ -238,7 +239,7 @@ async def test_sessions_that_are_thrown_out_are_begun_after_growing_pauses(
         house.is_end_expected = True
 
     times = server.gateway.identify_times[server.bot.id]
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(times)]
     assert [gap >= least for gap, least in zip(gaps, (1, 2, 4), strict=True)] == [True] * 3
 
 
@@ -285,7 +286,9 @@ async def test_a_process_that_is_restarted_again_and_again_keeps_the_budget(tmp_
     assert 800 < num <= 901
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"left": "x", "counted_at": 1}', '{"left": 1e9, "counted_at": 0}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"left": "x", "counted_at": 1}', '{"left": 1e9, "counted_at": 0}', '{"left": NaN}']
+)
 async def test_a_count_that_cannot_be_read_is_begun_anew(tmp_path: Path, content: str) -> None:
     (tmp_path / "gateway-sessions.json").write_text(content, encoding="utf-8")
     starts = SessionStarts(tmp_path)
