@@ -228,6 +228,8 @@ class CatchUp:
                 await self._intake.take_answered(message)
             else:
                 await self._intake.take(message, is_live=False, is_begun=is_growing_reply is not None)
+        except (DiscordError, StoreError):
+            raise
         except Exception:
             log.exception("message %s in channel %s is not taken", message.id, message.channel.id)
 
