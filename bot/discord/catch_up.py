@@ -116,11 +116,12 @@ class CatchUp:
         self._came_back.append(guild)
         if len(self._came_back) > 1:
             return
+        told = dict(self._seen)  # before anything that is said from now on
         await asyncio.sleep(_GATHERING_SECONDS)
         guilds, self._came_back = self._came_back, []
         barriers, self._barriers = self._barriers, {}
         try:
-            missed = await self._find_missed(dict(self._seen), guilds)
+            missed = await self._find_missed(told, guilds)
         except StoreError as error:
             log.warning("missed messages are not fetched: %s", error)
         finally:
