@@ -9,7 +9,7 @@ from benchmarks.inference_setting import Setting
 from bot.inference.engine import FairnessKey, Request, SamplingParams
 from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel
-from bot.inference.model_runner import LlamaRunner
+from bot.inference.model.runner import LlamaRunner
 from tests.checkpoints import byte_tokenizer
 
 

@@ -17,7 +17,7 @@ from benchmarks.inference_answers import Answer, answer
 from benchmarks.inference_setting import Report, Setting
 from bot.inference.engine import SamplingParams
 from bot.inference.local import LocalEngine
-from bot.inference.step import PrefillChunk, PrefillStep
+from bot.inference.scheduling.step import PrefillChunk, PrefillStep
 
 _LOAD = 0.7
 _NUM_CONVERSATIONS, _NUM_TURNS = 64, 6

@@ -14,10 +14,10 @@ from transformers import GenerationConfig, LlamaForCausalLM
 from benchmarks.inference_answers import answer, opened
 from benchmarks.inference_setting import Report, Setting
 from benchmarks.inference_steps import step_seconds
-from bot.inference.build import build_runner
 from bot.inference.engine import SamplingParams
-from bot.inference.loading import read_shape
-from bot.inference.model_runner import LlamaRunner
+from bot.inference.loading.build import build_runner
+from bot.inference.loading.config import read_shape
+from bot.inference.model.runner import LlamaRunner
 from tests.checkpoints import transformers_model
 
 DEMO = Path(__file__).parents[1] / "bot" / "demo_model"

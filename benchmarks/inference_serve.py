@@ -9,7 +9,7 @@ from benchmarks.inference_answers import answer, opened
 from benchmarks.inference_arrivals import arrivals, chunk_seconds
 from benchmarks.inference_setting import Report, Setting
 from bot.inference.local import LocalEngine
-from bot.inference.model_runner import LlamaRunner
+from bot.inference.model.runner import LlamaRunner
 
 
 def serve(setting: Setting, report: Report) -> None:

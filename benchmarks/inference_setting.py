@@ -14,10 +14,10 @@ from statistics import median
 
 import torch
 
-from bot.inference.build import Limits, assemble_runner
-from bot.inference.loading import LlamaShape
-from bot.inference.model_runner import LlamaRunner
-from bot.inference.weights import LlamaWeights
+from bot.inference.loading.build import Limits, assemble_runner
+from bot.inference.model.runner import LlamaRunner
+from bot.inference.model.shape import LlamaShape
+from bot.inference.model.weights import LlamaWeights
 from tests.checkpoints import llama_2_7b_config, random_weights, shape_of, tiny_config
 
 ROOT = Path(__file__).parents[1]

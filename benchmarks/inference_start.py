@@ -15,9 +15,9 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from benchmarks.inference_setting import ROOT, Report, Setting
-from bot.inference.build import build_runner
-from bot.inference.checkpoint_files import INDEX_NAME
-from bot.inference.weights import checkpoint_tensors
+from bot.inference.loading.build import build_runner
+from bot.inference.loading.files import INDEX_NAME
+from bot.inference.model.weights import checkpoint_tensors
 from tests.checkpoints import byte_tokenizer
 
 _SHARD_BYTES = 4 * 1024**3

@@ -10,10 +10,10 @@ import triton.language as tl
 
 from benchmarks.inference_serve import finish_all
 from benchmarks.inference_setting import Report, Setting
-from bot.inference.build import Limits, assemble_runner
 from bot.inference.engine import SamplingParams
-from bot.inference.model_runner import LlamaRunner
-from bot.inference.step import DecodeRow, DecodeStep, PendingTokens, PrefillChunk, PrefillStep
+from bot.inference.loading.build import Limits, assemble_runner
+from bot.inference.model.runner import LlamaRunner
+from bot.inference.scheduling.step import DecodeRow, DecodeStep, PendingTokens, PrefillChunk, PrefillStep
 
 _SAMPLED = SamplingParams(temperature=0.8, top_k=50, top_p=0.9)
 _CAP_GIB = 14.7

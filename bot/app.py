@@ -22,7 +22,7 @@ from bot.chat.prompt import TurnEncoder
 from bot.chat.tokenizer import load_tokenizer, read_tokenizer
 from bot.chat.window import TokenBudget
 from bot.errors import ConfigError, StoreError
-from bot.inference.hub import find_model_folder
+from bot.inference.loading.hub import find_model_folder
 from bot.settings import Settings
 from bot.store.database import open_database
 from bot.store.history import History
@@ -198,9 +198,9 @@ def has_abandoned_threads() -> bool:
 
 def _read_model(settings: Settings, folder: Path) -> Model:
     """Read what a model's folder says of it. Imports what is slow to import: it runs beside the loop."""
-    from bot.inference.build import build_runner  # noqa: PLC0415
-    from bot.inference.checkpoint_files import find_weight_files  # noqa: PLC0415
-    from bot.inference.loading import read_shape  # noqa: PLC0415
+    from bot.inference.loading.build import build_runner  # noqa: PLC0415
+    from bot.inference.loading.config import read_shape  # noqa: PLC0415
+    from bot.inference.loading.files import find_weight_files  # noqa: PLC0415
     from bot.inference.messages import LoadedModel  # noqa: PLC0415
 
     shape = read_shape(folder)

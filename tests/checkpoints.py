@@ -10,8 +10,8 @@ from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from bot.inference.loading import LlamaShape
-from bot.inference.weights import LlamaWeights, checkpoint_tensors, empty_weights
+from bot.inference.model.shape import LlamaShape
+from bot.inference.model.weights import LlamaWeights, checkpoint_tensors, empty_weights
 
 BYTE_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)]
 NUM_SPECIAL_AND_BYTE_TOKENS = 3 + 256

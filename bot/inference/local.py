@@ -15,7 +15,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from bot.errors import EngineError, EngineFailed, EngineOverloaded, EngineUnavailable
-from bot.inference.core import check_request
 from bot.inference.engine import Delta, Request
 from bot.inference.messages import (
     Abort,
@@ -29,17 +28,71 @@ from bot.inference.messages import (
     StepResults,
     Submit,
 )
-from bot.inference.outputs import Snapshot
-from bot.inference.scheduler import Limits
-from bot.inference.stream import Stream
-from bot.inference.watchdog import Watchdog
-from bot.inference.worker import Worker
+from bot.inference.scheduling.core import Snapshot, check_request
+from bot.inference.scheduling.scheduler import Limits
+from bot.inference.worker import Watchdog, Worker
+
+
+class Stream:
+    """Deltas of one request, from the engine's thread (by way of the loop) to whoever iterates."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        """The engine is done with the request: its last delta or its error has arrived."""
+        self._deltas: list[Delta] = []
+        self._error: Exception | None = None
+        self._has_news = asyncio.Event()
+
+    def push(self, delta: Delta) -> None:
+        """Add a delta."""
+        self._deltas.append(delta)
+        self.is_over = delta.finish_reason is not None
+        self._has_news.set()
+
+    def fail(self, error: Exception) -> None:
+        """End the stream with an error, after what has arrived; a stream that is over stays as it is."""
+        if self.is_over:
+            return
+        self._error = error
+        self.is_over = True
+        self._has_news.set()
+
+    async def take(self) -> Delta:
+        """Everything since the last call, as one delta.
+
+        Raises:
+            TrinityError: whatever the stream failed with.
+        """
+        await self._has_news.wait()
+        deltas, self._deltas = self._deltas, []
+        if deltas:
+            if not self._error:
+                self._has_news.clear()
+            return _merged(deltas)
+        assert self._error is not None  # noqa: S101  (news is a delta or an error)
+        raise self._error
+
+
+def _merged(deltas: list[Delta]) -> Delta:
+    if len(deltas) == 1:
+        return deltas[0]
+    token_ids = tuple(token_id for delta in deltas for token_id in delta.token_ids)
+    counters = next((delta.counters for delta in reversed(deltas) if delta.counters), None)
+    return Delta("".join(delta.text for delta in deltas), token_ids, deltas[-1].finish_reason, counters)
+
 
 log = logging.getLogger(__name__)
 
+
 WATCHDOG_SECONDS = 30.0
+
+
 STOP_SECONDS = 10.0
+
+
 _LOOKS_PER_LIMIT = 10
+
+
 # While another thread is busy with Python, ours waits for the interpreter this long at a time (default 5 ms, more than
 # a decode step takes).
 _SWITCH_INTERVAL_SECONDS = 0.0005

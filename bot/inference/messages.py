@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from bot.inference.core import DEFAULT_EOS_TOKEN_IDS
 from bot.inference.engine import Delta, Request
-from bot.inference.outputs import Snapshot
-from bot.inference.step import ModelRunner
+from bot.inference.scheduling.core import DEFAULT_EOS_TOKEN_IDS, Snapshot
+from bot.inference.scheduling.step import ModelRunner
 
 ReportProgress = Callable[[int, int], None]
 """Called with what is done and what there is to do, in bytes."""

@@ -5,12 +5,13 @@ waits for the event loop, so the GPU never waits for Discord.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from bot.errors import EngineUnavailable, TrinityError
-from bot.inference.core import EngineCore
 from bot.inference.detokenizer import Detokenizer, TokenTexts
 from bot.inference.engine import Delta
 from bot.inference.messages import (
@@ -27,9 +28,32 @@ from bot.inference.messages import (
     Stop,
     Submit,
 )
-from bot.inference.outputs import Output, Snapshot
-from bot.inference.scheduler import Limits
-from bot.inference.watchdog import Watchdog
+from bot.inference.scheduling.core import EngineCore, Output, Snapshot
+from bot.inference.scheduling.scheduler import Limits
+
+
+class Watchdog:
+    """Measures the step under way. Written by one thread, read by another; a single reference changes hands."""
+
+    def __init__(self, limit_seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit_seconds = limit_seconds
+        self._clock = clock
+        self._began_at: float | None = None
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Time what runs inside."""
+        self._began_at = self._clock()
+        try:
+            yield
+        finally:
+            self._began_at = None
+
+    @property
+    def is_overdue(self) -> bool:
+        """The step under way has taken longer than it may."""
+        began_at = self._began_at
+        return began_at is not None and self._clock() - began_at > self.limit_seconds
 
 
 class Worker:

@@ -12,8 +12,8 @@ import bot.demo_model
 from bot.chat.persona import PIRATE, PLAIN, TRINITY
 from bot.chat.prompt import ChatPrompt, TurnEncoder
 from bot.chat.tokenizer import load_tokenizer
-from bot.inference.build import build_runner
 from bot.inference.engine import Request, SamplingParams
+from bot.inference.loading.build import build_runner
 from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel
 

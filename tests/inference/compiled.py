@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 import triton
 
-from bot.inference.compile_ahead import compile_for_shapes
-from bot.inference.loading import LlamaShape, read_shape
-from bot.inference.ops_choice import kernel_choices
+from bot.inference.kernels.choice import compile_for_shapes, kernel_choices
+from bot.inference.loading.config import read_shape
+from bot.inference.model.shape import LlamaShape
 from tests.inference.cards import CARDS, Card
 
 LLAMA_2_7B = LlamaShape(32000, 4096, 11008, 32, 32, 32, 128, 4096)

@@ -12,7 +12,15 @@ from enum import IntEnum
 from threading import Event
 
 from bot.inference.engine import Request, SamplingParams
-from bot.inference.step import DecodeRow, DecodeStep, PendingTokens, PrefillChunk, PrefillStep, SampledToken, Step
+from bot.inference.scheduling.step import (
+    DecodeRow,
+    DecodeStep,
+    PendingTokens,
+    PrefillChunk,
+    PrefillStep,
+    SampledToken,
+    Step,
+)
 
 EOS = 2
 FIRST_TOKEN = 20

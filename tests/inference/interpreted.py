@@ -12,14 +12,14 @@ from itertools import product
 
 import torch
 
-from bot.inference.kernel_ops import KernelOps
-from bot.inference.kernel_shapes import KernelShapes, Split, Tile
-from bot.inference.kv_cache import build_kv_cache
-from bot.inference.loading import LlamaShape
-from bot.inference.ops import Workspace
-from bot.inference.reference_ops import ReferenceOps
-from bot.inference.self_test import NUM_TEST_BLOCKS, LayerTest
-from bot.inference.weights import LlamaWeights, empty_weights
+from bot.inference.kernels.self_test import NUM_TEST_BLOCKS, LayerTest
+from bot.inference.kernels.tiles import KernelShapes, Split, Tile
+from bot.inference.kernels.triton_ops import KernelOps
+from bot.inference.model.kv_cache import build_kv_cache
+from bot.inference.model.ops import Workspace
+from bot.inference.model.reference_ops import ReferenceOps
+from bot.inference.model.shape import LlamaShape
+from bot.inference.model.weights import LlamaWeights, empty_weights
 
 CPU = torch.device("cpu")
 BASE = {"vocab_size": 100, "intermediate_size": 96, "num_layers": 1, "context_window": 128}

@@ -6,8 +6,8 @@ import torch
 from transformers import LlamaForCausalLM
 
 from bot.inference.engine import SamplingParams
-from bot.inference.model_runner import LlamaRunner
-from bot.inference.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
+from bot.inference.model.runner import LlamaRunner
+from bot.inference.scheduling.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
 
 
 def reference_tokens(model: LlamaForCausalLM, prompt: Sequence[int], num_new: int, **settings) -> list[int]:

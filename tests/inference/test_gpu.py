@@ -7,10 +7,10 @@ from dataclasses import fields
 import pytest
 import torch
 
-from bot.inference.build import Limits, assemble_runner, build_runner
 from bot.inference.engine import SamplingParams
-from bot.inference.self_test import LayerTest
-from bot.inference.step import DecodeStep, PrefillStep
+from bot.inference.kernels.self_test import LayerTest
+from bot.inference.loading.build import Limits, assemble_runner, build_runner
+from bot.inference.scheduling.step import DecodeStep, PrefillStep
 from tests.checkpoints import (
     grouped_config,
     llama_2_7b_config,
@@ -170,7 +170,7 @@ def test_every_kernel_agrees_with_the_reference_at_7b_shape(big):
 
 
 def _reference_ops(runner):
-    from bot.inference.reference_ops import ReferenceOps
+    from bot.inference.model.reference_ops import ReferenceOps
 
     return ReferenceOps(runner.shape, runner._cache, runner.context_window)
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["bot.inference.engine", "bot.inference.core", "bot.inference.local"])
+@pytest.mark.parametrize("module", ["bot.inference.engine", "bot.inference.scheduling.core", "bot.inference.local"])
 def test_scheduling_and_the_bridge_import_without_torch(module: str) -> None:
     program = f"import sys, {module}; print(*(name for name in ('torch', 'transformers') if name in sys.modules))"
 

@@ -25,8 +25,8 @@ from bot.inference.detokenizer import Detokenizer, TokenTexts
 from bot.inference.engine import Delta, FairnessKey, FinishReason, Request, SamplingParams
 from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel, ReportProgress
-from bot.inference.scheduler import Limits
-from bot.inference.watchdog import Watchdog
+from bot.inference.scheduling.scheduler import Limits
+from bot.inference.worker import Watchdog
 from tests.inference.fakes import FIRST_TOKEN, EchoRunner, Trigger, echo
 from tests.inference.vocabulary import build_tokenizer
 

@@ -4,7 +4,7 @@ import pytest
 
 from bot.errors import RequestFailed
 from bot.inference.engine import Counters, Delta, FinishReason
-from bot.inference.stream import Stream
+from bot.inference.local import Stream
 
 
 async def test_what_was_not_taken_comes_as_one_delta() -> None:

@@ -1,6 +1,6 @@
 """How long a step has been under way."""
 
-from bot.inference.watchdog import Watchdog
+from bot.inference.worker import Watchdog
 
 
 class Clock:

@@ -18,11 +18,11 @@ from sqlalchemy import event
 
 from bot.chat.tokenizer import load_tokenizer
 from bot.errors import RequestFailed
-from bot.inference.build import build_runner
 from bot.inference.engine import Counters, Request, SamplingParams
-from bot.inference.kv_cache import BLOCK_SIZE
+from bot.inference.loading.build import build_runner
 from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel
+from bot.inference.model.kv_cache import BLOCK_SIZE
 from tests.checkpoints import random_model, save_checkpoint, tiny_config
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House

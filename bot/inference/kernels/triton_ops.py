@@ -1,0 +1,320 @@
+"""The operations as Triton kernels and cuBLAS products, chosen by the number of rows.
+
+One row: matrix-vector kernels, fused with what stands around them. A few: skinny products on tensor cores, which read
+weights faster than cuBLAS and do what follows. More: cuBLAS with small kernels between.
+"""
+
+from collections.abc import Callable
+
+import torch
+import triton
+from torch import Tensor
+
+from bot.inference.kernels import attention, gemv, pointwise, sampling, skinny
+from bot.inference.kernels.launch import KernelLauncher
+from bot.inference.kernels.tiles import KernelShapes, Tile, first_fitting
+from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
+from bot.inference.model.ops import Pass
+from bot.inference.model.reference_ops import ReferenceOps
+from bot.inference.model.rope import rope_tables
+from bot.inference.model.sampler import SamplingRows
+from bot.inference.model.shape import LlamaShape
+from bot.inference.model.weights import LayerWeights
+
+
+class SkinnyProducts:
+    """Skinny products on one card. Where no tile is given for so many rows, or none divides, cuBLAS does better."""
+
+    def __init__(self, shape: LlamaShape, shapes: KernelShapes, launcher: KernelLauncher, device: torch.device) -> None:
+        self._shape = shape
+        self._shapes = shapes
+        self._launcher = launcher
+        tables = (shapes.skinny_output, shapes.skinny_down)
+        tiles = [(most, tile) for table in tables for most, tile in table.items() if tile.shares > 1]
+        num_parts = max((_block_rows(most) * tile.shares for most, tile in tiles), default=0)
+        num_groups = max((-(-shape.hidden_size // tile.rows) for _, tile in tiles), default=0)
+        self._partial_sums = torch.zeros(num_parts * shape.hidden_size, dtype=torch.float32, device=device)
+        self._arrivals = torch.zeros(num_groups, dtype=torch.int32, device=device)
+
+    def qkv_tile(self, num_rows: int) -> Tile | None:
+        """The tile for queries, keys and values."""
+        return _dividing(self._shapes.skinny_qkv, num_rows, self._shape.qkv_size // 2, self._shape.hidden_size)
+
+    def gated_tile(self, num_rows: int) -> Tile | None:
+        """The tile for gates and ups."""
+        return _dividing(self._shapes.skinny_gated, num_rows, self._shape.intermediate_size, self._shape.hidden_size)
+
+    def add_tile(self, num_rows: int, weight: Tensor) -> Tile | None:
+        """The tile for the product with `weight` that joins the residual stream."""
+        is_down = weight.shape[1] == self._shape.intermediate_size
+        table = self._shapes.skinny_down if is_down else self._shapes.skinny_output
+        return _dividing(table, num_rows, *weight.shape)
+
+    def project_qkv(
+        self, tile: Tile, values: Tensor, weight: Tensor, qkv: Tensor, cache: Tensor, rotation: tuple[Tensor | int, ...]
+    ) -> None:
+        """Project, rotate, store; `rotation` is what `rotate_and_store_kernel` takes behind its cache."""
+        shape = self._shape
+        self._launcher.run(
+            skinny.skinny_qkv_kernel, (shape.qkv_size // 2 // tile.rows,),
+            values, weight, qkv, cache, *rotation, values.shape[0],
+            WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
+            BLOCK_SIZE=BLOCK_SIZE, **_tiling(tile, values.shape[0]),
+        )  # fmt: skip
+
+    def project_gated(self, tile: Tile, values: Tensor, weight: Tensor, activated: Tensor) -> None:
+        """Project and gate."""
+        shape = self._shape
+        self._launcher.run(
+            skinny.skinny_gated_kernel, (shape.intermediate_size // tile.rows,),
+            values, weight, activated, values.shape[0],
+            WIDTH=shape.hidden_size, OUT_WIDTH=shape.intermediate_size, **_tiling(tile, values.shape[0]),
+        )  # fmt: skip
+
+    def add(self, tile: Tile, x: Tensor, values: Tensor, weight: Tensor) -> None:
+        """`x += values @ weight.T`."""
+        out_width, width = weight.shape
+        self._launcher.run(
+            skinny.skinny_add_kernel, (out_width // tile.rows, tile.shares),
+            x, values, weight, self._partial_sums, self._arrivals, x.shape[0],
+            WIDTH=width, OUT_WIDTH=out_width, SHARES=tile.shares, **_tiling(tile, x.shape[0]),
+        )  # fmt: skip
+
+
+def _dividing(table: dict[int, Tile], num_rows: int, out_width: int, width: int) -> Tile | None:
+    tile = first_fitting(table, num_rows)
+    if tile is None or out_width % tile.rows or width % tile.columns:
+        return None
+    return tile
+
+
+def _tiling(tile: Tile, num_rows: int) -> dict[str, int]:
+    return {
+        "BLOCK_M": _block_rows(num_rows),
+        "BLOCK_N": tile.rows,
+        "BLOCK_K": tile.columns,
+        "STAGES": tile.num_stages,
+        "num_warps": tile.num_warps,
+    }
+
+
+def _block_rows(num_rows: int) -> int:
+    """Rows of a tile: what tensor cores take at least, or the next power of two."""
+    return max(16, 1 << (num_rows - 1).bit_length())
+
+
+class KernelOps:
+    """Triton where it pays, on one CUDA device (or in Triton's interpreter).
+
+    Args:
+        has_dot: the card has tensor cores that Triton can use (sm_80 and above).
+        has_pdl: the card can launch a kernel before the one ahead of it has ended (sm_90 and above).
+    """
+
+    def __init__(
+        self,
+        shape: LlamaShape,
+        cache: KVCache,
+        num_positions: int,
+        max_num_sequences: int,
+        *,
+        has_dot: bool,
+        has_pdl: bool,
+        shapes: KernelShapes | None = None,
+    ) -> None:
+        device = cache.blocks.device
+        self.can_capture = True
+        self.can_capture_prefill = has_dot
+        self.shapes = shapes or KernelShapes()
+        self._shape = shape
+        self._launcher = KernelLauncher(device, has_pdl=has_pdl)
+        self._run = self._launcher.run
+        is_skinny = has_dot and cache.blocks.dtype == torch.float16
+        self._skinny = SkinnyProducts(shape, self.shapes, self._launcher, device) if is_skinny else None
+        self._eps = shape.rms_norm_eps
+        self._cosines, self._sines = rope_tables(shape, num_positions, device)
+        self._reference = None if has_dot else ReferenceOps(shape, cache, num_positions)
+        # Strides are numbers: half a layer's cache is where its values begin.
+        self._cache_half = cache.num_blocks * shape.kv_size * BLOCK_SIZE
+        self._dim_block = triton.next_power_of_2(shape.head_dim)
+        parts = max_num_sequences * shape.num_heads * self._most_splits(max_num_sequences)
+        self._partial_sums = torch.zeros(parts * self._dim_block, dtype=torch.float32, device=device)
+        self._partial_scales = torch.zeros(parts * 2, dtype=torch.float32, device=device)
+        self._arrivals = torch.zeros(max_num_sequences * shape.num_heads, dtype=torch.int32, device=device)
+
+    def _most_splits(self, max_num_sequences: int) -> int:
+        """Shares per row that the scratch for all rows has to hold."""
+        return max(-(-self.shapes.split(n).shares * n // max_num_sequences) for n in range(1, max_num_sequences + 1))
+
+    def tile_rows(self, num_tokens: int) -> int:
+        """Rows of a prefill attention program."""
+        return self.shapes.prefill_tile(num_tokens).rows
+
+    def compile_ahead(self, visit: Callable[[], None]) -> None:
+        """Compile the kernels that `visit` calls, several at a time; they don't run, so what it computes is void."""
+        self._launcher.compile_ahead(visit)
+
+    def prepare(self, rows: Pass) -> None:
+        """Nothing, but where prefill attention is torch's."""
+        if self._reference is not None and not rows.is_decode:
+            self._reference.prepare(rows)
+
+    def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+        """Norm, project, rotate, store: one kernel, or two, or three around cuBLAS."""
+        if rows.is_decode and rows.num_rows == 1:
+            self._gemv_qkv(rows, layer, cache)
+            return
+        self._norm(rows.x, layer.input_norm, rows.normed)
+        tile = self._skinny and self._skinny.qkv_tile(rows.num_rows)
+        if self._skinny and tile:
+            rotation = (self._cosines, self._sines, rows.positions, rows.kv_slots, self._cache_half)
+            self._skinny.project_qkv(tile, rows.normed, layer.qkv, rows.qkv, cache, rotation)
+        else:
+            torch.mm(rows.normed, layer.qkv.t(), out=rows.qkv)
+            self._rotate_and_store(rows, cache)
+
+    def _gemv_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+        shape, tile = self._shape, self.shapes.gemv_qkv
+        self._run(
+            gemv.gemv_qkv_kernel, (triton.cdiv(shape.qkv_size // 2, tile.rows),),
+            rows.x, layer.input_norm, layer.qkv, rows.qkv, cache, self._cosines, self._sines, rows.positions,
+            rows.kv_slots, self._cache_half, self._eps,
+            WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
+            BLOCK_SIZE=BLOCK_SIZE, BLOCK_N=tile.rows, BLOCK_K=_columns(tile, shape.hidden_size),
+            num_warps=tile.num_warps,
+        )  # fmt: skip
+
+    def _rotate_and_store(self, rows: Pass, cache: Tensor) -> None:
+        shape, block_heads = self._shape, 32
+        grid = (rows.num_rows, triton.cdiv(shape.num_heads + 2 * shape.num_kv_heads, block_heads))
+        self._run(
+            pointwise.rotate_and_store_kernel, grid,
+            rows.qkv, cache, self._cosines, self._sines, rows.positions, rows.kv_slots, self._cache_half,
+            HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
+            HALF_BLOCK=triton.next_power_of_2(shape.head_dim // 2), BLOCK_SIZE=BLOCK_SIZE, BLOCK_HEADS=block_heads,
+            num_warps=4,
+        )  # fmt: skip
+
+    def attend(self, rows: Pass, cache: Tensor) -> None:
+        """Over the block tables, without gathering; torch's attention for a prefill without tensor cores."""
+        if rows.is_decode:
+            self._attend_decode(rows, cache)
+        elif self._reference is not None:
+            self._reference.attend(rows, cache)
+        else:
+            self._attend_prefill(rows, cache)
+
+    def _attend_decode(self, rows: Pass, cache: Tensor) -> None:
+        shape, split = self._shape, self.shapes.split(rows.num_rows)
+        self._run(
+            attention.decode_attention_kernel, (rows.num_rows, shape.num_heads, split.shares),
+            rows.qkv, cache, rows.block_tables, rows.positions, rows.attended, self._partial_sums,
+            self._partial_scales, self._arrivals, self._cache_half, rows.block_tables.stride(0), shape.head_dim**-0.5,
+            HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
+            BLOCK_SIZE=BLOCK_SIZE, SPLITS=split.shares, LEAST=split.blocks, STAGES=split.num_stages,
+            num_warps=split.num_warps,
+        )  # fmt: skip
+
+    def _attend_prefill(self, rows: Pass, cache: Tensor) -> None:
+        shape, tiles = self._shape, rows.tiles
+        assert tiles is not None  # noqa: S101  (every prefill pass has them)
+        tile = self.shapes.prefill_tile(rows.num_rows)
+        self._run(
+            attention.prefill_attention_kernel, (tiles.shape[0], shape.num_heads),
+            rows.qkv, cache, rows.block_tables, tiles, rows.attended, self._cache_half, rows.block_tables.stride(0),
+            shape.head_dim**-0.5,
+            HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
+            BLOCK_SIZE=BLOCK_SIZE, BLOCK_M=tile.rows, BLOCK_N=tile.columns, STAGES=tile.num_stages,
+            PRECISION="tf32" if rows.x.dtype == torch.float16 else "ieee", num_warps=tile.num_warps,
+        )  # fmt: skip
+
+    def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+        """The residual joins in the kernel, or in cuBLAS's own sum."""
+        if x.shape[0] == 1:
+            self._gemv_add(x, values, weight)
+            return
+        tile = self._skinny and self._skinny.add_tile(x.shape[0], weight)
+        if self._skinny and tile:
+            self._skinny.add(tile, x, values, weight)
+        else:
+            x.addmm_(values, weight.t())
+
+    def _gemv_add(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+        out_width, width = weight.shape
+        tile = self.shapes.gemv_down if width == self._shape.intermediate_size else self.shapes.gemv_output
+        self._run(
+            gemv.gemv_add_kernel, (triton.cdiv(out_width, tile.rows),),
+            x, values, weight, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
+            BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
+        )  # fmt: skip
+
+    def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
+        """Norm, project, gate: one kernel, or two, or two around cuBLAS."""
+        if rows.num_rows == 1:
+            self._gemv_gated(rows, layer)
+            return
+        self._norm(rows.x, layer.mlp_norm, rows.normed)
+        tile = self._skinny and self._skinny.gated_tile(rows.num_rows)
+        if self._skinny and tile:
+            self._skinny.project_gated(tile, rows.normed, layer.gate_up, rows.activated)
+        else:
+            torch.mm(rows.normed, layer.gate_up.t(), out=rows.gate_up)
+            self._silu_mul(rows)
+
+    def _gemv_gated(self, rows: Pass, layer: LayerWeights) -> None:
+        width, out_width, tile = self._shape.hidden_size, self._shape.intermediate_size, self.shapes.gemv_gated
+        self._run(
+            gemv.gemv_gated_kernel, (triton.cdiv(out_width, tile.rows),),
+            rows.x, layer.mlp_norm, layer.gate_up, rows.activated, self._eps, WIDTH=width, OUT_WIDTH=out_width,
+            BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
+        )  # fmt: skip
+
+    def _silu_mul(self, rows: Pass) -> None:
+        width = self._shape.intermediate_size
+        block = min(1024, triton.next_power_of_2(width))
+        self._run(
+            pointwise.silu_mul_kernel, (rows.num_rows, triton.cdiv(width, block)),
+            rows.gate_up, rows.activated, WIDTH=width, BLOCK=block, num_warps=4,
+        )  # fmt: skip
+
+    def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+        """Norm, project."""
+        out_width, width = head.shape
+        tile = self.shapes.gemv_head
+        if rows.num_rows == 1:
+            self._run(
+                gemv.gemv_head_kernel, (triton.cdiv(out_width, tile.rows),),
+                rows.x, norm, head, logits, self._eps, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
+                BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
+            )  # fmt: skip
+            return
+        self._norm(rows.x, norm, rows.normed)
+        torch.mm(rows.normed, head.t(), out=logits)
+
+    def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
+        """One program for each row."""
+        width = logits.shape[1]
+        self._run(
+            sampling.greedy_kernel, (logits.shape[0],),
+            logits, tokens, finite, WIDTH=width, BLOCK=min(32768, triton.next_power_of_2(width)), num_warps=16,
+        )  # fmt: skip
+
+    def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
+        """One program for each row, without a sort."""
+        width = logits.shape[1]
+        self._run(
+            sampling.sample_kernel, (logits.shape[0],),
+            logits, rows.slots, rows.positions, rows.seeds, rows.temperatures, rows.top_ps, rows.top_ks, rows.penalties,
+            seen, tokens, WIDTH=width, BLOCK=triton.next_power_of_2(width), num_warps=16,
+        )  # fmt: skip
+
+    def _norm(self, x: Tensor, weight: Tensor, out: Tensor) -> None:
+        width = x.shape[1]
+        self._run(
+            pointwise.rms_norm_kernel, (x.shape[0],),
+            x, weight, out, self._eps, WIDTH=width, BLOCK=triton.next_power_of_2(width), num_warps=4,
+        )  # fmt: skip
+
+
+def _columns(tile: Tile, width: int) -> int:
+    return min(tile.columns, 1 << (width - 1).bit_length())

@@ -1,0 +1,221 @@
+"""Puts a model runner together: weights, cache, workspace and operations, in the order in which memory is given out."""
+
+import logging
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from bot.errors import ConfigError
+from bot.inference.kernels.choice import OpsChoice, choose_ops, kernel_choices, kernels_compiling
+from bot.inference.loading import memory
+from bot.inference.loading.config import read_shape
+from bot.inference.loading.files import find_tokenizer_file
+from bot.inference.loading.memory import Limits
+from bot.inference.loading.threads import settle_threads
+from bot.inference.loading.weights import Progress, load_weights
+from bot.inference.model.execution import Execution, SlotState, build_slot_state
+from bot.inference.model.graphs import GraphExecution
+from bot.inference.model.inputs import Sizes, StepInputs
+from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache, build_kv_cache
+from bot.inference.model.llama import LlamaModel
+from bot.inference.model.ops import Workspace
+from bot.inference.model.reference_ops import ReferenceOps
+from bot.inference.model.runner import LlamaRunner
+from bot.inference.model.shape import LlamaShape
+from bot.inference.model.weights import LlamaWeights
+
+log = logging.getLogger(__name__)
+
+_CPU_SEQUENCES = 8
+_SMALLEST_TILE = 16
+_TABLE_STEP = 16
+"""Block tables have a multiple of so many columns, as the self-test's have: else attention would be compiled again."""
+_GRAPH_BYTES = 64 * 1024**2
+
+
+def settle_device(device: str) -> torch.device:
+    """The device that a setting names: `auto`, `cpu`, `cuda` or `cuda:1`.
+
+    Raises:
+        ConfigError: it names no device, or one that this machine lacks.
+    """
+    if device == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
+        raise ConfigError("TRINITY_DEVICE", f"{device!r} is none of auto, cpu, cuda, cuda:1 ...")
+    if kind == "cpu":
+        return torch.device("cpu")
+    if int(number or 0) >= torch.cuda.device_count():
+        raise ConfigError("TRINITY_DEVICE", f"{device!r}: torch finds {torch.cuda.device_count()} CUDA cards here")
+    return torch.device("cuda", int(number or 0))
+
+
+def build_runner(
+    folder: Path,
+    device: str = "auto",
+    *,
+    context_window: int | None = None,
+    max_num_sequences: int | None = None,
+    max_prefill_tokens: int | None = None,
+    num_blocks: int | None = None,
+    gpu_memory_gib: float | None = None,
+    gpu_memory_fraction: float | None = None,
+    dtype: torch.dtype | None = None,
+    progress: Progress | None = None,
+    use_kernels: bool = True,
+) -> LlamaRunner:
+    """Load the model in `folder` and everything it runs with; what it allocates later is nothing.
+
+    The number of blocks follows from the card's free memory under the two caps, unless it is given.
+
+    Raises:
+        ConfigError: the model may not or can't be run, or the device has no room for it.
+    """
+    chosen = settle_device(device)
+    shape = read_shape(folder)
+    find_tokenizer_file(folder)
+    weights_dtype = dtype or (torch.float16 if chosen.type == "cuda" else torch.float32)
+    limits = Limits(
+        context_window, max_num_sequences, max_prefill_tokens, num_blocks, gpu_memory_gib, gpu_memory_fraction
+    )
+    where = "on the card" if chosen.type == "cuda" else "in this machine's memory"
+    memory.refuse_too_large(shape, weights_dtype, memory.room_for_weights(chosen, limits), where)
+    if chosen.type == "cuda":
+        _apply_caps(chosen, limits)
+    else:
+        settle_threads(memory.weights_bytes(shape, torch.int8))
+    try:
+        with _compiling(shape, chosen, weights_dtype, limits) if use_kernels else nullcontext():
+            weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress)
+        return assemble_runner(shape, weights, limits, model_hash=model_hash, use_kernels=use_kernels)
+    except torch.OutOfMemoryError as error:
+        problem = "beside the model's weights the card has no room left to work in: free memory, or use a smaller model"
+        raise ConfigError("TRINITY_MODEL", problem) from error
+
+
+def _apply_caps(device: torch.device, limits: Limits) -> None:
+    if limits.gpu_memory_gib is not None or limits.gpu_memory_fraction is not None:
+        total = torch.cuda.mem_get_info(device)[1]
+        torch.cuda.set_per_process_memory_fraction(memory.cap_of(device, limits) / total, device)
+
+
+def _compiling(
+    shape: LlamaShape, device: torch.device, dtype: torch.dtype, limits: Limits
+) -> AbstractContextManager[None]:
+    """Compiles for the first card what it will run; the compiler's threads begin there, and can't for any other."""
+    if device.type != "cuda" or device.index:
+        return nullcontext()
+    num_sequences = limits.max_num_sequences or memory.MOST_SEQUENCES
+    capability = torch.cuda.get_device_capability(device)
+    return kernels_compiling(kernel_choices(shape, 0, num_sequences, capability)[0], dtype)
+
+
+def assemble_runner(
+    shape: LlamaShape, weights: LlamaWeights, limits: Limits, *, model_hash: str = "", use_kernels: bool = True
+) -> LlamaRunner:
+    """Give weights that are on their device everything else they need, and say what there is room for."""
+    started = time.monotonic()
+    if weights.embedding.device.type == "cuda":
+        runner = _assemble_cuda(shape, weights, limits, model_hash, use_kernels=use_kernels)
+        name = torch.cuda.get_device_name(weights.embedding.device)
+    else:
+        runner, name = _assemble_cpu(shape, weights, limits, model_hash), "CPU"
+    num_tokens = (runner.num_blocks - 1) * BLOCK_SIZE
+    longest = min(num_tokens, runner.context_window)
+    log.info(
+        "%s: room for %s tokens; conversations of up to %s, from %d (the longest) to %d (short ones) at once; "
+        "prefill of up to %s tokens; ready %.1f s after the weights",
+        *(name, f"{num_tokens:,}", f"{longest:,}"),
+        *(min(num_tokens // longest, runner.max_num_sequences), runner.max_num_sequences),
+        *(f"{runner.max_prefill_tokens:,}", time.monotonic() - started),
+    )
+    return runner
+
+
+def _assemble_cpu(shape: LlamaShape, weights: LlamaWeights, limits: Limits, model_hash: str) -> LlamaRunner:
+    window, num_sequences = limits.window_of(shape), limits.max_num_sequences or _CPU_SEQUENCES
+    num_tokens = limits.max_prefill_tokens or memory.settle_cpu_prefill_tokens(shape)
+    parts = _Parts(shape, weights, window, num_sequences, num_tokens)
+    num_blocks = limits.num_blocks or num_sequences * -(-window // BLOCK_SIZE) + 1
+    cache = build_kv_cache(shape, num_blocks, weights.embedding.device, weights.embedding.dtype)
+    model = LlamaModel(weights, cache, ReferenceOps(shape, cache, window))
+    return parts.runner(cache, Execution(model, parts.workspace, parts.inputs, parts.state), model_hash)
+
+
+class _Parts:
+    """What a runner needs beside weights and cache."""
+
+    def __init__(
+        self, shape: LlamaShape, weights: LlamaWeights, window: int, num_sequences: int, num_tokens: int
+    ) -> None:
+        device, dtype = weights.embedding.device, weights.embedding.dtype
+        self.shape, self.window, self.num_sequences = shape, window, num_sequences
+        self.num_tokens = max(num_tokens, num_sequences)
+        num_tiles = -(-self.num_tokens // _SMALLEST_TILE) + max(num_sequences, _SMALLEST_TILE)
+        num_blocks = -(-window // (BLOCK_SIZE * _TABLE_STEP)) * _TABLE_STEP
+        sizes = Sizes(self.num_tokens, num_sequences, num_blocks, num_tiles)
+        self.inputs = StepInputs(sizes, device)
+        self.workspace = Workspace(shape, self.num_tokens, device, dtype)
+        self.state: SlotState = build_slot_state(num_sequences, shape.vocab_size, device, dtype)
+
+    def runner(
+        self, cache: KVCache, execution: Execution, model_hash: str, stream: "torch.cuda.Stream | None" = None
+    ) -> LlamaRunner:
+        """Join them."""
+        return LlamaRunner(
+            self.shape,
+            cache,
+            execution,
+            max_num_sequences=self.num_sequences,
+            max_prefill_tokens=self.num_tokens,
+            context_window=self.window,
+            model_hash=model_hash,
+            stream=stream,
+        )
+
+
+def _assemble_cuda(
+    shape: LlamaShape, weights: LlamaWeights, limits: Limits, model_hash: str, *, use_kernels: bool
+) -> LlamaRunner:
+    device, dtype = weights.embedding.device, weights.embedding.dtype
+    torch.cuda.set_device(device)
+    stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    cap, window = memory.cap_of(device, limits), limits.window_of(shape)
+    with torch.inference_mode(), torch.cuda.stream(stream):
+        free = memory.free_bytes(device, cap)
+        num_sequences = limits.max_num_sequences or memory.settle_sequences(shape, dtype, free)
+        num_tokens = limits.max_prefill_tokens or memory.settle_prefill_tokens(shape, dtype, free)
+        parts = _Parts(shape, weights, window, num_sequences, num_tokens)
+        torch.mm(parts.workspace.rows(1)["x"], weights.layers[0].qkv.t())  # cuBLAS takes its workspace now
+        build_ops = choose_ops(shape, weights, parts.workspace, window, num_sequences, use_kernels=use_kernels)
+        parts.workspace.clear()
+        room = memory.free_bytes(device, cap)
+        room -= _reserve_bytes(build_ops, shape, parts, dtype, room)
+        num_blocks = limits.num_blocks or memory.settle_num_blocks(room, shape, dtype, num_sequences * window)
+        cache = build_kv_cache(shape, num_blocks, device, dtype)
+        model = LlamaModel(weights, cache, build_ops(cache))
+        execution = GraphExecution(model, parts.workspace, parts.inputs, parts.state, stream)
+        execution.warm_up()
+        execution.capture()
+        cache.blocks[:, :, 0].zero_()
+        stream.synchronize()
+    return parts.runner(cache, execution, model_hash, stream)
+
+
+def _reserve_bytes(choice: OpsChoice, shape: LlamaShape, parts: _Parts, dtype: torch.dtype, room: int) -> int:
+    """What is allocated after the pool: little beside graphs, but for what plain torch does."""
+    reserve = _GRAPH_BYTES
+    broken = choice.broken
+    if broken is None or "sample" in broken:
+        reserve += 96 * parts.num_sequences * shape.vocab_size
+    if broken is None or not choice.has_dot or "attend" in broken:
+        # Keys and values of a whole sequence, gathered, repeated and masked.
+        reserve += 6 * parts.window * shape.q_size * dtype.itemsize + 4 * parts.num_tokens * parts.window
+    if broken is None or "attend" in broken:
+        reserve += 4 * room // (shape.num_layers + 4)  # a layer's share of the pool, gathered for a whole batch
+    if broken is None or broken & {"project_qkv", "project_gated", "project_head"}:
+        reserve += 4 * parts.num_tokens * max(shape.hidden_size * 4, shape.intermediate_size * dtype.itemsize)
+    return reserve

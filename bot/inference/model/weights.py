@@ -1,0 +1,100 @@
+"""TODO: docstring."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bot.inference.model.shape import LlamaShape
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """One decoder layer; every matrix is [out, in]."""
+
+    input_norm: Tensor
+    qkv: Tensor  # [q_size + 2 * kv_size, hidden]: queries, keys, values
+    output: Tensor  # [hidden, q_size]
+    mlp_norm: Tensor
+    gate_up: Tensor  # [2 * intermediate, hidden]: gates, ups
+    down: Tensor  # [hidden, intermediate]
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaWeights:
+    """All weights of a model on one device. `head` is `embedding` itself where the checkpoint ties them."""
+
+    embedding: Tensor  # [vocab, hidden]
+    layers: tuple[LayerWeights, ...]
+    norm: Tensor
+    head: Tensor  # [vocab, hidden]
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor once."""
+        yield from (self.embedding, self.norm)
+        for layer in self.layers:
+            yield from (layer.input_norm, layer.qkv, layer.output, layer.mlp_norm, layer.gate_up, layer.down)
+        if self.head is not self.embedding:
+            yield self.head
+
+    @property
+    def num_bytes(self) -> int:
+        """What they take on the device."""
+        return sum(tensor.nbytes for tensor in self.tensors())
+
+
+def empty_weights(
+    shape: LlamaShape, device: torch.device, dtype: torch.dtype, *, by_columns: bool = False
+) -> LlamaWeights:
+    """Allocate a model's tensors without filling them.
+
+    With `by_columns` the layers' matrices and the head lie in memory as [in, out], though their shape is the same: on
+    the CPU a product of a few rows then takes two thirds of the time. The kernels read [out, in].
+    """
+
+    def empty(*size: int) -> Tensor:
+        return torch.empty(size, device=device, dtype=dtype)
+
+    def matrix(num_out: int, num_in: int) -> Tensor:
+        return empty(num_in, num_out).t() if by_columns else empty(num_out, num_in)
+
+    layers = tuple(
+        LayerWeights(
+            input_norm=empty(shape.hidden_size),
+            qkv=matrix(shape.qkv_size, shape.hidden_size),
+            output=matrix(shape.hidden_size, shape.q_size),
+            mlp_norm=empty(shape.hidden_size),
+            gate_up=matrix(2 * shape.intermediate_size, shape.hidden_size),
+            down=matrix(shape.hidden_size, shape.intermediate_size),
+        )
+        for _ in range(shape.num_layers)
+    )
+    embedding = empty(shape.vocab_size, shape.hidden_size)
+    head = embedding if shape.has_tied_embeddings else matrix(shape.vocab_size, shape.hidden_size)
+    return LlamaWeights(embedding, layers, empty(shape.hidden_size), head)
+
+
+def checkpoint_tensors(weights: LlamaWeights, shape: LlamaShape) -> dict[str, Tensor]:
+    """The tensors by their names in a checkpoint, as views: rows of the merged ones."""
+    places = {
+        "model.embed_tokens.weight": weights.embedding,
+        "model.norm.weight": weights.norm,
+        "lm_head.weight": weights.head,
+    }
+    for number, layer in enumerate(weights.layers):
+        query, key, value = torch.split(layer.qkv, [shape.q_size, shape.kv_size, shape.kv_size])
+        gate, up = layer.gate_up.chunk(2)
+        in_layer = {
+            "input_layernorm": layer.input_norm,
+            "self_attn.q_proj": query,
+            "self_attn.k_proj": key,
+            "self_attn.v_proj": value,
+            "self_attn.o_proj": layer.output,
+            "post_attention_layernorm": layer.mlp_norm,
+            "mlp.gate_proj": gate,
+            "mlp.up_proj": up,
+            "mlp.down_proj": layer.down,
+        }
+        places |= {f"model.layers.{number}.{name}.weight": place for name, place in in_layer.items()}
+    return places

@@ -1,0 +1,114 @@
+"""A step together with whose it is, and how it is cut up when it was refused, until the guilty one stands alone."""
+
+from dataclasses import dataclass
+from itertools import compress
+
+from bot.inference.scheduling.sequence import Sequence
+from bot.inference.scheduling.step import DecodeStep, PendingTokens, PrefillChunk, PrefillStep, SampledToken, Step
+
+_MIN_CUT_TOKENS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A step, and whose its chunks or rows are, in the same order."""
+
+    step: Step
+    sequences: tuple[Sequence, ...]
+
+    def of_running(self) -> "Batch | None":
+        """The share of those that still run, or None."""
+        stays = [sequence.is_running for sequence in self.sequences]
+        sequences = tuple(compress(self.sequences, stays))
+        if not sequences:
+            return None
+        if isinstance(self.step, DecodeStep):
+            return Batch(DecodeStep(tuple(compress(self.step.rows, stays))), sequences)
+        return Batch(PrefillStep(tuple(compress(self.step.chunks, stays))), sequences)
+
+    def halves(self, *, may_cut_prompt: bool) -> "list[Batch]":
+        """The same work in two steps, to be launched in this order; empty if it can't be cut.
+
+        With `may_cut_prompt` a single long chunk is cut too, which takes less memory.
+        """
+        middle = len(self.sequences) // 2
+        if middle:
+            return [self._part(slice(None, middle)), self._part(slice(middle, None))]
+        if isinstance(self.step, DecodeStep) or not may_cut_prompt:
+            return []
+        (chunk,) = self.step.chunks
+        if len(chunk.token_ids) <= _MIN_CUT_TOKENS:
+            return []
+        return [Batch(PrefillStep((piece,)), self.sequences) for piece in _cut(chunk)]
+
+    def _part(self, part: slice) -> "Batch":
+        if isinstance(self.step, DecodeStep):
+            return Batch(DecodeStep(self.step.rows[part]), self.sequences[part])
+        return Batch(PrefillStep(self.step.chunks[part]), self.sequences[part])
+
+
+def _cut(chunk: PrefillChunk) -> tuple[PrefillChunk, PrefillChunk]:
+    middle = len(chunk.token_ids) // 2
+    head = PrefillChunk(chunk.slot, chunk.token_ids[:middle], chunk.start, chunk.block_ids, chunk.sampling, False)
+    tail = PrefillChunk(
+        slot=chunk.slot,
+        token_ids=chunk.token_ids[middle:],
+        start=chunk.start + middle,
+        block_ids=chunk.block_ids,
+        sampling=chunk.sampling,
+        is_last=chunk.is_last,
+        seen_token_ids=chunk.seen_token_ids,
+    )
+    return head, tail
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sequence's share in a launched step, as things stood at its launch."""
+
+    sequence: Sequence
+    incarnation: int
+    slot: int
+    is_sampling: bool
+
+    @property
+    def is_current(self) -> bool:
+        """Nothing has made its token worthless since."""
+        return not self.sequence.is_finished and self.incarnation == self.sequence.incarnation
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A launched step, to be read back."""
+
+    pending: PendingTokens
+    is_decode: bool
+    parts: tuple[Part, ...]
+
+    def collect(self) -> list[tuple[Part, SampledToken]]:
+        """Wait for the tokens; each with the part that it is for.
+
+        Raises:
+            Exception: whatever the runner raises, or that its answer doesn't fit the step.
+        """
+        sampling = [part for part in self.parts if part.is_sampling]
+        tokens = self.pending.collect()
+        expected, got = [part.slot for part in sampling], [token.slot for token in tokens]
+        if expected != got:
+            raise RuntimeError(f"the model runner returned tokens of slots {got}, not {expected}")
+        return list(zip(sampling, tokens, strict=True))
+
+
+def take_off(batch: Batch, pending: PendingTokens) -> Flight:
+    """Note whose a step is at the moment of its launch."""
+    return Flight(pending, isinstance(batch.step, DecodeStep), _parts(batch))
+
+
+def _parts(batch: Batch) -> tuple[Part, ...]:
+    is_sampling = [True] * len(batch.sequences)
+    if isinstance(batch.step, PrefillStep):
+        is_sampling = [chunk.is_last for chunk in batch.step.chunks]
+    return tuple(
+        Part(sequence, sequence.incarnation, sequence.slot, samples)
+        for sequence, samples in zip(batch.sequences, is_sampling, strict=True)
+    )

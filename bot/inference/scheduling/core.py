@@ -1,0 +1,309 @@
+"""The engine's heart, one step at a time: schedule, launch, read the *previous* step back, update.
+
+Reading back one step late keeps the GPU busy while Python thinks: a step is launched before the tokens of the one
+before it are known. A sequence that ends by its end-of-text token has therefore one more row in flight; what comes of
+it is dropped. Plain Python, no torch: the model runner is given.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.errors import EngineFailed, PromptTooLong, RequestFailed, UserError, WaitedTooLong
+from bot.inference.engine import Counters, FinishReason, Request
+from bot.inference.scheduling.batch import Batch, Flight, take_off
+from bot.inference.scheduling.block_manager import BlockManager, CacheScope
+from bot.inference.scheduling.containment import contained, is_out_of_memory
+from bot.inference.scheduling.scheduler import Limits, Scheduler
+from bot.inference.scheduling.sequence import Sequence
+from bot.inference.scheduling.step import ModelRunner, SampledToken
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What one step brought for one request.
+
+    The first output has counters; the last one has a finish reason and counters, or an error.
+    """
+
+    request_id: int
+    token_ids: tuple[int, ...] = ()
+    finish_reason: FinishReason | None = None
+    counters: Counters | None = None
+    error: UserError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The engine's state at one moment, and its totals since it started."""
+
+    num_waiting: int = 0
+    num_running: int = 0
+    num_blocks: int = 0
+    num_available_blocks: int = 0
+    """Blocks that no running sequence holds."""
+    num_findable_blocks: int = 0
+    """Blocks that a later prompt could start from."""
+    total_requests: int = 0
+    total_failed: int = 0
+    total_aborted: int = 0
+    total_prompt_tokens: int = 0
+    total_cached_tokens: int = 0
+    total_new_tokens: int = 0
+    total_preemptions: int = 0
+
+
+log = logging.getLogger(__name__)
+
+
+DEFAULT_EOS_TOKEN_IDS = frozenset({2})
+
+
+_LOOK_AT_QUEUE_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class _Totals:
+    requests: int = 0
+    failed: int = 0
+    aborted: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    new_tokens: int = 0
+
+
+class EngineCore:
+    """Continuous batching over a model runner. Lives on one thread; every method is called from there."""
+
+    def __init__(
+        self,
+        runner: ModelRunner,
+        *,
+        limits: Limits | None = None,
+        eos_token_ids: frozenset[int] = DEFAULT_EOS_TOKEN_IDS,
+        clock: Callable[[], float] = time.monotonic,
+        on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
+    ) -> None:
+        self.blocks = BlockManager(runner.num_blocks, runner.block_size)
+        self.scheduler = Scheduler(
+            self.blocks,
+            max_num_sequences=runner.max_num_sequences,
+            max_prefill_tokens=runner.max_prefill_tokens,
+            limits=limits,
+        )
+        self.max_sequence_tokens = min(runner.context_window, self.blocks.num_blocks * runner.block_size)
+        self._runner = runner
+        self._eos_token_ids = eos_token_ids
+        self._clock = clock
+        self._on_running = on_running
+        self._told_running: tuple[str, ...] = ()
+        self._sequences: dict[int, Sequence] = {}
+        self._in_flight: Flight | None = None
+        self._outputs: list[Output] = []
+        self._unbegun: set[int] = set()
+        """Requests of which nothing was handed out yet."""
+        self._totals = _Totals()
+        self._next_look_at_queue = 0.0
+
+    @property
+    def has_work(self) -> bool:
+        """Another step is needed."""
+        return bool(self.scheduler.has_work or self._in_flight or self._outputs)
+
+    def submit(self, request_id: int, request: Request, submitted_at: float | None = None) -> None:
+        """Put a request in line.
+
+        Raises:
+            EngineOverloaded: the line is full.
+            PromptTooLong: prompt plus one token don't fit into `max_sequence_tokens`.
+            ValueError: the prompt is empty, or no token is asked for.
+        """
+        check_request(request, self.max_sequence_tokens)
+        num_prompt_tokens = len(request.prompt_token_ids)
+        sequence = Sequence(
+            request_id=request_id,
+            request=request,
+            max_tokens=min(num_prompt_tokens + request.sampling.max_new_tokens, self.max_sequence_tokens),
+            submitted_at=self._clock() if submitted_at is None else submitted_at,
+            scope=CacheScope(request.cache_owner, request.num_shared_prefix_tokens),
+        )
+        self.scheduler.add(sequence)
+        self._sequences[request_id] = sequence
+        self._unbegun.add(request_id)
+        self._totals.requests += 1
+
+    def abort(self, request_id: int) -> None:
+        """End a request whose reader has left; an unknown or finished one is no mistake."""
+        if sequence := self._sequences.get(request_id):
+            self._totals.aborted += 1
+            self._unbegun.discard(request_id)
+            self._close(sequence)
+            self._tell_what_runs()
+
+    def forget(self, owner: str) -> None:
+        """Drop every block that belongs to `owner` alone; requests under way end undisturbed and leave nothing."""
+        self.scheduler.forget(owner)
+
+    def step(self) -> list[Output]:
+        """Launch the next step, wait for the one before it, and return what that brought.
+
+        Raises:
+            EngineFailed: the device is lost, or nothing moves though there is work.
+        """
+        self._drop_who_waited_too_long()
+        batch = self.scheduler.schedule()
+        if not batch and not self._in_flight and self.scheduler.has_work:
+            raise EngineFailed("The engine is stuck: it has work, and no step can be made.")
+        self._tell_what_runs()
+        launched = self._launch(batch) if batch else None
+        self._land()
+        self._in_flight = launched
+        if not self.scheduler.running:
+            self._tell_what_runs()
+        return self._take_outputs()
+
+    def snapshot(self) -> Snapshot:
+        """The present state and the totals."""
+        totals = self._totals
+        return Snapshot(
+            num_waiting=self.scheduler.num_waiting,
+            num_running=len(self.scheduler.running),
+            num_blocks=self.blocks.num_blocks,
+            num_available_blocks=self.blocks.num_available,
+            num_findable_blocks=self.blocks.num_cached,
+            total_requests=totals.requests,
+            total_failed=totals.failed,
+            total_aborted=totals.aborted,
+            total_prompt_tokens=totals.prompt_tokens,
+            total_cached_tokens=totals.cached_tokens,
+            total_new_tokens=totals.new_tokens,
+            total_preemptions=self.scheduler.num_preemptions,
+        )
+
+    def _tell_what_runs(self) -> None:
+        """Tell the names of what is prefilled or decoded, if they changed: before the step that may be the last one."""
+        names = tuple(sequence.request.name for sequence in self.scheduler.running)
+        if names != self._told_running:
+            self._told_running = names
+            self._on_running(names)
+
+    def _drop_who_waited_too_long(self) -> None:
+        """Whoever asked has gone on by then; what was begun is finished."""
+        now = self._clock()
+        if now < self._next_look_at_queue:
+            return
+        self._next_look_at_queue = now + _LOOK_AT_QUEUE_SECONDS
+        for sequence in [sequence for sequence in self._sequences.values() if sequence.has_waited_too_long(now)]:
+            self._close(sequence)
+            self._outputs.append(Output(sequence.request_id, error=WaitedTooLong()))
+
+    def _take_outputs(self) -> list[Output]:
+        """What can be handed out: an answer doesn't begin before it can go on, which is when a burst is over."""
+        outputs, self._outputs = self._outputs, []
+        if self.scheduler.is_bursting:
+            self._outputs = [output for output in outputs if output.request_id in self._unbegun]
+            outputs = [output for output in outputs if output.request_id not in self._unbegun]
+        self._unbegun.difference_update(output.request_id for output in outputs)
+        return outputs
+
+    def _launch(self, batch: Batch) -> Flight | None:
+        try:
+            pending = self._runner.launch(batch.step)
+        except Exception as error:
+            failure = contained(error)
+        else:
+            flight = take_off(batch, pending)
+            self.scheduler.launched(batch)
+            for sequence in batch.sequences:
+                sequence.began_at = sequence.began_at or self._clock()
+            return flight
+        self._launch_in_halves(batch, failure)
+        return None
+
+    def _launch_in_halves(self, batch: Batch, error: Exception) -> None:
+        """Run a refused step in pieces, each read back before the next: the runner holds few results at once."""
+        self._land()
+        pieces = batch.halves(may_cut_prompt=is_out_of_memory(error))
+        if not pieces and batch.sequences[0].is_running:
+            self._fail(batch.sequences[0], error)
+        for piece in pieces:
+            rest = piece.of_running()
+            if rest and (flight := self._launch(rest)):
+                self._collect(flight)
+
+    def _land(self) -> None:
+        flight, self._in_flight = self._in_flight, None
+        if flight:
+            self._collect(flight)
+
+    def _collect(self, flight: Flight) -> None:
+        try:
+            landed = flight.collect()
+        except Exception as error:
+            self._retry_alone(flight, contained(error))
+            return
+        for part, token in landed:
+            if not part.is_current:
+                continue
+            if flight.is_decode and len(flight.parts) == 1:
+                part.sequence.is_suspect = False
+            self._receive(part.sequence, token)
+
+    def _retry_alone(self, flight: Flight, error: Exception) -> None:
+        """A step failed after its launch, so it may have gone wrong for everyone in it."""
+        sequences = [part.sequence for part in flight.parts if part.is_current]
+        if len(flight.parts) == 1:
+            for sequence in sequences:
+                self._fail(sequence, error)
+            return
+        log.warning("a step of %d sequences failed and is tried again one by one: %r", len(sequences), error)
+        for sequence in sequences:
+            self.scheduler.restart(sequence)
+
+    def _receive(self, sequence: Sequence, token: SampledToken) -> None:
+        sequence.num_in_flight -= 1
+        if not token.is_finite:
+            self._fail(sequence, ArithmeticError("the logits hold NaN or infinity"))
+            return
+        now = self._clock()
+        is_first = sequence.num_new_tokens == 0
+        sequence.append(token.token_id, now)
+        if is_first and sequence.is_running:
+            self.scheduler.keep(sequence)
+        finish_reason = sequence.finish_reason(self._eos_token_ids)
+        counters = sequence.counters(now) if finish_reason or is_first else None
+        self._outputs.append(Output(sequence.request_id, (token.token_id,), finish_reason, counters))
+        if finish_reason:
+            self._close(sequence)
+
+    def _fail(self, sequence: Sequence, error: Exception) -> None:
+        log.error("request %d failed: %r", sequence.request_id, error, exc_info=error)
+        self._totals.failed += 1
+        self._close(sequence, is_trusted=False)
+        failure = RequestFailed()
+        failure.__cause__ = error
+        self._outputs.append(Output(sequence.request_id, error=failure))
+
+    def _close(self, sequence: Sequence, *, is_trusted: bool = True) -> None:
+        self.scheduler.finish(sequence, is_trusted=is_trusted)
+        del self._sequences[sequence.request_id]
+        self._totals.prompt_tokens += sequence.num_prompt_tokens
+        self._totals.cached_tokens += sequence.num_cached_tokens
+        self._totals.new_tokens += sequence.num_new_tokens
+
+
+def check_request(request: Request, max_sequence_tokens: int) -> None:
+    """Refuse what could never be answered.
+
+    Raises:
+        PromptTooLong: prompt plus one token don't fit into `max_sequence_tokens`.
+        ValueError: the prompt is empty, or no token is asked for.
+    """
+    num_prompt_tokens = len(request.prompt_token_ids)
+    if num_prompt_tokens >= max_sequence_tokens:
+        raise PromptTooLong(num_prompt_tokens, max_sequence_tokens - 1)
+    if not num_prompt_tokens:
+        raise ValueError("the prompt is empty")
+    if request.sampling.max_new_tokens < 1:
+        raise ValueError("max_new_tokens has to be at least 1")

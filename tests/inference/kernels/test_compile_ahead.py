@@ -1,0 +1,119 @@
+"""Kernels are compiled beside the loading of weights, and nothing that goes wrong there matters to it."""
+
+import ast
+from dataclasses import replace
+from itertools import count
+
+import pytest
+import torch
+
+triton = pytest.importorskip("triton", reason="triton can't be imported: no kernel was compiled")
+
+from bot.inference.kernels.choice import kernel_choices, kernels_compiling  # noqa: E402
+from bot.inference.kernels.self_test import LayerTest  # noqa: E402
+from bot.inference.kernels.triton_ops import KernelOps  # noqa: E402
+from bot.inference.model.execution import build_slot_state  # noqa: E402
+from bot.inference.model.graphs import GraphExecution  # noqa: E402
+from bot.inference.model.inputs import Sizes, StepInputs  # noqa: E402
+from bot.inference.model.kv_cache import build_kv_cache  # noqa: E402
+from bot.inference.model.llama import LlamaModel  # noqa: E402
+from bot.inference.model.ops import Workspace  # noqa: E402
+from bot.inference.model.shape import LlamaShape  # noqa: E402
+from tests.checkpoints import random_weights  # noqa: E402
+from tests.inference.cards import CARDS  # noqa: E402
+
+PLACE = (torch.device("cpu"), torch.float16)
+NUMBERS = count(200)
+SHAPE = LlamaShape(64, 64, 96, 1, 2, 2, 32, 128)
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")  # Triton 3.9 warns where it isn't set
+    card = replace(CARDS["T4"], number=next(NUMBERS), loaded=[])
+    triton.runtime.driver.set_active(card)
+    yield card
+    triton.runtime.driver.set_active(None)
+
+
+def choice_for(card):
+    return kernel_choices(SHAPE, 0, 1, card.capability)[0]
+
+
+def test_kernels_are_compiled_and_loaded_when_the_block_is_over(card, caplog):
+    caplog.set_level("INFO")
+
+    with kernels_compiling(choice_for(card), torch.float16):
+        pass
+
+    assert {"gemv_qkv_kernel", "decode_attention_kernel", "sample_kernel"} <= set(card.loaded), caplog.text
+
+
+def test_a_source_that_two_threads_parse_at_once_is_parsed_again(card, monkeypatch):
+    parse, errors = ast.parse, iter([SystemError("AST constructor recursion depth mismatch")])
+
+    def parse_unluckily(*arguments, **options):
+        for error in errors:
+            raise error
+        return parse(*arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", parse_unluckily)
+
+    with kernels_compiling(choice_for(card), torch.float16):
+        pass
+
+    assert next(errors, None) is None
+    assert {"gemv_qkv_kernel", "decode_attention_kernel", "sample_kernel"} <= set(card.loaded)
+
+
+def test_kernels_that_do_not_fit_the_card_leave_the_block_alone(card, caplog):
+    caplog.set_level("INFO")
+    card.shared_kib = 0
+    is_loaded = False
+
+    with kernels_compiling(choice_for(card), torch.float16):
+        is_loaded = True
+
+    assert is_loaded
+    assert "no kernel is compiled before the weights are loaded" in caplog.text
+
+
+def test_a_block_that_raises_does_not_wait_for_the_compiler(card):
+    with pytest.raises(LookupError), kernels_compiling(choice_for(card), torch.float16):
+        raise LookupError
+
+    assert len(card.loaded) < 10
+
+
+def test_no_kernel_is_left_to_compile_when_steps_are_captured():
+    shape = LlamaShape(64, 256, 512, 2, 4, 4, 64, 128)
+    weights = random_weights(shape, *PLACE)
+    cache = build_kv_cache(shape, 20, *PLACE)
+    workspace = Workspace(shape, 2048, *PLACE)
+    ops = KernelOps(shape, cache, 128, 64, has_dot=True, has_pdl=True)
+    inputs, state = StepInputs(Sizes(2048, 64, 4, 300), cache.blocks.device), build_slot_state(64, 64, *PLACE)
+    execution = GraphExecution(LlamaModel(weights, cache, ops), workspace, inputs, state, None)
+
+    def run_every_step():
+        for size in execution._buckets:
+            execution.run_decode(size, ())
+            execution.run_head(size, is_greedy=False)
+            execution.finish_last(size)
+        for size in execution._prefill_buckets:
+            execution.run_prefill(size, 1, ())
+
+    tested = kernels_noted(ops, lambda: LayerTest(shape, weights, cache, workspace).visit_all(ops, 64))
+    needed = kernels_noted(ops, run_every_step)
+
+    assert len(needed) > 20
+    assert needed <= tested
+
+
+def kernels_noted(ops, visit):
+    """Kernels and constants that `visit` calls for, none of which is run."""
+    ops._launcher._calls = {}
+    with torch.inference_mode():
+        visit()
+    noted, ops._launcher._calls = set(ops._launcher._calls), None
+    return noted
