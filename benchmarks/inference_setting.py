@@ -14,7 +14,7 @@ from statistics import median
 
 import torch
 
-from bot.inference.loading.build import Limits, assemble_runner
+from bot.inference.loading.build import MemoryLimits, assemble_runner
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LlamaWeights
@@ -126,7 +126,7 @@ class Setting:
             weights = self.weights
             self.clean()
             start = time.perf_counter()
-            limits = Limits(max_num_sequences=64, num_blocks=1200) if self.is_tiny else Limits()
+            limits = MemoryLimits(max_num_sequences=64, num_blocks=1200) if self.is_tiny else MemoryLimits()
             self._runner = assemble_runner(self.shape, weights, limits)
             self.startup_seconds = time.perf_counter() - start
         return self._runner
@@ -177,9 +177,9 @@ class Setting:
     def prefill_seconds(self, lengths: list[int], start: int = 0) -> float:
         """The least that prompts of these lengths can take, each after `start` cached tokens: the products alone."""
         layer = self.weights.layers[0]
-        in_layers = sum(matrix.numel() for matrix in (layer.qkv, layer.output, layer.gate_up, layer.down))
+        in_layers = sum(matrix.data.numel() for matrix in (layer.qkv, layer.output, layer.gate_up, layer.down))
         products = 2 * self.shape.num_layers * in_layers * sum(lengths)
-        products += 2 * self.weights.head.numel() * len(lengths)
+        products += 2 * self.weights.head.data.numel() * len(lengths)
         pairs = sum(length * start + length * length / 2 for length in lengths)
         return (products + 4 * self.shape.num_layers * self.shape.q_size * pairs) / self.gemm_rate
 

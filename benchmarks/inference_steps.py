@@ -11,7 +11,7 @@ import triton.language as tl
 from benchmarks.inference_serve import finish_all
 from benchmarks.inference_setting import Report, Setting
 from bot.inference.engine import SamplingParams
-from bot.inference.loading.build import Limits, assemble_runner
+from bot.inference.loading.build import MemoryLimits, assemble_runner
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.scheduling.step import DecodeRow, DecodeStep, PendingTokens, PrefillChunk, PrefillStep
 
@@ -139,7 +139,7 @@ def step_seconds(
 def memory(setting: Setting, report: Report) -> None:
     """A card of 14.7 GiB: how many tokens fit, one conversation to the end, 64 that queue, and no growth."""
     setting.drop_runner()
-    cap = Limits(num_blocks=120) if setting.is_tiny else Limits(gpu_memory_gib=_CAP_GIB)
+    cap = MemoryLimits(num_blocks=120) if setting.is_tiny else MemoryLimits(gpu_memory_gib=_CAP_GIB)
     on_card = setting.device.type == "cuda"
     if on_card:
         total = torch.cuda.mem_get_info()[1]

@@ -29,7 +29,7 @@ from bot.inference.messages import (
     Submit,
 )
 from bot.inference.scheduling.core import Snapshot, check_request
-from bot.inference.scheduling.scheduler import Limits
+from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.worker import Watchdog, Worker
 
 
@@ -106,7 +106,7 @@ class LocalEngine:
         load: Callable[[ReportProgress], LoadedModel],
         *,
         on_progress: ReportProgress | None = None,
-        limits: Limits | None = None,
+        limits: SchedulerLimits | None = None,
         watchdog: Watchdog | None = None,
         on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
     ) -> None:
@@ -115,7 +115,7 @@ class LocalEngine:
         self._on_progress = on_progress or (lambda _done, _total: None)
         self._watchdog = watchdog or Watchdog(WATCHDOG_SECONDS)
         self._loop = asyncio.get_running_loop()
-        self._worker = Worker(load, self._post, self._watchdog, limits or Limits(), on_running)
+        self._worker = Worker(load, self._post, self._watchdog, limits or SchedulerLimits(), on_running)
         self._thread = threading.Thread(target=self._worker.run, name="engine", daemon=True)
         self._ids = itertools.count()
         self._streams: dict[int, Stream] = {}
@@ -281,7 +281,7 @@ async def open_local_engine(
     load: Callable[[ReportProgress], LoadedModel],
     *,
     on_progress: ReportProgress | None = None,
-    limits: Limits | None = None,
+    limits: SchedulerLimits | None = None,
     watchdog: Watchdog | None = None,
     on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
 ) -> AsyncGenerator[LocalEngine, None]:

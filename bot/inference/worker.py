@@ -29,7 +29,7 @@ from bot.inference.messages import (
     Submit,
 )
 from bot.inference.scheduling.core import EngineCore, Output, Snapshot
-from bot.inference.scheduling.scheduler import Limits
+from bot.inference.scheduling.scheduler import SchedulerLimits
 
 
 class Watchdog:
@@ -64,7 +64,7 @@ class Worker:
         load: Callable[[ReportProgress], LoadedModel],
         post: Callable[[Message], None],
         watchdog: Watchdog,
-        limits: Limits,
+        limits: SchedulerLimits,
         on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
     ) -> None:
         self.inbox: SimpleQueue[Command] = SimpleQueue()

@@ -18,7 +18,7 @@ from bot.inference.scheduling.step import (
     PendingTokens,
     PrefillChunk,
     PrefillStep,
-    SampledToken,
+    SampledTokens,
     Step,
 )
 
@@ -103,12 +103,12 @@ class _Part:
 
 @dataclass
 class _Pending:
-    tokens: list[SampledToken]
+    tokens: list[SampledTokens]
     error: BaseException | None = None
     before_collect: Callable[[], object] = lambda: None
     is_collected: bool = False
 
-    def collect(self) -> list[SampledToken]:
+    def collect(self) -> list[SampledTokens]:
         self.is_collected = True
         self.before_collect()
         if self.error:
@@ -189,7 +189,7 @@ class EchoRunner:
             token_ids.append(token)
         return token_ids
 
-    def _sample(self, part: "_Part", token_ids: list[int]) -> SampledToken:
+    def _sample(self, part: "_Part", token_ids: list[int]) -> SampledTokens:
         if chunk := part.chunk:
             self._slots[part.slot] = _Slot(chunk.sampling, 0)
             wants_seen = chunk.sampling.repetition_penalty != 1.0
@@ -199,7 +199,7 @@ class EchoRunner:
         is_finite = Trigger.NOT_FINITE not in token_ids
         if Trigger.DECODE_NOT_FINITE in token_ids and part.chunk is None:
             is_finite = False
-        return SampledToken(part.slot, slot.last_token, is_finite)
+        return SampledTokens(part.slot, (slot.last_token,), is_finite)
 
     def _raise_launch_error(self, step: Step, triggers: Collection[int]) -> None:
         if Trigger.LAUNCH_ERROR in triggers:

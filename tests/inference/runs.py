@@ -85,5 +85,5 @@ def generate(runner: LlamaRunner, prompt: Sequence[int], num_new: int, blocks: S
 def _note(conversations: Sequence[Conversation], tokens) -> None:
     by_slot = {conversation.slot: conversation for conversation in conversations}
     for token in tokens:
-        by_slot[token.slot].new_tokens.append(token.token_id)
+        by_slot[token.slot].new_tokens.append(token.token_ids[0])
         by_slot[token.slot].is_finite &= token.is_finite

@@ -9,7 +9,8 @@ import torch
 
 from bot.inference.engine import SamplingParams
 from bot.inference.kernels.self_test import LayerTest
-from bot.inference.loading.build import Limits, assemble_runner, build_runner
+from bot.inference.loading.build import MemoryLimits, assemble_runner, build_runner
+from bot.inference.model.weights import Matrix
 from bot.inference.scheduling.step import DecodeStep, PrefillStep
 from tests.checkpoints import (
     grouped_config,
@@ -156,7 +157,7 @@ def big():
 
 def test_every_kernel_agrees_with_the_reference_at_7b_shape(big):
     shape, weights, _model = big
-    runner = assemble_runner(shape, weights, Limits(num_blocks=40, max_num_sequences=64, max_prefill_tokens=512))
+    runner = assemble_runner(shape, weights, MemoryLimits(num_blocks=40, max_num_sequences=64, max_prefill_tokens=512))
     ops, reference = runner._execution.model.ops, _reference_ops(runner)
     test = LayerTest(shape, weights, runner._cache, runner._execution.workspace)
     cases = [(test.decode_spans(n), True) for n in (1, 2, 4, 8, 16, 17, 32, 64)]
@@ -185,7 +186,8 @@ def test_fp16_tokens_are_as_near_to_transformers_as_its_own_rounding_allows(big)
     transformers' FP16 tokens lie, and our logits' error against FP32 to at most a quarter more than transformers'.
     """
     shape, weights, model = big
-    runner = assemble_runner(shape, weights, Limits(num_blocks=600, max_num_sequences=16, max_prefill_tokens=1024))
+    limits = MemoryLimits(num_blocks=600, max_num_sequences=16, max_prefill_tokens=1024)
+    runner = assemble_runner(shape, weights, limits)
     conversations = _fp16_conversations(runner)
     exact_model = transformers_model(model.config, _in_fp32(weights), shape)
 
@@ -266,8 +268,11 @@ def _errors(runner, model, exact_model, conversation):
 
 
 def _in_fp32(weights):
-    layers = tuple(type(one)(*(getattr(one, f.name).float() for f in fields(one))) for one in weights.layers)
-    return type(weights)(weights.embedding.float(), layers, weights.norm.float(), weights.head.float())
+    def wide(part):
+        return Matrix(part.data.float()) if isinstance(part, Matrix) else part.float()
+
+    layers = tuple(type(one)(*(wide(getattr(one, f.name)) for f in fields(one))) for one in weights.layers)
+    return type(weights)(weights.embedding.float(), layers, weights.norm.float(), wide(weights.head))
 
 
 def test_a_16_gb_card_holds_3300_tokens(big):
@@ -275,7 +280,7 @@ def test_a_16_gb_card_holds_3300_tokens(big):
     gc.collect()
     torch.cuda.empty_cache()
 
-    runner = assemble_runner(shape, weights, Limits(gpu_memory_gib=14.7))
+    runner = assemble_runner(shape, weights, MemoryLimits(gpu_memory_gib=14.7))
 
     assert runner._cache.num_tokens >= 3300
     assert torch.cuda.memory_reserved() <= 14.7 * 1024**3

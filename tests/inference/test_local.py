@@ -25,7 +25,7 @@ from bot.inference.detokenizer import Detokenizer, TokenTexts
 from bot.inference.engine import Delta, FairnessKey, FinishReason, Request, SamplingParams
 from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel, ReportProgress
-from bot.inference.scheduling.scheduler import Limits
+from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.worker import Watchdog
 from tests.inference.fakes import FIRST_TOKEN, EchoRunner, Trigger, echo
 from tests.inference.vocabulary import build_tokenizer
@@ -257,7 +257,7 @@ async def test_full_queue_refuses_at_once() -> None:
     gate = threading.Event()
     runner = EchoRunner(max_num_sequences=1, before_launch=lambda _: gate.wait(20))
 
-    async with open_local_engine(load(runner), limits=Limits(max_waiting=2)) as engine:
+    async with open_local_engine(load(runner), limits=SchedulerLimits(max_waiting=2)) as engine:
         tasks = [asyncio.create_task(read(engine, ask(30 + index))) for index in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(EngineOverloaded):

@@ -1,15 +1,21 @@
-# ruff: noqa: N803 - Triton's constants are in capitals, and a kernel is one function
-# mypy: ignore-errors
 # ruff: noqa: N803, PLR0915 - Triton's constants are in capitals, and a kernel is one function
-"""Paged prefill attention on tensor cores (tl.dot, sm_80 and above).
+# mypy: ignore-errors
+"""Paged attention: of packed prompts on tensor cores, and of decode rows, which every card can run.
 
-It reads keys and values where they lie, block by block, for any mix of sequences and prefixes in one launch, so a
-prefill pass can be captured in a graph.
+Both read keys and values where they lie, block by block through the sequence's block table, for any mix of sequences
+in one launch, so a pass can be captured in a graph. `prefill_attention_kernel` needs tl.dot, so sm_80 and above.
+
+Decode attention has one query for each row and reads all of the row's keys, so few rows don't fill the card. A row is
+therefore cut into *shares* of consecutive blocks, each the work of one program: `SPLITS` is the most shares a row may
+have, `LEAST` the fewest blocks in one. A program leaves its share's sums and scale as a *part* in scratch memory; the
+last of a row to arrive joins the parts. How many shares pay at which number of rows stands in `tiles`.
 """
 
 import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+
+LOG2_E: tl.constexpr = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
@@ -88,9 +94,6 @@ def _attend_block(
     total = total * shrink + tl.sum(shares, 1)
     sums = tl.dot(shares.to(values.dtype), values, sums * shrink[:, None], input_precision=PRECISION)
     return sums, total, higher
-
-
-LOG2_E: tl.constexpr = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit

@@ -1,4 +1,8 @@
-"""Chooses the operations that a card runs on: what agrees with the reference on a real layer, the fastest first."""
+"""Chooses the operations that a card runs on: what agrees with the reference on a real layer, the fastest first.
+
+Kernels are compiled while the weights are still being read: compiling takes the tensors' shapes, not what is in them.
+Where a kernel doesn't agree, or can't be compiled, plain torch does that operation (`MixedOps`).
+"""
 
 import logging
 import threading
@@ -13,15 +17,14 @@ from torch import Tensor
 
 from bot.inference.kernels.self_test import MOST_TEST_TOKENS, NUM_TEST_BLOCKS, NUM_TEST_POSITIONS, Difference, LayerTest
 from bot.inference.model.kv_cache import KVCache, build_kv_cache
-from bot.inference.model.ops import Ops, Pass, Workspace
+from bot.inference.model.ops import ForwardPass, Ops, Workspace
 from bot.inference.model.reference_ops import ReferenceOps
 from bot.inference.model.sampler import SamplingRows
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LayerWeights, LlamaWeights, empty_weights
+from bot.inference.model.weights import LayerWeights, LlamaWeights, Matrix, empty_weights
 
 if TYPE_CHECKING:
     from bot.inference.kernels.triton_ops import KernelOps
-
 
 log = logging.getLogger(__name__)
 
@@ -158,32 +161,32 @@ class MixedOps:
         """As the kernels have it."""
         return self._kernels.tile_rows(num_tokens)
 
-    def prepare(self, rows: Pass) -> None:
+    def prepare(self, forward: ForwardPass) -> None:
         """Both may need it; the kernels' plan is the reference's own, or nothing."""
         if self.broken & _NEED_A_PLAN:
-            self._reference.prepare(rows)
+            self._reference.prepare(forward)
         else:
-            self._kernels.prepare(rows)
+            self._kernels.prepare(forward)
 
-    def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+    def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
         """Hand on."""
-        self._of("project_qkv").project_qkv(rows, layer, cache)
+        self._of("project_qkv").project_qkv(forward, layer, cache)
 
-    def attend(self, rows: Pass, cache: Tensor) -> None:
+    def attend(self, forward: ForwardPass, cache: Tensor) -> None:
         """Hand on."""
-        self._of("attend").attend(rows, cache)
+        self._of("attend").attend(forward, cache)
 
-    def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+    def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """Hand on."""
         self._of("add_projection").add_projection(x, values, weight)
 
-    def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
+    def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         """Hand on."""
-        self._of("project_gated").project_gated(rows, layer)
+        self._of("project_gated").project_gated(forward, layer)
 
-    def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+    def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
         """Hand on."""
-        self._of("project_head").project_head(rows, norm, head, logits)
+        self._of("project_head").project_head(forward, norm, head, logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         """Hand on."""

@@ -1,4 +1,11 @@
-"""Launches Triton kernels, or notes them to be compiled together before the first of them is needed."""
+"""Launches Triton kernels, or notes them to be compiled together before the first of them is needed.
+
+With programmatic dependent launch (`PDL`, sm_90 and above) a kernel may start while the one before it still drains. The
+order that everything relies on is then kept by two calls in each kernel: `gdc_wait` stands before the first read or
+write of anything that a pass computes (weights, which nobody writes, may be loaded ahead of it), and returns once the
+kernel before has ended and its writes are seen; `gdc_launch_dependents` stands behind it, so that no kernel is ever
+further ahead than one. A kernel without `gdc_wait` between two others would break that chain.
+"""
 
 import logging
 import os

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
-from bot.inference.model.ops import Ops, Pass, Span, Workspace
+from bot.inference.model.ops import ForwardPass, Ops, Span, Workspace
 from bot.inference.model.sampler import SamplingRows
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LlamaWeights
@@ -146,59 +146,64 @@ class LayerTest:
         finally:
             used.copy_(kept)
 
-    def _compare(self, ops: Ops, reference: Ops, rows: Pass, used: Tensor) -> list[Difference]:
-        reference.prepare(rows)
-        reference_plan = rows.plan
-        ops.prepare(rows)
-        plan = rows.plan
+    def _compare(self, ops: Ops, reference: Ops, forward: ForwardPass, used: Tensor) -> list[Difference]:
+        reference.prepare(forward)
+        reference_plan = forward.plan
+        ops.prepare(forward)
+        plan = forward.plan
         used.copy_(self._random(used.shape, used.dtype, seed=1))
-        logits, picked, sampled = self._outputs(rows.num_rows)
-        state = [rows.x, rows.qkv, rows.attended, rows.activated, used, logits, *picked, *sampled]
+        logits, picked, sampled = self._outputs(forward.num_rows)
+        state = [forward.x, forward.qkv, forward.attended, forward.activated, used, logits, *picked, *sampled]
         found = []
-        for op, run, written in self._stages(rows, used, logits, picked, sampled):
+        for op, run, written in self._stages(forward, used, logits, picked, sampled):
             before = [tensor.clone() for tensor in state]
-            rows.plan = reference_plan
+            forward.plan = reference_plan
             run(reference)
             after = [tensor.clone() for tensor in state]
             expected = {name: view().clone() for name, view in written.items()}
             for tensor, value in zip(state, before, strict=True):
                 tensor.copy_(value)
-            rows.plan = plan
+            forward.plan = plan
             found.append(judge(op, run, ops, expected, written))
             for tensor, value in zip(state, after, strict=True):
                 tensor.copy_(value)
         return found
 
     def _stages(
-        self, rows: Pass, used: Tensor, logits: Tensor, picked: tuple[Tensor, Tensor], sampled: tuple[Tensor, Tensor]
+        self,
+        forward: ForwardPass,
+        used: Tensor,
+        logits: Tensor,
+        picked: tuple[Tensor, Tensor],
+        sampled: tuple[Tensor, Tensor],
     ) -> list[_Stage]:
         """The operations in the order of a layer: name, call, what it writes."""
         layer, cache = self._weights.layers[0], self._cache
         given = self._awkward(logits)
-        sampling = self._sampling(rows.num_rows)
+        sampling = self._sampling(forward.num_rows)
         in_layer: list[_Stage] = [
             (
                 "project_qkv",
-                lambda ops: ops.project_qkv(rows, layer, cache),
-                {"queries": lambda: rows.qkv[:, : self._shape.q_size], "cache": lambda: used[:, 1:]},
+                lambda ops: ops.project_qkv(forward, layer, cache),
+                {"queries": lambda: forward.qkv[:, : self._shape.q_size], "cache": lambda: used[:, 1:]},
             ),
-            ("attend", lambda ops: ops.attend(rows, cache), {"attended": lambda: rows.attended}),
+            ("attend", lambda ops: ops.attend(forward, cache), {"attended": lambda: forward.attended}),
             (
                 "add_projection",
-                lambda ops: ops.add_projection(rows.x, rows.attended, layer.output),
-                {"residual": lambda: rows.x},
+                lambda ops: ops.add_projection(forward.x, forward.attended, layer.output),
+                {"residual": lambda: forward.x},
             ),
-            ("project_gated", lambda ops: ops.project_gated(rows, layer), {"activated": lambda: rows.activated}),
+            ("project_gated", lambda ops: ops.project_gated(forward, layer), {"activated": lambda: forward.activated}),
             (
                 "add_projection",
-                lambda ops: ops.add_projection(rows.x, rows.activated, layer.down),
-                {"residual": lambda: rows.x},
+                lambda ops: ops.add_projection(forward.x, forward.activated, layer.down),
+                {"residual": lambda: forward.x},
             ),
         ]
         after_layers: list[_Stage] = [
             (
                 "project_head",
-                lambda ops: ops.project_head(rows, self._weights.norm, self._weights.head, logits),
+                lambda ops: ops.project_head(forward, self._weights.norm, self._weights.head, logits),
                 {"logits": lambda: logits},
             ),
             (
@@ -212,7 +217,7 @@ class LayerTest:
                 {"seen": lambda: sampled[0], "tokens": lambda: sampled[1]},
             ),
         ]
-        return in_layer + after_layers if rows.is_decode else in_layer
+        return in_layer + after_layers if forward.is_decode else in_layer
 
     def _outputs(self, num_rows: int) -> tuple[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         vocab_size, dtype = self._shape.vocab_size, self._workspace.rows(1)["x"].dtype
@@ -245,7 +250,7 @@ class LayerTest:
             penalties=1 + (rows % 2).float() * 0.3,
         )
 
-    def _pass(self, ops: Ops, spans: tuple[Span, ...], *, is_decode: bool) -> Pass:
+    def _pass(self, ops: Ops, spans: tuple[Span, ...], *, is_decode: bool) -> ForwardPass:
         num_rows = sum(span.num_rows for span in spans)
         buffers = self._workspace.rows(num_rows)
         for buffer in buffers.values():
@@ -258,7 +263,7 @@ class LayerTest:
             for table, position in zip(tables, positions, strict=True)
         ]
         block_tables = [_TABLES[span.table_row] + _TABLE_PADDING for span in spans]
-        return Pass(
+        return ForwardPass(
             **buffers,
             positions=self._ints(positions),
             kv_slots=self._ints(slots),

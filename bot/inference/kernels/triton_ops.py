@@ -14,12 +14,12 @@ from bot.inference.kernels import attention, gemv, pointwise, sampling, skinny
 from bot.inference.kernels.launch import KernelLauncher
 from bot.inference.kernels.tiles import KernelShapes, Tile, first_fitting
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
-from bot.inference.model.ops import Pass
+from bot.inference.model.ops import ForwardPass
 from bot.inference.model.reference_ops import ReferenceOps
 from bot.inference.model.rope import rope_tables
 from bot.inference.model.sampler import SamplingRows
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LayerWeights
+from bot.inference.model.weights import LayerWeights, Matrix
 
 
 class SkinnyProducts:
@@ -154,90 +154,92 @@ class KernelOps:
         """Compile the kernels that `visit` calls, several at a time; they don't run, so what it computes is void."""
         self._launcher.compile_ahead(visit)
 
-    def prepare(self, rows: Pass) -> None:
+    def prepare(self, forward: ForwardPass) -> None:
         """Nothing, but where prefill attention is torch's."""
-        if self._reference is not None and not rows.is_decode:
-            self._reference.prepare(rows)
+        if self._reference is not None and not forward.is_decode:
+            self._reference.prepare(forward)
 
-    def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+    def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
         """Norm, project, rotate, store: one kernel, or two, or three around cuBLAS."""
-        if rows.is_decode and rows.num_rows == 1:
-            self._gemv_qkv(rows, layer, cache)
+        if forward.is_decode and forward.num_rows == 1:
+            self._gemv_qkv(forward, layer, cache)
             return
-        self._norm(rows.x, layer.input_norm, rows.normed)
-        tile = self._skinny and self._skinny.qkv_tile(rows.num_rows)
+        self._norm(forward.x, layer.input_norm, forward.normed)
+        tile = self._skinny and self._skinny.qkv_tile(forward.num_rows)
         if self._skinny and tile:
-            rotation = (self._cosines, self._sines, rows.positions, rows.kv_slots, self._cache_half)
-            self._skinny.project_qkv(tile, rows.normed, layer.qkv, rows.qkv, cache, rotation)
+            rotation = (self._cosines, self._sines, forward.positions, forward.kv_slots, self._cache_half)
+            self._skinny.project_qkv(tile, forward.normed, layer.qkv.data, forward.qkv, cache, rotation)
         else:
-            torch.mm(rows.normed, layer.qkv.t(), out=rows.qkv)
-            self._rotate_and_store(rows, cache)
+            torch.mm(forward.normed, layer.qkv.data.t(), out=forward.qkv)
+            self._rotate_and_store(forward, cache)
 
-    def _gemv_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+    def _gemv_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
         shape, tile = self._shape, self.shapes.gemv_qkv
         self._run(
             gemv.gemv_qkv_kernel, (triton.cdiv(shape.qkv_size // 2, tile.rows),),
-            rows.x, layer.input_norm, layer.qkv, rows.qkv, cache, self._cosines, self._sines, rows.positions,
-            rows.kv_slots, self._cache_half, self._eps,
+            forward.x, layer.input_norm, layer.qkv.data, forward.qkv, cache, self._cosines, self._sines,
+            forward.positions, forward.kv_slots, self._cache_half, self._eps,
             WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
             BLOCK_SIZE=BLOCK_SIZE, BLOCK_N=tile.rows, BLOCK_K=_columns(tile, shape.hidden_size),
             num_warps=tile.num_warps,
         )  # fmt: skip
 
-    def _rotate_and_store(self, rows: Pass, cache: Tensor) -> None:
+    def _rotate_and_store(self, forward: ForwardPass, cache: Tensor) -> None:
         shape, block_heads = self._shape, 32
-        grid = (rows.num_rows, triton.cdiv(shape.num_heads + 2 * shape.num_kv_heads, block_heads))
+        grid = (forward.num_rows, triton.cdiv(shape.num_heads + 2 * shape.num_kv_heads, block_heads))
         self._run(
             pointwise.rotate_and_store_kernel, grid,
-            rows.qkv, cache, self._cosines, self._sines, rows.positions, rows.kv_slots, self._cache_half,
+            forward.qkv, cache, self._cosines, self._sines, forward.positions, forward.kv_slots, self._cache_half,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
             HALF_BLOCK=triton.next_power_of_2(shape.head_dim // 2), BLOCK_SIZE=BLOCK_SIZE, BLOCK_HEADS=block_heads,
             num_warps=4,
         )  # fmt: skip
 
-    def attend(self, rows: Pass, cache: Tensor) -> None:
+    def attend(self, forward: ForwardPass, cache: Tensor) -> None:
         """Over the block tables, without gathering; torch's attention for a prefill without tensor cores."""
-        if rows.is_decode:
-            self._attend_decode(rows, cache)
+        if forward.is_decode:
+            self._attend_decode(forward, cache)
         elif self._reference is not None:
-            self._reference.attend(rows, cache)
+            self._reference.attend(forward, cache)
         else:
-            self._attend_prefill(rows, cache)
+            self._attend_prefill(forward, cache)
 
-    def _attend_decode(self, rows: Pass, cache: Tensor) -> None:
-        shape, split = self._shape, self.shapes.split(rows.num_rows)
+    def _attend_decode(self, forward: ForwardPass, cache: Tensor) -> None:
+        shape, split = self._shape, self.shapes.split(forward.num_rows)
         self._run(
-            attention.decode_attention_kernel, (rows.num_rows, shape.num_heads, split.shares),
-            rows.qkv, cache, rows.block_tables, rows.positions, rows.attended, self._partial_sums,
-            self._partial_scales, self._arrivals, self._cache_half, rows.block_tables.stride(0), shape.head_dim**-0.5,
+            attention.decode_attention_kernel, (forward.num_rows, shape.num_heads, split.shares),
+            forward.qkv, cache, forward.block_tables, forward.positions, forward.attended, self._partial_sums,
+            self._partial_scales, self._arrivals, self._cache_half, forward.block_tables.stride(0),
+            shape.head_dim**-0.5,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
             BLOCK_SIZE=BLOCK_SIZE, SPLITS=split.shares, LEAST=split.blocks, STAGES=split.num_stages,
             num_warps=split.num_warps,
         )  # fmt: skip
 
-    def _attend_prefill(self, rows: Pass, cache: Tensor) -> None:
-        shape, tiles = self._shape, rows.tiles
+    def _attend_prefill(self, forward: ForwardPass, cache: Tensor) -> None:
+        shape, tiles = self._shape, forward.tiles
         assert tiles is not None  # noqa: S101  (every prefill pass has them)
-        tile = self.shapes.prefill_tile(rows.num_rows)
+        tile = self.shapes.prefill_tile(forward.num_rows)
         self._run(
             attention.prefill_attention_kernel, (tiles.shape[0], shape.num_heads),
-            rows.qkv, cache, rows.block_tables, tiles, rows.attended, self._cache_half, rows.block_tables.stride(0),
+            forward.qkv, cache, forward.block_tables, tiles, forward.attended, self._cache_half,
+            forward.block_tables.stride(0),
             shape.head_dim**-0.5,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
             BLOCK_SIZE=BLOCK_SIZE, BLOCK_M=tile.rows, BLOCK_N=tile.columns, STAGES=tile.num_stages,
-            PRECISION="tf32" if rows.x.dtype == torch.float16 else "ieee", num_warps=tile.num_warps,
+            PRECISION="tf32" if forward.x.dtype == torch.float16 else "ieee", num_warps=tile.num_warps,
         )  # fmt: skip
 
-    def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+    def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """The residual joins in the kernel, or in cuBLAS's own sum."""
         if x.shape[0] == 1:
-            self._gemv_add(x, values, weight)
+            self._gemv_add(x, values, weight.data)
             return
-        tile = self._skinny and self._skinny.add_tile(x.shape[0], weight)
+        tile = self._skinny and self._skinny.add_tile(x.shape[0], weight.data)
         if self._skinny and tile:
-            self._skinny.add(tile, x, values, weight)
+            self._skinny.add(tile, x, values, weight.data)
         else:
-            x.addmm_(values, weight.t())
+            x.addmm_(values, weight.data.t())
 
     def _gemv_add(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
         out_width, width = weight.shape
@@ -248,48 +250,49 @@ class KernelOps:
             BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
         )  # fmt: skip
 
-    def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
+    def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         """Norm, project, gate: one kernel, or two, or two around cuBLAS."""
-        if rows.num_rows == 1:
-            self._gemv_gated(rows, layer)
+        if forward.num_rows == 1:
+            self._gemv_gated(forward, layer)
             return
-        self._norm(rows.x, layer.mlp_norm, rows.normed)
-        tile = self._skinny and self._skinny.gated_tile(rows.num_rows)
+        self._norm(forward.x, layer.mlp_norm, forward.normed)
+        tile = self._skinny and self._skinny.gated_tile(forward.num_rows)
         if self._skinny and tile:
-            self._skinny.project_gated(tile, rows.normed, layer.gate_up, rows.activated)
+            self._skinny.project_gated(tile, forward.normed, layer.gate_up.data, forward.activated)
         else:
-            torch.mm(rows.normed, layer.gate_up.t(), out=rows.gate_up)
-            self._silu_mul(rows)
+            torch.mm(forward.normed, layer.gate_up.data.t(), out=forward.gate_up)
+            self._silu_mul(forward)
 
-    def _gemv_gated(self, rows: Pass, layer: LayerWeights) -> None:
+    def _gemv_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         width, out_width, tile = self._shape.hidden_size, self._shape.intermediate_size, self.shapes.gemv_gated
         self._run(
             gemv.gemv_gated_kernel, (triton.cdiv(out_width, tile.rows),),
-            rows.x, layer.mlp_norm, layer.gate_up, rows.activated, self._eps, WIDTH=width, OUT_WIDTH=out_width,
+            forward.x, layer.mlp_norm, layer.gate_up.data, forward.activated, self._eps,
+            WIDTH=width, OUT_WIDTH=out_width,
             BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
         )  # fmt: skip
 
-    def _silu_mul(self, rows: Pass) -> None:
+    def _silu_mul(self, forward: ForwardPass) -> None:
         width = self._shape.intermediate_size
         block = min(1024, triton.next_power_of_2(width))
         self._run(
-            pointwise.silu_mul_kernel, (rows.num_rows, triton.cdiv(width, block)),
-            rows.gate_up, rows.activated, WIDTH=width, BLOCK=block, num_warps=4,
+            pointwise.silu_mul_kernel, (forward.num_rows, triton.cdiv(width, block)),
+            forward.gate_up, forward.activated, WIDTH=width, BLOCK=block, num_warps=4,
         )  # fmt: skip
 
-    def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+    def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
         """Norm, project."""
-        out_width, width = head.shape
+        out_width, width = head.data.shape
         tile = self.shapes.gemv_head
-        if rows.num_rows == 1:
+        if forward.num_rows == 1:
             self._run(
                 gemv.gemv_head_kernel, (triton.cdiv(out_width, tile.rows),),
-                rows.x, norm, head, logits, self._eps, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
+                forward.x, norm, head.data, logits, self._eps, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
                 BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
             )  # fmt: skip
             return
-        self._norm(rows.x, norm, rows.normed)
-        torch.mm(rows.normed, head.t(), out=logits)
+        self._norm(forward.x, norm, forward.normed)
+        torch.mm(forward.normed, head.data.t(), out=logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         """One program for each row."""

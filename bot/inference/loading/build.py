@@ -12,9 +12,10 @@ from bot.inference.kernels.choice import OpsChoice, choose_ops, kernel_choices, 
 from bot.inference.loading import memory
 from bot.inference.loading.config import read_shape
 from bot.inference.loading.files import find_tokenizer_file
-from bot.inference.loading.memory import Limits
+from bot.inference.loading.memory import MemoryLimits
 from bot.inference.loading.threads import settle_threads
-from bot.inference.loading.weights import Progress, load_weights
+from bot.inference.loading.weights import load_weights
+from bot.inference.messages import ReportProgress
 from bot.inference.model.execution import Execution, SlotState, build_slot_state
 from bot.inference.model.graphs import GraphExecution
 from bot.inference.model.inputs import Sizes, StepInputs
@@ -64,7 +65,7 @@ def build_runner(
     gpu_memory_gib: float | None = None,
     gpu_memory_fraction: float | None = None,
     dtype: torch.dtype | None = None,
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
     use_kernels: bool = True,
 ) -> LlamaRunner:
     """Load the model in `folder` and everything it runs with; what it allocates later is nothing.
@@ -78,7 +79,7 @@ def build_runner(
     shape = read_shape(folder)
     find_tokenizer_file(folder)
     weights_dtype = dtype or (torch.float16 if chosen.type == "cuda" else torch.float32)
-    limits = Limits(
+    limits = MemoryLimits(
         context_window, max_num_sequences, max_prefill_tokens, num_blocks, gpu_memory_gib, gpu_memory_fraction
     )
     where = "on the card" if chosen.type == "cuda" else "in this machine's memory"
@@ -96,14 +97,14 @@ def build_runner(
         raise ConfigError("TRINITY_MODEL", problem) from error
 
 
-def _apply_caps(device: torch.device, limits: Limits) -> None:
+def _apply_caps(device: torch.device, limits: MemoryLimits) -> None:
     if limits.gpu_memory_gib is not None or limits.gpu_memory_fraction is not None:
         total = torch.cuda.mem_get_info(device)[1]
         torch.cuda.set_per_process_memory_fraction(memory.cap_of(device, limits) / total, device)
 
 
 def _compiling(
-    shape: LlamaShape, device: torch.device, dtype: torch.dtype, limits: Limits
+    shape: LlamaShape, device: torch.device, dtype: torch.dtype, limits: MemoryLimits
 ) -> AbstractContextManager[None]:
     """Compiles for the first card what it will run; the compiler's threads begin there, and can't for any other."""
     if device.type != "cuda" or device.index:
@@ -114,7 +115,7 @@ def _compiling(
 
 
 def assemble_runner(
-    shape: LlamaShape, weights: LlamaWeights, limits: Limits, *, model_hash: str = "", use_kernels: bool = True
+    shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, *, model_hash: str = "", use_kernels: bool = True
 ) -> LlamaRunner:
     """Give weights that are on their device everything else they need, and say what there is room for."""
     started = time.monotonic()
@@ -135,7 +136,7 @@ def assemble_runner(
     return runner
 
 
-def _assemble_cpu(shape: LlamaShape, weights: LlamaWeights, limits: Limits, model_hash: str) -> LlamaRunner:
+def _assemble_cpu(shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, model_hash: str) -> LlamaRunner:
     window, num_sequences = limits.window_of(shape), limits.max_num_sequences or _CPU_SEQUENCES
     num_tokens = limits.max_prefill_tokens or memory.settle_cpu_prefill_tokens(shape)
     parts = _Parts(shape, weights, window, num_sequences, num_tokens)
@@ -178,7 +179,7 @@ class _Parts:
 
 
 def _assemble_cuda(
-    shape: LlamaShape, weights: LlamaWeights, limits: Limits, model_hash: str, *, use_kernels: bool
+    shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, model_hash: str, *, use_kernels: bool
 ) -> LlamaRunner:
     device, dtype = weights.embedding.device, weights.embedding.dtype
     torch.cuda.set_device(device)
@@ -189,7 +190,7 @@ def _assemble_cuda(
         num_sequences = limits.max_num_sequences or memory.settle_sequences(shape, dtype, free)
         num_tokens = limits.max_prefill_tokens or memory.settle_prefill_tokens(shape, dtype, free)
         parts = _Parts(shape, weights, window, num_sequences, num_tokens)
-        torch.mm(parts.workspace.rows(1)["x"], weights.layers[0].qkv.t())  # cuBLAS takes its workspace now
+        torch.mm(parts.workspace.rows(1)["x"], weights.layers[0].qkv.data.t())  # cuBLAS takes its workspace now
         build_ops = choose_ops(shape, weights, parts.workspace, window, num_sequences, use_kernels=use_kernels)
         parts.workspace.clear()
         room = memory.free_bytes(device, cap)

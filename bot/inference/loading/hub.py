@@ -147,7 +147,7 @@ async def _last_event(
     model: str, environ: Mapping[str, str], on_progress: Progress, patience_seconds: float
 ) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.inference.hub_download", model),
+        *(sys.executable, "-m", "bot.inference.loading.hub_download", model),
         stdin=asyncio.subprocess.PIPE,  # its end is what ends the download when this process is killed
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -34,7 +34,7 @@ _CPU_PASS_OPERATIONS = 1e12
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MemoryLimits:
     """What the caller fixed; None is for the builder to settle."""
 
     context_window: int | None = None
@@ -58,7 +58,7 @@ def capped_bytes(total: int, gpu_memory_gib: float | None, gpu_memory_fraction: 
     return min(total, by_size, by_share)
 
 
-def cap_of(device: torch.device, limits: Limits) -> int:
+def cap_of(device: torch.device, limits: MemoryLimits) -> int:
     """The most that the allocator may reserve on a CUDA card under the operator's caps."""
     total = torch.cuda.mem_get_info(device)[1]
     return capped_bytes(total, limits.gpu_memory_gib, limits.gpu_memory_fraction)
@@ -72,7 +72,7 @@ def free_bytes(device: torch.device, cap: int) -> int:
     return min(under_cap, on_card)
 
 
-def room_for_weights(device: torch.device, limits: Limits) -> int:
+def room_for_weights(device: torch.device, limits: MemoryLimits) -> int:
     """What a model may take of a card that is empty of ours, or of the machine's memory."""
     if device.type == "cuda":
         return free_bytes(device, cap_of(device, limits))

@@ -6,7 +6,6 @@ are allocated once, on the device, and every checkpoint tensor is copied into it
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +15,9 @@ from torch import Tensor
 
 from bot.errors import ConfigError
 from bot.inference.loading.files import SETTING, find_tokenizer_file, find_weight_files, first_line, what_else_it_is
+from bot.inference.messages import ReportProgress
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LlamaWeights, checkpoint_tensors, empty_weights
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all."""
-
 
 _FLOAT_DTYPES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
 
@@ -46,7 +42,7 @@ class _Entry:
 
 
 def load_weights(
-    folder: Path, shape: LlamaShape, device: torch.device, dtype: torch.dtype, progress: Progress | None = None
+    folder: Path, shape: LlamaShape, device: torch.device, dtype: torch.dtype, progress: ReportProgress | None = None
 ) -> tuple[LlamaWeights, str]:
     """Load a checkpoint and return it with its model hash.
 
@@ -135,7 +131,7 @@ def _is_harmless(name: str) -> bool:
     return name.endswith(".rotary_emb.inv_freq") or name == "lm_head.weight"
 
 
-def _fill(places: dict[str, Tensor], wanted: dict[str, _Entry], total: int, progress: Progress) -> dict[str, str]:
+def _fill(places: dict[str, Tensor], wanted: dict[str, _Entry], total: int, progress: ReportProgress) -> dict[str, str]:
     done = 0
     digests: dict[str, str] = {}
     for file in dict.fromkeys(entry.file for entry in wanted.values()):

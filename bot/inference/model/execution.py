@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bot.inference.model.inputs import StepInputs
 from bot.inference.model.llama import LlamaModel
-from bot.inference.model.ops import Pass, Span, Workspace
+from bot.inference.model.ops import ForwardPass, Span, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,16 @@ class Execution:
 
     def run_decode(self, num_rows: int, spans: tuple[Span, ...]) -> None:
         """Run one token for each row; `workspace.x` then holds the residual stream."""
-        rows = self.decode_pass(num_rows, spans)
+        forward = self.decode_pass(num_rows, spans)
         tokens = self.state.last_tokens.index_select(0, self.inputs["slots"][:num_rows])
-        self.model.embed(tokens, rows)
-        self.model.run_layers(rows)
+        self.model.embed(tokens, forward)
+        self.model.run_layers(forward)
 
     def run_prefill(self, num_tokens: int, num_tiles: int, spans: tuple[Span, ...]) -> None:
         """Run chunks of prompts, packed, up to the last layer's attention."""
-        rows = self.prefill_pass(num_tokens, num_tiles, spans)
-        self.model.embed(self.inputs["token_ids"][:num_tokens], rows)
-        self.model.run_to_last_attention(rows)
+        forward = self.prefill_pass(num_tokens, num_tiles, spans)
+        self.model.embed(self.inputs["token_ids"][:num_tokens], forward)
+        self.model.run_to_last_attention(forward)
 
     def finish_last(self, num_rows: int) -> None:
         """Move the rows that are sampled after a prefill to the front, and finish the last layer for them alone."""
@@ -93,10 +93,10 @@ class Execution:
             self.model.ops.sample(logits, sampling, state.seen, tokens)
         state.last_tokens.index_copy_(0, sampling.slots, tokens)
 
-    def decode_pass(self, num_rows: int, spans: tuple[Span, ...] = ()) -> Pass:
+    def decode_pass(self, num_rows: int, spans: tuple[Span, ...] = ()) -> ForwardPass:
         """The pass over one token of each of `num_rows` sequences."""
         inputs = self.inputs
-        return Pass(
+        return ForwardPass(
             **self.workspace.rows(num_rows),
             positions=inputs["decode_positions"][:num_rows],
             kv_slots=inputs["decode_kv_slots"][:num_rows],
@@ -105,10 +105,10 @@ class Execution:
             spans=spans,
         )
 
-    def prefill_pass(self, num_tokens: int, num_tiles: int, spans: tuple[Span, ...] = ()) -> Pass:
+    def prefill_pass(self, num_tokens: int, num_tiles: int, spans: tuple[Span, ...] = ()) -> ForwardPass:
         """The pass over `num_tokens` packed tokens of prompts."""
         inputs = self.inputs
-        return Pass(
+        return ForwardPass(
             **self.workspace.rows(num_tokens),
             positions=inputs["positions"][:num_tokens],
             kv_slots=inputs["kv_slots"][:num_tokens],

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bot.inference.model.sampler import SamplingRows
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LayerWeights
+from bot.inference.model.weights import LayerWeights, Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Span:
 
 
 @dataclass(slots=True)
-class Pass:
+class ForwardPass:
     """One forward pass over `n` tokens: where they stand, and the workspace rows for them."""
 
     x: Tensor  # [n, hidden]: the residual stream
@@ -105,27 +105,27 @@ class Ops(Protocol):
         """How many query rows a tile of the prefill attention takes in a pass of `num_tokens`."""
         ...
 
-    def prepare(self, rows: Pass) -> None:
-        """Derive what all layers share (`rows.plan`)."""
+    def prepare(self, forward: ForwardPass) -> None:
+        """Derive what all layers share (`forward.plan`)."""
         ...
 
-    def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+    def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
         """Norm `x`, project it, rotate queries and keys, store keys and values; queries stay in `qkv`."""
         ...
 
-    def attend(self, rows: Pass, cache: Tensor) -> None:
+    def attend(self, forward: ForwardPass, cache: Tensor) -> None:
         """Causal attention of the queries over their sequences' cached keys and values, into `attended`."""
         ...
 
-    def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+    def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """`x += values @ weight.T`, in place."""
         ...
 
-    def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
+    def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         """Norm `x`, project it to gates and ups, `activated = silu(gate) * up`."""
         ...
 
-    def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+    def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
         """`logits = norm(x) @ head.T` for every row of the pass."""
         ...
 

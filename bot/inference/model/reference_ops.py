@@ -11,12 +11,12 @@ import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
-from bot.inference.model.ops import Pass, Span
+from bot.inference.model.ops import ForwardPass, Span
 from bot.inference.model.rope import rope_tables
 from bot.inference.model.running_copy import RunningCopy
 from bot.inference.model.sampler import SamplingRows, sample
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LayerWeights
+from bot.inference.model.weights import LayerWeights, Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,97 +63,97 @@ class ReferenceOps:
         """Never read: attention goes span by span."""
         return num_tokens
 
-    def prepare(self, rows: Pass) -> None:
+    def prepare(self, forward: ForwardPass) -> None:
         """Look up cosines and sines, and where keys and values are written and read."""
-        positions = rows.positions
-        blocks = torch.div(rows.kv_slots, BLOCK_SIZE, rounding_mode="floor")
-        self._clean(rows)
-        if self._running and rows.is_decode:
-            self._running.follow(rows, max(span.end for span in rows.spans))
+        positions = forward.positions
+        blocks = torch.div(forward.kv_slots, BLOCK_SIZE, rounding_mode="floor")
+        self._clean(forward)
+        if self._running and forward.is_decode:
+            self._running.follow(forward, max(span.end for span in forward.spans))
         elif self._running:
             self._running.forget()
         store = self._head_rows[None, :] + (blocks * self._shape.num_kv_heads)[:, None]
-        store = store * BLOCK_SIZE + (rows.kv_slots - blocks * BLOCK_SIZE)[:, None]
-        rows.plan = _Plan(
+        store = store * BLOCK_SIZE + (forward.kv_slots - blocks * BLOCK_SIZE)[:, None]
+        forward.plan = _Plan(
             cosines=self._cosines.index_select(0, positions)[:, None, :],
             sines=self._sines.index_select(0, positions)[:, None, :],
             store_rows=store.view(-1).long(),
-            decode=self._read_decode(rows) if rows.is_decode else None,
-            spans=() if rows.is_decode else tuple((span, self._read_span(rows, span)) for span in rows.spans),
+            decode=self._read_decode(forward) if forward.is_decode else None,
+            spans=() if forward.is_decode else tuple((span, self._read_span(forward, span)) for span in forward.spans),
         )
 
-    def _clean(self, rows: Pass) -> None:
+    def _clean(self, forward: ForwardPass) -> None:
         """Zero the blocks that are only begun: masked attention still multiplies what lies behind the last token."""
         begun = [
             (span.table_row, span.end // BLOCK_SIZE)
-            for span in rows.spans
+            for span in forward.spans
             if span.end % BLOCK_SIZE and span.start <= span.end // BLOCK_SIZE * BLOCK_SIZE
         ]
         if begun:
             table_rows, blocks = map(list, zip(*begun, strict=True))
-            self._cache[:, :, rows.block_tables[table_rows, blocks].long()] = 0
+            self._cache[:, :, forward.block_tables[table_rows, blocks].long()] = 0
 
     def _gather_rows(self, tables: Tensor, head_rows: Tensor) -> Tensor:
         """Cache rows for block tables [sequences, blocks], ordered as [sequences, 2, heads, blocks]."""
         return (head_rows[None, :, None] + (tables * self._shape.num_kv_heads)[:, None, :]).reshape(-1)
 
-    def _read_decode(self, rows: Pass) -> _Reading:
-        num_rows, longest = rows.num_rows, max(span.end for span in rows.spans)
+    def _read_decode(self, forward: ForwardPass) -> _Reading:
+        num_rows, longest = forward.num_rows, max(span.end for span in forward.spans)
         num_blocks = -(-longest // BLOCK_SIZE)
         mask = None
         if num_rows > 1:
-            offsets = torch.arange(longest, device=rows.positions.device)
-            mask = self._mask(offsets[None, :] <= rows.positions[:, None])[:, None, None, :]
+            offsets = torch.arange(longest, device=forward.positions.device)
+            mask = self._mask(offsets[None, :] <= forward.positions[:, None])[:, None, None, :]
         size = (num_rows, 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
-        gathered = self._gather_rows(rows.block_tables[:num_rows, :num_blocks], self._head_rows)
+        gathered = self._gather_rows(forward.block_tables[:num_rows, :num_blocks], self._head_rows)
         return _Reading(gathered, size, longest, mask)
 
     def _mask(self, is_seen: Tensor) -> Tensor:
         """What is added to the scores: made here once, not from booleans by every attention call."""
         return torch.zeros_like(is_seen, dtype=self._cache.dtype).masked_fill_(~is_seen, float("-inf"))
 
-    def _read_span(self, rows: Pass, span: Span) -> _Reading:
+    def _read_span(self, forward: ForwardPass, span: Span) -> _Reading:
         num_blocks = -(-span.end // BLOCK_SIZE)
-        tables = rows.block_tables[span.table_row : span.table_row + 1, :num_blocks]
+        tables = forward.block_tables[span.table_row : span.table_row + 1, :num_blocks]
         mask = None
         if span.start > 0:
-            device = rows.positions.device
+            device = forward.positions.device
             queries = torch.arange(span.start, span.end, device=device)
             mask = self._mask(torch.arange(span.end, device=device)[None, :] <= queries[:, None])
         # Keys are repeated for each query head: not every attention kernel of torch's knows grouped queries.
         size = (1, 2, self._shape.num_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
         return _Reading(self._gather_rows(tables, self._query_head_rows), size, span.end, mask)
 
-    def project_qkv(self, rows: Pass, layer: LayerWeights, cache: Tensor) -> None:
+    def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
         """Norm, project, rotate in place, store."""
-        shape, plan = self._shape, rows.plan
-        torch.mm(self._norm(rows.x, layer.input_norm), layer.qkv.t(), out=rows.qkv)
-        heads = rows.qkv.view(rows.num_rows, -1, shape.head_dim)
+        shape, plan = self._shape, forward.plan
+        torch.mm(self._norm(forward.x, layer.input_norm), layer.qkv.data.t(), out=forward.qkv)
+        heads = forward.qkv.view(forward.num_rows, -1, shape.head_dim)
         rotating = heads[:, : shape.num_heads + shape.num_kv_heads]
         swapped = torch.roll(rotating, shape.head_dim // 2, -1)
         torch.mul(rotating, plan.cosines, out=rotating)
         rotating.addcmul_(swapped, plan.sines)
         stored = heads[:, shape.num_heads :].reshape(-1, shape.head_dim)
         cache.view(-1, shape.head_dim).index_copy_(0, plan.store_rows, stored)
-        if self._running and rows.is_decode:
+        if self._running and forward.is_decode:
             self._running.add(cache, stored)
 
-    def attend(self, rows: Pass, cache: Tensor) -> None:
+    def attend(self, forward: ForwardPass, cache: Tensor) -> None:
         """One attention call for all decode rows, or one for each span of a prefill."""
-        shape, plan = self._shape, rows.plan
+        shape, plan = self._shape, forward.plan
         if plan.decode is not None:
-            queries = rows.qkv[:, : shape.q_size].view(rows.num_rows, shape.num_kv_heads, -1, shape.head_dim)
-            keys, values = self._keys_and_values(rows, cache, plan.decode)
+            queries = forward.qkv[:, : shape.q_size].view(forward.num_rows, shape.num_kv_heads, -1, shape.head_dim)
+            keys, values = self._keys_and_values(forward, cache, plan.decode)
             out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=plan.decode.mask)
-            rows.attended.view(out.shape).copy_(out)
+            forward.attended.view(out.shape).copy_(out)
             return
         for span, reading in plan.spans:
-            self._attend_span(rows, cache, span, reading)
+            self._attend_span(forward, cache, span, reading)
 
-    def _attend_span(self, rows: Pass, cache: Tensor, span: Span, reading: _Reading) -> None:
+    def _attend_span(self, forward: ForwardPass, cache: Tensor, span: Span, reading: _Reading) -> None:
         shape = self._shape
         within = slice(span.first_row, span.first_row + span.num_rows)
-        queries = rows.qkv[within, : shape.q_size].view(1, span.num_rows, shape.num_heads, shape.head_dim)
+        queries = forward.qkv[within, : shape.q_size].view(1, span.num_rows, shape.num_heads, shape.head_dim)
         both = self._gather(cache, reading)[:, :, :, : reading.length]
         out = F.scaled_dot_product_attention(
             queries.transpose(1, 2),
@@ -162,11 +162,11 @@ class ReferenceOps:
             attn_mask=reading.mask,
             is_causal=reading.mask is None,
         )
-        rows.attended[within].view(span.num_rows, shape.num_heads, shape.head_dim).copy_(out[0].transpose(0, 1))
+        forward.attended[within].view(span.num_rows, shape.num_heads, shape.head_dim).copy_(out[0].transpose(0, 1))
 
-    def _keys_and_values(self, rows: Pass, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
+    def _keys_and_values(self, forward: ForwardPass, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
         """Those of decode rows, each [rows, heads, length, head_dim]: kept from the step before, or gathered."""
-        both = self._running.read(cache, rows.num_rows) if self._running else None
+        both = self._running.read(cache, forward.num_rows) if self._running else None
         if both is None:
             both = self._gather(cache, reading)
             if self._running:
@@ -178,19 +178,19 @@ class ReferenceOps:
         blocks = cache.view(-1, BLOCK_SIZE * self._shape.head_dim)
         return torch.index_select(blocks, 0, reading.cache_rows).view(reading.shape)
 
-    def add_projection(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
+    def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """The residual joins in the matrix product itself."""
-        x.addmm_(values, weight.t())
+        x.addmm_(values, weight.data.t())
 
-    def project_gated(self, rows: Pass, layer: LayerWeights) -> None:
+    def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         """Norm, project, gate."""
-        torch.mm(self._norm(rows.x, layer.mlp_norm), layer.gate_up.t(), out=rows.gate_up)
-        gate, up = rows.gate_up.chunk(2, dim=1)
-        torch.mul(F.silu(gate), up, out=rows.activated)
+        torch.mm(self._norm(forward.x, layer.mlp_norm), layer.gate_up.data.t(), out=forward.gate_up)
+        gate, up = forward.gate_up.chunk(2, dim=1)
+        torch.mul(F.silu(gate), up, out=forward.activated)
 
-    def project_head(self, rows: Pass, norm: Tensor, head: Tensor, logits: Tensor) -> None:
+    def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
         """Norm, project."""
-        torch.mm(self._norm(rows.x, norm), head.t(), out=logits)
+        torch.mm(self._norm(forward.x, norm), head.data.t(), out=logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         """Two reductions over the vocabulary."""

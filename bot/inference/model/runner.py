@@ -23,7 +23,7 @@ from bot.inference.scheduling.step import (
     PendingTokens,
     PrefillChunk,
     PrefillStep,
-    SampledToken,
+    SampledTokens,
     Step,
 )
 
@@ -34,9 +34,9 @@ _GREEDY = SamplingParams()
 class ReadTokens:
     """Tokens that the CPU computed before `launch` returned."""
 
-    tokens: list[SampledToken]
+    tokens: list[SampledTokens]
 
-    def collect(self) -> list[SampledToken]:
+    def collect(self) -> list[SampledTokens]:
         """Return them."""
         return self.tokens
 
@@ -49,17 +49,17 @@ class CopiedTokens:
     result: Tensor
     arrived: torch.cuda.Event
 
-    def collect(self) -> list[SampledToken]:
+    def collect(self) -> list[SampledTokens]:
         """Wait for the copy and read it; nothing else on the card is waited for."""
         self.arrived.synchronize()
         return _read(self.slots, self.result)
 
 
-def _read(slots: tuple[int, ...], result: Tensor) -> list[SampledToken]:
+def _read(slots: tuple[int, ...], result: Tensor) -> list[SampledTokens]:
     capacity = len(result) // 9
     tokens = result[: capacity * 8].view(torch.int64)[: len(slots)].tolist()
     finite = result[capacity * 8 :][: len(slots)].tolist()
-    return [SampledToken(*row) for row in zip(slots, tokens, map(bool, finite), strict=True)]
+    return [SampledTokens(slot, (token,), bool(fine)) for slot, token, fine in zip(slots, tokens, finite, strict=True)]
 
 
 class LlamaRunner:
@@ -188,6 +188,7 @@ class LlamaRunner:
         _require(0 < len(rows) <= self.max_num_sequences, f"{len(rows)} decode rows")
         for row in rows:
             _require(0 <= row.slot < self.max_num_sequences, f"slot {row.slot}")
+            _require(row.num_tokens == 1, f"a decode row of {row.num_tokens} tokens")
             self._check_blocks(row.block_ids, row.position + 1)
 
     def _check_prefill(self, chunks: Sequence[PrefillChunk]) -> None:

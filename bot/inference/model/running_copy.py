@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bot.inference.model.kv_cache import KVCache
-from bot.inference.model.ops import Pass
+from bot.inference.model.ops import ForwardPass
 
 _CAPACITY_STEP = 128
 """Tokens that the rows may grow by before they are gathered again."""
@@ -33,22 +33,22 @@ class RunningCopy:
         """What comes isn't the next step of the same rows."""
         self._capacity = 0
 
-    def follow(self, rows: Pass, longest: int) -> None:
+    def follow(self, forward: ForwardPass, longest: int) -> None:
         """Get ready for a decode pass, whose rows have `longest` tokens at most."""
-        if not self._goes_on(rows, longest):
-            self._start_over(rows.num_rows, longest)
-        self._positions = rows.positions.clone()
-        self._tables = rows.block_tables[: rows.num_rows].clone()
+        if not self._goes_on(forward, longest):
+            self._start_over(forward.num_rows, longest)
+        self._positions = forward.positions.clone()
+        self._tables = forward.block_tables[: forward.num_rows].clone()
         self._is_whole = False
-        first = torch.arange(rows.num_rows * 2 * self._num_heads) * self._capacity
+        first = torch.arange(forward.num_rows * 2 * self._num_heads) * self._capacity
         self._places = first + self._positions.repeat_interleave(2 * self._num_heads)
 
-    def _goes_on(self, rows: Pass, longest: int) -> bool:
-        if not self._is_whole or longest > self._capacity or rows.num_rows != len(self._positions):
+    def _goes_on(self, forward: ForwardPass, longest: int) -> bool:
+        if not self._is_whole or longest > self._capacity or forward.num_rows != len(self._positions):
             return False
-        tables = rows.block_tables[: rows.num_rows]
+        tables = forward.block_tables[: forward.num_rows]
         same_blocks = (tables == self._tables) | (self._tables == 0)  # or one more than before
-        return torch.equal(rows.positions, self._positions + 1) and bool(same_blocks.all())
+        return torch.equal(forward.positions, self._positions + 1) and bool(same_blocks.all())
 
     def _start_over(self, num_rows: int, longest: int) -> None:
         capacity = (longest // _CAPACITY_STEP + 1) * _CAPACITY_STEP

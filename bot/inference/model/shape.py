@@ -1,4 +1,4 @@
-"""TODO: docstring."""
+"""What a Llama's config decides: the sizes of its tensors and the constants of its arithmetic."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,12 @@
-"""TODO: docstring."""
+"""A Llama's weights as they lie on the device; query, key and value (and gate and up) projections are one matrix each.
+
+So a step reads a merged matrix with one kernel. A matrix is a value with a kind, which the operations ask for: other
+ways of storing weights are further kinds.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
 from torch import Tensor
@@ -9,34 +14,58 @@ from torch import Tensor
 from bot.inference.model.shape import LlamaShape
 
 
+class MatrixKind(StrEnum):
+    """How a matrix's numbers are stored."""
+
+    FLOAT = "float"
+    """As they are, in the type that products are computed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A weight matrix [out, in]; `scale` is what `data` has to be multiplied with, where its kind has one."""
+
+    data: Tensor
+    kind: MatrixKind = MatrixKind.FLOAT
+    scale: Tensor | None = None
+
+    def tensors(self) -> Iterator[Tensor]:
+        """What it takes on the device."""
+        yield self.data
+        if self.scale is not None:
+            yield self.scale
+
+
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """One decoder layer; every matrix is [out, in]."""
+    """One decoder layer."""
 
     input_norm: Tensor
-    qkv: Tensor  # [q_size + 2 * kv_size, hidden]: queries, keys, values
-    output: Tensor  # [hidden, q_size]
+    qkv: Matrix  # [q_size + 2 * kv_size, hidden]: queries, keys, values
+    output: Matrix  # [hidden, q_size]
     mlp_norm: Tensor
-    gate_up: Tensor  # [2 * intermediate, hidden]: gates, ups
-    down: Tensor  # [hidden, intermediate]
+    gate_up: Matrix  # [2 * intermediate, hidden]: gates, ups
+    down: Matrix  # [hidden, intermediate]
 
 
 @dataclass(frozen=True, slots=True)
 class LlamaWeights:
-    """All weights of a model on one device. `head` is `embedding` itself where the checkpoint ties them."""
+    """All weights of a model on one device. `head` holds `embedding` itself where the checkpoint ties them."""
 
     embedding: Tensor  # [vocab, hidden]
     layers: tuple[LayerWeights, ...]
     norm: Tensor
-    head: Tensor  # [vocab, hidden]
+    head: Matrix  # [vocab, hidden]
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor once."""
         yield from (self.embedding, self.norm)
         for layer in self.layers:
-            yield from (layer.input_norm, layer.qkv, layer.output, layer.mlp_norm, layer.gate_up, layer.down)
-        if self.head is not self.embedding:
-            yield self.head
+            yield from (layer.input_norm, layer.mlp_norm)
+            for matrix in (layer.qkv, layer.output, layer.gate_up, layer.down):
+                yield from matrix.tensors()
+        if self.head.data is not self.embedding:
+            yield from self.head.tensors()
 
     @property
     def num_bytes(self) -> int:
@@ -56,8 +85,8 @@ def empty_weights(
     def empty(*size: int) -> Tensor:
         return torch.empty(size, device=device, dtype=dtype)
 
-    def matrix(num_out: int, num_in: int) -> Tensor:
-        return empty(num_in, num_out).t() if by_columns else empty(num_out, num_in)
+    def matrix(num_out: int, num_in: int) -> Matrix:
+        return Matrix(empty(num_in, num_out).t() if by_columns else empty(num_out, num_in))
 
     layers = tuple(
         LayerWeights(
@@ -71,7 +100,7 @@ def empty_weights(
         for _ in range(shape.num_layers)
     )
     embedding = empty(shape.vocab_size, shape.hidden_size)
-    head = embedding if shape.has_tied_embeddings else matrix(shape.vocab_size, shape.hidden_size)
+    head = Matrix(embedding) if shape.has_tied_embeddings else matrix(shape.vocab_size, shape.hidden_size)
     return LlamaWeights(embedding, layers, empty(shape.hidden_size), head)
 
 
@@ -80,21 +109,21 @@ def checkpoint_tensors(weights: LlamaWeights, shape: LlamaShape) -> dict[str, Te
     places = {
         "model.embed_tokens.weight": weights.embedding,
         "model.norm.weight": weights.norm,
-        "lm_head.weight": weights.head,
+        "lm_head.weight": weights.head.data,
     }
     for number, layer in enumerate(weights.layers):
-        query, key, value = torch.split(layer.qkv, [shape.q_size, shape.kv_size, shape.kv_size])
-        gate, up = layer.gate_up.chunk(2)
+        query, key, value = torch.split(layer.qkv.data, [shape.q_size, shape.kv_size, shape.kv_size])
+        gate, up = layer.gate_up.data.chunk(2)
         in_layer = {
             "input_layernorm": layer.input_norm,
             "self_attn.q_proj": query,
             "self_attn.k_proj": key,
             "self_attn.v_proj": value,
-            "self_attn.o_proj": layer.output,
+            "self_attn.o_proj": layer.output.data,
             "post_attention_layernorm": layer.mlp_norm,
             "mlp.gate_proj": gate,
             "mlp.up_proj": up,
-            "mlp.down_proj": layer.down,
+            "mlp.down_proj": layer.down.data,
         }
         places |= {f"model.layers.{number}.{name}.weight": place for name, place in in_layer.items()}
     return places

@@ -1,10 +1,14 @@
-"""A step together with whose it is, and how it is cut up when it was refused, until the guilty one stands alone."""
+"""A step together with whose it is: how it is cut up when it was refused, and what is known of it once it is launched.
+
+Until a launched step is read back, a sequence may have ended, been preempted or been started over, and its slot may
+belong to another.
+"""
 
 from dataclasses import dataclass
 from itertools import compress
 
 from bot.inference.scheduling.sequence import Sequence
-from bot.inference.scheduling.step import DecodeStep, PendingTokens, PrefillChunk, PrefillStep, SampledToken, Step
+from bot.inference.scheduling.step import DecodeStep, PendingTokens, PrefillChunk, PrefillStep, SampledTokens, Step
 
 _MIN_CUT_TOKENS = 128
 
@@ -63,7 +67,7 @@ def _cut(chunk: PrefillChunk) -> tuple[PrefillChunk, PrefillChunk]:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LaunchedRow:
     """One sequence's share in a launched step, as things stood at its launch."""
 
     sequence: Sequence
@@ -78,37 +82,37 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class LaunchedStep:
     """A launched step, to be read back."""
 
     pending: PendingTokens
     is_decode: bool
-    parts: tuple[Part, ...]
+    rows: tuple[LaunchedRow, ...]
 
-    def collect(self) -> list[tuple[Part, SampledToken]]:
-        """Wait for the tokens; each with the part that it is for.
+    def collect(self) -> list[tuple[LaunchedRow, SampledTokens]]:
+        """Wait for the tokens; each with the row that it is for.
 
         Raises:
             Exception: whatever the runner raises, or that its answer doesn't fit the step.
         """
-        sampling = [part for part in self.parts if part.is_sampling]
+        sampling = [row for row in self.rows if row.is_sampling]
         tokens = self.pending.collect()
-        expected, got = [part.slot for part in sampling], [token.slot for token in tokens]
+        expected, got = [row.slot for row in sampling], [token.slot for token in tokens]
         if expected != got:
             raise RuntimeError(f"the model runner returned tokens of slots {got}, not {expected}")
         return list(zip(sampling, tokens, strict=True))
 
 
-def take_off(batch: Batch, pending: PendingTokens) -> Flight:
+def note_launch(batch: Batch, pending: PendingTokens) -> LaunchedStep:
     """Note whose a step is at the moment of its launch."""
-    return Flight(pending, isinstance(batch.step, DecodeStep), _parts(batch))
+    return LaunchedStep(pending, isinstance(batch.step, DecodeStep), _launched_rows(batch))
 
 
-def _parts(batch: Batch) -> tuple[Part, ...]:
+def _launched_rows(batch: Batch) -> tuple[LaunchedRow, ...]:
     is_sampling = [True] * len(batch.sequences)
     if isinstance(batch.step, PrefillStep):
         is_sampling = [chunk.is_last for chunk in batch.step.chunks]
     return tuple(
-        Part(sequence, sequence.incarnation, sequence.slot, samples)
+        LaunchedRow(sequence, sequence.incarnation, sequence.slot, samples)
         for sequence, samples in zip(batch.sequences, is_sampling, strict=True)
     )

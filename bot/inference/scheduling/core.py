@@ -1,8 +1,12 @@
 """The engine's heart, one step at a time: schedule, launch, read the *previous* step back, update.
 
 Reading back one step late keeps the GPU busy while Python thinks: a step is launched before the tokens of the one
-before it are known. A sequence that ends by its end-of-text token has therefore one more row in flight; what comes of
+before it are known. A sequence that ends by its end-of-text token has therefore one more row in launched; what comes of
 it is dropped. Plain Python, no torch: the model runner is given.
+
+That row still writes its keys and values into a block that was released in the meantime. It does no harm: the device
+runs steps in the order of their launch, so whoever gets the block next writes it later, before reading it; and what is
+kept for reuse are whole blocks of positions that were read back, which that row lies behind.
 """
 
 import logging
@@ -12,12 +16,17 @@ from dataclasses import dataclass
 
 from bot.errors import EngineFailed, PromptTooLong, RequestFailed, UserError, WaitedTooLong
 from bot.inference.engine import Counters, FinishReason, Request
-from bot.inference.scheduling.batch import Batch, Flight, take_off
+from bot.inference.scheduling.batch import Batch, LaunchedStep, note_launch
 from bot.inference.scheduling.block_manager import BlockManager, CacheScope
 from bot.inference.scheduling.containment import contained, is_out_of_memory
-from bot.inference.scheduling.scheduler import Limits, Scheduler
+from bot.inference.scheduling.scheduler import Scheduler, SchedulerLimits
 from bot.inference.scheduling.sequence import Sequence
-from bot.inference.scheduling.step import ModelRunner, SampledToken
+from bot.inference.scheduling.step import ModelRunner, SampledTokens
+
+log = logging.getLogger(__name__)
+
+DEFAULT_EOS_TOKEN_IDS = frozenset({2})
+_LOOK_AT_QUEUE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +63,6 @@ class Snapshot:
     total_preemptions: int = 0
 
 
-log = logging.getLogger(__name__)
-
-
-DEFAULT_EOS_TOKEN_IDS = frozenset({2})
-
-
-_LOOK_AT_QUEUE_SECONDS = 0.5
-
-
 @dataclass(slots=True)
 class _Totals:
     requests: int = 0
@@ -80,7 +80,7 @@ class EngineCore:
         self,
         runner: ModelRunner,
         *,
-        limits: Limits | None = None,
+        limits: SchedulerLimits | None = None,
         eos_token_ids: frozenset[int] = DEFAULT_EOS_TOKEN_IDS,
         clock: Callable[[], float] = time.monotonic,
         on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
@@ -99,7 +99,7 @@ class EngineCore:
         self._on_running = on_running
         self._told_running: tuple[str, ...] = ()
         self._sequences: dict[int, Sequence] = {}
-        self._in_flight: Flight | None = None
+        self._in_flight: LaunchedStep | None = None
         self._outputs: list[Output] = []
         self._unbegun: set[int] = set()
         """Requests of which nothing was handed out yet."""
@@ -157,7 +157,7 @@ class EngineCore:
             raise EngineFailed("The engine is stuck: it has work, and no step can be made.")
         self._tell_what_runs()
         launched = self._launch(batch) if batch else None
-        self._land()
+        self._read_back()
         self._in_flight = launched
         if not self.scheduler.running:
             self._tell_what_runs()
@@ -207,53 +207,53 @@ class EngineCore:
         self._unbegun.difference_update(output.request_id for output in outputs)
         return outputs
 
-    def _launch(self, batch: Batch) -> Flight | None:
+    def _launch(self, batch: Batch) -> LaunchedStep | None:
         try:
             pending = self._runner.launch(batch.step)
         except Exception as error:
             failure = contained(error)
         else:
-            flight = take_off(batch, pending)
+            launched = note_launch(batch, pending)
             self.scheduler.launched(batch)
             for sequence in batch.sequences:
                 sequence.began_at = sequence.began_at or self._clock()
-            return flight
+            return launched
         self._launch_in_halves(batch, failure)
         return None
 
     def _launch_in_halves(self, batch: Batch, error: Exception) -> None:
         """Run a refused step in pieces, each read back before the next: the runner holds few results at once."""
-        self._land()
+        self._read_back()
         pieces = batch.halves(may_cut_prompt=is_out_of_memory(error))
         if not pieces and batch.sequences[0].is_running:
             self._fail(batch.sequences[0], error)
         for piece in pieces:
             rest = piece.of_running()
-            if rest and (flight := self._launch(rest)):
-                self._collect(flight)
+            if rest and (launched := self._launch(rest)):
+                self._collect(launched)
 
-    def _land(self) -> None:
-        flight, self._in_flight = self._in_flight, None
-        if flight:
-            self._collect(flight)
+    def _read_back(self) -> None:
+        launched, self._in_flight = self._in_flight, None
+        if launched:
+            self._collect(launched)
 
-    def _collect(self, flight: Flight) -> None:
+    def _collect(self, launched: LaunchedStep) -> None:
         try:
-            landed = flight.collect()
+            read = launched.collect()
         except Exception as error:
-            self._retry_alone(flight, contained(error))
+            self._retry_alone(launched, contained(error))
             return
-        for part, token in landed:
-            if not part.is_current:
+        for row, tokens in read:
+            if not row.is_current:
                 continue
-            if flight.is_decode and len(flight.parts) == 1:
-                part.sequence.is_suspect = False
-            self._receive(part.sequence, token)
+            if launched.is_decode and len(launched.rows) == 1:
+                row.sequence.is_suspect = False
+            self._receive(row.sequence, tokens)
 
-    def _retry_alone(self, flight: Flight, error: Exception) -> None:
+    def _retry_alone(self, launched: LaunchedStep, error: Exception) -> None:
         """A step failed after its launch, so it may have gone wrong for everyone in it."""
-        sequences = [part.sequence for part in flight.parts if part.is_current]
-        if len(flight.parts) == 1:
+        sequences = [row.sequence for row in launched.rows if row.is_current]
+        if len(launched.rows) == 1:
             for sequence in sequences:
                 self._fail(sequence, error)
             return
@@ -261,19 +261,24 @@ class EngineCore:
         for sequence in sequences:
             self.scheduler.restart(sequence)
 
-    def _receive(self, sequence: Sequence, token: SampledToken) -> None:
+    def _receive(self, sequence: Sequence, tokens: SampledTokens) -> None:
         sequence.num_in_flight -= 1
-        if not token.is_finite:
+        if not tokens.is_finite:
             self._fail(sequence, ArithmeticError("the logits hold NaN or infinity"))
             return
         now = self._clock()
         is_first = sequence.num_new_tokens == 0
-        sequence.append(token.token_id, now)
+        finish_reason = None
+        token_ids: list[int] = []
+        for token_id in tokens.token_ids:
+            sequence.append(token_id, now)
+            token_ids.append(token_id)
+            if finish_reason := sequence.finish_reason(self._eos_token_ids):
+                break
         if is_first and sequence.is_running:
             self.scheduler.keep(sequence)
-        finish_reason = sequence.finish_reason(self._eos_token_ids)
         counters = sequence.counters(now) if finish_reason or is_first else None
-        self._outputs.append(Output(sequence.request_id, (token.token_id,), finish_reason, counters))
+        self._outputs.append(Output(sequence.request_id, tuple(token_ids), finish_reason, counters))
         if finish_reason:
             self._close(sequence)
 

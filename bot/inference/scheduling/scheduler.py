@@ -21,7 +21,7 @@ _SPARE_BLOCKS_PER_SEQUENCE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SchedulerLimits:
     """How much is taken on at once."""
 
     max_waiting: int = 128
@@ -36,10 +36,15 @@ class Scheduler:
     """Decides each step. Knows no tensors and no clock; `launched` and its kin tell it what came of its decisions."""
 
     def __init__(
-        self, blocks: BlockManager, *, max_num_sequences: int, max_prefill_tokens: int, limits: Limits | None = None
+        self,
+        blocks: BlockManager,
+        *,
+        max_num_sequences: int,
+        max_prefill_tokens: int,
+        limits: SchedulerLimits | None = None,
     ) -> None:
         self.blocks = blocks
-        self.limits = limits or Limits()
+        self.limits = limits or SchedulerLimits()
         self.max_open_requests = self.limits.max_waiting + max_num_sequences
         """Running and waiting together."""
         self.running: list[Sequence] = []

@@ -33,12 +33,16 @@ class PrefillChunk:
 
 @dataclass(frozen=True, slots=True)
 class DecodeRow:
-    """One sequence's next token: its slot's last token is run at `position`, and the token after it is sampled."""
+    """One sequence's next tokens: its slot's last token is run at `position`, and the token after it is sampled.
+
+    A row of n tokens also runs n - 1 proposed ones behind it; runners take n = 1 as yet.
+    """
 
     slot: int
     position: int
     block_ids: tuple[int, ...]
-    """The sequence's block table, long enough for `position + 1` tokens."""
+    """The sequence's block table, long enough for `position + num_tokens` tokens."""
+    num_tokens: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class PrefillStep:
 
 @dataclass(frozen=True, slots=True)
 class DecodeStep:
-    """One token for each row."""
+    """One or more tokens for each row."""
 
     rows: tuple[DecodeRow, ...]
 
@@ -59,19 +63,22 @@ Step = PrefillStep | DecodeStep
 
 
 @dataclass(frozen=True, slots=True)
-class SampledToken:
-    """A token of one slot. `is_finite` is False when its logits held NaN or infinity; the token is then worthless."""
+class SampledTokens:
+    """What a step sampled for one slot, in order: one token for a row of one.
+
+    `is_finite` is False when its logits held NaN or infinity; the tokens are then worthless.
+    """
 
     slot: int
-    token_id: int
+    token_ids: tuple[int, ...]
     is_finite: bool = True
 
 
 class PendingTokens(Protocol):
     """The tokens of a launched step, still on their way."""
 
-    def collect(self) -> list[SampledToken]:
-        """Wait for the step and return one token for each last chunk or decode row, in the step's order."""
+    def collect(self) -> list[SampledTokens]:
+        """Wait for the step and return what was sampled for each last chunk or decode row, in the step's order."""
         ...
 
 

@@ -5,7 +5,7 @@ import torch
 
 from bot.inference.loading.build import build_runner
 from bot.inference.model.kv_cache import KVCache
-from bot.inference.model.ops import Pass
+from bot.inference.model.ops import ForwardPass
 from bot.inference.model.running_copy import RunningCopy
 from tests.checkpoints import grouped_config, random_model, save_checkpoint
 from tests.inference.runs import Conversation, decode, prefill, random_prompt, reference_tokens
@@ -67,7 +67,9 @@ def test_rows_that_change_places_or_join_read_their_own_tokens(llama):
 
 def a_pass(positions, tables):
     empty = torch.empty(len(positions), 1)
-    return Pass(*[empty] * 6, torch.tensor(positions), torch.tensor(positions), torch.tensor(tables), is_decode=True)
+    return ForwardPass(
+        *[empty] * 6, torch.tensor(positions), torch.tensor(positions), torch.tensor(tables), is_decode=True
+    )
 
 
 @pytest.fixture

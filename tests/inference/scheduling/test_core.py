@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.errors import EngineFailed, EngineOverloaded, PromptTooLong, RequestFailed, WaitedTooLong
 from bot.inference.engine import FinishReason, Request, SamplingParams
 from bot.inference.scheduling.core import EngineCore, Output
-from bot.inference.scheduling.scheduler import Limits
+from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.scheduling.step import DecodeStep, PrefillStep, Step
 from tests.inference.fakes import EOS, FIRST_TOKEN, VOCABULARY_SIZE, EchoRunner, Trigger, echo
 
@@ -29,7 +29,7 @@ def words(num_tokens: int, seed: float = 0) -> tuple[int, ...]:
 class Driver:
     """A core, and everything that came out of it, by request."""
 
-    def __init__(self, runner: EchoRunner | None = None, *, limits: Limits | None = None) -> None:
+    def __init__(self, runner: EchoRunner | None = None, *, limits: SchedulerLimits | None = None) -> None:
         self.now = 100.0
         self.runner = runner or EchoRunner()
         self.core = EngineCore(self.runner, limits=limits, clock=lambda: self.now)
@@ -159,7 +159,7 @@ def test_request_without_prompt_or_answer_is_a_mistake(request_: Request) -> Non
 
 
 def test_full_queue_refuses_and_goes_on() -> None:
-    driver = Driver(EchoRunner(max_num_sequences=2), limits=Limits(max_waiting=2))
+    driver = Driver(EchoRunner(max_num_sequences=2), limits=SchedulerLimits(max_waiting=2))
     for seed in range(4):
         driver.submit(ask(*words(5, seed)))
 
@@ -181,7 +181,7 @@ def test_preempted_answers_are_right() -> None:
 
 def test_running_answer_waits_for_at_most_one_small_chunk() -> None:
     runner = EchoRunner(num_blocks=401, max_num_sequences=16, has_eos=False)
-    driver = Driver(runner, limits=Limits(max_chunk_tokens=8))
+    driver = Driver(runner, limits=SchedulerLimits(max_chunk_tokens=8))
     rng = random.Random(1)
     num_prefilled, last_seen, waits = 0, dict[int, int](), list[int]()
     while len(driver.requests) < 100 or driver.core.has_work:

@@ -5,7 +5,7 @@ import pytest
 from bot.inference.engine import Request, SamplingParams
 from bot.inference.loading.build import build_runner
 from bot.inference.scheduling.core import EngineCore
-from bot.inference.scheduling.scheduler import Limits
+from bot.inference.scheduling.scheduler import SchedulerLimits
 from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
 from tests.inference.runs import random_prompt, reference_tokens
 
@@ -60,7 +60,7 @@ def test_conversations_all_at_once(llama, expected):
 
 
 def test_prompts_in_chunks_between_the_tokens_of_running_answers(llama, expected):
-    core = open_core(llama, max_prefill_tokens=64, limits=Limits(max_chunk_tokens=24, max_burst_tokens=64))
+    core = open_core(llama, max_prefill_tokens=64, limits=SchedulerLimits(max_chunk_tokens=24, max_burst_tokens=64))
 
     assert answer_all(core, [ask(prompt) for prompt in PROMPTS]) == expected
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bot.errors import EngineOverloaded, RequestFailed
 from bot.inference.engine import FairnessKey, Request, SamplingParams
 from bot.inference.scheduling.core import EngineCore, Output
-from bot.inference.scheduling.scheduler import Limits
+from bot.inference.scheduling.scheduler import SchedulerLimits
 from tests.inference.fakes import FIRST_TOKEN, EchoRunner, Trigger, echo
 
 SPOILERS = [
@@ -64,7 +64,7 @@ def random_request(rng: random.Random, histories: dict[str, tuple[int, ...]]) ->
 def test_five_thousand_requests_are_answered_each_with_its_own_words() -> None:
     rng = random.Random(20_260)
     runner = EchoRunner(num_blocks=90, max_num_sequences=12, context_window=180)
-    core = EngineCore(runner, limits=Limits(max_waiting=40, max_chunk_tokens=24))
+    core = EngineCore(runner, limits=SchedulerLimits(max_waiting=40, max_chunk_tokens=24))
     requests: dict[int, Request] = {}
     outputs: dict[int, list[Output]] = defaultdict(list)
     open_ids: set[int] = set()
@@ -124,7 +124,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.runner = EchoRunner(
             num_blocks=num_blocks, block_size=3, max_num_sequences=slots, max_prefill_tokens=prefill, context_window=60
         )
-        limits = Limits(max_waiting=4, max_chunk_tokens=chunk, max_burst_tokens=passes * prefill)
+        limits = SchedulerLimits(max_waiting=4, max_chunk_tokens=chunk, max_burst_tokens=passes * prefill)
         self.core = EngineCore(self.runner, limits=limits)
         self.requests: dict[int, Request] = {}
         self.outputs: dict[int, list[Output]] = defaultdict(list)

@@ -6,7 +6,7 @@ from bot.errors import EngineOverloaded
 from bot.inference.engine import FairnessKey, Request, SamplingParams
 from bot.inference.scheduling.batch import Batch
 from bot.inference.scheduling.block_manager import BlockManager, CacheScope
-from bot.inference.scheduling.scheduler import Limits, Scheduler
+from bot.inference.scheduling.scheduler import Scheduler, SchedulerLimits
 from bot.inference.scheduling.sequence import Sequence
 from bot.inference.scheduling.step import DecodeStep, PrefillStep
 
@@ -17,14 +17,14 @@ class Driver:
     """A scheduler, and what came of its steps."""
 
     def __init__(
-        self, *, num_blocks: int = 1000, slots: int = 8, prefill: int = 64, limits: Limits | None = None
+        self, *, num_blocks: int = 1000, slots: int = 8, prefill: int = 64, limits: SchedulerLimits | None = None
     ) -> None:
         self.blocks = BlockManager(num_blocks + 1, BLOCK_SIZE)
         self.scheduler = Scheduler(
             self.blocks,
             max_num_sequences=slots,
             max_prefill_tokens=prefill,
-            limits=limits or Limits(max_chunk_tokens=16, max_burst_tokens=128),
+            limits=limits or SchedulerLimits(max_chunk_tokens=16, max_burst_tokens=128),
         )
 
     def add(self, num_tokens: int, *, new: int = 100, owner: str = "", guild: str = "", priority: int = 0) -> Sequence:
@@ -281,7 +281,7 @@ def test_background_is_preempted_before_newer_people() -> None:
 
 
 def test_queue_is_bounded() -> None:
-    driver = Driver(slots=2, limits=Limits(max_waiting=3))
+    driver = Driver(slots=2, limits=SchedulerLimits(max_waiting=3))
     for _ in range(5):
         driver.add(4)
 
