@@ -22,8 +22,8 @@ from bot.inference.messages import (
     Forget,
     Loaded,
     LoadedModel,
+    LoadProgress,
     Message,
-    Progress,
     ReportProgress,
     StepResults,
     Submit,
@@ -228,7 +228,7 @@ class LocalEngine:
         match message:
             case StepResults():
                 self._deliver(message)
-            case Progress(done, total):
+            case LoadProgress(done, total):
                 self._on_progress(done, total)
             case Loaded():
                 self._snapshot = message.snapshot

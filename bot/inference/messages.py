@@ -67,7 +67,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LoadProgress:
     """Loading has come this far."""
 
     done: int
@@ -92,4 +92,4 @@ class Ended:
     error: BaseException | None = None
 
 
-Message = Loaded | Progress | StepResults | Ended
+Message = Loaded | LoadProgress | StepResults | Ended

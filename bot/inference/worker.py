@@ -21,8 +21,8 @@ from bot.inference.messages import (
     Forget,
     Loaded,
     LoadedModel,
+    LoadProgress,
     Message,
-    Progress,
     ReportProgress,
     StepResults,
     Stop,
@@ -102,7 +102,7 @@ class Worker:
     def _report_progress(self, done: int, total: int) -> None:
         if self._is_stopping.is_set():
             raise EngineUnavailable("The engine is shutting down.")
-        self._post(Progress(done, total))
+        self._post(LoadProgress(done, total))
 
     def _serve(self, core: EngineCore, texts: TokenTexts) -> None:
         while True:

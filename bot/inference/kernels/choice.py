@@ -169,31 +169,24 @@ class MixedOps:
             self._kernels.prepare(forward)
 
     def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
-        """Hand on."""
         self._of("project_qkv").project_qkv(forward, layer, cache)
 
     def attend(self, forward: ForwardPass, cache: Tensor) -> None:
-        """Hand on."""
         self._of("attend").attend(forward, cache)
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
-        """Hand on."""
         self._of("add_projection").add_projection(x, values, weight)
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
-        """Hand on."""
         self._of("project_gated").project_gated(forward, layer)
 
     def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
-        """Hand on."""
         self._of("project_head").project_head(forward, norm, head, logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
-        """Hand on."""
         self._of("pick_greedy").pick_greedy(logits, tokens, finite)
 
     def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
-        """Hand on."""
         self._of("sample").sample(logits, rows, seen, tokens)
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from bot.errors import ConfigError, EngineUnavailable
 from bot.inference.loading.files import GGUF_ADVICE, SETTING, find_config_file, find_tokenizer_file, find_weight_files
+from bot.inference.messages import ReportProgress
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +27,12 @@ _MOST_LINE_BYTES = 16 * 1024**2
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all."""
-
 
 async def find_model_folder(
     model: str,
     *,
     environ: Mapping[str, str] | None = None,
-    on_progress: Progress = lambda _done, _total: None,
+    on_progress: ReportProgress = lambda _done, _total: None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Path:
     """The local folder of `model`: a folder, a `file://` URL, a hub id or a page of the hub's.
@@ -112,7 +110,9 @@ def _why_it_is_not_there(path: Path) -> str:
     return "it is no folder"
 
 
-async def _download(model: str, environ: Mapping[str, str], on_progress: Progress, patience_seconds: float) -> Path:
+async def _download(
+    model: str, environ: Mapping[str, str], on_progress: ReportProgress, patience_seconds: float
+) -> Path:
     log.info("asking the hub for %s", model)
     last = await _last_event(model, environ, on_progress, patience_seconds)
     problem = last.get("problem")
@@ -144,7 +144,7 @@ def _refuse_half_a_model(model: str, folder: Path, names: list[str]) -> None:
 
 
 async def _last_event(
-    model: str, environ: Mapping[str, str], on_progress: Progress, patience_seconds: float
+    model: str, environ: Mapping[str, str], on_progress: ReportProgress, patience_seconds: float
 ) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.inference.loading.hub_download", model),
@@ -170,7 +170,7 @@ async def _last_event(
 
 
 async def _follow(
-    process: asyncio.subprocess.Process, on_progress: Progress, patience_seconds: float
+    process: asyncio.subprocess.Process, on_progress: ReportProgress, patience_seconds: float
 ) -> dict[str, Any] | None:
     """Hand on what the download tells, up to its last event; None where it ended without."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe

@@ -1,8 +1,8 @@
 """Downloads a model's files from the hub: a program of its own, since a download inside a process can't be ended.
 
-`python -m bot.inference.loading.hub_download owner/name` writes one JSON object a line on stdout: `done` and `total` (bytes),
-`log` (what the library warns of), and at the end `folder` with `names` (all files of the repository, where that is
-known), or `problem` in words with `is_passing`. It ends as soon as its standard input does: with who started it.
+`python -m bot.inference.loading.hub_download owner/name` writes one JSON object a line on stdout: `done` and `total`
+(bytes), `log` (what the library warns of), and at the end `folder` with `names` (all files of the repository, where
+that is known), or `problem` in words with `is_passing`. It ends as soon as its standard input does: with who started it.
 """
 
 import errno
