@@ -24,7 +24,7 @@ folder, how, num_tokens = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if how != "rule":
     build.settle_threads = lambda _num_parameters: how == "default" or torch.set_num_threads(int(how))
 from pathlib import Path
-from bot.inference.core import EngineCore
+from bot.inference.scheduling.core import EngineCore
 from bot.inference.engine import Request, SamplingParams
 runner = build.build_runner(Path(folder), "cpu", context_window=1024)
 core = EngineCore(runner)

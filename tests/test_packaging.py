@@ -16,8 +16,8 @@ from hatchling.builders.wheel import WheelBuilder
 
 import bot
 from bot.errors import ConfigError
-from bot.inference.build import settle_device
-from bot.inference.loading import read_shape
+from bot.inference.loading.build import settle_device
+from bot.inference.loading.config import read_shape
 from tests.screens import terminal_with
 
 ROOT = Path(bot.__file__).parents[1]

@@ -1,7 +1,7 @@
 """Which proxy the environment names for an address: discord.py, unlike most programs, doesn't look itself."""
 
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from bot.errors import ConfigError
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.inference.outputs import Snapshot
+from bot.inference.scheduling.core import Snapshot
 from bot.operations.pulse import Pulse
 
 

@@ -147,7 +147,7 @@ def test_lost_engine_answers_again_after_the_process_replaced_itself(trigger: st
         from bot.inference.engine import Request, SamplingParams
         from bot.inference.local import open_local_engine
         from bot.inference.messages import LoadedModel
-        from bot.inference.watchdog import Watchdog
+        from bot.inference.worker import Watchdog
         from bot.operations.reexec import past_restarts, reexecute
         from tests.inference.fakes import EchoRunner, Trigger
         from tests.inference.vocabulary import build_tokenizer

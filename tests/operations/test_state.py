@@ -1,4 +1,4 @@
-from bot.inference.outputs import Snapshot
+from bot.inference.scheduling.core import Snapshot
 from bot.operations.pulse import GATEWAY_PATIENCE_SECONDS, Pulse
 from bot.operations.state import State, Work
 

@@ -2,7 +2,8 @@
 
 `python -m bot.inference.loading.hub_download owner/name` writes one JSON object a line on stdout: `done` and `total`
 (bytes), `log` (what the library warns of), and at the end `folder` with `names` (all files of the repository, where
-that is known), or `problem` in words with `is_passing`. It ends as soon as its standard input does: with who started it.
+they are known), or `problem` in words with `is_passing`. It ends as soon as its standard input does: with who started
+it.
 """
 
 import errno
