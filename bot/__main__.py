@@ -118,6 +118,20 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
     end_with(lambda: _restore(_load(), file))
 
 
+@cli.command()
+def purge(
+    older_than: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="Days; TRINITY_RETENTION_DAYS where it isn't said.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Delete for good what is older than so many days, all at once.
+
+    By itself Trinity deletes a day's worth at a time. It says first what would go; Trinity may be running.
+    """
+    end_with(lambda: _purge(_load(), older_than, is_sure=yes))
+
+
 def end_with(action: Callable[[], int]) -> NoReturn:
     """Run a command and turn whatever comes of it into an exit status."""
     try:
@@ -273,6 +287,23 @@ def _restore(settings: Settings, file: Path) -> int:
     kept = asyncio.run(put_back(file, settings.effective_database_url))
     typer.echo(f"{file} is the database now." + (f" The one before is kept as {kept}." if kept else ""))
     return 0
+
+
+def _purge(settings: Settings, older_than: int | None, *, is_sure: bool) -> int:
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    days = older_than or settings.retention_days
+    if days is None:
+        raise ConfigError(
+            "TRINITY_RETENTION_DAYS", "is not set; say how many days are kept: trinity purge --older-than 30"
+        )
+    from bot.purging import purge_older_than  # noqa: PLC0415
+
+    return asyncio.run(purge_older_than(settings.effective_database_url, days, typer.echo, _confirm(is_sure)))
+
+
+def _confirm(is_sure: bool) -> Callable[[str], bool]:
+    """Ask at the terminal; where there is none, nobody says yes."""
+    return lambda question: is_sure or (sys.stdin.isatty() and typer.confirm(question))
 
 
 if __name__ == "__main__":

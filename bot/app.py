@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,13 @@ from typing import TYPE_CHECKING
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.patience import Patience
 from bot.chat.prompt import TurnEncoder
+from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.chat.tokenizer import load_tokenizer, read_tokenizer
 from bot.chat.window import TokenBudget
 from bot.errors import ConfigError, StoreError
 from bot.inference.loading.hub import find_model_folder
 from bot.settings import Settings
-from bot.store.database import open_database
+from bot.store.database import open_database, utc_now
 from bot.store.history import History
 from bot.store.inbox import Inbox
 from bot.store.personas import Personas
@@ -42,7 +44,6 @@ log = logging.getLogger(__name__)
 DEMO_MODEL = Path(__file__).parent / "demo_model"
 """The model that is used where TRINITY_MODEL names no other."""
 HOUSEKEEPING_SECONDS = 15.0
-_HOUR = 3600.0
 _SLOW_BYTES = 2**30
 _TOLD_EVERY_SECONDS = 30.0
 _READING = "model files"
@@ -89,10 +90,13 @@ async def open_parts(
     patience: Patience | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     running_file: Path | None = None,
+    certain_now: Callable[[], datetime | None] | None = None,
 ) -> "AsyncIterator[tuple[Chat, LocalEngine]]":
     """`open_chat`, with the engine beside the chat for whoever has to watch it.
 
-    `running_file` is where it is noted what the engine runs, for the process after this one.
+    `running_file` is where it is noted what the engine runs, for the process after this one. `certain_now` tells the
+    time by which is deleted what has become too old, or None as long as it isn't known; without it this machine's clock
+    has to do, and a day's worth is deleted in a day.
     """
     async with open_database(settings.effective_database_url) as database:
         history = History(database)
@@ -124,7 +128,7 @@ async def open_parts(
                 budget.num_prompt_tokens,
                 budget.max_new_tokens,
             )
-            housekeeping = partial(_keep_house, chat, settings.retention_days)
+            housekeeping = partial(_keep_house, chat, _retention(history, settings.retention_days, certain_now))
             async with in_background(keep_running("housekeeping", housekeeping)):
                 yield chat, engine
 
@@ -235,19 +239,24 @@ def _sampling(settings: Settings) -> SamplingChoice:
     )
 
 
-async def _keep_house(chat: Chat, retention_days: int | None) -> None:
+def _retention(
+    history: History, days: int | None, certain_now: Callable[[], datetime | None] | None
+) -> Retention | None:
+    if days is None:
+        return None
+    return Retention(history, days, certain_now or utc_now, HOURLY if certain_now else DAILY)
+
+
+async def _keep_house(chat: Chat, retention: Retention | None) -> None:
     """Delete what was reset a minute ago, and what is older than it may get."""
-    loop = asyncio.get_running_loop()
-    next_retention = loop.time()
     while True:
         try:
-            if retention_days is not None and loop.time() >= next_retention:
-                await chat.delete_older_than(retention_days)
-                next_retention = loop.time() + _HOUR
+            if retention is not None:
+                await retention.run_if_due()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             await chat.delete_hidden()
         except StoreError as error:
-            log.warning("what was reset could not be deleted yet: %s", error)
+            log.warning("what was reset or is too old could not be deleted yet: %s", error)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 

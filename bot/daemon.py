@@ -70,7 +70,12 @@ async def _be_on_discord(settings: Settings) -> tuple[Orders, EngineError | None
                 async with in_background(_end_when(orders.told, opening)):
                     await check_token(options)
                     chat, engine = await parts.enter_async_context(
-                        open_parts(settings, platform=PLATFORM, running_file=settings.data_dir / RUNNING_FILE)
+                        open_parts(
+                            settings,
+                            platform=PLATFORM,
+                            running_file=settings.data_dir / RUNNING_FILE,
+                            certain_now=options.clock.certain_now,
+                        )
                     )
                 pulse.watch_engine(engine.failed.is_set)
                 state.work = Work(lambda: chat.turns.num_running, lambda: chat.turns.num_waiting, engine.snapshot)

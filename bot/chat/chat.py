@@ -242,7 +242,3 @@ class Chat:
         """Delete for good what was reset more than a minute ago, or `everything` that was reset."""
         older_than = None if everything else self._clock() - timedelta(seconds=HIDDEN_SECONDS)
         return await self._history.purge_hidden(older_than)
-
-    async def delete_older_than(self, days: int) -> int:
-        """Delete for good every turn older than this many days."""
-        return await self._history.delete_older_than(self._clock() - timedelta(days=days))

@@ -10,6 +10,7 @@ from typing import Any
 
 import discord
 
+from bot.discord.clock import DiscordClock
 from bot.discord.commands import TrinityTree
 from bot.discord.edge import EdgeClient
 from bot.discord.identifies import SessionStarts
@@ -42,12 +43,14 @@ class TrinityClient(EdgeClient):
         identify_pause_seconds: float = 5.0,
         session_starts: SessionStarts | None = None,
         proxy: str | None = None,
+        clock: DiscordClock | None = None,
     ) -> None:
         # She doesn't speak: no warning that what it takes for that is not installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             identify_pause_seconds=identify_pause_seconds,
             session_starts=session_starts,
+            clock=clock,
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,

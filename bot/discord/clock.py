@@ -33,6 +33,10 @@ class DiscordClock:
         """The present moment."""
         return datetime.now(UTC) if self._told is None else _moved_on(self._told)
 
+    def certain_now(self) -> datetime | None:
+        """The earlier of Discord's time and this machine's, by which it is safe to delete; None before Discord told."""
+        return None if self._told is None else min(_moved_on(self._told), datetime.now(UTC))
+
     def asked_at(self, told_by_id: datetime) -> datetime:
         """When a question was asked, that arrives now: as its id says, or now if the id doesn't tell the time."""
         return told_by_id if told_by_id >= BORN else self.now()

@@ -60,9 +60,14 @@ class ConnectedClient(discord.Client):
     """A client that stays connected through anything but a refusal."""
 
     def __init__(
-        self, *, identify_pause_seconds: float, session_starts: SessionStarts | None = None, **options: Any
+        self,
+        *,
+        identify_pause_seconds: float,
+        session_starts: SessionStarts | None = None,
+        clock: DiscordClock | None = None,
+        **options: Any,
     ) -> None:
-        self.clock = DiscordClock()
+        self.clock = clock or DiscordClock()
         # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
         super().__init__(http_trace=self.clock.trace(), heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
         self.when_moved: Callable[[], None] = lambda: None

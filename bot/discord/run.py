@@ -20,6 +20,7 @@ from discord.http import Route
 from bot.chat.chat import Chat
 from bot.discord.answers import Answers
 from bot.discord.client import TrinityClient, invite_url
+from bot.discord.clock import DiscordClock
 from bot.discord.connection import LOGIN_REFUSED
 from bot.discord.edge import build_edge
 from bot.discord.identifies import SessionStarts
@@ -55,6 +56,8 @@ class DiscordOptions:
     """The URL of the proxy that everything goes through."""
     state_folder: Path | None = None
     """Where it is kept how many sessions were begun today; without it, a new process begins to count anew."""
+    clock: DiscordClock = field(default_factory=DiscordClock, repr=False)
+    """Learns Discord's time, from the check of the token on; each session goes on with it."""
 
 
 async def check_token(options: DiscordOptions) -> None:
@@ -66,7 +69,10 @@ async def check_token(options: DiscordOptions) -> None:
         DiscordRefused: the token was refused.
     """
     try:
-        async with asyncio.timeout(_CHECK_SECONDS), TrinityClient(proxy=options.proxy) as client:
+        async with (
+            asyncio.timeout(_CHECK_SECONDS),
+            TrinityClient(proxy=options.proxy, clock=options.clock) as client,
+        ):
             with _pointed_at(options), _only_once():
                 await _log_in(client, options.token)
     except TimeoutError:
@@ -164,6 +170,7 @@ class _Session:
             identify_pause_seconds=self._options.identify_pause_seconds,
             proxy=self._options.proxy,
             session_starts=self._starts,
+            clock=self._options.clock,
         )
         client.when_ready = self._note_ready
         client.when_moved = self._on_movement

@@ -19,12 +19,16 @@ from bot.store.database import Database
 from bot.store.deletion import (
     MAX_DELETED_AT_ONCE,
     OPEN_STATES,
+    Due,
     begin_epoch,
+    count_due,
     delete_hidden,
     delete_turns,
     delete_turns_before,
+    find_oldest,
     forget_channels,
     hide_turns,
+    is_anything_hidden,
     withdraw,
 )
 from bot.store.message_deletion import DeletedMessage, MessageDeletion, delete_message, find_known, find_messages
@@ -160,9 +164,19 @@ class History:
     async def purge_hidden(self, older_than: datetime | None = None) -> int:
         """Delete for good what was hidden before a moment, or all of it; returns the number of turns."""
         now = self._database.clock()
-        num_turns = await self._database.write(lambda connection: delete_hidden(connection, older_than, now))
+        num_turns = 0
+        if await self._database.read(lambda connection: is_anything_hidden(connection, older_than, now)):
+            num_turns = await self._database.write(lambda connection: delete_hidden(connection, older_than, now))
         await self._database.erase_traces()
         return num_turns
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest of what retention deletes was said; None where there is nothing."""
+        return await self._database.read(find_oldest)
+
+    async def count_older_than(self, moment: datetime) -> Due:
+        """What `delete_older_than` would delete."""
+        return await self._database.read(lambda connection: count_due(connection, moment))
 
     async def delete_older_than(self, moment: datetime) -> int:
         """Delete for good every turn from before a moment (retention); returns their number."""

@@ -15,6 +15,9 @@ from bot.chat.persona import normal_name
 from bot.store.database import Database, insert
 from bot.store.tables import persona_changes, persona_choices, personas
 
+NOBODY = 0
+"""The author in the record of what is nobody's business any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnPersona:
@@ -84,8 +87,18 @@ class Personas:
 
         await self._database.write(work)
 
-    async def delete(self, key: ConversationKey, name: str, *, author_id: int, author_name: str) -> bool:
-        """Delete a persona made here; channels that chose it have no choice afterwards. False if there is none."""
+    async def delete(
+        self,
+        key: ConversationKey,
+        name: str,
+        *,
+        author_id: int,  # noqa: ARG002 - as with the other changes, though the record shall not keep who it was
+        author_name: str,  # noqa: ARG002
+    ) -> bool:
+        """Delete a persona made here; channels that chose it have no choice afterwards. False if there is none.
+
+        With it go its prompts and the names of those who wrote or chose it: only that and when it was deleted stays.
+        """
         now = self._database.clock()
 
         async def work(connection: AsyncConnection) -> bool:
@@ -96,7 +109,8 @@ class Personas:
             await connection.execute(
                 delete(persona_choices).where(_shares_scope(key), persona_choices.c.name_key == normal_name(name))
             )
-            await _record(connection, key, now, author_id, author_name, "delete", name)
+            await _forget_changes(connection, key, name)
+            await _record(connection, key, now, NOBODY, "", "delete", name)
             return True
 
         return await self._database.write(work)
@@ -131,11 +145,7 @@ class Personas:
 
     async def changes(self, key: ConversationKey, limit: int = 50) -> list[PersonaChange]:
         """The newest changes made in the guild or the direct message, newest first."""
-        shares_scope = (
-            persona_changes.c.channel_id == key.channel_id
-            if key.guild_id is None
-            else persona_changes.c.guild_id == key.guild_id
-        )
+        shares_scope = _is_change_in(key)
         columns = persona_changes.c
         query = (
             select(
@@ -189,6 +199,20 @@ def _shares_scope(key: ConversationKey) -> ColumnElement[bool]:
     if key.guild_id is None:
         return _is_channel(key.platform, key.channel_id)
     return and_(persona_choices.c.platform == key.platform, persona_choices.c.guild_id == key.guild_id)
+
+
+async def _forget_changes(connection: AsyncConnection, key: ConversationKey, name: str) -> None:
+    """Delete the record of a persona, under each name that was written for it."""
+    shares_scope = and_(persona_changes.c.platform == key.platform, _is_change_in(key))
+    named = await connection.execute(select(persona_changes.c.name).where(shares_scope).distinct())
+    same = [written for (written,) in named if written is not None and normal_name(written) == normal_name(name)]
+    await connection.execute(delete(persona_changes).where(shares_scope, persona_changes.c.name.in_(same)))
+
+
+def _is_change_in(key: ConversationKey) -> ColumnElement[bool]:
+    if key.guild_id is None:
+        return persona_changes.c.channel_id == key.channel_id
+    return persona_changes.c.guild_id == key.guild_id
 
 
 async def _record(

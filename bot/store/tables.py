@@ -160,6 +160,14 @@ inbox = Table(
     sqlite_autoincrement=True,
 )
 
+# Few rows have a text, however many there are: the others are done with.
+Index(
+    "ix_inbox_text",
+    inbox.c.conversation_id,
+    sqlite_where=text("content <> ''"),
+    postgresql_where=text("content <> ''"),
+)
+
 parts = Table(
     "parts",
     metadata,
@@ -177,7 +185,7 @@ hints = Table(
     metadata,
     Column("platform", String(32), primary_key=True),
     Column("author_id", BigId, primary_key=True, autoincrement=False),
-    Column("day", Date, primary_key=True),
+    Column("day", Date, primary_key=True, index=True),
 )
 
 personas = Table(
@@ -216,7 +224,7 @@ persona_changes = Table(
     Column("platform", String(32), nullable=False),
     Column("channel_id", BigId, nullable=False),
     Column("guild_id", BigId),
-    Column("changed_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False, index=True),
     Column("author_id", BigId, nullable=False),
     Column("author_name", RepairedText, nullable=False),
     Column("action", String(16), nullable=False),

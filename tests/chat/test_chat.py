@@ -730,7 +730,6 @@ async def test_what_was_reset_is_deleted_for_good_a_minute_later(house: House) -
 
     assert await house.chat.delete_hidden() == 0
     assert await house.chat.delete_hidden(everything=True) == 1
-    assert await house.chat.delete_older_than(1) == 0
 
 
 async def test_the_prompt_log_line_holds_no_text(house: House, caplog: pytest.LogCaptureFixture) -> None:

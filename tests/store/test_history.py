@@ -6,6 +6,7 @@ from bot.errors import StoreError
 from bot.store.database import Database, open_database
 from bot.store.history import Conversation, History
 from bot.store.inbox import Inbox
+from bot.store.personas import Personas
 from bot.store.questions import InboxState
 from bot.store.tables import inbox, messages
 from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD, Clock, answer, ask, hold_turn, said
@@ -260,6 +261,28 @@ async def test_retention_deletes_old_turns_and_what_the_inbox_knew_of_them(datab
     assert num_turns == 1
     assert [question for question, _ in await said(database)] == ["new"]
     assert await count(database, inbox) == 1
+
+
+async def test_retention_deletes_the_record_of_personas(database, history, clock: Clock):
+    personas = Personas(database)
+    await personas.save(HERE, "Pirate", "Arr.", author_id=5, author_name="Ada")
+    clock.move(days=2)
+    await personas.save(HERE, "Poet", "Roses.", author_id=5, author_name="Ada")
+
+    await history.delete_older_than(MORNING.replace(day=23))
+
+    assert [change.name for change in await personas.changes(HERE)] == ["Poet"]
+    assert [persona.name for persona in await personas.list_own(HERE)] == ["Pirate", "Poet"]
+
+
+async def test_a_deleted_channels_record_of_personas_goes_with_it(database, history):
+    personas = Personas(database)
+    await personas.choose(HERE, "Pirate", author_id=5, author_name="Ada")
+    await personas.choose(ELSEWHERE, "Pirate", author_id=5, author_name="Ada")
+
+    await history.delete_channel("discord", HERE.channel_id)
+
+    assert [change.channel_id for change in await personas.changes(ELSEWHERE)] == [ELSEWHERE.channel_id]
 
 
 async def test_an_answer_replaces_the_older_one_to_the_same_question(database, history):

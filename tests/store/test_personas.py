@@ -95,19 +95,34 @@ async def test_every_change_is_on_record(personas):
     await personas.save(HERE, "Pirate", "Arr.", **ADA)
     await personas.choose(ELSEWHERE, "Pirate", author_id=6, author_name="Bob")
     await personas.clear_choice(ELSEWHERE, **ADA)
-    await personas.delete(HERE, "Pirate", **ADA)
     await personas.choose(DIRECT, "plain", **ADA)
 
     changes = await personas.changes(HERE)
 
     assert [(change.action, change.author_name, change.name, change.channel_id) for change in changes] == [
-        ("delete", "Ada", "Pirate", 100),
         ("clear", "Ada", None, 200),
         ("use", "Bob", "Pirate", 200),
         ("set", "Ada", "Pirate", 100),
     ]
     assert (changes[-1].prompt, changes[-1].changed_at) == ("Arr.", MORNING)
     assert [change.action for change in await personas.changes(DIRECT)] == ["use"]
+
+
+async def test_a_deleted_personas_record_says_only_that_it_was_deleted(personas, database, file):
+    await personas.save(HERE, "Pirate", "Arr, the canary is called Gertrude.", author_id=6, author_name="Bob")
+    await personas.save(HERE, "ＰＩＲＡＴＥ", "Arr, more of Gertrude.", author_id=6, author_name="Bob")
+    await personas.choose(ELSEWHERE, "pirate", author_id=6, author_name="Bob")
+    await personas.save(HERE, "Poet 2", "Roses.", **ADA)
+    await personas.delete(HERE, "Pirate", **ADA)
+
+    changes = await personas.changes(HERE)
+
+    assert [(change.action, change.author_name, change.author_id, change.prompt) for change in changes] == [
+        ("delete", "", 0, None),
+        ("set", "Ada", ADA["author_id"], "Roses."),
+    ]
+    await database.erase_traces()
+    assert b"Gertrude" not in file.read_bytes()
 
 
 async def test_what_changed_nothing_is_not_on_record(personas):
