@@ -153,7 +153,8 @@ async def delete_turns(connection: AsyncConnection, condition: ColumnElement[boo
     Who has no turn left in a conversation loses their label there.
     """
     is_picked = and_(messages.c.role == "user", condition)
-    concerned = (await connection.scalars(select(messages.c.conversation_id).where(is_picked).distinct())).all()
+    # Not DISTINCT: for that, SQLite would rather read the whole table in the order of conversations.
+    concerned = set(await connection.scalars(select(messages.c.conversation_id).where(is_picked)))
     if not concerned:
         return 0
     result = await connection.execute(delete(messages).where(is_picked))
