@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from bot.store.types import BigId, RepairedText, UtcDateTime
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 metadata = MetaData(
