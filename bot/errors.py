@@ -24,7 +24,7 @@ TrinityError
 │   ├── DatabaseBusy          locked by another process, or the disk is full; passing
 │   └── SecondInstance        another Trinity already runs on this token and database; exit status 75
 ├── DiscordError
-│   └── DiscordRefused        token or intents refused by Discord; exit status 78
+│   └── DiscordRefused        token, intents or number of guilds refused by Discord; exit status 78
 └── EngineError
     ├── EngineUnavailable     passing: still loading, or shutting down; exit status 69
     └── EngineFailed          the GPU or its thread is lost, the process has to be replaced; exit status 70
@@ -188,7 +188,7 @@ class DiscordError(TrinityError):
 
 
 class DiscordRefused(DiscordError):
-    """Discord refused the token or the intents."""
+    """Discord won't have the bot as it is: its token, its intents, its shards or its version of the API."""
 
     exit_status = 78
 

@@ -72,6 +72,8 @@ class IdentifyBudget:
             return
         draft = self._path.with_suffix(".new")
         try:
+            draft.unlink(missing_ok=True)
+            draft.touch(mode=0o600)
             draft.write_text(json.dumps({"left": self._left, "counted_at": self._counted_at}), encoding="utf-8")
             draft.replace(self._path)
         except OSError as error:

@@ -5,9 +5,13 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import discord
 import pytest
 
-from bot.discord.payloads import EVENTS
+from bot.discord.client import TrinityClient
+from bot.discord.page import parsed_page
+from bot.discord.payloads import APPLICATION, EVENTS, USER
+from bot.discord.shapes import OutOfShape
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import ask
 from tests.discord.payload_types import Known, PayloadTypes, variants
@@ -85,3 +89,40 @@ async def test_no_variant_of_any_event_ends_the_session_or_keeps_the_next_questi
     assert server.gateway.counts["identifies"] == 1
     assert server.gateway.counts["resumes"] == 0
     assert complaints(caplog) == []
+
+
+async def test_no_variant_of_an_answer_to_the_login_or_of_a_page_raises_anything_but_that_it_cannot_be_read() -> None:
+    num_variants, num_read = 0, 0
+    known = Known({"guild_id": "1", "channel_id": "2"})
+    async with TrinityClient() as client:
+        channel = client.get_partial_messageable(2)
+        for name, parse in (("User", USER), ("AppInfo", APPLICATION), ("Message", None)):
+            for variant in variants(TYPES.example(ast.Name(name), known), max_depth=3):
+                num_variants += 1
+                if parse is None:
+                    num_read += len(list(parsed_page(client, channel, [variant])))
+                    continue
+                try:
+                    shaped = parse(variant)
+                except OutOfShape:
+                    continue
+                kind = discord.User if parse is USER else discord.AppInfo
+                num_read += bool(kind(state=client._connection, data=shaped).id)
+
+    assert num_variants > 1_500
+    assert num_read > num_variants * 0.9
+
+
+def test_every_event_that_the_bot_follows_is_read() -> None:
+    follows = {
+        "message": "MESSAGE_CREATE", "raw_message_edit": "MESSAGE_UPDATE", "raw_message_delete": "MESSAGE_DELETE",
+        "raw_bulk_message_delete": "MESSAGE_DELETE_BULK", "guild_channel_delete": "CHANNEL_DELETE",
+        "raw_thread_delete": "THREAD_DELETE", "guild_remove": "GUILD_DELETE", "guild_channel_update": "CHANNEL_UPDATE",
+        "thread_update": "THREAD_UPDATE", "guild_role_update": "GUILD_ROLE_UPDATE",
+        "member_update": "GUILD_MEMBER_UPDATE", "guild_available": "GUILD_CREATE", "guild_join": "GUILD_CREATE",
+        "ready": "READY", "connect": "READY", "resumed": "RESUMED",
+    }  # fmt: skip
+    handlers = {name.removeprefix("on_") for name in dir(TrinityClient) if name.startswith("on_")} - {"error"}
+
+    assert handlers == follows.keys()
+    assert set(follows.values()) <= EVENTS.keys()
