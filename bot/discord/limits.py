@@ -149,13 +149,14 @@ class ClosedChannels:
         seconds = self._muted.get(channel_id, 0.0) - _now()
         return seconds if seconds > 0 else None
 
-    def close(self, channel_id: int, muted_seconds: float | None = None) -> None:
-        """Discord refused a request to this channel; with `muted_seconds` it is known when that ends."""
-        if muted_seconds is not None:
-            self._refusals.append(_now())
-            self._muted[channel_id] = _now() + muted_seconds
-            _forget_oldest(self._muted, self.MAX_CHANNELS)
-            return
+    def mute(self, channel_id: int, seconds: float) -> None:
+        """What Discord refused was for a mute that ends then: the channel isn't closed for longer."""
+        self._closed.pop(channel_id, None)
+        self._muted[channel_id] = _now() + seconds
+        _forget_oldest(self._muted, self.MAX_CHANNELS)
+
+    def close(self, channel_id: int) -> None:
+        """Discord refused a request to this channel."""
         until, seconds = self._closed.pop(channel_id, (0.0, self.CLOSED_SECONDS / 2))
         self.note_refusal(channel_id)
         if until <= _now():

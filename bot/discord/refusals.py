@@ -14,6 +14,8 @@ from enum import Enum, auto
 
 from bot.errors import DiscordError
 
+MISSING_PERMISSIONS = 50013
+"""Also what Discord says while a moderator's timeout of the bot lasts."""
 LONGEST_WAIT_SECONDS = 3600.0
 """A longer wait that is asked for is taken for this one."""
 _DEFAULT_WAIT_SECONDS = 1.0
@@ -137,7 +139,7 @@ _CODES: Mapping[Verdict, tuple[int, ...]] = {
         50007,  # this person takes no direct messages
         50008,  # not a text channel
         50009,  # the channel's verification level
-        50013,  # missing permissions
+        MISSING_PERMISSIONS,
         50024,  # not on this type of channel
         50083,  # the thread is archived
         50278,  # no guild in common with this person

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from bot.discord.limits import EDITS_PER_SECOND, Breaker, ClosedChannels, Pacer, Urgency
 from bot.discord.refusals import (
+    MISSING_PERMISSIONS,
     MessageGone,
     NoAccess,
     RateLimited,
@@ -29,6 +30,7 @@ GIVE_UP_SECONDS = 900.0
 TRIES_OF_UNCLEAR = 3
 """A refusal that doesn't say why is taken for good after so many."""
 _MUTE_MARGIN_SECONDS = 1.0
+_MUTE_NEWS_SECONDS = 1.0
 _LEFTOVER_SECONDS = 2.0
 
 Result = TypeVar("Result")
@@ -43,6 +45,7 @@ class Wire(Protocol):
     async def show_typing(self, channel_id: int) -> None: ...
     async def own_messages(self, channel_id: int, after: int) -> list[Posted]: ...
     async def look_at(self, channel_id: int, message_id: int) -> None: ...
+    def muted_seconds(self, channel_id: int) -> float: ...
 
 
 class Sender:
@@ -163,12 +166,25 @@ class Sender:
                 if self._is_over or num_unclear == TRIES_OF_UNCLEAR:
                     raise
             except NoAccess as error:
-                seconds = (error.seconds or 0.0) + _MUTE_MARGIN_SECONDS
+                muted_seconds = await self._muted_seconds(channel_id, error)
+                seconds = muted_seconds + _MUTE_MARGIN_SECONDS
                 is_too_long = asyncio.get_running_loop().time() + seconds > give_up_at
-                if error.seconds is None or self._is_over or is_too_long:
+                if muted_seconds == 0 or self._is_over or is_too_long:
                     raise
             await asyncio.sleep(seconds)
         raise AssertionError("pauses never end")
+
+    async def _muted_seconds(self, channel_id: int, refusal: NoAccess) -> float:
+        """For how long a moderator's timeout of the bot lasts, if that is what the refusal comes from; else 0."""
+        if refusal.code != MISSING_PERMISSIONS:
+            return refusal.seconds or 0.0
+        seconds = self._wire.muted_seconds(channel_id)
+        if seconds == 0:  # the news of it may come after the refusal
+            await asyncio.sleep(_MUTE_NEWS_SECONDS)
+            seconds = self._wire.muted_seconds(channel_id)
+        if seconds > 0:
+            self.closed_channels.mute(channel_id, seconds)
+        return seconds
 
     async def _try(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
         await self.breaker.passage()
@@ -187,9 +203,9 @@ class Sender:
             if isinstance(error, TokenRefused):
                 self.token_doubted.set()
             raise
-        except NoAccess as error:
+        except NoAccess:
             self.breaker.succeeded()
-            self.closed_channels.close(channel_id, error.seconds)
+            self.closed_channels.close(channel_id)
             raise
         except Unclear:
             self.breaker.succeeded()

@@ -20,6 +20,7 @@ from discord.utils import MISSING
 
 from bot.discord.page import parsed_page
 from bot.discord.refusals import (
+    MISSING_PERMISSIONS,
     NoAccess,
     RateLimited,
     Refusal,
@@ -33,8 +34,7 @@ from bot.discord.refusals import (
 
 log = logging.getLogger(__name__)
 
-_MISSING_PERMISSIONS = 50013
-_FILES_REFUSED = frozenset({_MISSING_PERMISSIONS, 400001})
+_FILES_REFUSED = frozenset({MISSING_PERMISSIONS, 400001})
 _REPLY_NEEDS_HISTORY = 160002
 _NO_PINGS = discord.AllowedMentions.none()
 FILE_NAME = "answer.txt"
@@ -42,8 +42,6 @@ _MESSAGES = "/channels/{channel_id}/messages"
 _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 _TYPING = "/channels/{channel_id}/typing"
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
-_EVENT_SECONDS = 1.0
-"""How long the news that a moderator mutes the bot may take, when a request was refused for it already."""
 _TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
 
 
@@ -91,7 +89,7 @@ class DiscordWire:
         except NoAccess as error:
             if draft.file_text is not None and error.code in _FILES_REFUSED:
                 raise Rejected("files aren't allowed here") from error
-            raise await self._with_its_end(error, draft.channel_id) from error
+            raise
         except Rejected as error:
             if draft.file_text is not None and error.code in _FILES_REFUSED:
                 raise Rejected("files aren't allowed here") from error
@@ -105,10 +103,7 @@ class DiscordWire:
         with handle_message_parameters(
             content=content, flags=flags, allowed_mentions=_NO_PINGS, mention_author=False
         ) as params:
-            try:
-                await self._request("PATCH", _MESSAGE, channel_id, message_id, json=params.payload)
-            except NoAccess as error:
-                raise await self._with_its_end(error, channel_id) from error
+            await self._request("PATCH", _MESSAGE, channel_id, message_id, json=params.payload)
 
     async def delete(self, channel_id: int, message_id: int) -> None:
         """Delete a message of ours."""
@@ -139,7 +134,7 @@ class DiscordWire:
         try:
             await self._request("GET", _MESSAGE, channel_id, message_id)
         except NoAccess as error:
-            if error.code != _MISSING_PERMISSIONS:
+            if error.code != MISSING_PERMISSIONS:
                 raise
         except Rejected:
             pass  # a server that shows no single messages
@@ -177,17 +172,7 @@ class DiscordWire:
         except _UNREADABLE as error:
             raise Unreadable(f"the message that Discord created can't be read ({type(error).__name__})") from error
 
-    async def _with_its_end(self, error: NoAccess, channel_id: int) -> NoAccess:
-        """The same refusal, and when it ends, if a moderator's timeout of the bot is the reason for it."""
-        if error.code != _MISSING_PERMISSIONS:
-            return error
-        seconds = self._muted_seconds(channel_id)
-        if seconds == 0:
-            await asyncio.sleep(_EVENT_SECONDS)
-            seconds = self._muted_seconds(channel_id)
-        return NoAccess(str(error), code=error.code, seconds=seconds or None)
-
-    def _muted_seconds(self, channel_id: int) -> float:
+    def muted_seconds(self, channel_id: int) -> float:
         """For how long a moderator has muted the bot in a channel's guild, by `communication_disabled_until`."""
         guild = getattr(self._client.get_channel(channel_id), "guild", None)
         until = guild.me.timed_out_until if guild is not None and guild.me is not None else None

@@ -21,6 +21,11 @@ class Wire:
     nonces: dict[str, tuple[float, Posted]] = field(default_factory=dict)
     seconds: float = 0.0
     num_finished: int = 0
+    muted_until: float = 0.0
+    muted_from: float = 0.0
+
+    def muted_seconds(self, channel_id):
+        return max(self.muted_until - now(), 0.0) if now() >= self.muted_from else 0.0
 
     async def create(self, draft):
         self.calls.append((now(), "create"))
@@ -251,12 +256,12 @@ def test_refusals_that_say_nothing_are_bounded_over_all_channels():
     assert in_virtual_time(scenario()) <= ClosedChannels.REFUSALS_PER_WINDOW + TRIES_OF_UNCLEAR
 
 
-@pytest.mark.parametrize("urgency", [Urgency.FIRST, Urgency.EDIT])
-def test_a_mute_is_waited_for_and_its_channel_is_open_when_it_ends(urgency):
+@pytest.mark.parametrize("news_after", [0.0, 0.5])
+def test_a_mute_is_waited_for_and_its_channel_is_open_when_it_ends(news_after):
     async def scenario():
-        wire = Wire([NoAccess("403", seconds=300.0)])
+        wire = Wire([NoAccess("403", code=50013)], muted_until=300.0, muted_from=news_after)
         async with open_sender(wire) as sender:
-            await sender.edit(1, 2, lambda: "text", urgency)
+            await sender.edit(1, 2, lambda: "text")
             await sender.create(DRAFT, keep_nothing)
         return [at for at, _ in wire.calls]
 
@@ -268,7 +273,7 @@ def test_a_mute_is_waited_for_and_its_channel_is_open_when_it_ends(urgency):
 
 def test_a_mute_of_long_ends_the_answer_and_reopens_the_channel_in_time():
     async def scenario():
-        wire = Wire([NoAccess("403", seconds=3600.0)])
+        wire = Wire([NoAccess("403", code=50013)], muted_until=3600.0)
         async with open_sender(wire) as sender:
             with pytest.raises(NoAccess):
                 await sender.create(DRAFT, keep_nothing)
