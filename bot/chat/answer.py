@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 
 from bot.chat.conversation import Question
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
+from bot.chat.outage import Outage
 from bot.chat.output import OutputFilter
 from bot.chat.persona import Persona
 from bot.chat.persona_desk import PersonaDesk
@@ -115,7 +116,9 @@ class AnswerWriter:
         sampling: SamplingChoice,
         own_name: str,
         silence_seconds: float,
+        outage: Outage,
     ) -> None:
+        self._outage = outage
         self._history = history
         self._personas = personas
         self._engine = engine
@@ -137,7 +140,7 @@ class AnswerWriter:
             UserError, EngineError, StoreError: as `Chat.reply` says.
         """
         started_at = time.monotonic()
-        conversation = await self._history.load(question.conversation)
+        conversation = await self._outage.outlast(question, lambda: self._history.load(question.conversation))
         persona = self._personas.resolve(conversation.persona)
         speakers = Speakers(conversation.speakers, self._own_name)
         named = None if question.is_direct else _named(question, conversation, speakers)
@@ -157,7 +160,10 @@ class AnswerWriter:
         turn_id = None
         if not stop.is_thrown:
             stored = self._stored(persona, window, request, answer)
-            turn_id = await self._history.save_turn(question, stored, epoch=conversation.epoch, speakers=speakers.given)
+            turn_id = await self._outage.outlast(
+                question,
+                lambda: self._history.save_turn(question, stored, epoch=conversation.epoch, speakers=speakers.given),
+            )
         is_stored = turn_id is not None
         if not is_stored:
             await self._engine.forget(request.cache_owner)

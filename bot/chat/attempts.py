@@ -15,6 +15,7 @@ from bot.chat.answer import AnswerWriter
 from bot.chat.company import Company
 from bot.chat.conversation import Question
 from bot.chat.events import Finished, ReplyEvent, TextDelta
+from bot.chat.outage import Outage
 from bot.chat.stopping import Stop
 from bot.errors import EngineFailed, RequestFailed
 from bot.inference.engine import FinishReason
@@ -33,10 +34,11 @@ SET_ASIDE = (
 class Attempts:
     """Makes the tries; `seed` None draws one for each question."""
 
-    def __init__(self, inbox: Inbox, writer: AnswerWriter, seed: int | None) -> None:
+    def __init__(self, inbox: Inbox, writer: AnswerWriter, seed: int | None, outage: Outage) -> None:
         self._inbox = inbox
         self._writer = writer
         self._seed = seed
+        self._outage = outage
         self._suspects = asyncio.Lock()
         self._company = Company()
 
@@ -99,4 +101,4 @@ class Attempts:
 
     async def _begin(self, question: Question) -> Attempt | None:
         seed = self._seed if self._seed is not None else secrets.randbits(32)
-        return await self._inbox.begin_attempt(question, seed=seed)
+        return await self._outage.outlast(question, lambda: self._inbox.begin_attempt(question, seed=seed))

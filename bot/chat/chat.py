@@ -7,15 +7,17 @@ is stored as a whole or not at all, and only while its conversation has not been
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.attempts import Attempts
 from bot.chat.conversation import ConversationKey, Question
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.in_hand import QuestionsInHand
+from bot.chat.outage import Outage
 from bot.chat.patience import Patience
 from bot.chat.persona_desk import PersonaDesk
 from bot.chat.prompt import TurnEncoder
@@ -23,7 +25,7 @@ from bot.chat.refusals import Refusals
 from bot.chat.sanitize import DEFAULT_OWN_NAME, repair
 from bot.chat.turns import Turns
 from bot.chat.window import TokenBudget
-from bot.errors import EngineOverloaded
+from bot.errors import DatabaseBusy, EngineOverloaded
 from bot.inference.engine import Engine
 from bot.store.history import History
 from bot.store.inbox import Inbox
@@ -34,6 +36,8 @@ from bot.store.questions import InboxState, KnownChannel, OpenQuestion, Part
 __all__ = ["Chat", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "TextDelta"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 HIDDEN_SECONDS = 60.0
 """How long after a reset its messages are deleted for good."""
@@ -74,11 +78,13 @@ class Chat:
         self._inbox = inbox
         self._engine = engine
         patience = patience or Patience()
+        self.outage = Outage(patience.outage_seconds)
+        """Where questions wait while the database is away."""
         sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
         writer = AnswerWriter(
-            history, self.personas, engine, encoder, budget, sampling, own_name, patience.silence_seconds
+            history, self.personas, engine, encoder, budget, sampling, own_name, patience.silence_seconds, self.outage
         )
-        self._attempts = Attempts(inbox, writer, sampling.seed)
+        self._attempts = Attempts(inbox, writer, sampling.seed, self.outage)
         self._refusals = Refusals(inbox)
         self._clock = clock
         self._in_hand = QuestionsInHand(self.turns, patience.waiting_seconds)
@@ -90,24 +96,50 @@ class Chat:
 
         Raises:
             EngineOverloaded: too many questions wait; this one was committed as refused.
-            StoreError: nothing was committed.
+            StoreError: nothing was committed, after a wait for the database where it was away.
         """
         try:
             # Before anything is awaited: the line has the order in which the questions came.
             ticket = self._in_hand.join(question)
         except EngineOverloaded:
-            if await self._refusals.commit(question):
+            if await self._commit_once(question, self._refusals.commit, InboxState.REFUSED):
                 raise
             return False
         is_accepted = False
         try:
-            is_accepted = await self._inbox.receive(question)
+            is_accepted = await self._commit_once(question, self._inbox.receive, InboxState.RECEIVED)
         finally:
             if not is_accepted:
                 self._in_hand.give_back(ticket)
         if is_accepted:
             self._in_hand.keep(question, ticket)
         return is_accepted
+
+    async def _commit_once(
+        self, question: Question, commit: Callable[[Question], Awaitable[bool]], state: InboxState
+    ) -> bool:
+        """Commit a question, also after an outage; False if it was there before.
+
+        A commit that met with silence may have succeeded: what is found then is this question's own.
+        """
+        is_unsure = False
+
+        async def step() -> bool:
+            nonlocal is_unsure
+            try:
+                if await commit(question):
+                    return True
+                known = await self._inbox.state(question.conversation.platform, question.message_id)
+            except DatabaseBusy:
+                is_unsure = True
+                raise
+            return is_unsure and known is state
+
+        return await self.outage.outlast(question, step)
+
+    async def _outlast(self, question: Question, step: Callable[[], Awaitable[T]]) -> T:
+        # A question that was never committed has nothing to wait for: what is said of it isn't recorded.
+        return await (self.outage.outlast(question, step) if self._in_hand.holds(question) else step())
 
     async def reply(self, question: Question) -> AsyncGenerator[ReplyEvent, None]:
         """Wait for the question's turn, then stream its answer; the last event is `Finished`.
@@ -219,15 +251,15 @@ class Chat:
 
     async def record_part(self, question: Question, purpose: str, part: int, message_id: int) -> None:
         """Commit the id of a message that shows a part of the answer, or a notice about it."""
-        await self._inbox.record_part(question, Part(purpose, part, message_id))
+        await self._outlast(question, lambda: self._inbox.record_part(question, Part(purpose, part, message_id)))
 
     async def mark_surplus(self, question: Question, purpose: str, part: int) -> None:
         """Commit that a part, and those behind it, will be deleted by us: that is then not taken for a person's act."""
-        await self._inbox.mark_surplus(question, purpose, part)
+        await self._outlast(question, lambda: self._inbox.mark_surplus(question, purpose, part))
 
     async def remove_part(self, question: Question, purpose: str, part: int) -> None:
         """Forget a part that no longer exists."""
-        await self._inbox.remove_part(question, purpose, part)
+        await self._outlast(question, lambda: self._inbox.remove_part(question, purpose, part))
 
     async def parts(self, question: Question) -> tuple[Part, ...]:
         """The messages that were created for a question so far."""

@@ -33,6 +33,10 @@ class QuestionsInHand:
         """The place is this question's until `leave`."""
         self._tickets[_id(question)] = ticket
 
+    def holds(self, question: Question) -> bool:
+        """Whether a question has a place."""
+        return _id(question) in self._tickets
+
     def give_back(self, ticket: Ticket) -> None:
         """The place is not needed."""
         self._turns.leave(ticket)

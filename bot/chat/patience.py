@@ -16,7 +16,9 @@ class Patience:
 
     waiting_seconds: float = 120.0
     silence_seconds: float = 120.0
+    outage_seconds: float = 300.0
+    """How long a question waits for a database that is away."""
 
 
-ALONE = Patience(silence_seconds=math.inf)
+ALONE = Patience(silence_seconds=math.inf, outage_seconds=0.0)
 """Where nobody else waits, and whoever asked can stop the answer: on a CPU, a large model needs minutes for one."""

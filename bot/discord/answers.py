@@ -5,6 +5,7 @@ finished when the process ends is taken up by the next one.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
@@ -13,11 +14,14 @@ from bot.chat.chat import Chat
 from bot.chat.conversation import Question
 from bot.chat.events import Finished, Notice, TextDelta
 from bot.discord.endings import Endings
+from bot.discord.limits import NoticeLimiter
 from bot.discord.outcomes import (
     ANSWERED,
     ANSWERED_BEFORE,
+    AWAY,
     CHANNEL_LOST,
     EXPIRED,
+    MEMORY_AWAY,
     REPLY_DELETED,
     RESET,
     SEEN_BEFORE,
@@ -25,14 +29,17 @@ from bot.discord.outcomes import (
     Outcome,
     outcome_of,
 )
-from bot.discord.posts import Posts
+from bot.discord.posts import Posts, Purpose, nonce
 from bot.discord.reply import Reply
 from bot.discord.running import Running
 from bot.discord.sender import Sender
 from bot.discord.typing_indicator import TypingIndicator
-from bot.errors import EngineFailed
+from bot.discord.wire import Draft, Posted
+from bot.errors import DiscordError, EngineFailed
 from bot.inference.engine import FinishReason
 from bot.store.questions import OpenQuestion
+
+log = logging.getLogger(__name__)
 
 OLDEST_ANSWERED = timedelta(minutes=10)
 """An older question that is found after a restart gets a notice in place of an answer."""
@@ -64,6 +71,8 @@ class Answers:
         self._has_room.set()
         self.is_draining = False
         self._endings = Endings(chat)
+        self._away = NoticeLimiter(*AWAY)
+        chat.outage.when_away = self._note_away
 
     async def room(self) -> None:
         """Wait a moment if there are too many questions in hand."""
@@ -137,6 +146,28 @@ class Answers:
 
     def _running_tasks(self) -> set[asyncio.Task[None]]:
         return {running.task for running in self._running.values() if running.task is not None}
+
+    def _note_away(self, question: Question) -> None:
+        """The database is away, and a question waits for it: that is said once in a while in its channel."""
+        if (running := self._running.get(question.message_id)) is None:
+            return
+        running.was_held = True
+        if self._away.allows(question.author_id, running.channel_id):
+            self._tasks.create_task(self._say_away(question))
+
+    async def _say_away(self, question: Question) -> None:
+        draft = Draft(
+            channel_id=question.conversation.channel_id,
+            guild_id=question.conversation.guild_id,
+            content=MEMORY_AWAY,
+            nonce=nonce(question.message_id, Purpose.AWAY, 0, 0),
+            after=question.message_id,
+            reply_to=None,  # it is no answer, and must not be taken for one after a restart
+        )
+        try:
+            await self._sender.create(draft, _forget)
+        except DiscordError as error:
+            log.info("channel %s isn't told that the database is away: %s", draft.channel_id, error)
 
     def _enter(self, question: Question, *, is_taken_up: bool) -> Running:
         posts = Posts(self._chat, self._sender, question)
@@ -219,6 +250,10 @@ class Answers:
             await self._endings.close(running, outcome)
         finally:
             self._leave(running)
+
+
+async def _forget(_: Posted) -> None:
+    """What is said of an outage isn't recorded: the database is away."""
 
 
 async def _at_once(_channel_id: int) -> None:

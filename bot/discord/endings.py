@@ -6,7 +6,7 @@ import logging
 from bot.chat.chat import Chat
 from bot.chat.conversation import Question
 from bot.discord.limits import NoticeLimiter
-from bot.discord.outcomes import REFUSALS, STORE_FAILURES, WITHDRAWN, Outcome
+from bot.discord.outcomes import ONE_BY_ONE, REFUSALS, WITHDRAWN, Outcome
 from bot.discord.running import Running
 from bot.discord.sender import growing_pauses
 from bot.errors import DiscordError, StoreError
@@ -22,7 +22,7 @@ class Endings:
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
-        self._limiters = {limit: NoticeLimiter(*limit) for limit in (REFUSALS, STORE_FAILURES)}
+        self._limiters = {limit: NoticeLimiter(*limit) for limit in (REFUSALS, ONE_BY_ONE)}
 
     async def close(self, running: Running, outcome: Outcome) -> None:
         """Say what has to be said, then commit what became of the question."""
@@ -57,7 +57,8 @@ class Endings:
     def _may_say(self, running: Running, outcome: Outcome) -> bool:
         if outcome.limit is None:
             return True
-        limiter = self._limiters[outcome.limit]
+        # Who has waited for the database hears what became of it, however many others did.
+        limiter = self._limiters[ONE_BY_ONE if running.was_held else outcome.limit]
         may_say = limiter.allows(running.question.author_id, running.channel_id)
         if not may_say and (num_untold := limiter.num_to_log()):
             log.info("%d questions got no notice, since there were others of late", num_untold)

@@ -28,10 +28,13 @@ class NoticeLimit(NamedTuple):
 
 
 REFUSALS = NoticeLimit(person_seconds=30.0, channel_seconds=5.0)
-STORE_FAILURES = NoticeLimit(person_seconds=0.0, channel_seconds=60.0)
+ONE_BY_ONE = NoticeLimit(person_seconds=30.0, channel_seconds=0.0)
+"""Where everybody has waited for a word."""
+AWAY = NoticeLimit(person_seconds=0.0, channel_seconds=60.0)
 
 NOT_READY = "I can't answer just now: my model isn't ready. Please ask again in a minute."
 NO_MEMORY = "I can't get at my memory just now, so I can't answer. Please ask again in a minute."
+MEMORY_AWAY = "-# I can't get at my memory just now. What you ask waits here, and I answer when it is back."
 NOT_TAKEN = "Discord didn't take my answer. Please ask again in other words."
 NOT_TAKEN_NOW = "Discord doesn't take my answer just now. Please ask again in a minute."
 BROKEN = "Something went wrong on my side, so there is no answer. Please ask again."
@@ -91,7 +94,7 @@ _MEANINGS: tuple[tuple[type[Exception], Outcome], ...] = (
     (UserError, Outcome(InboxState.REFUSED)),
     (EngineFailed, Outcome(None, log_level=logging.ERROR)),
     (EngineUnavailable, Outcome(InboxState.FAILED, sentence=NOT_READY, log_level=logging.WARNING)),
-    (StoreError, Outcome(InboxState.FAILED, sentence=NO_MEMORY, limit=STORE_FAILURES, log_level=logging.WARNING)),
+    (StoreError, Outcome(InboxState.FAILED, sentence=NO_MEMORY, limit=ONE_BY_ONE, log_level=logging.WARNING)),
     (MessageGone, REPLY_DELETED),
     (NoAccess, CHANNEL_LOST),
     (Unreachable, Outcome(InboxState.FAILED, log_level=logging.WARNING)),

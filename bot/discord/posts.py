@@ -36,6 +36,8 @@ class Purpose(StrEnum):
     """The whole of a very long answer."""
     NOTICE = "notice"
     """Why there is no answer."""
+    AWAY = "memory away"
+    """That the database is away."""
     HINT = "hint"
     """How to ask."""
 

@@ -25,6 +25,8 @@ class Running:
     """Whether the answer is in the history already, and only has to be shown."""
     is_expired: bool = False
     has_begun: bool = False
+    was_held: bool = False
+    """Whether it had to wait for a database that was away."""
     stopped: Outcome | None = None
     scope: asyncio.Timeout | None = None
     task: asyncio.Task[None] | None = None

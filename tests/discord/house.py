@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.conversation import ConversationKey
+from bot.chat.patience import Patience
 from bot.chat.prompt import TurnEncoder
 from bot.chat.turns import Turns
 from bot.chat.window import TokenBudget
@@ -16,6 +17,7 @@ from bot.operations.pulse import Pulse
 from bot.store.database import open_database
 from bot.store.history import History
 from bot.store.inbox import Inbox
+from bot.store.limits import Limits
 from bot.store.personas import Personas
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message
@@ -89,14 +91,16 @@ async def open_house(
     drain_seconds: float = 5.0,
     waits_until_ready: bool = True,
     token: str | None = None,
+    patience: Patience | None = None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
     engine = engine or EchoEngine()
-    async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}") as database:
+    async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}", limits=limits) as database:
         inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
         chat = Chat(
             History(database), inbox, personas, engine, encoder, budget,
-            sampling=SamplingChoice(max_new_tokens=1000, seed=7), turns=turns,
+            sampling=SamplingChoice(max_new_tokens=1000, seed=7), turns=turns, patience=patience,
         )  # fmt: skip
         options = DiscordOptions(
             token=token or server.token,

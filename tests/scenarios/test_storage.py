@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bot.discord.outcomes import NO_MEMORY
+from bot.discord.outcomes import MEMORY_AWAY
 from tests.loopback import Expectation, LoopbackDiscord, judge
 from tests.scenarios.conftest import OpenHouse
 from tests.scenarios.verdicts import report, require_all
@@ -50,7 +50,7 @@ async def test_a_database_locked_by_another_process_is_waited_for_or_told_once_p
                 counts = await house.inbox.count_by_state()
 
     states = {state.value: count for state, count in counts.items() if count}
-    told = [message for channel in channels for message in channel.visible_messages() if message.content == NO_MEMORY]
+    told = [message for channel in channels for message in channel.visible_messages() if message.content == MEMORY_AWAY]
     verdict = judge(server, Expectation(is_excused=lambda message: "are you there" in message.content))
     report(
         "locked database", seconds=lock.seconds, asked=num_asked + 2, states=states, notices=len(told),

@@ -1,0 +1,70 @@
+"""Waiting for the database to come back: a question outlives an outage of a minute or two in memory, in its place.
+
+While the database is away nothing is committed, and so nothing is acknowledged: a crash then loses only what was never
+shown to be received, and what was missed is fetched after the restart. Questions keep the places in the line that they
+took when they came, so that the line's own bounds (in all, per guild, per person) bound what is kept in memory. One of
+them at a time tries whether the database is back, the one that waits longest first; then all go on in that order.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+from bot.chat.conversation import Question
+from bot.errors import DatabaseBusy
+
+T = TypeVar("T")
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+class Outage:
+    """Steps of questions that are repeated while the database is away, for `patience_seconds` at most.
+
+    Whatever is repeated must do no harm twice: an attempt of which the end isn't known may have been committed.
+    """
+
+    def __init__(self, patience_seconds: float) -> None:
+        self.when_away: Callable[[Question], None] = lambda _: None
+        """Called when a question begins to wait."""
+        self._patience_seconds = patience_seconds
+        self._line = asyncio.Lock()
+        self._num_waiting = 0
+
+    async def outlast(self, question: Question, step: Callable[[], Awaitable[T]]) -> T:
+        """Do a step of a question's; while the database is away, wait and do it again, after those that came before.
+
+        Raises:
+            DatabaseBusy: it was away for longer than anybody is kept waiting.
+        """
+        error: DatabaseBusy | None = None
+        if not self._num_waiting:
+            try:
+                return await step()
+            except DatabaseBusy as first:
+                error = first
+        if self._patience_seconds <= 0:
+            raise error or DatabaseBusy("The database is away.")
+        self._num_waiting += 1
+        try:
+            self.when_away(question)
+            async with asyncio.timeout(self._patience_seconds), self._line:
+                for pause in _pauses():
+                    try:
+                        return await step()
+                    except DatabaseBusy as again:
+                        error = again
+                    await asyncio.sleep(pause)
+        except TimeoutError:
+            raise DatabaseBusy(str(error or "The database is away.")) from error
+        finally:
+            self._num_waiting -= 1
+        raise AssertionError  # the pauses have no end
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,121 @@
+"""A database that is away for a while, as people see it: they are answered or told, and nobody waits for nothing."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+from bot.chat.patience import Patience
+from bot.discord.outcomes import MEMORY_AWAY, NO_MEMORY
+from bot.store.limits import Limits
+from tests.discord.conftest import OpenHouse
+from tests.discord.house import House
+from tests.engines import EchoEngine
+from tests.loopback import LoopbackDiscord, Message
+
+NUM_ASKERS = 100
+# SQLite waits for a lock only for a moment, so that the test needn't.
+BRIEF = Limits(busy_seconds=0.05)
+
+
+@asynccontextmanager
+async def database_away(house: House) -> AsyncIterator[None]:
+    """Another process keeps the database to itself; a transaction of ours then fails at once."""
+    with closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+
+
+def replies(server: LoopbackDiscord) -> dict[int, list[str]]:
+    """What stands in reply to each message."""
+    found: dict[int, list[str]] = {}
+    for channel in server.world.channels.values():
+        for message in channel.visible_messages():
+            if message.reference is not None:
+                found.setdefault(int(message.reference["message_id"]), []).append(message.content)
+    return found
+
+
+def told(server: LoopbackDiscord) -> list[Message]:
+    """The messages that say that the database is away."""
+    visible = (message for channel in server.world.channels.values() for message in channel.visible_messages())
+    return [message for message in visible if message.content == MEMORY_AWAY]
+
+
+async def test_a_hundred_people_who_ask_while_the_database_is_away_are_all_answered_or_told(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    places = [server.channel(f"channel-{number}") for number in range(10)]
+    async with enter(server, limits=BRIEF) as house:
+        async with database_away(house):
+            asked = [
+                await server.person(f"Person {number}").says(places[number % 10], f"question {number}", mention=True)
+                for number in range(NUM_ASKERS)
+            ]
+            await server.wait_until(lambda: len(told(server)) == len(places), timeout=60)
+            assert {await house.state(question) for question in asked} == {None}  # nothing is as if it were stored
+        await server.wait_until(lambda: replies(server).keys() >= {question.id for question in asked}, timeout=100)
+        async with asyncio.timeout(100):
+            while (counts := await house.inbox.count_by_state())["answered"] < 96:  # noqa: ASYNC110 - as in the house
+                await asyncio.sleep(0.05)
+
+    assert len(told(server)) == len(places)
+    assert all(len(replies(server)[question.id]) == 1 for question in asked)
+    assert counts["answered"] >= 96  # what one guild may have waiting
+
+
+async def test_who_was_waiting_for_an_answer_when_the_database_went_away_is_answered_afterwards(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server, engine=EchoEngine(is_held=True), limits=BRIEF) as house:
+        asked = [
+            await server.person(f"Person {number}").says(server.channel("general"), "hello", mention=True)
+            for number in range(5)
+        ]
+        await server.wait_until(lambda: house.engine.num_running == 1, timeout=60)
+        for question in asked[1:]:
+            await house.reaches(question, "received")
+        async with database_away(house):
+            house.engine.gate.set()
+            await server.wait_until(lambda: len(told(server)) == 1, timeout=60)
+
+        for question in asked:
+            await house.reaches(question, "answered", 60)
+
+    assert all(len(replies(server)[question.id]) == 1 for question in asked)
+
+
+async def test_when_the_database_stays_away_each_is_told(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server, limits=BRIEF, patience=Patience(outage_seconds=0.3)) as house, database_away(house):
+        asked = [
+            await server.person(f"Person {number}").says(server.channel("general"), "hello", mention=True)
+            for number in range(8)
+        ]
+        await server.wait_until(lambda: replies(server).keys() >= {question.id for question in asked}, timeout=60)
+
+    assert [replies(server)[question.id] for question in asked] == [[NO_MEMORY]] * 8
+    assert len(told(server)) == 1
+
+
+async def test_what_waited_for_the_database_at_the_end_is_found_and_answered_by_the_next_process(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server, limits=BRIEF) as house:
+        first = await server.person("Alice").says(server.channel("general"), "hello", mention=True)
+        await house.reaches(first, "answered")
+        async with database_away(house):
+            asked = [
+                await server.person(f"Person {number}").says(server.channel("general"), "still there?", mention=True)
+                for number in range(3)
+            ]
+            await server.wait_until(lambda: len(told(server)) == 1, timeout=60)
+            house.stop.set()
+            async with asyncio.timeout(30):
+                await house.end()
+
+    async with enter(server) as house:
+        for question in asked:
+            await house.reaches(question, "answered", 60)
