@@ -284,9 +284,7 @@ async def test_a_process_that_is_restarted_again_and_again_keeps_the_budget(tmp_
     num = await identifies_in_a_day(clock, tmp_path, lifetime=2.0, restarts_every=0.0)
 
     assert 800 < num <= 901
-    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [
-        ("gateway-sessions.json", 0o600)
-    ]
+    assert (tmp_path / "gateway-sessions.json").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
