@@ -19,6 +19,7 @@ from bot.chat.conversation import ConversationKey
 from bot.chat.persona import MAX_PERSONA_NAME_LENGTH, normal_name
 from bot.discord.edge import EdgeClient
 from bot.discord.intake import PLATFORM
+from bot.discord.markdown import escape_markdown
 from bot.discord.wire import translated
 from bot.discord.words import Words, answer
 from bot.errors import DiscordError, NotAllowed, TrinityError
@@ -126,7 +127,7 @@ class PersonaCommands(app_commands.Group):
 
         async def work() -> str:
             persona = await _chat(interaction).personas.use(key_of(interaction), name, interaction.user.id)
-            return f"From now on I'm **{_plain(persona.name)}** in this channel."
+            return f"From now on I'm **{escape_markdown(persona.name)}** in this channel."
 
         await _change(interaction, work)
 
@@ -137,7 +138,8 @@ class PersonaCommands(app_commands.Group):
 
         async def work() -> str:
             persona = await _chat(interaction).personas.set(key_of(interaction), name, prompt, interaction.user.id)
-            return f"The persona **{_plain(persona.name)}** is set. `/persona use {persona.name}` makes it mine here."
+            shown = escape_markdown(persona.name)
+            return f"The persona **{shown}** is set. `/persona use {persona.name}` makes it mine here."
 
         await _change(interaction, work)
 
@@ -149,7 +151,7 @@ class PersonaCommands(app_commands.Group):
 
         async def work() -> str:
             await _chat(interaction).personas.delete(key_of(interaction), name, interaction.user.id)
-            return f"The persona **{_plain(name)}** is deleted."
+            return f"The persona **{escape_markdown(name)}** is deleted."
 
         await _change(interaction, work)
 
@@ -159,7 +161,7 @@ class PersonaCommands(app_commands.Group):
 
         async def work() -> str:
             persona = await _chat(interaction).personas.clear(key_of(interaction), interaction.user.id)
-            return f"From now on I'm **{_plain(persona.name)}** in this channel."
+            return f"From now on I'm **{escape_markdown(persona.name)}** in this channel."
 
         await _change(interaction, work)
 
@@ -284,7 +286,7 @@ async def _change(interaction: discord.Interaction, work: Callable[[], Awaitable
 async def _show(chat: Chat, key: ConversationKey) -> Words:
     persona = await chat.personas.show(key)
     origin = "built in" if persona.is_built_in else "made here"
-    return Words(f"I'm **{_plain(persona.name)}** here ({origin}). My prompt:\n>>> {persona.prompt}")
+    return Words(f"I'm **{escape_markdown(persona.name)}** here ({origin}). My prompt:\n>>> {persona.prompt}")
 
 
 async def _list(chat: Chat, key: ConversationKey) -> Words:
@@ -294,13 +296,9 @@ async def _list(chat: Chat, key: ConversationKey) -> Words:
         mark = " (me, here)" if normal_name(persona.name) == normal_name(current.name) else ""
         preview = " ".join(persona.prompt.split())
         short = preview if len(preview) <= _PREVIEW_LENGTH else preview[: _PREVIEW_LENGTH - 1] + "…"
-        lines.append(f"- **{_plain(persona.name)}**{mark}: {discord.utils.escape_markdown(short)}")
+        lines.append(f"- **{escape_markdown(persona.name)}**{mark}: {escape_markdown(short)}")
     return Words("\n".join(lines))
 
 
 async def _at_once(words: Words) -> Words:
     return words
-
-
-def _plain(name: str) -> str:
-    return discord.utils.escape_markdown(name)

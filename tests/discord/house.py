@@ -48,7 +48,7 @@ class House:
         state = await self.inbox.state("discord", message.id)
         return None if state is None else state.value
 
-    async def reaches(self, message: Message, state: str, seconds: float = 10.0) -> None:
+    async def reaches(self, message: Message, state: str, seconds: float = 60.0) -> None:
         """Waits until the inbox says this of a question."""
         async with asyncio.timeout(seconds):
             while await self.state(message) != state:  # noqa: ASYNC110 - the database has no event for that
@@ -127,7 +127,7 @@ async def open_house(
             house.running.result()
 
 
-async def ask(house: House, text: str = "hello", *, state: str = "answered", seconds: float = 30.0) -> Message:
+async def ask(house: House, text: str = "hello", *, state: str = "answered", seconds: float = 60.0) -> Message:
     """Alice asks in the channel "general"; returns when the inbox says that of it."""
     server = house.server
     question = await server.person("Alice").says(server.channel("general"), text, mention=True)

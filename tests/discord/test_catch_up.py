@@ -31,7 +31,7 @@ async def test_what_was_said_while_the_session_was_lost_is_answered_in_order(
         missed.append(await alice.dms("missed too"))
         server.gateway.forget_sessions()
         server.gateway.is_refusing = False
-        await server.wait_for_login(timeout=30)
+        await server.wait_for_login()
         live = await alice.says(general, "live", mention=True)
         for question in (*missed, live):
             await house.reaches(question, "answered", 20)
@@ -163,7 +163,7 @@ async def lose_session(server: LoopbackDiscord, *meanwhile: Awaitable[object]) -
         await act
     server.gateway.forget_sessions()
     server.gateway.is_refusing = False
-    await server.wait_for_login(timeout=30)
+    await server.wait_for_login()
 
 
 async def test_a_question_that_waits_is_not_answered_if_it_is_deleted_in_a_lost_session(

@@ -44,7 +44,7 @@ async def foreign(house: House) -> list[Message]:
 async def is_forgotten(house: House, question: Message) -> None:
     """Waits until the question is in the history no more; looked up beside the bot, so that nothing is counted."""
     with closing(sqlite3.connect(house.database_path)) as other:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while other.execute("SELECT 1 FROM messages WHERE message_id = ?", (question.id,)).fetchone():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

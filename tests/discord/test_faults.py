@@ -208,7 +208,7 @@ async def test_a_message_whose_id_was_not_recorded_is_edited_after_the_restart(
         question = await alice.says(general, "hello", mention=True)
         await server.wait_until(lambda: server.answer_to(question))
         asked = question_of(question, house)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not (recorded := await house.inbox.parts(asked)):  # noqa: ASYNC110 - the database has no event
                 await asyncio.sleep(0.01)
         await house.inbox.remove_part(asked, recorded[0].purpose, recorded[0].index)

@@ -51,7 +51,7 @@ def token_ids(deltas: list[Delta]) -> list[int]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  (what is waited for is the engine thread's state)
             await asyncio.sleep(0.001)
 

@@ -241,12 +241,12 @@ class LoopbackDiscord:
         """The bot's messages that answer this one, as they are now."""
         return answer_to(message)
 
-    async def wait_until(self, predicate: Callable[[], object], *, timeout: float = 10.0) -> None:  # noqa: ASYNC109
+    async def wait_until(self, predicate: Callable[[], object], *, timeout: float = 60.0) -> None:  # noqa: ASYNC109
         """Waits for a condition; the error shows the transcripts and the broken rules."""
         if not await came_true(predicate, timeout):
             raise AssertionError(f"the condition did not come true within {timeout} s\n{self._picture()}")
 
-    async def wait_for_login(self, bot: BotAccount | None = None, *, timeout: float = 15.0) -> None:  # noqa: ASYNC109
+    async def wait_for_login(self, bot: BotAccount | None = None, *, timeout: float = 60.0) -> None:  # noqa: ASYNC109
         """Waits until a bot has identified; discord.py's own `on_ready` comes two seconds later."""
         wanted = bot or self.bot
         await self.wait_until(lambda: self.gateway.connected(wanted), timeout=timeout)

@@ -131,7 +131,7 @@ async def test_a_closed_port_refuses_and_opens_again(server: LoopbackDiscord, cl
             await channel.send("nobody hears this")
     await alice.says(general, "anybody?", mention=True)
     await server.open_port()
-    await server.wait_until(lambda: client.heard, timeout=15)
+    await server.wait_until(lambda: client.heard)
     await channel.send("back", suppress_embeds=True)
 
     assert server.transcript(general)[-1] == "Trinity: back"

@@ -103,7 +103,7 @@ async def lose_session(server: LoopbackDiscord, say) -> None:
     await say()
     server.gateway.forget_sessions()
     server.gateway.is_refusing = False
-    await server.wait_for_login(timeout=30)
+    await server.wait_for_login()
 
 
 async def restart(daemon: EchoDaemon) -> None:

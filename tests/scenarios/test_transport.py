@@ -54,11 +54,11 @@ async def test_a_gateway_that_drops_in_the_middle_of_answers_costs_none(
     async with enter(server, engine=talkative(chance, 0.004)) as house:
         for number in range(num_drops):
             questions.append(await ask(server, number, chance))
-            await server.wait_until(lambda: house.engine.num_running, timeout=30)
+            await server.wait_until(lambda: house.engine.num_running)
             await asyncio.sleep(chance.random() * 0.3)
             await drop(server, chance.choice(["abort", "op7", "close", "op9_resumable"]))
             questions.append(await ask(server, f"{number} while away", chance))
-            await server.wait_until(lambda: server.gateway.counts["resumes"] == number + 1, timeout=30)  # noqa: B023
+            await server.wait_until(lambda: server.gateway.counts["resumes"] == number + 1)  # noqa: B023
         await all_reach(house, questions, "answered")
 
     verdict = require_all(server, house.database_path, turns=2 * num_drops, replies=2 * num_drops)
@@ -92,11 +92,11 @@ async def test_a_gateway_that_falls_silent_is_left_and_every_answer_comes_once(
         questions: list[Message] = []
         for number in range(stalls.num_stalls):
             questions.append(await ask(server, number, chance))
-            await server.wait_until(lambda: house.engine.num_running, timeout=30)
+            await server.wait_until(lambda: house.engine.num_running)
             server.gateway.stall()
             stalled_at, num_movements = time.monotonic(), house.num_movements
             questions.append(await ask(server, f"{number} into the silence", chance))
-            await server.wait_until(lambda: server.gateway.counts["resumes"] == number + 1, timeout=30)  # noqa: B023
+            await server.wait_until(lambda: server.gateway.counts["resumes"] == number + 1)  # noqa: B023
             noticed_after.append(time.monotonic() - stalled_at)
             assert house.num_movements > num_movements
             assert house.pulse.problem is None

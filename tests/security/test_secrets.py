@@ -187,7 +187,7 @@ async def test_what_people_say_is_in_no_log_line_whatever_goes_wrong(
             await server.wait_until(lambda: server.bot.commands)
             for number in range(4):
                 question = await alice.says(general, f"{WORDS} {number}\n2026 CRITICAL forged", mention=True)
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while await house.state(question) not in ("answered", "failed"):  # noqa: ASYNC110 - a database
                         await asyncio.sleep(0.01)
             for command, options in (("/persona use", {"name": WORDS}), ("/reset", {})):

@@ -125,7 +125,7 @@ async def test_closing_waits_for_what_runs_and_leaves_no_connection_and_no_log(u
             await asyncio.sleep(0)
             await database.close()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while threading.active_count() > threads_open - 5:  # noqa: ASYNC110 - a thread ends after its last answer
             await asyncio.sleep(0.01)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
