@@ -49,8 +49,8 @@ def unreadable_in(message: discord.Message) -> list[str]:
             found |= dict.fromkeys(_kinds(snapshot))
     if message.poll is not None:
         found["a poll"] = None
-    if not found and not has_visible_text(message.content):
-        found |= dict.fromkeys(_kinds_beside_text(message))
+    if message.embeds and not found and not has_visible_text(message.content):  # beside a text it is a link's preview
+        found["an embed"] = None
     return list(found)
 
 
@@ -59,9 +59,3 @@ def _kinds(message: discord.Message | discord.MessageSnapshot) -> list[str]:
         return ["a voice message"]
     kinds = ["what is attached"] if message.attachments else []
     return [*kinds, "a sticker"] if message.stickers else kinds
-
-
-def _kinds_beside_text(message: discord.Message) -> list[str]:
-    """What counts only where there are no words: a link has its preview, and a command its buttons."""
-    kinds = ["an embed"] if message.embeds else []
-    return [*kinds, "buttons and menus"] if message.components else kinds

@@ -25,7 +25,6 @@ POLL = {
     }
 }  # fmt: skip
 EMBED = {"embeds": [{"type": "rich", "title": "News"}]}
-BUTTONS = {"components": [{"type": 1, "components": [{"type": 2, "style": 1, "label": "Go", "custom_id": "go"}]}]}
 
 
 def forward(content: str = "", **fields: Any) -> dict:
@@ -151,7 +150,6 @@ async def test_of_a_forward_with_a_picture_the_text_is_read_and_the_rest_told(ho
         (STICKER, "not a sticker."),
         (POLL, "not a poll."),
         (EMBED, "not an embed."),
-        (BUTTONS, "not buttons and menus."),
         (STICKER | {"attachments": [PICTURE]}, "not what is attached or a sticker."),
         (forward(), "not a forwarded message without text."),
         (forward(embeds=[{"type": "rich", "title": "News"}]), "not a forwarded message without text."),
@@ -179,7 +177,6 @@ async def test_a_picture_alone_needs_no_name(house: House) -> None:
         (POLL, "I can't open a poll; I only read the text."),
         (STICKER, "I can't open a sticker; I only read the text."),
         (EMBED, None),
-        (BUTTONS, None),
     ],
     ids=str,
 )
