@@ -177,8 +177,8 @@ class Database:
         try:
             async with asyncio.timeout(self._limits.step_seconds):
                 await self._write_lock.acquire()
-        except TimeoutError:
-            raise DatabaseBusy(_LOCKED) from None
+        except TimeoutError:  # the writer before this one doesn't move on
+            raise DatabaseBusy(SILENT) from None
         try:
             self._refuse_if_closed()
             self._refuse_if_locked_since(asked_at)
