@@ -249,9 +249,15 @@ class Chat:
         if await self._inbox.note_answered(question):
             log.info("question %s was answered before, and is left as it is", question.message_id)
 
-    async def record_part(self, question: Question, purpose: str, part: int, message_id: int) -> None:
-        """Commit the id of a message that shows a part of the answer, or a notice about it."""
-        await self._outlast(question, lambda: self._inbox.record_part(question, Part(purpose, part, message_id)))
+    async def record_part(
+        self, question: Question, purpose: str, part: int, message_id: int, *, is_marked: bool = False
+    ) -> None:
+        """Commit the id of a message that shows a part of the answer, or a notice about it.
+
+        `is_marked` says that it bears the mark of an answer that grows.
+        """
+        shown = Part(purpose, part, message_id, is_marked=is_marked)
+        await self._outlast(question, lambda: self._inbox.record_part(question, shown))
 
     async def mark_surplus(self, question: Question, purpose: str, part: int) -> None:
         """Commit that a part, and those behind it, will be deleted by us: that is then not taken for a person's act."""

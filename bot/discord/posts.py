@@ -5,7 +5,7 @@ and a restarted Trinity edits what she finds rather than saying it twice.
 
 An answer's first message ends with an invisible mark for as long as the answer grows, and the mark goes last of all. So
 whether an answer is finished is known from the message alone, whatever the database knows: after a crash, with an older
-backup, or with none.
+backup, or with none. A message of which it is recorded that it never bore the mark says nothing about that.
 """
 
 from collections.abc import Callable, Collection
@@ -24,7 +24,7 @@ from bot.store.message_deletion import ANSWER
 
 _CLOSING = "\n```"
 _GROWING = "\u2060"
-"""A word joiner: nobody sees it, Discord keeps it, and it is none of the characters that answers may have."""
+"""A word joiner: nobody sees it, it is no white space that Discord would strip, and no answer has it."""
 _MAX_UNITS = 2000  # Discord's limit
 
 
@@ -103,7 +103,8 @@ class Posts:
         """
         if self._is_taken_up:
             return
-        for part in await self.chat.parts(self.question):
+        recorded = await self.chat.parts(self.question)
+        for part in recorded:
             self._put((part.purpose, part.index), _Post(part.message_id, None))
         own = await self.sender.own_messages(self._channel_id, self.question.message_id)
         contents = {posted.message_id: posted.content for posted in own}
@@ -112,7 +113,8 @@ class Posts:
         first = self._posts.get((Purpose.ANSWER, 0))
         replies = [posted.content for posted in own if posted.reply_to == self.question.message_id]
         replies += [first.content] if first and first.content is not None else []
-        self.is_finished = bool(replies) and not any(map(is_growing, replies))
+        is_told_by_mark = all(part.is_marked for part in recorded if (part.purpose, part.index) == (Purpose.ANSWER, 0))
+        self.is_finished = bool(replies) and is_told_by_mark and not any(map(is_growing, replies))
         orphan = self._unrecorded(own)
         if orphan is not None:
             await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
@@ -218,7 +220,8 @@ class Posts:
         """Record a message that exists now; not to be cancelled."""
         self._put(place, _Post(posted.message_id, posted.content))
         self.on_first()
-        await self.chat.record_part(self.question, *place, posted.message_id)
+        is_marked = is_growing(posted.content)
+        await self.chat.record_part(self.question, *place, posted.message_id, is_marked=is_marked)
         if self._is_discarded:
             await self.keep_only(())
 

@@ -180,7 +180,7 @@ class Inbox:
 
         async def work(connection: AsyncConnection) -> None:
             inbox_id = (await connection.execute(select(inbox.c.id).where(is_row(question)))).scalar_one()
-            values = {"message_id": part.message_id, "is_surplus": part.is_surplus}
+            values = {"message_id": part.message_id, "is_surplus": part.is_surplus, "is_marked": part.is_marked}
             statement = insert(connection, parts).values(
                 inbox_id=inbox_id, purpose=part.purpose, part_index=part.index, **values
             )

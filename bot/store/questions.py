@@ -49,6 +49,8 @@ class Part:
     message_id: int
     is_surplus: bool = False
     """About to be deleted by ourselves."""
+    is_marked: bool = False
+    """It was created with the mark of an answer that grows, and the mark was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,9 @@ def read_open_question(row: Row[Any], its_parts: tuple[Part, ...]) -> OpenQuesti
 
 async def read_parts(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[Part, ...]:
     """Parts by purpose and index."""
-    query = select(parts.c.purpose, parts.c.part_index, parts.c.message_id, parts.c.is_surplus).where(condition)
+    query = select(
+        parts.c.purpose, parts.c.part_index, parts.c.message_id, parts.c.is_surplus, parts.c.is_marked
+    ).where(condition)
     rows = await connection.execute(query.order_by(parts.c.purpose, parts.c.part_index))
     return tuple(Part(*row) for row in rows)
 

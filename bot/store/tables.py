@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from bot.store.types import BigId, RepairedText, UtcDateTime
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 metadata = MetaData(
@@ -177,6 +177,8 @@ parts = Table(
     Column("message_id", BigId, nullable=False, index=True),
     # About to be deleted by ourselves, so that its deletion isn't taken for a person's.
     Column("is_surplus", Boolean, nullable=False, server_default=false()),
+    # Discord kept the mark that it was created with, so that its loss says that the answer is finished.
+    Column("is_marked", Boolean, nullable=False, server_default=false()),
     CheckConstraint("part_index >= 0", name="part_index"),
 )
 

@@ -108,6 +108,7 @@ async def test_a_question_that_the_database_has_open_is_not_expired_over_its_fin
         question = await ask(house)
     with closing(sqlite3.connect(tmp_path / "trinity.db")) as connection:
         connection.execute("DELETE FROM messages")
+        connection.execute("DELETE FROM parts")
         connection.execute(
             "UPDATE inbox SET state = 'answering', content = 'hello', turn_id = NULL,"
             " created_at = '2026-01-02 00:00:00.000000'"
@@ -161,3 +162,24 @@ async def test_a_finished_answer_bears_no_mark_however_it_ends(server: LoopbackD
     assert not server.answer_to(long).is_marked
     assert not server.answer_to(short).is_marked
     judge(server).require(turns=2, replies=2)
+
+
+async def test_a_message_that_never_bore_the_mark_is_not_taken_for_finished(
+    server: LoopbackDiscord, enter: OpenHouse, tmp_path: Path
+) -> None:
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    engine.gate.clear()
+    async with enter(server, engine=engine, drain_seconds=0) as house:
+        begun = await server.person("Alice").says(server.channel("general"), "hello", mention=True)
+        await server.wait_until(lambda: (shown := server.answer_to(begun)) and shown.is_marked)
+    [part] = server.answer_to(begun).parts
+    part.content = part.content.removesuffix("\u2060")  # as one that an earlier version left
+    with closing(sqlite3.connect(tmp_path / "trinity.db")) as connection:
+        connection.execute("UPDATE parts SET is_marked = FALSE")
+        connection.commit()
+
+    async with enter(server, engine=answering()) as house:
+        await house.reaches(begun, "answered")
+
+    assert server.answer_to(begun).text == ANSWER
+    assert len(house.engine.requests) == 1
