@@ -23,7 +23,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from bot.chat.invites import LONG_HOSTS, MAX_ADDRESS, SHORT_HOSTS, authority_end, normal_host
+from bot.chat.invites import LONG_HOSTS, MAX_ADDRESS, SHORT_HOSTS, authority_end, may_be_invite, normal_host
 from bot.chat.markup import MAX_LABEL, SPAN, Label, label_at, may_become_label, name_key
 from bot.chat.sanitize import DEFAULT_OWN_NAME, ROLE_NAMES, has_visible_text, neutralise, repair, speaker_name
 
@@ -73,7 +73,7 @@ _ANY_DOT = re.compile(_DOT)
 _SHORT_INVITE = "|".join(map(_in_any_width, SHORT_HOSTS))
 _LONG_INVITE = "|".join(map(_in_any_width, LONG_HOSTS))
 _SPECIAL = re.compile(
-    r"(?P<line>\n)|(?P<escape>\\[\\`])|(?P<ticks>`+)"
+    r"(?P<line>\n)|(?P<escape>\\[\\`])|(?P<ticks>`{1,3})"
     r"|(?P<tag>\[/?INST\]|<</?SYS>>)|(?P<token><(?:/?s|unk)>)|(?P<mention>@(?=(?i:everyone|here))|<@(?=[!&\d]))"
     r"|(?P<small>-(?=#\s))"
     rf"|(?P<link>\](?=\({_GAP}(?i:{_SCHEME}\\?:[^\s:]|[\\/]{{2}})|\([\s<\\]{{65}}))"
@@ -101,6 +101,7 @@ _MAX_UNSURE = 120
 _ADDRESS = re.compile(rf"[^\s<>\"]{{0,{MAX_ADDRESS}}}")
 _ANNOUNCING = re.compile(r"(?:[:\uff1a][\s*_~)\"\u201d]*|\A\s*#{1,3}\s[^\n]*|\A\s*(?:\*\*|__)[^\n]*(?:\*\*|__)\s*)\Z")
 _OUTER_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<rest>[^\n]*)")
+_NEWLINES = re.compile(r"\n+")
 _FENCE_HEAD = re.compile(r"[A-Za-z0-9_+\-.#]*")
 
 
@@ -337,10 +338,9 @@ class _Text:
                 self._fence = "blank"
             self._take_plain(end)
         elif self._fence == "blank":
-            end = len(text) - len(text[place:].lstrip("\n"))
-            if end > place:
-                return self._take_plain(end)
-            if text[place:] in ("`", "``") and not self._is_last:
+            if text[place] == "\n":
+                return self._take_plain(_NEWLINES.match(text, place).end())  # type: ignore[union-attr]
+            if text[place : place + 3] in ("`", "``") and not self._is_last:
                 return False
             if text.startswith("```", place):
                 # A block that holds nothing: with some text behind it, Discord takes that for its content.
@@ -410,7 +410,7 @@ class _Text:
         if match.end() + len(rest) == len(self._buffer) and len(rest) < MAX_ADDRESS and not self._is_last:
             return False
         host_end = authority_end(rest)
-        if host := normal_host(rest):
+        if host := may_be_invite(rest) and normal_host(rest):
             written = rest[:host_end].lstrip("/")
             head, _, tail = (written if written.lower() == host else host).rpartition(".")
             self._take(match.end() + host_end, f"{match[0]}//{head}[.]{tail}")

@@ -31,7 +31,7 @@ _OWN_MARK = "\0"
 # Punctuation belongs to the mention where it touches it, and where it isn't the beginning of something else: of `::`,
 # of an emoji's `:name:`, of a smiley.
 _OWN_MENTION = re.compile(
-    rf"(?P<before>,?)[ \t]*(?:{_OWN_MARK}[ \t]*)*{_OWN_MARK}"
+    rf"(?P<before>,?)(?<![ \t])[ \t]*(?:{_OWN_MARK}[ \t]*)*{_OWN_MARK}"
     r"(?P<after>,|[:;](?=\s|\Z|[^\W\d_]{2,}(?![\w~+-]*:)))?[ \t]*"
 )
 
