@@ -203,8 +203,10 @@ def _run(settings: Settings) -> int:
 
 def _chat(settings: Settings) -> int:
     from bot.lines import ScriptedLines, open_standard_input  # noqa: PLC0415
+    from bot.operations.signals import ignore_questions  # noqa: PLC0415
     from bot.terminal import DEMONSTRATION  # noqa: PLC0415
 
+    ignore_questions()
     history_file = settings.data_dir / "chat.history" if settings.line_history else None
     lines = open_standard_input(_tell_waiting, history_file=history_file, retention_days=settings.retention_days)
     if lines is not None:
@@ -233,6 +235,7 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
 
     from bot.app import open_chat  # noqa: PLC0415
     from bot.chat.patience import ALONE  # noqa: PLC0415
+    from bot.operations.signals import answer_questions  # noqa: PLC0415
     from bot.store.instance import share_terminal  # noqa: PLC0415
     from bot.terminal import TERMINAL, chat_at_terminal  # noqa: PLC0415
 
@@ -245,6 +248,7 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
     with progress:
         async with open_chat(settings, platform=TERMINAL.platform, patience=ALONE, on_progress=show) as chat:
             progress.stop()
+            answer_questions(lambda: f"{chat.turns.num_running} questions being answered, at a terminal")
             with share_terminal(settings.data_dir) as is_alone:
                 await chat_at_terminal(chat, lines, Console(), is_alone=is_alone)
     return 0

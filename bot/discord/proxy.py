@@ -1,7 +1,7 @@
 """Which proxy the environment names for an address: discord.py, unlike most programs, doesn't look itself."""
 
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+from urllib.request import getproxies_environment, proxy_bypass
 
 from bot.errors import ConfigError
 
@@ -18,7 +18,7 @@ def proxy_for(url: str) -> str | None:
     scheme = _PLAIN_SCHEMES.get(parts.scheme, parts.scheme)
     name = scheme if proxies.get(scheme) else "all"
     proxy = proxies.get(name, "").strip()
-    if not proxy or proxy_bypass_environment(parts.netloc.rpartition("@")[2], proxies):
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"

@@ -38,8 +38,19 @@ def leave_when_signalled() -> None:
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _leave)
+    ignore_questions()
+
+
+def ignore_questions() -> None:
+    """Let SIGUSR1 and SIGUSR2 do nothing until there is a state to tell; by default, they would end the process."""
     for number in ASKING:
         signal.signal(number, signal.SIG_IGN)
+
+
+def answer_questions(state: Callable[[], str]) -> None:
+    """From now until the loop is closed, log `state()` at SIGUSR1 and SIGUSR2."""
+    for number in ASKING:
+        asyncio.get_running_loop().add_signal_handler(number, lambda: log.info("how I am: %s", state()))
 
 
 def _leave(_number: int, _frame: object) -> NoReturn:
@@ -97,5 +108,4 @@ def listen(
         loop.add_signal_handler(number, end, number)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
         loop.add_signal_handler(signal.SIGHUP, hang_up, signal.SIGHUP)
-    for number in ASKING:
-        loop.add_signal_handler(number, lambda: log.info("how I am: %s", state()))
+    answer_questions(state)
