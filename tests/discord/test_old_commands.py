@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import web
 
-from bot.discord.commands import GONE, HELP, OUTDATED, UNREADABLE
+from bot.discord.commands import GONE, HELP, OUTDATED
 from bot.discord.words import NOT_TAKEN
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
@@ -44,9 +44,6 @@ async def use(house: House, data: dict, kind: int = COMMAND) -> Interaction:
         (persona("use", {"name": "name", "type": 5, "value": True}), OUTDATED),
         (persona("use", {"name": "name", "type": 3, "value": None}), OUTDATED),
         (persona("use", {"name": "name", "type": 6, "value": "123"}), OUTDATED),
-        ({"type": 1}, UNREADABLE),
-        ({"name": "help", "type": 1, "options": None}, UNREADABLE),
-        ({"name": "persona", "type": 1, "options": [{"type": 1}]}, UNREADABLE),
     ],
     ids=str,
 )
