@@ -19,7 +19,7 @@ import bot.app
 _MEASURE = """
 import sys, time
 import torch
-from bot.inference import build
+from bot.inference.loading import build
 folder, how, num_tokens = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if how != "rule":
     build.settle_threads = lambda _num_parameters: how == "default" or torch.set_num_threads(int(how))
