@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import textwrap
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ async def test_what_a_reset_hid_is_gone_from_the_file_after_a_restart(server: Lo
         assert await daemon.stop() == 0
 
     assert b"xanthic" not in (tmp_path / "trinity.db").read_bytes()
-    with sqlite3.connect(tmp_path / "trinity.db") as database:
+    with closing(sqlite3.connect(tmp_path / "trinity.db")) as database:
         assert database.execute("select count(*) from messages").fetchone() == (0,)
 
 
