@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bot.chat.conversation import Turn
-from bot.chat.output import OutputFilter
-from bot.chat.persona import DEFAULT
-from bot.chat.prompt import TurnEncoder, turn_text
-from bot.chat.sanitize import neutralise
-from bot.chat.tokenizer import encode, load_tokenizer
-from bot.chat.window import TokenBudget, fit_window, fit_window_off_loop
+from bot.conversation.chat_format import TurnEncoder, turn_text
+from bot.conversation.messages import Turn
+from bot.conversation.output import OutputFilter
+from bot.conversation.persona import DEFAULT
+from bot.conversation.sanitize import neutralise
+from bot.conversation.tokenizer import encode, load_tokenizer
+from bot.conversation.window import TokenBudget, fit_window, fit_window_off_loop
 
 DEMO_FOLDER = Path(__file__).parents[1] / "bot" / "demo_model"
 NUM_TURNS = 64

@@ -23,7 +23,7 @@ from bot.settings import Settings, library_variables, load_settings
 from bot.streams import mend_standard_streams, write_within
 
 if TYPE_CHECKING:
-    from bot.lines import Lines
+    from bot.terminal.lines import Lines
 
 INTERRUPTED = 130
 UNEXPECTED = 70
@@ -202,9 +202,9 @@ def _run(settings: Settings) -> int:
 
 
 def _chat(settings: Settings) -> int:
-    from bot.lines import ScriptedLines, open_standard_input  # noqa: PLC0415
     from bot.operations.signals import ignore_questions  # noqa: PLC0415
-    from bot.terminal import DEMONSTRATION  # noqa: PLC0415
+    from bot.terminal.lines import ScriptedLines, open_standard_input  # noqa: PLC0415
+    from bot.terminal.session import DEMONSTRATION  # noqa: PLC0415
 
     ignore_questions()
     history_file = settings.data_dir / "chat.history" if settings.line_history else None
@@ -236,8 +236,8 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
     from bot.app import open_chat  # noqa: PLC0415
     from bot.chat.patience import ALONE  # noqa: PLC0415
     from bot.operations.signals import answer_questions  # noqa: PLC0415
-    from bot.store.instance import share_terminal  # noqa: PLC0415
-    from bot.terminal import TERMINAL, chat_at_terminal  # noqa: PLC0415
+    from bot.store.files.instance import share_terminal  # noqa: PLC0415
+    from bot.terminal.session import TERMINAL, chat_at_terminal  # noqa: PLC0415
 
     progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     bar = progress.add_task("Loading the model", total=None)
@@ -267,7 +267,7 @@ def _log_beside_the_talk(settings: Settings) -> None:
 
 def _migrate(settings: Settings) -> int:
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
-    from bot.store.database import migrate as migrate_database  # noqa: PLC0415
+    from bot.store.files.database import migrate as migrate_database  # noqa: PLC0415
 
     migration = asyncio.run(migrate_database(settings.effective_database_url))
     was = migration.before or "not there"
@@ -277,7 +277,7 @@ def _migrate(settings: Settings) -> int:
 
 def _backup(settings: Settings, file: Path) -> int:
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
-    from bot.store.backup import backup as back_up  # noqa: PLC0415
+    from bot.store.files.backup import backup as back_up  # noqa: PLC0415
 
     asyncio.run(back_up(settings.effective_database_url, file))
     typer.echo(f"{file} is a whole copy of the database.")
@@ -286,7 +286,7 @@ def _backup(settings: Settings, file: Path) -> int:
 
 def _restore(settings: Settings, file: Path) -> int:
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
-    from bot.store.backup import restore as put_back  # noqa: PLC0415
+    from bot.store.files.backup import restore as put_back  # noqa: PLC0415
 
     kept = asyncio.run(put_back(file, settings.effective_database_url))
     typer.echo(f"{file} is the database now." + (f" The one before is kept as {kept}." if kept else ""))

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING
 
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.patience import Patience
-from bot.chat.prompt import TurnEncoder
 from bot.chat.retention import DAILY, HOURLY, Retention
-from bot.chat.tokenizer import load_tokenizer, read_tokenizer
-from bot.chat.window import TokenBudget
+from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
+from bot.conversation.window import TokenBudget
 from bot.errors import ConfigError, StoreError
 from bot.inference.loading.hub import find_model_folder
 from bot.settings import Settings
-from bot.store.database import open_database, utc_now
-from bot.store.history import History
-from bot.store.inbox import Inbox
-from bot.store.personas import Personas
-from bot.store.running_file import RunningFile, open_running_file
+from bot.store.files.database import open_database, utc_now
+from bot.store.files.running_file import RunningFile, open_running_file
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.personas import Personas
 from bot.tasks import in_background, keep_running
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bot.store.database import open_database, utc_now
-from bot.store.history import History
+from bot.store.files.database import open_database, utc_now
+from bot.store.rows.history import History
 
 
 async def purge_older_than(

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from bot.store.server_url import SCHEMES, ServerUrlError, read_server_url
+from bot.store.files.server_url import SCHEMES, ServerUrlError, read_server_url
 
 
 def refusal(problem: str, *, setting: str = "") -> PydanticCustomError:

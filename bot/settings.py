@@ -32,7 +32,7 @@ from bot.setting_checks import (
     problem_in_words,
     refusal,
 )
-from bot.store.server_url import secrets_in
+from bot.store.files.server_url import secrets_in
 
 PREFIX = "TRINITY_"
 TOKEN_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "DISCORD_BOT_TOKEN_FILE")

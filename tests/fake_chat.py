@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from bot.chat.chat import Finished, TextDelta
-from bot.chat.persona import Persona
+from bot.conversation.persona import Persona
 from bot.errors import UnknownPersona
 from bot.inference.engine import FinishReason
 

@@ -117,7 +117,7 @@ def terminal_with(*command: str, **environ: str) -> Iterator[Terminal]:
 def terminal_for(function: Callable[..., None], *arguments: object, **environ: str) -> Iterator[Terminal]:
     """Run a function of a module in a terminal of its own, in a process forked where its imports are done already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([function.__module__, "bot.keyboard", "pyte"])
+    context.set_forkserver_preload([function.__module__, "bot.terminal.keyboard", "pyte"])
     terminal = Terminal()
     process = context.Process(target=_run, args=(terminal.name, _environment(environ), function, arguments))
     process.start()

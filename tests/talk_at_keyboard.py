@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.chat.chat import TextDelta
-from bot.lines import open_standard_input
 from bot.streams import mend_standard_streams
-from bot.terminal import chat_at_terminal
+from bot.terminal.lines import open_standard_input
+from bot.terminal.session import chat_at_terminal
 from tests.fake_chat import FakeChat
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from bot.app import open_chat
 from bot.chat.answer import FELL_SILENT
-from bot.chat.conversation import ConversationKey, Question
 from bot.chat.events import Notice
 from bot.chat.patience import ALONE, Patience
+from bot.conversation.messages import ConversationKey, Question
 from bot.errors import ConfigError, RequestFailed
 from bot.settings import Settings
 from tests import checkpoints

@@ -5,21 +5,12 @@ from pathlib import Path
 
 import pytest
 
+import bot.conversation
+import bot.delivery
 import bot.inference
+from bot.inference import scheduling
 
 ROOT = Path(bot.__file__).parents[1]
-CONVERSATION_LOGIC = (
-    "conversation",
-    "invites",
-    "markup",
-    "persona",
-    "sanitize",
-    "output",
-    "prompt",
-    "tokenizer",
-    "window",
-    "turns",
-)
 
 # Imports modules while others can't be found, as on a machine where they aren't installed.
 SCRIPT = """
@@ -48,11 +39,30 @@ def import_without(modules, absent):
     )
 
 
-def test_conversation_logic_imports_without_torch_discord_and_sql():
-    modules = [f"bot.chat.{name}" for name in CONVERSATION_LOGIC]
+def test_conversation_imports_without_torch_discord_and_sql():
+    modules = [module.name for module in pkgutil.iter_modules(bot.conversation.__path__, "bot.conversation.")]
 
-    ended = import_without(modules, ["torch", "transformers", "discord", "sqlalchemy", "aiosqlite", "alembic"])
+    ended = import_without(modules, ["torch", "numpy", "transformers", "discord", "aiohttp", "sqlalchemy", "aiosqlite"])
 
+    assert len(modules) > 8
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_delivery_imports_without_discord():
+    modules = [module.name for module in pkgutil.iter_modules(bot.delivery.__path__, "bot.delivery.")]
+
+    ended = import_without(modules, ["discord", "aiohttp", "torch", "transformers"])
+
+    assert len(modules) > 8
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_scheduling_imports_without_torch_and_numpy():
+    modules = [module.name for module in pkgutil.iter_modules(scheduling.__path__, "bot.inference.scheduling.")]
+
+    ended = import_without(modules, ["torch", "numpy", "transformers", "tokenizers"])
+
+    assert len(modules) > 6
     assert ended.returncode == 0, ended.stderr
 
 
@@ -68,7 +78,7 @@ def test_inference_imports_without_discord_and_sql():
 
 
 def test_absent_module_is_absent():
-    ended = import_without(["bot.store.database"], ["sqlalchemy"])
+    ended = import_without(["bot.store.files.database"], ["sqlalchemy"])
 
     assert "no sqlalchemy here" in ended.stderr
 

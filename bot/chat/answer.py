@@ -7,21 +7,21 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 
-from bot.chat.conversation import Question
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.outage import Outage
-from bot.chat.output import OutputFilter
-from bot.chat.persona import Persona
 from bot.chat.persona_desk import PersonaDesk
-from bot.chat.prompt import TurnEncoder
-from bot.chat.speakers import NamedTurns, Speakers, name_turns
 from bot.chat.stopping import Stop
-from bot.chat.window import TokenBudget, Window, fit_window_off_loop
+from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.messages import Question
+from bot.conversation.output import OutputFilter
+from bot.conversation.persona import Persona
+from bot.conversation.speakers import NamedTurns, Speakers, name_turns
+from bot.conversation.window import TokenBudget, Window, fit_window_off_loop
 from bot.errors import RequestFailed
 from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, SamplingParams
-from bot.store.history import Conversation, History
-from bot.store.questions import engine_name
-from bot.store.turns import Answer
+from bot.store.rows.history import Conversation, History
+from bot.store.rows.questions import engine_name
+from bot.store.rows.turns import Answer
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ from contextlib import aclosing, asynccontextmanager
 
 from bot.chat.answer import AnswerWriter
 from bot.chat.company import Company
-from bot.chat.conversation import Question
 from bot.chat.events import Finished, ReplyEvent, TextDelta
 from bot.chat.outage import Outage
 from bot.chat.stopping import Stop
+from bot.conversation.messages import Question
 from bot.errors import EngineFailed, RequestFailed
 from bot.inference.engine import FinishReason
-from bot.store.inbox import Inbox
-from bot.store.questions import Attempt, OpenQuestion
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.questions import Attempt, OpenQuestion
 
 MAX_LONE_DEATHS = 2
 """A question that was alone in the engine when the process died, this often, is set aside."""

@@ -14,24 +14,24 @@ from typing import TypeVar
 
 from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.attempts import Attempts
-from bot.chat.conversation import ConversationKey, Question
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.in_hand import QuestionsInHand
 from bot.chat.outage import Outage
 from bot.chat.patience import Patience
 from bot.chat.persona_desk import PersonaDesk
-from bot.chat.prompt import TurnEncoder
 from bot.chat.refusals import Refusals
-from bot.chat.sanitize import DEFAULT_OWN_NAME, repair
 from bot.chat.turns import Turns
-from bot.chat.window import TokenBudget
+from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.sanitize import DEFAULT_OWN_NAME, repair
+from bot.conversation.window import TokenBudget
 from bot.errors import DatabaseBusy, EngineOverloaded
 from bot.inference.engine import Engine
-from bot.store.history import History
-from bot.store.inbox import Inbox
-from bot.store.message_deletion import DeletedMessage
-from bot.store.personas import Personas
-from bot.store.questions import InboxState, KnownChannel, OpenQuestion, Part
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.message_deletion import DeletedMessage
+from bot.store.rows.personas import Personas
+from bot.store.rows.questions import InboxState, KnownChannel, OpenQuestion, Part
 
 __all__ = ["Chat", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "TextDelta"]
 

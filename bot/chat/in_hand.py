@@ -2,11 +2,11 @@
 
 import asyncio
 
-from bot.chat.conversation import Question
 from bot.chat.stopping import Stop
 from bot.chat.turns import Ticket, Turns
+from bot.conversation.messages import Question
 from bot.errors import WaitedTooLong
-from bot.store.questions import OpenQuestion
+from bot.store.rows.questions import OpenQuestion
 
 QuestionId = tuple[str, int]
 

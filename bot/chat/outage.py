@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from bot.chat.conversation import Question
+from bot.conversation.messages import Question
 from bot.errors import DatabaseBusy
 
 T = TypeVar("T")

@@ -1,12 +1,12 @@
 """Who Trinity is in a channel: built-in personas and the guild's own, shown, chosen and changed."""
 
-from bot.chat.conversation import ConversationKey
-from bot.chat.persona import BUILT_IN, DEFAULT, Persona, check_name, check_prompt, find_built_in
-from bot.chat.prompt import TurnEncoder
-from bot.chat.window import TokenBudget
+from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.messages import ConversationKey
+from bot.conversation.persona import BUILT_IN, DEFAULT, Persona, check_name, check_prompt, find_built_in
+from bot.conversation.window import TokenBudget
 from bot.errors import BuiltInPersona, UnknownPersona
 from bot.inference.engine import Engine
-from bot.store.personas import PersonaChoice, Personas
+from bot.store.rows.personas import PersonaChoice, Personas
 
 
 class PersonaDesk:

@@ -7,9 +7,9 @@ transaction runs waits for the next, which takes everybody who waits by then.
 import asyncio
 from dataclasses import dataclass
 
-from bot.chat.conversation import Question
+from bot.conversation.messages import Question
 from bot.errors import StoreError
-from bot.store.inbox import Inbox
+from bot.store.rows.inbox import Inbox
 
 MAX_PER_TRANSACTION = 500
 

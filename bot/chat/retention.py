@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bot.store.history import History
+from bot.store.rows.history import History
 
 log = logging.getLogger(__name__)
 

@@ -21,12 +21,12 @@ from typing import TypeVar
 import discord
 
 from bot.chat.chat import Chat
+from bot.delivery.posts import is_growing
+from bot.delivery.sender import Sender
 from bot.discord.clock import BORN
 from bot.discord.connection import ConnectedClient
 from bot.discord.intake import PLATFORM, Intake
-from bot.discord.posts import is_growing
-from bot.discord.sender import Sender
-from bot.discord.wire import DiscordWire
+from bot.discord.rest import DiscordWire
 from bot.errors import DiscordError, StoreError
 
 log = logging.getLogger(__name__)

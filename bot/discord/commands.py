@@ -15,12 +15,12 @@ import discord
 from discord import app_commands
 
 from bot.chat.chat import Chat
-from bot.chat.conversation import ConversationKey
-from bot.chat.persona import MAX_PERSONA_NAME_LENGTH, normal_name
+from bot.conversation.messages import ConversationKey
+from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, normal_name
 from bot.discord.edge import EdgeClient
 from bot.discord.intake import PLATFORM
 from bot.discord.markdown import escape_markdown
-from bot.discord.wire import translated
+from bot.discord.rest import translated
 from bot.discord.words import Words, answer
 from bot.errors import DiscordError, NotAllowed, TrinityError
 

@@ -16,12 +16,12 @@ import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
 
+from bot.delivery.refusals import Unreadable
+from bot.delivery.sender import growing_pauses
 from bot.discord.clock import DiscordClock
 from bot.discord.gateway import Events, GatewaySocket
 from bot.discord.identifies import SessionStarts
 from bot.discord.payloads import APPLICATION, USER
-from bot.discord.refusals import Unreadable
-from bot.discord.sender import growing_pauses
 from bot.discord.shapes import OutOfShape, Read, integer
 from bot.errors import DiscordRefused
 

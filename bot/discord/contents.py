@@ -6,8 +6,8 @@ doing and read by nobody else; in a guild it isn't read.
 
 import discord
 
-from bot.chat.sanitize import has_visible_text
-from bot.discord.text import Names, names_in, readable
+from bot.conversation.sanitize import has_visible_text
+from bot.discord.mentions import Names, names_in, readable
 
 FORWARDED = "Forwarded message:"
 

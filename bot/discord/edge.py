@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from bot.chat.chat import Chat
-from bot.discord.answers import Answers
+from bot.delivery.answers import Answers
+from bot.delivery.sender import Sender
 from bot.discord.catch_up import CatchUp
 from bot.discord.connection import ConnectedClient
 from bot.discord.intake import Intake
-from bot.discord.sender import Sender
-from bot.discord.wire import DiscordWire
+from bot.discord.rest import DiscordWire
 
 
 @dataclass(frozen=True, slots=True)

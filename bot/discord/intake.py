@@ -14,15 +14,15 @@ from enum import Enum, auto
 import discord
 
 from bot.chat.chat import Chat
-from bot.chat.conversation import ConversationKey, Question
-from bot.chat.sanitize import has_visible_text
-from bot.discord.answers import Answers
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.sanitize import has_visible_text
+from bot.delivery.answers import Answers
+from bot.delivery.limits import NoticeLimiter
+from bot.delivery.posts import Purpose, nonce
+from bot.delivery.sender import Sender, growing_pauses
+from bot.delivery.transport import Draft, Posted
 from bot.discord.clock import DiscordClock
 from bot.discord.contents import is_direct, pings_role_of, unreadable_in, words_in
-from bot.discord.limits import NoticeLimiter
-from bot.discord.posts import Purpose, nonce
-from bot.discord.sender import Sender, growing_pauses
-from bot.discord.wire import Draft, Posted
 from bot.errors import DiscordError, StoreError
 
 log = logging.getLogger(__name__)

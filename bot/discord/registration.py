@@ -7,9 +7,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.discord.refusals import NoAccess, Rejected, Unreachable
-from bot.discord.sender import growing_pauses
-from bot.discord.wire import translated
+from bot.delivery.refusals import NoAccess, Rejected, Unreachable
+from bot.delivery.sender import growing_pauses
+from bot.discord.rest import translated
 from bot.errors import DiscordError
 
 log = logging.getLogger(__name__)

@@ -18,16 +18,16 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.chat.chat import Chat
-from bot.discord.answers import Answers
+from bot.delivery.answers import Answers
+from bot.delivery.refusals import TokenRefused, Unreachable
+from bot.delivery.sender import Sender, growing_pauses, open_sender
 from bot.discord.client import TrinityClient, invite_url
 from bot.discord.clock import DiscordClock
 from bot.discord.connection import LOGIN_REFUSED
 from bot.discord.edge import build_edge
 from bot.discord.identifies import SessionStarts
-from bot.discord.refusals import TokenRefused, Unreachable
 from bot.discord.registration import register_commands
-from bot.discord.sender import Sender, growing_pauses, open_sender
-from bot.discord.wire import DiscordWire, translated
+from bot.discord.rest import DiscordWire, translated
 from bot.errors import DiscordError, DiscordRefused, EngineFailed
 from bot.tasks import keep_running
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import discord
 from discord.utils import MISSING
 
-from bot.discord.outcomes import outcome_of
-from bot.discord.refusals import InteractionGone, Rejected, Unreadable
-from bot.discord.split import PART_UNITS, utf16_length
-from bot.discord.wire import translated
+from bot.delivery.outcomes import outcome_of
+from bot.delivery.refusals import InteractionGone, Rejected, Unreadable
+from bot.delivery.split import PART_UNITS, utf16_length
+from bot.discord.rest import translated
 from bot.errors import DiscordError
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import settings
 from tokenizers import Tokenizer
 
-from bot.chat.prompt import TurnEncoder
-from tests.chat.vocabularies import load_any_vocabulary, needs_real_vocabulary
+from bot.conversation.chat_format import TurnEncoder
+from tests.conversation.vocabularies import load_any_vocabulary, needs_real_vocabulary
 
 settings.register_profile("without a clock", deadline=None)  # a busy machine is no failure
 settings.load_profile("without a clock")

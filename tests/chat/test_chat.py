@@ -11,11 +11,11 @@ import pytest
 
 from bot.chat.answer import FELL_SILENT, NOTHING_SAID, TRIM_NOTICE
 from bot.chat.chat import Chat, Finished, InboxState, Notice, ReplyEvent, SamplingChoice, TextDelta
-from bot.chat.conversation import ConversationKey, Question
 from bot.chat.patience import Patience
-from bot.chat.prompt import TurnEncoder
 from bot.chat.turns import Turns
-from bot.chat.window import TokenBudget
+from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.window import TokenBudget
 from bot.errors import (
     BuiltInPersona,
     EngineOverloaded,
@@ -27,12 +27,12 @@ from bot.errors import (
     WaitedTooLong,
 )
 from bot.inference.engine import FinishReason
-from bot.store.database import open_database
-from bot.store.history import History
-from bot.store.inbox import Inbox
-from bot.store.personas import Personas
-from bot.store.questions import engine_name
-from tests.chat.vocabularies import load_any_vocabulary
+from bot.store.files.database import open_database
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.personas import Personas
+from bot.store.rows.questions import engine_name
+from tests.conversation.vocabularies import load_any_vocabulary
 from tests.engines import EchoEngine, echo
 
 GENERAL = ConversationKey("discord", 10, guild_id=1)

@@ -9,9 +9,9 @@ import pytest
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.discord.clock import DiscordClock
 from bot.purging import purge_older_than
-from bot.store.database import Database, open_database
-from bot.store.history import History
-from bot.store.personas import Personas
+from bot.store.files.database import Database, open_database
+from bot.store.rows.history import History
+from bot.store.rows.personas import Personas
 from tests.store.said import HERE, MORNING, Clock, ask, hold_turn, said
 
 

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from bot.chat.persona import BUILT_IN
+from bot.conversation.persona import BUILT_IN
 from bot.demo_model.training import (
     grammar,
     kinds,

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 import bot.demo_model
-from bot.chat.persona import PIRATE, PLAIN, TRINITY
-from bot.chat.prompt import ChatPrompt, TurnEncoder
-from bot.chat.tokenizer import load_tokenizer
+from bot.conversation.chat_format import ChatPrompt, TurnEncoder
+from bot.conversation.persona import PIRATE, PLAIN, TRINITY
+from bot.conversation.tokenizer import load_tokenizer
 from bot.inference.engine import Request, SamplingParams
 from bot.inference.loading.build import build_runner
 from bot.inference.local import LocalEngine, open_local_engine

@@ -4,8 +4,8 @@ import pytest
 from tokenizers import Tokenizer
 
 import bot.demo_model
-from bot.chat.prompt import ChatPrompt, TurnEncoder, turn_text
-from bot.chat.tokenizer import encode, load_tokenizer
+from bot.conversation.chat_format import ChatPrompt, TurnEncoder, turn_text
+from bot.conversation.tokenizer import encode, load_tokenizer
 
 FOLDER = Path(bot.demo_model.__file__).parent
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.chat.chat import Chat, SamplingChoice
-from bot.chat.conversation import ConversationKey
 from bot.chat.patience import Patience
-from bot.chat.prompt import TurnEncoder
 from bot.chat.turns import Turns
-from bot.chat.window import TokenBudget
+from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.messages import ConversationKey
+from bot.conversation.window import TokenBudget
 from bot.discord.run import DiscordOptions, run_discord
 from bot.operations.pulse import Pulse
-from bot.store.database import open_database
-from bot.store.history import History
-from bot.store.inbox import Inbox
-from bot.store.limits import Limits
-from bot.store.personas import Personas
+from bot.store.files.database import open_database
+from bot.store.files.limits import Limits
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.personas import Personas
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message
 

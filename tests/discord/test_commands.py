@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.chat.persona import BUILT_IN, TRINITY
+from bot.conversation.persona import BUILT_IN, TRINITY
 from bot.discord.commands import MAY_NOT_CHANGE, RESTARTING
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from bot.chat.turns import Turns
+from bot.delivery.outcomes import BROKEN, NOT_READY
+from bot.delivery.reply import WHOLE_IN_FILE
 from bot.discord.intake import BARE_HINT, NO_TEXT_HINT, TEXT_ONLY, UNPINGED_HINT
-from bot.discord.outcomes import BROKEN, NOT_READY
-from bot.discord.reply import WHOLE_IN_FILE
 from bot.errors import EngineUnavailable, RequestFailed, WaitedTooLong
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from bot.chat.conversation import ConversationKey, Question
-from bot.discord.answers import Answers
-from bot.discord.sender import open_sender
+from bot.conversation.messages import ConversationKey, Question
+from bot.delivery.answers import Answers
+from bot.delivery.sender import open_sender
 from tests.discord.house import House, ask
 from tests.loopback import Message
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.prompt import TurnEncoder
+from bot.conversation.chat_format import TurnEncoder
 from tests.discord.house import open_house
 from tests.engines import EchoEngine
 from tests.loopback import RateLimited, Reset, Rules, Status, judge, judge_database, without_waits

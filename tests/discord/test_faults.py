@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.chat.conversation import Question
-from bot.discord.outcomes import EXPIRED
+from bot.conversation.messages import Question
+from bot.delivery.outcomes import EXPIRED
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.store.backup import backup, restore
+from bot.store.files.backup import backup, restore
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
 from bot.chat.patience import Patience
-from bot.discord.outcomes import MEMORY_AWAY, NO_MEMORY
-from bot.store.limits import Limits
+from bot.delivery.outcomes import MEMORY_AWAY, NO_MEMORY
+from bot.store.files.limits import Limits
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.prompt import TurnEncoder
-from tests.chat.vocabularies import load_any_vocabulary
+from bot.conversation.chat_format import TurnEncoder
+from tests.conversation.vocabularies import load_any_vocabulary
 from tests.discord.house import House, open_house
 from tests.loopback import LoopbackDiscord, without_waits
 

@@ -21,20 +21,20 @@ from sqlalchemy import event
 
 from bot.app import noted_deaths
 from bot.chat.chat import Chat, SamplingChoice
-from bot.chat.prompt import TurnEncoder
 from bot.chat.turns import Turns
-from bot.chat.window import TokenBudget
+from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.window import TokenBudget
 from bot.discord.run import DiscordOptions, run_discord
 from bot.errors import EngineFailed, RequestFailed
 from bot.inference.engine import Request
 from bot.logs import configure_logging
 from bot.operations.collector import loaded_objects_set_aside
-from bot.store.database import Database, open_database
-from bot.store.history import History
-from bot.store.inbox import Inbox
-from bot.store.instance import hold_instance
-from bot.store.personas import Personas
-from tests.chat.vocabularies import load_any_vocabulary
+from bot.store.files.database import Database, open_database
+from bot.store.files.instance import hold_instance
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.personas import Personas
+from tests.conversation.vocabularies import load_any_vocabulary
 from tests.engines import EchoEngine, echo
 from tests.scenarios.gauges import Gauges
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from bot.chat.conversation import ConversationKey
-from bot.store.database import open_database
+from bot.conversation.messages import ConversationKey
+from bot.store.files.database import open_database
 from tests.discord.house import House
 from tests.loopback import LoopbackDiscord, judge_database
 from tests.scenarios.conftest import OpenHouse

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bot.discord.outcomes import MEMORY_AWAY
+from bot.delivery.outcomes import MEMORY_AWAY
 from tests.loopback import Expectation, LoopbackDiscord, judge
 from tests.scenarios.conftest import OpenHouse
 from tests.scenarios.verdicts import report, require_all

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from bot.chat.answer import CUT_SHORT, NOTHING_SAID
-from bot.discord.reply import WHOLE_IN_FILE
+from bot.delivery.reply import WHOLE_IN_FILE
 from bot.inference.engine import Counters, Delta, FinishReason, Request
 from tests.client_markdown import outside_code
 from tests.discord.conftest import OpenHouse

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import event
 
-from bot.chat.tokenizer import load_tokenizer
+from bot.conversation.tokenizer import load_tokenizer
 from bot.errors import RequestFailed
 from bot.inference.engine import Counters, Request, SamplingParams
 from bot.inference.loading.build import build_runner

@@ -4,7 +4,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from bot.store.database import Database, open_database
+from bot.store.files.database import Database, open_database
 from tests.store.postgresql_server import SERVER, running_server
 from tests.store.said import Clock
 

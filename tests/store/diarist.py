@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from bot.store.database import open_database
-from bot.store.history import History
-from bot.store.inbox import Inbox
-from bot.store.questions import InboxState
+from bot.store.files.database import open_database
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.questions import InboxState
 from tests.store.said import ELSEWHERE, answer, ask
 
 STEPS_PER_TURN = 4

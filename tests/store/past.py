@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.chat.conversation import ConversationKey
-from bot.store.conversations import ensure_conversation
-from bot.store.database import Database
+from bot.conversation.messages import ConversationKey
+from bot.store.files.database import Database
+from bot.store.rows.conversations import ensure_conversation
 from bot.store.tables import inbox, messages, parts
 
 QUESTION, ANSWER = "question " + "x" * 120, "answer " + "y" * 700

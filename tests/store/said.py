@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.chat.conversation import ConversationKey, Question
-from bot.store.database import Database
-from bot.store.history import History
-from bot.store.inbox import Inbox
-from bot.store.questions import InboxState
-from bot.store.turns import Answer
+from bot.conversation.messages import ConversationKey, Question
+from bot.store.files.database import Database
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.questions import InboxState
+from bot.store.rows.turns import Answer
 
 GUILD = 7
 HERE = ConversationKey("discord", 100, GUILD)

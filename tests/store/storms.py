@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import StoreError
-from bot.store.database import Database, open_database, was_committed
-from bot.store.inbox import Inbox
+from bot.store.files.database import Database, open_database, was_committed
+from bot.store.rows.inbox import Inbox
 from bot.store.tables import hints
 from tests.store.said import MORNING, ask, hold_turn, said
 

@@ -4,7 +4,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from bot.chat.persona import BUILT_IN, DEFAULT
+from bot.conversation.persona import BUILT_IN, DEFAULT
 from bot.demo_model.training import lexicon_people as people
 from bot.demo_model.training import lexicon_things as things
 from bot.demo_model.training import values

@@ -1,0 +1,459 @@
+"""What the model may not smuggle out: its text is made safe to show while it streams.
+
+The text passes three filters, each of which holds back only what the next characters may still change: a line's first
+128 characters, an address, and an inline code with something in it that would be harmful outside of code. Cutting the
+stream elsewhere never changes the result, and the time grows with the length alone.
+
+1. Characters: control, direction and invisible characters go, line separators become line breaks, marks
+   are limited to 8 a letter. An answer in which nothing can be seen is empty.
+2. The beginning: a label (`NAME:`) at the very start is dropped.
+3. Text, but not code, which stays as it is. An answer speaks for nobody else: where a later line does, it ends.
+   Template tags and special tokens read with other brackets, mentions and small print (`-# `, which is what notices
+   are written in) get an invisible blank, invites a bracketed dot, and a masked link a blank before its target, so
+   that Discord shows where it leads.
+
+Who speaks in a line: a participant's label, in whatever spelling, ends the answer. The name of a role (User, Human,
+Assistant, System) does so only where it would go on with the conversation; an answer may list the roles, or write the
+dialogue that it was asked for: where the line before announces it (it ends with a colon, or is a heading), where the
+question speaks of that role, or where the answer begins with it. So may the names of participants that stand in the
+question, where they are announced. `is_doubtful` says of a cut that it may have hit such a text all the same.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from bot.conversation.invites import LONG_HOSTS, MAX_ADDRESS, SHORT_HOSTS, authority_end, may_be_invite, normal_host
+from bot.conversation.markup import MAX_LABEL, SPAN, Label, label_at, may_become_label, name_key
+from bot.conversation.sanitize import DEFAULT_OWN_NAME, ROLE_NAMES, has_visible_text, neutralise, repair, speaker_name
+
+__all__ = ["OutputFilter", "has_visible_text"]
+
+_LINE_BREAKS = str.maketrans(dict.fromkeys("\x0b\x0c\x85\u2028\u2029", "\n"))
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\r"  # C0 and C1
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # direction
+    "\u200b\u2060-\u2064\ufeff"  # blanks without width; the joiners stay, since emoji and Persian need them
+    "\u00ad\u180e\ufff9-\ufffb\U000e0000-\U000e00ff]"  # soft hyphens, annotations, and tags, which can spell a text
+)
+_MAX_MARKS = 8
+_MAX_UNSEEN = 200
+"""More invisible characters before the first visible one are left out."""
+
+_BLANKS = re.compile(r"\s*")
+_BLANKS_AND_MARKS = re.compile(r"[\s*_]*")
+
+_TRUSTED_SPAN = 900
+"""In a longer inline code what would be harmful outside is made harmless too: the code may be cut in two by a split."""
+_DISTRUST = 2000
+"""Behind a backtick that was not closed in time, so much text is taken for no code, whatever stands in it."""
+
+_ZERO_WIDTH_SPACE = "\u200b"
+_SCHEME = r"[a-z][a-z0-9+.\-]{1,20}"
+_GAP = r"[\s<\\]{0,64}"
+_WIDE = {chr(0xFF41 + index): letter for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
+_WIDE |= {chr(0xFF21 + index): letter for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
+_WIDE |= {chr(0x24D0 + index): letter for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
+_WIDE |= dict.fromkeys("\uff0e\u3002\uff61\u2024", ".") | {"\uff0f": "/"}
+_NARROWED = str.maketrans(_WIDE)
+
+
+def _in_any_width(host: str) -> str:
+    """A pattern for `host`, also in full-width and circled letters, its dot also escaped."""
+    wide = {plain: [wide for wide, other in _WIDE.items() if other == plain] for plain in set(host)}
+    classes = (f"[{re.escape(letter)}{''.join(wide[letter])}]" for letter in host)
+    return "".join(
+        rf"\\?{pattern}\\?" if letter == "." else pattern for letter, pattern in zip(host, classes, strict=True)
+    )
+
+
+_SLASH = "[\\\\/\uff0f]"
+_DOT = "[.\uff0e\u3002\uff61\u2024]"
+_ANY_DOT = re.compile(_DOT)
+_SHORT_INVITE = "|".join(map(_in_any_width, SHORT_HOSTS))
+_LONG_INVITE = "|".join(map(_in_any_width, LONG_HOSTS))
+_SPECIAL = re.compile(
+    r"(?P<line>\n)|(?P<escape>\\[\\`])|(?P<ticks>`{1,3})"
+    r"|(?P<tag>\[/?INST\]|<</?SYS>>)|(?P<token><(?:/?s|unk)>)|(?P<mention>@(?=(?i:everyone|here))|<@(?=[!&\d]))"
+    r"|(?P<small>-(?=#\s))"
+    rf"|(?P<link>\](?=\({_GAP}(?i:{_SCHEME}\\?:[^\s:]|[\\/]{{2}})|\([\s<\\]{{65}}))"
+    rf"|(?P<address>(?i:https?):(?=[\\/]))"
+    rf"|(?P<invite>(?i:(?:{_SHORT_INVITE}){_DOT}?{_SLASH}"
+    rf"|(?:{_LONG_INVITE}){_DOT}?{_SLASH}(?:{_DOT}{{0,2}}{_SLASH}){{0,40}}{_in_any_width('invite')}))",
+    re.ASCII,
+)
+_UNSURE = re.compile(
+    r"(?:\\|`+|\[/?(?:I(?:N(?:ST?)?)?)?|<(?:</?(?:S(?:YS?>?)?)?|/|/?s|u(?:nk?)?|@)?"
+    r"|@(?i:e(?:v(?:e(?:r(?:y(?:on?)?)?)?)?)?|h(?:er?)?)?|-#?"
+    rf"|\](?:\((?:{_GAP}(?:[\\/]|(?i:[a-z][a-z0-9+.\-]{{0,20}}\\?:?))?)?)?"
+    r"|(?i:h(?:t(?:t(?:ps?:?)?)?)?)"
+    rf"|(?i:(?:{_LONG_INVITE}){_DOT}?(?:{_SLASH}(?:{_DOT}|{_SLASH}){{0,40}})?\w{{0,5}})"
+    rf"|(?i:(?:{_SHORT_INVITE}){_DOT}?))\Z",
+    re.ASCII,
+)
+_HOST_BEGINNINGS = frozenset(
+    written[:length]
+    for host in (*SHORT_HOSTS, *LONG_HOSTS)
+    for written in (host, host.replace(".", "\\."), host.replace(".", ".\\"), host.replace(".", "\\.\\"))
+    for length in range(1, len(written) + 1)
+) | frozenset(host + "." for host in LONG_HOSTS)
+_MAX_UNSURE = 120
+_ADDRESS = re.compile(rf"[^\s<>\"]{{0,{MAX_ADDRESS}}}")
+_ANNOUNCING = re.compile(r"(?:[:\uff1a][\s*_~)\"\u201d]*|\A\s*#{1,3}\s[^\n]*|\A\s*(?:\*\*|__)[^\n]*(?:\*\*|__)\s*)\Z")
+_OUTER_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<rest>[^\n]*)")
+_NEWLINES = re.compile(r"\n+")
+_FENCE_HEAD = re.compile(r"[A-Za-z0-9_+\-.#]*")
+
+
+class OutputFilter:
+    """Filters one answer as it streams: `feed` each piece of text, then `finish`.
+
+    Args:
+        names: the people in the conversation, for whom the answer may not speak.
+        own_name: the name whose label is dropped at the answer's start.
+        question: what was asked; an answer may write lines for those whom it speaks of.
+    """
+
+    def __init__(self, names: Iterable[str] = (), own_name: str = DEFAULT_OWN_NAME, *, question: str = "") -> None:
+        people = {speaker_name(name, own_name) for name in names} | set(names)
+        self._characters = _Characters()
+        self._beginning = _Beginning({name_key(name) for name in (*people, own_name, "Assistant")} - {""})
+        self._text = _Text(people, own_name, question)
+
+    @property
+    def is_cut(self) -> bool:
+        """The answer ended at a forged speaker's line: nothing that is fed from now on will be shown."""
+        return self._text.is_cut
+
+    @property
+    def is_doubtful(self) -> bool:
+        """The line at which it was cut may have been meant well."""
+        return self._text.is_doubtful
+
+    def feed(self, text: str) -> str:
+        """Take in a piece of the model's text; return what can be shown now."""
+        return self._text.feed(self._beginning.feed(self._characters.feed(text)))
+
+    def finish(self) -> str:
+        """The rest that was held back."""
+        return self._text.feed(self._beginning.feed("", is_last=True), is_last=True)
+
+
+class _Characters:
+    def __init__(self) -> None:
+        self._num_marks = 0
+        self._unseen: str | None = ""
+        """What came before the first character that can be seen; None from that on."""
+
+    def feed(self, text: str) -> str:
+        text = _UNWANTED.sub("", repair(text).translate(_LINE_BREAKS))
+        if text.isascii():
+            self._num_marks = 0 if text else self._num_marks
+        else:
+            text = "".join(filter(self._is_kept, text))
+        if self._unseen is None:
+            return text
+        if not has_visible_text(text):
+            self._unseen = (self._unseen + text)[:_MAX_UNSEEN]
+            return ""
+        text, self._unseen = self._unseen + text, None
+        return text
+
+    def _is_kept(self, character: str) -> bool:
+        category = unicodedata.category(character)
+        if category[0] == "M":
+            self._num_marks += 1
+        elif category != "Cf":  # a joiner between marks starts no new letter
+            self._num_marks = 0
+        return self._num_marks <= _MAX_MARKS or category == "Cf"
+
+
+class _Beginning:
+    """Drops blanks and labels before the answer's first words."""
+
+    def __init__(self, keys: set[str]) -> None:
+        self._keys = keys
+        self._held: str | None = ""
+        self._skipped = _BLANKS
+
+    def feed(self, text: str, *, is_last: bool = False) -> str:
+        if self._held is None:
+            return text
+        text = _without(self._skipped, self._held + text)
+        while (label := label_at(text, 0)) is not None and label.key in self._keys and not label.lead:
+            head = text[: label.colon_at].strip()
+            self._skipped = _BLANKS_AND_MARKS if head != head.strip("*_") else _BLANKS
+            text = _without(self._skipped, text[label.end :])
+        self._held = text
+        if not is_last and (not text or may_become_label(text, self._keys)):
+            return ""
+        self._held = None
+        return text
+
+
+class _Text:
+    """The one pass over what the model says: lines, code, and what is live outside of code."""
+
+    def __init__(self, people: set[str], own_name: str, question: str) -> None:
+        self.is_cut = False
+        self.is_doubtful = False
+        own = {name_key(own_name), ""}
+        self._people = {name_key(name) for name in people} - own
+        self._roles = {name_key(name) for name in ROLE_NAMES} - own - self._people
+        self._keys = self._people | self._roles
+        self._asked = {name_key(name) for name in (*people, *ROLE_NAMES) if _speaks_of(question, name)}
+        self._are_roles_told = False
+        self._are_asked_told = False
+        self._held = ""
+        self._num_shown = 0
+        """How much of the beginning of `_held` was shown already, because it is the same whatever follows."""
+        self._is_first = True
+        self._at_line = True
+        self._is_outer_checked = False
+        self._line = ""
+        """The last line that holds anything, as far as it was read."""
+        self._is_new_line = True
+        self._fence = ""
+        """Inside a code block: "head", "blank" or "body"."""
+        self._outer_fence = ""
+        """A fence as the model may mean it, of more backticks or of tildes: its labels aren't anybody's."""
+        self._distrust = 0
+        self._is_distrusted_fence = False
+        self._buffer, self._place, self._skip = "", 0, 0
+        self._shown: list[str] = []
+        self._is_last = False
+
+    def feed(self, text: str, *, is_last: bool = False) -> str:
+        if self.is_cut:
+            return ""
+        self._is_last = is_last
+        self._buffer, self._place = self._held + text, 0
+        self._shown = []
+        self._skip, self._num_shown = self._num_shown, 0
+        while not self.is_cut and self._place < len(self._buffer) and self._advance():
+            pass
+        self._held = self._buffer[self._place :]
+        return "".join(self._shown)
+
+    def _advance(self) -> bool:
+        """Deal with the next stretch of the buffer; False where more text is needed first."""
+        if self._fence:
+            return self._advance_in_fence()
+        if self._at_line and not self._begin_line():
+            return False
+        if self.is_cut:
+            return False
+        match = _SPECIAL.search(self._buffer, self._place)
+        if match is None:
+            return self._take_plain(len(self._buffer) - self._num_unsure(self._place))
+        if match.start() > self._place:
+            self._take(match.start())
+        return self._advance_over(match)
+
+    def _advance_over(self, match: re.Match[str]) -> bool:
+        match match.lastgroup:
+            case "line":
+                self._take(match.end())
+                self._at_line = True
+                self._is_new_line = True
+            case "escape":
+                self._take(match.end())
+            case "ticks":
+                return self._advance_over_ticks(match)
+            case "small" if not self._is_new_line and any(map(str.isalnum, self._line)):
+                self._take(match.end())  # not at a line's beginning, so it is no small print
+            case "address":
+                return self._advance_over_address(match)
+            case _:
+                self._take(match.end(), _inert(match))
+        return True
+
+    def _take_plain(self, end: int) -> bool:
+        is_moved = end > self._place
+        if is_moved:
+            self._take(end)
+        return is_moved
+
+    def _take(self, end: int, shown: str | None = None) -> None:
+        """Go on to `end`, and show the text up to there, or `shown` in its place."""
+        text = self._buffer[self._place : end]
+        self._show(text if shown is None else shown)
+        self._place = end
+        self._distrust = max(0, self._distrust - len(text))
+        self._is_first = False
+        if not text.isspace() and text:
+            if self._is_new_line:
+                self._line, self._is_new_line = "", False
+            self._line = (self._line + text)[-2 * MAX_LABEL :]
+
+    def _show(self, text: str) -> None:
+        skipped = min(self._skip, len(text))
+        self._skip -= skipped
+        self._shown.append(text[skipped:])
+
+    # Lines.
+
+    def _begin_line(self) -> bool:
+        line = self._buffer[self._place : self._place + MAX_LABEL]
+        if not self._is_last and (may_become_label(line, self._keys) or _may_become_fence(line)):
+            return False
+        self._at_line = False
+        if match := _OUTER_FENCE.match(line):
+            self._note_outer_fence(match["fence"], match["rest"])
+        elif not self._outer_fence and not self._is_distrusted_fence:
+            label = label_at(self._buffer, self._place)
+            if label is not None and label.key in self._keys:
+                self.is_cut = not self._may_speak(label)
+        return True
+
+    def _note_outer_fence(self, fence: str, rest: str) -> None:
+        if not self._outer_fence and (len(fence) > 3 or fence[0] == "~"):
+            self._outer_fence = fence
+        elif self._outer_fence and fence.startswith(self._outer_fence) and not rest.strip():
+            self._outer_fence = ""
+
+    def _may_speak(self, label: Label) -> bool:
+        is_announced = self._is_first or _ANNOUNCING.search(self._line) is not None
+        if label.key in self._roles:
+            self._are_roles_told = self._are_roles_told or is_announced or label.key in self._asked
+            self.is_doubtful = True
+            return self._are_roles_told
+        if label.key in self._asked:
+            self._are_asked_told = self._are_asked_told or is_announced
+        self.is_doubtful = is_announced or bool(label.lead) or label.key in self._asked
+        return label.key in self._asked and self._are_asked_told
+
+    # Code.
+
+    def _advance_in_fence(self) -> bool:
+        text, place = self._buffer, self._place
+        if self._fence == "head":
+            end = place + len(_FENCE_HEAD.findall(text[place : place + MAX_LABEL])[0])
+            if end == len(text) and not self._is_last and end - place < MAX_LABEL:
+                return False
+            is_language = end > place and text[end : end + 1] == "\n"
+            if end > place and not is_language:
+                self._fence = "body"
+            else:
+                self._fence = "blank"
+            self._take_plain(end)
+        elif self._fence == "blank":
+            if text[place] == "\n":
+                return self._take_plain(_NEWLINES.match(text, place).end())  # type: ignore[union-attr]
+            if text[place : place + 3] in ("`", "``") and not self._is_last:
+                return False
+            if text.startswith("```", place):
+                # A block that holds nothing: with some text behind it, Discord takes that for its content.
+                self._fence, self._distrust = "", _DISTRUST
+                self._take(place + 3)
+            else:
+                self._fence = "body"
+                self._take(place + 1)
+        else:
+            end = text.find("```", place)
+            if end >= 0:
+                self._fence = ""
+                self._take(end + 3)
+            else:
+                kept = 0 if self._is_last else len(text) - len(text.rstrip("`"))
+                return self._take_plain(len(text) - kept)
+        return True
+
+    def _advance_over_ticks(self, match: re.Match[str]) -> bool:
+        start, length = match.start(), len(match[0])
+        is_at_end = match.end() == len(self._buffer) and not self._is_last
+        if length < 3 and is_at_end:
+            return False
+        if length >= 3:
+            self._take(start + 3)
+            if self._distrust or self._is_distrusted_fence:
+                self._is_distrusted_fence = not self._is_distrusted_fence
+            else:
+                self._fence = "head"
+            return True
+        if self._distrust or self._is_distrusted_fence:
+            self._take(match.end())
+            return True
+        span = SPAN.match(self._buffer, start)
+        if span is not None and span.end() - start <= _TRUSTED_SPAN:
+            if span.end() < len(self._buffer) or self._is_last:
+                self._take(span.end())
+                return True
+        elif span is not None or self._is_last or len(self._buffer) - start > _TRUSTED_SPAN:
+            self._take(match.end())
+            self._distrust = _DISTRUST
+            return True
+        self._show_undecided(match.end())
+        return False
+
+    def _show_undecided(self, behind_ticks: int) -> None:
+        """Show of what may be inline code as much as would be the same if it were none."""
+        end = len(self._buffer) - self._num_unsure(behind_ticks)
+        for match in _SPECIAL.finditer(self._buffer, behind_ticks):
+            if match.lastgroup in ("escape", "ticks"):
+                continue
+            if match.lastgroup == "line":
+                line = self._buffer[match.end() : match.end() + MAX_LABEL]
+                label = label_at(line, 0)
+                is_harmless = not may_become_label(line, self._keys) and (label is None or label.key not in self._keys)
+                if is_harmless and not _may_become_fence(line):
+                    continue
+            end = min(end, match.start())
+            break
+        self._shown.append(self._buffer[self._place + self._skip : end])
+        self._num_shown = max(self._skip, end - self._place)
+
+    # What is live outside of code.
+
+    def _advance_over_address(self, match: re.Match[str]) -> bool:
+        rest = _ADDRESS.findall(self._buffer[match.end() : match.end() + MAX_ADDRESS])[0]
+        if match.end() + len(rest) == len(self._buffer) and len(rest) < MAX_ADDRESS and not self._is_last:
+            return False
+        host_end = authority_end(rest)
+        if host := may_be_invite(rest) and normal_host(rest):
+            written = rest[:host_end].lstrip("/")
+            head, _, tail = (written if written.lower() == host else host).rpartition(".")
+            self._take(match.end() + host_end, f"{match[0]}//{head}[.]{tail}")
+        elif host_end == len(rest) == MAX_ADDRESS:
+            self._take(match.end(), match[0].replace(":", "[:]"))
+        else:
+            self._take(match.end())
+        return True
+
+    def _num_unsure(self, start: int) -> int:
+        """How many characters at the end may become something with those that follow."""
+        if self._is_last:
+            return 0
+        begin = max(start, len(self._buffer) - _MAX_UNSURE)
+        match = _UNSURE.search(self._buffer, begin)
+        tail = self._buffer[begin:].translate(_NARROWED).lower()
+        longest = next((length for length in range(min(len(tail), 20), 0, -1) if tail[-length:] in _HOST_BEGINNINGS), 0)
+        return max(longest, len(self._buffer) - match.start() if match else 0)
+
+
+def _speaks_of(question: str, name: str) -> bool:
+    return bool(name) and re.search(rf"(?<!\w){re.escape(name)}s?(?!\w)", question, re.IGNORECASE) is not None
+
+
+def _may_become_fence(line: str) -> bool:
+    return re.fullmatch(r" {0,3}(?:`*|~*)[ \t]*", line[:MAX_LABEL]) is not None and len(line) < MAX_LABEL
+
+
+def _without(skipped: re.Pattern[str], text: str) -> str:
+    match = skipped.match(text)
+    return text[match.end() :] if match else text
+
+
+def _inert(match: re.Match[str]) -> str:
+    text = match[0]
+    match match.lastgroup:
+        case "tag":
+            return neutralise(text)
+        case "token":
+            return f"‹{text[1:-1]}›"
+        case "mention" | "small":
+            return text + _ZERO_WIDTH_SPACE
+        case "link":
+            return "] "
+        case _:
+            return _ANY_DOT.sub("[.]", text, count=1)

@@ -1,0 +1,151 @@
+"""Who Trinity is in a conversation: a name and a system prompt. Prompts are public: a persona never holds a secret.
+
+What a persona may cost is bounded when it is set, so that no prompt can crowd the conversation out of the window.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.conversation.sanitize import has_visible_text, repair
+from bot.errors import InvalidPersonaName, PersonaError, PersonaTooLong
+
+MAX_PERSONA_TOKENS = 512
+MAX_PERSONA_NAME_LENGTH = 32
+
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0"  # fillers, joiners and blank letters
+    "\ufe00-\ufe0f\U000e0100-\U000e01ef]"  # variation selectors
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """A name to choose it by, and the system prompt that makes it."""
+
+    name: str
+    prompt: str
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it comes with Trinity, and can't be changed."""
+        return find_built_in(self.name) is not None
+
+
+TRINITY = Persona(
+    "Trinity",
+    "Your name is Trinity. You are a helpful, respectful and honest assistant. Always answer as helpfully as possible, "
+    "while being safe. Your answers should not include any harmful, unethical, racist, sexist, toxic, dangerous, or "
+    "illegal content. Please ensure that your responses are socially unbiased and positive in nature. If a question "
+    "does not make any sense, or is not factually coherent, explain why instead of answering something not correct. If "
+    "you don't know the answer to a question, please don't share false information.",
+)
+
+PLAIN = Persona("plain", "Your name is Trinity, and you answer plainly, briefly and honestly.")
+
+PIRATE = Persona(
+    "pirate",
+    "Your name is Trinity. You are the captain of a small pirate ship with a large heart. Talk like a pirate in every "
+    "answer, and help as well as any good crew would: the talk is salty, the facts are straight.",
+)
+
+TUTOR = Persona(
+    "tutor",
+    "Your name is Trinity. You are a patient tutor. Find out what the other person knows already, explain one step at "
+    "a time with a small example, and end with one question that lets them try it themselves. When they are wrong, say "
+    "so kindly and show where.",
+)
+
+POET = Persona(
+    "poet",
+    "Your name is Trinity. You are a poet who loves plain words and exact images. Answer in a short poem, rhymed only "
+    "where a rhyme comes by itself, and never let the poem hide the answer.",
+)
+
+SCEPTIC = Persona(
+    "sceptic",
+    "Your name is Trinity. You are a friendly sceptic. Say what the evidence is and how strong it is, name the best "
+    "argument of the other side, and keep apart what is known, what is likely and what is only said. If you don't "
+    "know, say that first.",
+)
+
+BUILT_IN = (TRINITY, PLAIN, PIRATE, TUTOR, POET, SCEPTIC)
+DEFAULT = TRINITY
+
+
+class _CountsSystemTokens(Protocol):
+    def num_system_tokens(self, system_message: str) -> int: ...
+
+
+class _HasPromptTokens(Protocol):
+    @property
+    def num_prompt_tokens(self) -> int: ...
+
+
+def find_built_in(name: str) -> Persona | None:
+    """The built-in persona of that name, in whatever case it is written."""
+    wanted = normal_name(name)
+    return next((persona for persona in BUILT_IN if normal_name(persona.name) == wanted), None)
+
+
+def normal_name(name: str) -> str:
+    """The form in which names are stored as a key and compared: the one fold, whoever asks.
+
+    Two names are one if they differ only in case, width, the way their accents are composed, in blanks or in what
+    can't be seen. Folding twice changes nothing more.
+    """
+    folded = _visible(name)
+    # Twice: folding the case can bring forth what has another normal form, and the other way round.
+    for _ in range(2):
+        folded = _visible(folded.casefold())
+    return "".join(folded.split())
+
+
+def check_name(name: str) -> str:
+    """`name` as a persona can have it: one word of at most 32 letters, digits, hyphens and underscores.
+
+    Raises:
+        InvalidPersonaName: it can't be a name.
+    """
+    plain = _visible(name).strip()
+    if not plain:
+        raise InvalidPersonaName("A persona needs a name.")
+    if len(plain) > MAX_PERSONA_NAME_LENGTH:
+        raise InvalidPersonaName(f"A persona's name may have {MAX_PERSONA_NAME_LENGTH} characters; that has more.")
+    if not all(map(_is_name_character, plain)) or not any(map(str.isalnum, plain)):
+        raise InvalidPersonaName("A persona's name is one word of letters, digits, hyphens and underscores.")
+    return plain
+
+
+def check_prompt(prompt: str, encoder: _CountsSystemTokens, budget: _HasPromptTokens) -> str:
+    """`prompt` as it can be stored, made sure that it leaves room for the conversation.
+
+    Args:
+        prompt: a system prompt as somebody wrote it.
+        encoder: counts what it costs (`prompt.TurnEncoder`).
+        budget: what a whole prompt may cost (`window.TokenBudget`).
+
+    Raises:
+        PersonaTooLong: it takes more than 512 tokens, or more than half of the budget.
+        PersonaError: there is nothing to read in it.
+    """
+    prompt = repair(prompt).strip()
+    if not has_visible_text(prompt):
+        raise PersonaError("A persona needs a prompt: say in a sentence or two who I should be.")
+    num_tokens = encoder.num_system_tokens(prompt)
+    limit = min(MAX_PERSONA_TOKENS, budget.num_prompt_tokens // 2)
+    if num_tokens > limit:
+        raise PersonaTooLong(num_tokens, limit)
+    return prompt
+
+
+def _visible(name: str) -> str:
+    """A name in its compatible composed form, without what can't be seen; control characters stay to be refused."""
+    composed = unicodedata.normalize("NFKC", name)
+    shown = "".join(character for character in composed if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", shown))
+
+
+def _is_name_character(character: str) -> bool:
+    return character.isalnum() or character in "-_" or unicodedata.category(character) in ("Mn", "Mc")

@@ -1,0 +1,200 @@
+"""Which turns fit below the context window: old ones go rarely and many at once, so that prompts keep their beginning.
+
+The engine reuses the KV cache blocks of a prompt's beginning. If the oldest turn were dropped at every question, no two
+prompts of a long conversation would begin alike. So the first kept turn stays where it is until the prompt would exceed
+its budget, and then moves forward until a quarter of the budget is free again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+
+from bot.conversation.chat_format import TurnEncoder, num_common, prompt_token_ids, turn_text, user_text
+from bot.conversation.messages import Turn
+from bot.conversation.sanitize import DEFAULT_OWN_NAME, clean
+from bot.errors import ConfigError, PromptTooLong
+
+MIN_PROMPT_TOKENS = 512
+"""With less room for the prompt than this, Trinity refuses to start."""
+
+_NUM_BORDER_IDS = 2  # <s> and </s> around an answered turn
+_ESTIMATE_MARGIN = 16  # tokens by which a turn behind the system block may differ from the sum of its parts
+_INLINE_CHARACTERS = 2048  # encoded in about a millisecond; a longer history leaves the event loop
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBudget:
+    """How the context window is shared between prompt and completion.
+
+    Args:
+        context_window: the tokens the model was trained for, or fewer (TRINITY_CONTEXT_WINDOW).
+        max_sequence_tokens: the most that the engine takes, prompt plus completion.
+        max_new_tokens: what is kept free for the completion (TRINITY_MAX_NEW_TOKENS).
+
+    Raises:
+        ConfigError: fewer than 512 tokens would be left for the prompt.
+    """
+
+    context_window: int
+    max_sequence_tokens: int
+    max_new_tokens: int
+
+    def __post_init__(self) -> None:
+        if self.num_prompt_tokens >= MIN_PROMPT_TOKENS:
+            return
+        window = min(self.context_window, self.max_sequence_tokens)
+        if window <= MIN_PROMPT_TOKENS:
+            whose = "the engine takes" if self.max_sequence_tokens < self.context_window else "it is"
+            problem = f"{whose} only {window} tokens; more than {MIN_PROMPT_TOKENS} are needed for a conversation"
+            raise ConfigError("TRINITY_CONTEXT_WINDOW", problem)
+        problem = (
+            f"{self.max_new_tokens} of {window} tokens for the answer leave too few for the conversation; "
+            f"set it to {window - MIN_PROMPT_TOKENS} or less"
+        )
+        raise ConfigError("TRINITY_MAX_NEW_TOKENS", problem)
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        """The most tokens that a prompt may have."""
+        return min(self.context_window, self.max_sequence_tokens) - self.max_new_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A prompt that fits, and which turns it holds."""
+
+    prompt_token_ids: tuple[int, ...]
+    num_shared_prefix_tokens: int
+    """How many ids at the beginning depend on the persona alone."""
+    first_kept_turn_id: int | None
+    """From here on turns are kept; above all their ids if none was. None where the conversation has no turns yet."""
+    was_trimmed: bool
+    """The first kept turn moved, and has to be stored."""
+    turn_ids: tuple[int, ...]
+    """The turns in the prompt, oldest first."""
+
+
+def fit_window(
+    encoder: TurnEncoder,
+    budget: TokenBudget,
+    system_message: str,
+    turns: Sequence[Turn],
+    question: str,
+    *,
+    author_name: str | None = None,
+    own_name: str = DEFAULT_OWN_NAME,
+) -> Window:
+    """Build the prompt for `question` from `turns`, the conversation from its stored first kept turn on.
+
+    Args:
+        encoder: remembers what turns cost.
+        budget: what the prompt may cost.
+        system_message: the persona's prompt; it always stays.
+        turns: answered questions, oldest first.
+        question: the newest user message; it always stays.
+        author_name: who asks, where several people speak; `user_text` sanitises it.
+        own_name: the name that nobody else may speak under.
+
+    Raises:
+        PromptTooLong: persona and question alone exceed the budget. The first kept turn stays where it is.
+    """
+    refuse_absurd_length(encoder, budget, question)
+    turns = [turn for turn in turns if turn.question.strip() and turn.answer.strip()]
+    people = {name for name in (author_name, *(turn.author_name for turn in turns)) if name is not None}
+    texts = [(user_text(turn.question, turn.author_name, own_name, people), clean(turn.answer)) for turn in turns]
+    texts.append((user_text(question, author_name, own_name, people), ""))
+    fitting = _Fitting(encoder, clean(system_message), texts)
+    first = fitting.first_kept(budget.num_prompt_tokens)
+    token_ids = fitting.token_ids(first)
+    shared_prefix = encoder.shared_prefix(fitting.system_message)
+    kept = turns[first:]
+    return Window(
+        prompt_token_ids=tuple(token_ids),
+        num_shared_prefix_tokens=num_common(shared_prefix, token_ids),
+        first_kept_turn_id=kept[0].id if kept else turns[-1].id + 1 if turns else None,
+        was_trimmed=first > 0,
+        turn_ids=tuple(turn.id for turn in kept),
+    )
+
+
+async def fit_window_off_loop(
+    encoder: TurnEncoder,
+    budget: TokenBudget,
+    system_message: str,
+    turns: Sequence[Turn],
+    question: str,
+    *,
+    author_name: str | None = None,
+    own_name: str = DEFAULT_OWN_NAME,
+) -> Window:
+    """`fit_window` in another thread, unless everything together is short enough for the event loop."""
+    num_characters = len(system_message) + len(question)
+    num_characters += sum(len(turn.question) + len(turn.answer) for turn in turns)
+    fit = partial(
+        fit_window, encoder, budget, system_message, turns, question, author_name=author_name, own_name=own_name
+    )
+    return fit() if num_characters <= _INLINE_CHARACTERS else await asyncio.to_thread(fit)
+
+
+def max_num_tokens(text: str) -> int:
+    """A bound without encoding: cleaned text never takes more tokens than it has UTF-8 bytes, and one before it."""
+    return len(text.encode()) + 1
+
+
+def refuse_absurd_length(encoder: TurnEncoder, budget: TokenBudget, text: str) -> None:
+    """Refuse, before anything is encoded, a text that can't fit even if every token were the longest there is.
+
+    Raises:
+        PromptTooLong: with the fewest tokens that `text` can take.
+    """
+    limit = budget.num_prompt_tokens
+    if len(text) <= limit:  # spares most calls a look at the vocabulary
+        return
+    # Half, because cleaning can shorten a text: `<<SYS>>` to `«SYS»`.
+    fewest = len(text.strip()) // (2 * encoder.longest_piece)
+    if fewest > limit:
+        raise PromptTooLong(fewest, limit)
+
+
+class _Fitting:
+    """The costs of one conversation's turns, the unanswered one last; only the first kept one has the system block."""
+
+    def __init__(self, encoder: TurnEncoder, system_message: str, texts: Sequence[tuple[str, str]]) -> None:
+        self.system_message = system_message
+        self._encoder = encoder
+        self._texts = texts
+        self._last = len(texts) - 1
+        later = [self._cost(turn_text(*pair), is_last=index == self._last) for index, pair in enumerate(texts) if index]
+        self._costs_from = [0, *[*accumulate(reversed(later), initial=0)][::-1]]
+        """What the turns from an index on cost; index 0 is never asked for, since turn 0 has the system block."""
+
+    def first_kept(self, limit: int) -> int:
+        """The index of the first turn to keep; that of the unanswered one where no other can be kept."""
+        if self._num_tokens(0) <= limit:
+            return 0
+        target = limit * 3 // 4
+        num_system_tokens = self._encoder.num_system_tokens(self.system_message)
+        for index in range(1, self._last):
+            estimate = num_system_tokens + self._costs_from[index]
+            if estimate <= target + _ESTIMATE_MARGIN and self._num_tokens(index) <= target:
+                return index
+        if self._num_tokens(self._last) > limit:
+            raise PromptTooLong(self._num_tokens(self._last), limit)
+        return self._last
+
+    def token_ids(self, first: int) -> list[int]:
+        """The prompt that begins with turn `first`."""
+        turns = [self._with_system(first), *(turn_text(*texts) for texts in self._texts[first + 1 :])]
+        return prompt_token_ids(self._encoder, turns[:-1], turns[-1])
+
+    def _num_tokens(self, first: int) -> int:
+        """What the prompt that begins with turn `first` costs, exactly."""
+        return self._cost(self._with_system(first), is_last=first == self._last) + self._costs_from[first + 1]
+
+    def _with_system(self, index: int) -> str:
+        return turn_text(*self._texts[index], system_message=self.system_message)
+
+    def _cost(self, text: str, *, is_last: bool) -> int:
+        return len(self._encoder.encode(text)) + (1 if is_last else _NUM_BORDER_IDS)

@@ -1,0 +1,104 @@
+"""One answer on its way into a channel: it grows by edits, becomes several messages, and ends exactly as it should.
+
+Writing never waits: text goes into a buffer, and a task of its own shows the newest state at the pace that the sender
+allows. So a slow channel never holds up the model, and at most one request per answer is under way.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from bot.delivery.posts import Place, Posts, Purpose
+from bot.delivery.refusals import Rejected
+from bot.delivery.sender import Sender
+from bot.delivery.split import Splitter
+
+MAX_PARTS = 5
+"""A longer answer gets a text file."""
+NOTHING_TO_SAY = "I have nothing to say to that."
+WHOLE_IN_FILE = "-# That was the beginning; the whole answer is in this file."
+
+
+class Reply:
+    """Streams one answer into the messages `posts`."""
+
+    def __init__(self, posts: Posts, sender: Sender) -> None:
+        self.posts = posts
+        self._sender = sender
+        self._splitter = Splitter()
+        self._pieces: list[str] = []
+        self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._delivered = asyncio.Event()
+
+    def write(self, text: str) -> None:
+        """Add text to the answer."""
+        self._pieces.append(text)
+        self._splitter.feed(text)
+        self._changed.set()
+
+    def note(self, line: str) -> None:
+        """Add a small line that is not a part of the answer."""
+        closing = "\n```" if self._splitter.ends_in_code_block else ""
+        start = closing + "\n" if self._splitter.parts else ""
+        self._splitter.feed(f"{start}-# {line}\n")
+        self._changed.set()
+
+    @asynccontextmanager
+    async def growing(self) -> AsyncIterator[None]:
+        """Show what is written while the body runs; an error in showing it ends the body and is raised."""
+        try:
+            with self._sender.streaming():
+                async with asyncio.TaskGroup() as tasks:
+                    showing = tasks.create_task(self._show_growing())
+                    yield
+                    showing.cancel()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def finish(self) -> None:
+        """Let the channel show the final state; returns when it does. Only inside `growing`."""
+        self._ended.set()
+        self._changed.set()
+        await self._delivered.wait()
+
+    async def show_final(self) -> None:
+        """Make the channel show exactly what was written, and nothing else."""
+        if not self._splitter.parts:
+            self.note(NOTHING_TO_SAY)
+        num_parts = min(len(self._splitter.parts), MAX_PARTS)
+        places = await self._show_parts(num_parts, is_final=True)
+        if len(self._splitter.parts) > MAX_PARTS:
+            places += await self._show_rest()
+        await self.posts.keep_only(places)
+        if num_parts > 1:
+            # Only now, when all of it is there, it isn't marked as growing any more.
+            await self.posts.show((Purpose.ANSWER, 0), lambda: self._splitter.parts[0])
+
+    async def _show_growing(self) -> None:
+        while not self._ended.is_set():
+            await self._changed.wait()
+            self._changed.clear()
+            if not self._ended.is_set():
+                await self._show_parts(min(len(self._splitter.parts), MAX_PARTS), is_final=False)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._sender.edit_interval_seconds):
+                        await self._ended.wait()
+        await self.show_final()
+        self._delivered.set()
+
+    async def _show_parts(self, num_parts: int, *, is_final: bool) -> list[Place]:
+        places: list[Place] = [(Purpose.ANSWER, index) for index in range(num_parts)]
+        for place in places:
+            is_last_edit = is_final and (place[1] > 0 or num_parts == 1)
+            await self.posts.show(place, lambda index=place[1]: self._splitter.parts[index], is_final=is_last_edit)  # type: ignore[misc]
+        return places
+
+    async def _show_rest(self) -> list[Place]:
+        """Attach the whole answer as a file; where files aren't allowed, show the other parts as messages."""
+        place: Place = (Purpose.FILE, 0)
+        try:
+            await self.posts.show(place, lambda: WHOLE_IN_FILE, file_text="".join(self._pieces))
+        except Rejected:
+            return await self._show_parts(len(self._splitter.parts), is_final=True)
+        return [place]

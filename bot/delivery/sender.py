@@ -1,0 +1,268 @@
+"""The one way out: every request in a channel passes here, paced, repeated where that is safe, and never cancelled.
+
+A request that was begun is never cancelled, although whoever waits for it may be: discord.py's lock for global rate
+limits would stay shut for ever, and a message could be created without anybody learning its id.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TypeVar
+
+from bot.delivery.limits import EDITS_PER_SECOND, Breaker, ClosedChannels, Pacer, Urgency
+from bot.delivery.refusals import (
+    MISSING_PERMISSIONS,
+    MessageGone,
+    NoAccess,
+    RateLimited,
+    TokenRefused,
+    Unclear,
+    Unreachable,
+    Unreadable,
+)
+from bot.delivery.transport import Draft, Posted, Wire
+from bot.errors import DiscordError
+
+NONCE_WINDOW_SECONDS = 150.0
+"""Discord remembers a nonce for "a few minutes"; seen are 180 seconds."""
+
+
+GIVE_UP_SECONDS = 900.0
+
+
+TRIES_OF_UNCLEAR = 3
+"""A refusal that doesn't say why is taken for good after so many."""
+
+
+_MUTE_MARGIN_SECONDS = 1.0
+
+
+_MUTE_NEWS_SECONDS = 1.0
+
+
+_LEFTOVER_SECONDS = 2.0
+
+
+Result = TypeVar("Result")
+
+
+class Sender:
+    """Creates and edits messages, whatever Discord does meanwhile.
+
+    Its methods wait through outages for a quarter of an hour, and raise `NoAccess` (at once for a channel that is known
+    to be closed), `MessageGone`, `Rejected`, or in the end `Unreachable`. A moderator's timeout of the bot that ends
+    within that time is waited for as well.
+    """
+
+    def __init__(self, wire: Wire, calls: asyncio.TaskGroup, edit_interval_seconds: float = 1.0) -> None:
+        self.pacer = Pacer()
+        self.breaker = Breaker()
+        self.closed_channels = ClosedChannels()
+        self.token_doubted = asyncio.Event()
+        """Set when a request was refused for its token."""
+        self._wire = wire
+        self._calls = calls
+        self._running: set[asyncio.Task[None]] = set()
+        self._edit_interval_seconds = edit_interval_seconds
+        self._num_streaming = 0
+        self._is_over = False
+
+    @property
+    def edit_interval_seconds(self) -> float:
+        """How long an answer waits between two edits, so that all running answers together keep the pace."""
+        return max(self._edit_interval_seconds, self._num_streaming / EDITS_PER_SECOND)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Count one answer as running."""
+        self._num_streaming += 1
+        try:
+            yield
+        finally:
+            self._num_streaming -= 1
+
+    async def create(self, draft: Draft, keep: Callable[[Posted], Awaitable[None]]) -> Posted:
+        """Create a message exactly once, and call `keep` with it, even if the caller is cancelled meanwhile.
+
+        Within the nonce's window a repeated create returns the first message. After it the channel is searched first.
+        So the result may say something else than `draft`.
+        """
+        first_tried_at: float | None = None
+
+        async def attempt() -> Posted:
+            nonlocal first_tried_at
+            now, posted = asyncio.get_running_loop().time(), None
+            if first_tried_at is not None and now > first_tried_at + NONCE_WINDOW_SECONDS:
+                posted, first_tried_at = await self._find(draft), None
+            first_tried_at = now if first_tried_at is None else first_tried_at
+            posted = posted or await self._wire.create(draft)
+            await keep(posted)
+            return posted
+
+        return await self._insist(draft.channel_id, Urgency.FIRST, attempt)
+
+    async def edit(
+        self, channel_id: int, message_id: int, latest: Callable[[], str], urgency: Urgency = Urgency.FIRST
+    ) -> str:
+        """Give a message the text that is the latest when the request may leave; returns that text."""
+
+        async def attempt() -> str:
+            content = latest()
+            await self._wire.edit(channel_id, message_id, content)
+            return content
+
+        return await self._insist(channel_id, urgency, attempt)
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Delete a message of ours."""
+        await self._insist(channel_id, Urgency.FIRST, lambda: self._wire.delete(channel_id, message_id))
+
+    async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
+        """Our own messages among the hundred that follow `after`, oldest first."""
+        return await self.read(channel_id, lambda: self._wire.own_messages(channel_id, after))
+
+    async def exists(self, channel_id: int, message_id: int) -> bool:
+        """Whether a message was not deleted."""
+        try:
+            await self.read(channel_id, lambda: self._wire.look_at(channel_id, message_id))
+        except MessageGone:
+            return False
+        return True
+
+    async def read(self, channel_id: int, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Run a request of the wire that changes nothing."""
+        return await self._insist(channel_id, Urgency.LAST, attempt)
+
+    async def show_typing(self, channel_id: int) -> None:
+        """Show the typing indicator once, if that is possible just now."""
+        if self.closed_channels.is_closed(channel_id) or self.breaker.is_open:
+            return
+        with suppress(DiscordError):
+            await self._try(channel_id, Urgency.LAST, lambda: self._wire.show_typing(channel_id))
+
+    async def leave_behind(self) -> None:
+        """Wait a moment for requests that nobody waits for any more, then cancel them: the connection is closing."""
+        self._is_over = True
+        if self._running:
+            await asyncio.wait(self._running, timeout=_LEFTOVER_SECONDS)
+        for call in self._running:
+            call.cancel()
+
+    async def _insist(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Repeat `attempt`, with growing pauses, for as long as what refuses it may pass."""
+        give_up_at = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
+        num_unclear = 0
+        for pause in growing_pauses():
+            try:
+                return await self._try(channel_id, urgency, attempt)
+            except Unreachable as error:
+                seconds = max(pause, error.seconds) if isinstance(error, RateLimited) else pause
+                if self._is_over or asyncio.get_running_loop().time() + seconds > give_up_at:
+                    raise
+            except Unclear:
+                num_unclear, seconds = num_unclear + 1, pause
+                if self._is_over or num_unclear == TRIES_OF_UNCLEAR:
+                    raise
+            except NoAccess as error:
+                muted_seconds = await self._muted_seconds(channel_id, error)
+                seconds = muted_seconds + _MUTE_MARGIN_SECONDS
+                is_too_long = asyncio.get_running_loop().time() + seconds > give_up_at
+                if muted_seconds == 0 or self._is_over or is_too_long:
+                    raise
+            await asyncio.sleep(seconds)
+        raise AssertionError("pauses never end")
+
+    async def _muted_seconds(self, channel_id: int, refusal: NoAccess) -> float:
+        """For how long a moderator's timeout of the bot lasts, if that is what the refusal comes from; else 0."""
+        if refusal.code != MISSING_PERMISSIONS:
+            return refusal.seconds or 0.0
+        seconds = self._wire.muted_seconds(channel_id)
+        if seconds == 0:  # the news of it may come after the refusal
+            await asyncio.sleep(_MUTE_NEWS_SECONDS)
+            seconds = self._wire.muted_seconds(channel_id)
+        if seconds > 0:
+            self.closed_channels.mute(channel_id, seconds)
+        return seconds
+
+    async def _try(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        await self.breaker.passage()
+        await self.pacer.turn(urgency)
+        if self._is_over:
+            raise Unreachable("we are leaving Discord")
+        if self.closed_channels.is_closed(channel_id):
+            raise NoAccess("the channel is closed to us", seconds=self.closed_channels.muted_seconds(channel_id))
+        try:
+            result = await self._uncancelled(attempt)
+        except (RateLimited, Unreadable):
+            self.breaker.succeeded()
+            raise
+        except Unreachable as error:
+            self.breaker.failed(is_ban=error.is_ban)
+            if isinstance(error, TokenRefused):
+                self.token_doubted.set()
+            raise
+        except NoAccess:
+            self.breaker.succeeded()
+            self.closed_channels.close(channel_id)
+            raise
+        except Unclear:
+            self.breaker.succeeded()
+            self.closed_channels.note_refusal(channel_id)
+            raise
+        except DiscordError:
+            self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
+        if urgency is not Urgency.LAST:  # that she may read or be seen typing doesn't mean that she may speak
+            self.closed_channels.open(channel_id)
+        return result
+
+    async def _uncancelled(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Run `attempt` to its end, even if the caller is cancelled meanwhile."""
+        outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                result = await attempt()
+            except Exception as error:
+                if not outcome.done():
+                    outcome.set_exception(error)
+            else:
+                if not outcome.done():
+                    outcome.set_result(result)
+            finally:
+                outcome.cancel()
+
+        call = self._calls.create_task(run())
+        self._running.add(call)
+        call.add_done_callback(self._running.discard)
+        return await outcome
+
+    async def _find(self, draft: Draft) -> Posted | None:
+        """The message that `draft` became already, if it did."""
+        for posted in await self._wire.own_messages(draft.channel_id, draft.after):
+            # Discord drops the reference where the question was deleted meanwhile.
+            is_reply_alike = posted.reply_to in {draft.reply_to, None}
+            if posted.content.strip() == draft.content.strip() and is_reply_alike:
+                return posted
+        return None
+
+
+@asynccontextmanager
+async def open_sender(wire: Wire, edit_interval_seconds: float = 1.0) -> AsyncIterator[Sender]:
+    """A sender; at the end its last requests get a moment to finish."""
+    async with asyncio.TaskGroup() as calls:
+        sender = Sender(wire, calls, edit_interval_seconds)
+        try:
+            yield sender
+        finally:
+            await sender.leave_behind()
+
+
+def growing_pauses(first: float = 1.0, longest: float = 30.0) -> Iterator[float]:
+    """Seconds to wait between attempts, doubled each time and without end; with chance in them, so that many differ."""
+    seconds = first
+    while True:
+        yield seconds * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+        seconds = min(2 * seconds, longest)

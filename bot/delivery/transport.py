@@ -1,0 +1,42 @@
+"""What an answer needs of a chat platform: messages to create, edit, delete and find, as plain values."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to be created.
+
+    `nonce` makes a repeated create harmless for some minutes. `after` is the id behind which the message has to be
+    found, if it isn't sure whether it was created. `file_text` is attached as a text file.
+    """
+
+    channel_id: int
+    guild_id: int | None
+    content: str
+    nonce: str
+    after: int
+    reply_to: int | None = None
+    file_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message of ours as Discord has it."""
+
+    message_id: int
+    content: str
+    reply_to: int | None = None
+
+
+class Wire(Protocol):
+    """What the sender needs of Discord; see `DiscordWire`."""
+
+    async def create(self, draft: Draft) -> Posted: ...
+    async def edit(self, channel_id: int, message_id: int, content: str) -> None: ...
+    async def delete(self, channel_id: int, message_id: int) -> None: ...
+    async def show_typing(self, channel_id: int) -> None: ...
+    async def own_messages(self, channel_id: int, after: int) -> list[Posted]: ...
+    async def look_at(self, channel_id: int, message_id: int) -> None: ...
+    def muted_seconds(self, channel_id: int) -> float: ...

@@ -1,0 +1,104 @@
+"""What a person wrote, as a reader sees it: ids in angle brackets become the names that Discord shows in their place.
+
+Only what the message itself or the guild's cache already holds is used; nothing is fetched for a mention.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import discord
+
+from bot.conversation import markup
+
+_MARKUP = re.compile(
+    r"(?<!\\)<(?:@!?(?P<user>\d{1,20})"
+    r"|@&(?P<role>\d{1,20})"
+    r"|\#(?P<channel>\d{1,20})"
+    r"|a?:(?P<emoji>\w{1,64}):\d{1,20}"
+    r"|/(?P<command>[^<>:\n]{1,100}):\d{1,20}"
+    r"|t:(?P<time>-?\d{1,13})(?::[a-zA-Z])?"
+    r"|id:(?P<page>customize|browse|guide|linked-roles))>"
+)
+_PAGES = {
+    "customize": "Channels & Roles",
+    "browse": "Browse Channels",
+    "guide": "Server Guide",
+    "linked-roles": "Linked Roles",
+}
+_OWN_MARK = "\0"
+# Punctuation belongs to the mention where it touches it, and where it isn't the beginning of something else: of `::`,
+# of an emoji's `:name:`, of a smiley.
+_OWN_MENTION = re.compile(
+    rf"(?P<before>,?)(?<![ \t])[ \t]*(?:{_OWN_MARK}[ \t]*)*{_OWN_MARK}"
+    r"(?P<after>,|[:;](?=\s|\Z|[^\W\d_]{2,}(?![\w~+-]*:)))?[ \t]*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names behind the ids that a message can mention."""
+
+    users: Mapping[int, str] = field(default_factory=dict)
+    roles: Mapping[int, str] = field(default_factory=dict)
+    channels: Mapping[int, str] = field(default_factory=dict)
+
+
+def names_in(message: discord.Message) -> Names:
+    """The names of the people, roles and channels that `message` mentions, as far as they are known."""
+    return Names(
+        users={user.id: user.display_name for user in message.mentions},
+        roles={role.id: role.name for role in message.role_mentions},
+        channels={channel.id: channel.name for channel in message.channel_mentions},
+    )
+
+
+def readable(content: str, names: Names, own_id: int) -> str:
+    """`content` without the bot's own mention, and with names in place of all other ids; code stays as it is.
+
+    NUL and lone surrogates are left alone: whoever builds prompts or stores text repairs them.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        kind, value = match.lastgroup, match[match.lastgroup or 0]
+        if kind == "user" and int(value) == own_id:
+            return _OWN_MARK
+        return _name(kind or "", value, names)
+
+    pieces = markup.stretches(content.replace(_OWN_MARK, "\ufffd"))
+    marked = "".join(text if is_code else _MARKUP.sub(replace, text) for text, is_code in pieces)
+    return _OWN_MENTION.sub(_gap, marked).strip()
+
+
+def _gap(match: re.Match[str]) -> str:
+    """What stays where the own mention was, so that the sentence around it still reads well."""
+    text, start, end = match.string, match.start(), match.end()
+    if start == 0 or text[start - 1] == "\n" or text[end : end + 1] in {"", "\n", "?", "!", "."}:
+        return ""
+    return (match["before"] or match["after"] or "") + " "
+
+
+def _name(kind: str, value: str, names: Names) -> str:
+    match kind:
+        case "user":
+            return "@" + _one_line(names.users.get(int(value), "someone"))
+        case "role":
+            return "@" + _one_line(names.roles.get(int(value), "some-role"))
+        case "channel":
+            return "#" + _one_line(names.channels.get(int(value), "some-channel"))
+        case "time":
+            return _moment(int(value))
+        case _:
+            return {"emoji": f":{value}:", "command": f"/{value}"}.get(kind) or "#" + _PAGES[value]
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _moment(unix_seconds: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):
+        return "some time"

@@ -1,0 +1,224 @@
+"""The requests that Trinity makes in channels, and what their failures mean for the one who made them.
+
+Every create and every edit is built here, so that each one carries what keeps people safe: nobody is pinged, and no
+link unfolds. discord.py adds rate limits and its own retries; what it raises is translated here and nowhere else.
+"""
+
+import asyncio
+import io
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import discord
+from discord.http import Route, handle_message_parameters
+from discord.utils import MISSING
+
+from bot.delivery.refusals import (
+    MISSING_PERMISSIONS,
+    NoAccess,
+    RateLimited,
+    Refusal,
+    Rejected,
+    Unreachable,
+    Unreadable,
+    bounded_wait,
+    error_of,
+    refused_fields,
+)
+from bot.delivery.transport import Draft, Posted
+from bot.discord.page import parsed_page
+
+log = logging.getLogger(__name__)
+
+
+_FILES_REFUSED = frozenset({MISSING_PERMISSIONS, 400001})
+
+
+_REPLY_NEEDS_HISTORY = 160002
+
+
+_NO_PINGS = discord.AllowedMentions.none()
+
+
+FILE_NAME = "answer.txt"
+
+
+_MESSAGES = "/channels/{channel_id}/messages"
+
+
+_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
+
+
+_TYPING = "/channels/{channel_id}/typing"
+
+
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+
+
+_TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
+
+
+class DiscordWire:
+    """Creates, edits, deletes and finds Trinity's own messages over REST.
+
+    Every method raises what stands in refusals.py, and nothing of discord.py's. `now` tells the present moment as
+    Discord has it.
+    """
+
+    def __init__(self, client: discord.Client, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._client = client
+        self._now = now
+
+    async def create(self, draft: Draft) -> Posted:
+        """Create a message; the first one again if its nonce was used a short while ago."""
+        try:
+            return await self._send(draft, draft.reply_to)
+        except NoAccess as error:
+            if draft.file_text is not None and error.code in _FILES_REFUSED:
+                raise Rejected("files aren't allowed here") from error
+            raise
+        except Rejected as error:
+            if draft.file_text is not None and error.code in _FILES_REFUSED:
+                raise Rejected("files aren't allowed here") from error
+            if draft.reply_to is None or error.code != _REPLY_NEEDS_HISTORY:
+                raise
+        return await self._send(draft, None)
+
+    async def edit(self, channel_id: int, message_id: int, content: str) -> None:
+        """Give a message another text."""
+        flags = discord.MessageFlags(suppress_embeds=True)
+        with handle_message_parameters(
+            content=content, flags=flags, allowed_mentions=_NO_PINGS, mention_author=False
+        ) as params:
+            await self._request("PATCH", _MESSAGE, channel_id, message_id, json=params.payload)
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Delete a message of ours."""
+        async with translated():
+            await self._client.http.delete_message(channel_id, message_id)
+
+    async def show_typing(self, channel_id: int) -> None:
+        """Show "Trinity is typing" for ten seconds, or until her next message."""
+        await self._request("POST", _TYPING, channel_id)
+
+    async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
+        """Our own messages among the hundred that follow `after`, oldest first; what can't be read is left out."""
+        found = await self._request("GET", _MESSAGES, channel_id, params={"limit": 100, "after": after})
+        if not isinstance(found, list):
+            raise Unreadable("Discord's page of messages is none")
+        own_id = self._client.user.id if self._client.user else 0
+        own = []
+        for message in found:
+            try:
+                if int(message["author"]["id"]) == own_id:
+                    own.append(_posted(message))
+            except _UNREADABLE as error:
+                log.warning("a message in channel %s can't be read: %s", channel_id, type(error).__name__)
+        return sorted((posted for posted in own if posted.message_id > after), key=lambda posted: posted.message_id)
+
+    async def look_at(self, channel_id: int, message_id: int) -> None:
+        """Do nothing where the message exists, or where that can't be seen; `MessageGone` where it was deleted."""
+        try:
+            await self._request("GET", _MESSAGE, channel_id, message_id)
+        except NoAccess as error:
+            if error.code != MISSING_PERMISSIONS:
+                raise
+        except Rejected:
+            pass  # a server that shows no single messages
+
+    async def check_token(self) -> None:
+        """Ask Discord who the bot is; `TokenRefused` where it doesn't know the token."""
+        async with translated():
+            await self._client.http.request(Route("GET", "/users/@me"), timeout=_TIME_LIMIT)
+
+    async def newest_messages(self, channel: discord.abc.Messageable, limit: int) -> list[discord.Message]:
+        """A channel's newest messages, oldest first; one that can't be read is left out."""
+        place = await channel._get_channel()
+        page = await self._request("GET", _MESSAGES, place.id, params={"limit": limit})
+        if not isinstance(page, list):
+            raise Unreadable("Discord's page of messages can't be read")
+        return sorted(parsed_page(self._client, place, page), key=lambda message: message.id)
+
+    async def _send(self, draft: Draft, reply_to: int | None) -> Posted:
+        reference: Any = MISSING if reply_to is None else _reference(draft, reply_to)
+        text = draft.file_text
+        file = MISSING if text is None else discord.File(io.BytesIO(text.encode("utf-8", "replace")), FILE_NAME)
+        with handle_message_parameters(
+            content=draft.content,
+            nonce=draft.nonce,
+            flags=discord.MessageFlags(suppress_embeds=True),
+            file=file,
+            allowed_mentions=_NO_PINGS,
+            mention_author=False,
+            message_reference=reference,
+        ) as params:
+            body = {"json": params.payload} if text is None else {"files": params.files, "form": params.multipart}
+            answer = await self._request("POST", _MESSAGES, draft.channel_id, **body)
+        try:
+            return _posted(answer)
+        except _UNREADABLE as error:
+            raise Unreadable(f"the message that Discord created can't be read ({type(error).__name__})") from error
+
+    def muted_seconds(self, channel_id: int) -> float:
+        """For how long a moderator has muted the bot in a channel's guild, by `communication_disabled_until`."""
+        guild = getattr(self._client.get_channel(channel_id), "guild", None)
+        until = guild.me.timed_out_until if guild is not None and guild.me is not None else None
+        return max((until - self._now()).total_seconds(), 0.0) if until is not None else 0.0
+
+    async def _request(self, method: str, path: str, channel_id: int, message_id: int = 0, **body: Any) -> Any:
+        """A request of discord.py's, with its rate limits, but with a time limit that fits a chat."""
+        route = Route(method, path, channel_id=channel_id, message_id=message_id)
+        async with translated():
+            return await self._client.http.request(route, timeout=_TIME_LIMIT, **body)
+
+
+def _reference(draft: Draft, message_id: int) -> Any:
+    return discord.MessageReference(
+        message_id=message_id, channel_id=draft.channel_id, guild_id=draft.guild_id, fail_if_not_exists=False
+    ).to_message_reference_dict()
+
+
+def _posted(message: Any) -> Posted:
+    answered = (message.get("message_reference") or {}).get("message_id")
+    return Posted(int(message["id"]), message.get("content") or "", int(answered) if answered else None)
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turn what discord.py and aiohttp raise into what it means for us, by the table of refusals.py.
+
+    Inside belong calls of discord.py's and nothing else: an error of any other kind means that it could not read what
+    Discord answered, an empty body for instance.
+    """
+    try:
+        yield
+    except discord.HTTPException as error:
+        raise error_of(_refusal(error)) from error
+    except discord.RateLimited as error:
+        raise RateLimited("Discord asks for a long pause", bounded_wait(error.retry_after)) from error
+    except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        # discord.py repeats connection resets only under the numbers that macOS and Windows give them.
+        raise Unreachable(f"no connection to Discord: {type(error).__name__}") from error
+    except RuntimeError as error:
+        if "closed" not in str(error):
+            raise
+        raise Unreachable("the connection to Discord was closed") from error
+    except _UNREADABLE as error:
+        raise Unreadable(f"Discord's answer can't be read ({type(error).__name__})") from error
+
+
+def _refusal(error: discord.HTTPException) -> Refusal:
+    headers = error.response.headers
+    retry_after = headers.get("Retry-After")
+    return Refusal(
+        status=error.status,
+        code=error.code if isinstance(error.code, int) else 0,
+        content_type=headers.get("Content-Type", ""),
+        retry_after=None if retry_after is None else bounded_wait(retry_after),
+        is_global="X-RateLimit-Global" in headers,
+        fields=refused_fields(getattr(error, "_errors", None)),
+    )

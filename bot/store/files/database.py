@@ -1,0 +1,472 @@
+"""The database, open: one place where transactions run, each with a limit, and outlive whoever asked for them.
+
+A transaction that is cancelled half-way leaves its asker not knowing whether it was committed, and its connection in
+an unknown state. So each runs in a task of its own; a cancel waits a moment for it to end and then says which way it
+ended. One that doesn't move on is given up: its asker is told, and its connection is used no more. Writers of one
+process take turns at a lock, so that SQLite never refuses one of them because of another.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, Table, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.errors import DatabaseBusy, DatabaseUnusable, StoreError
+from bot.store.files import postgresql as server
+from bot.store.files import sqlite as embedded
+from bot.store.files.check import refuse_newer
+from bot.store.files.failures import translated_failures
+from bot.store.files.limits import SILENT, Limits, Progress, report_progress
+from bot.store.files.migrate import Migration, prepare_file
+from bot.store.files.schema import migrations_folder, read_version, refuse_altered_server, run_migrations
+from bot.store.files.server_url import ServerAddress, ServerUrlError, read_server_url
+from bot.store.files.sqlite import database_file, is_server_url, mark_anew, mark_next, parse_url, truncate_log
+from bot.store.tables import SCHEMA_VERSION
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+READ = {"transaction": "read"}
+WRITE = {"transaction": "write"}
+NO_TRANSACTION = {"transaction": None}
+
+_COMMITTED = "cancelled; the transaction was committed"
+_ROLLED_BACK = "cancelled; nothing was written"
+_UNKNOWN = "cancelled; it isn't known whether the transaction was committed"
+_LOCKED = "The database is locked by another process, or very slow."
+# How long a transaction that was given up gets to clean up after itself before its asker goes on without it.
+_CLEANING_SECONDS = 0.5
+_STATUS_PAUSE_SECONDS = 0.5
+_MAX_CANCELS = 100
+# Any number that no other program takes: "Trin".
+_UPGRADE_LOCK = 1416784238
+
+
+def utc_now() -> datetime:
+    """The present moment, by the wall clock."""
+    return datetime.now(UTC)
+
+
+def was_committed(cancelled: asyncio.CancelledError) -> bool:
+    """Whether the transaction that a cancel interrupted was committed nevertheless."""
+    return cancelled.args[:1] == (_COMMITTED,)
+
+
+class Database:
+    """Runs transactions. Made by `open_database`."""
+
+    def __init__(
+        self, engine: AsyncEngine, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self._limits = limits or Limits()
+        self._is_server = engine.dialect.name == "postgresql"
+        self._abort = server.abort if self._is_server else embedded.abort
+        self._running: set[asyncio.Task[Any]] = set()
+        self._idle = _IdleConnections(engine)
+        self._write_lock = asyncio.Lock()
+        self._last_busy_at = float("-inf")
+        self._is_closed = False
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in a transaction that sees one state of the database and waits for no writer.
+
+        Raises:
+            StoreError: translated from whatever went wrong.
+        """
+        self._refuse_if_closed()
+        return await self._run(work, READ)
+
+    async def write(self, work: Work[T], *, is_long: bool = False) -> T:
+        """Run `work` in a writing transaction, committed when it returns and rolled back when it raises.
+
+        `work` must not call `read` or `write` itself; it may be run twice if the connection is lost before it could
+        begin. A cancel before the transaction's turn came leaves at once; later it waits for the end, and
+        `was_committed` tells what became of it. With `is_long`, a statement on an SQLite file may take minutes.
+
+        Raises:
+            DatabaseBusy: locked by another process, out of reach, silent, or the disk is full. Nothing was written,
+                unless the commit itself met with silence: repeat only what does no harm twice.
+            StoreError: translated from whatever went wrong.
+        """
+        async with self._writers_turn():
+            return await self._run(work, WRITE, is_long=is_long)
+
+    async def erase_traces(self) -> bool:
+        """Empty SQLite's log, which may still hold what was deleted; False if another process keeps it from that."""
+        async with self._writers_turn():
+            return await self._run(lambda connection: connection.run_sync(truncate_log), NO_TRANSACTION, is_long=True)
+
+    async def upgrade(self) -> Migration:
+        """Bring a server's database to this Trinity's schema; `migrate` says what may be raised."""
+        migration = partial(_migrate_server, long_step_seconds=self._limits.long_step_seconds)
+        return await self._run(lambda connection: connection.run_sync(migration), NO_TRANSACTION)
+
+    async def mark_opened(self) -> None:
+        """Show in an SQLite file that it is in use, and what is written from now on as of this use (`header.py`)."""
+        if not self._is_server:
+            # Two commits: the first continues the file's own mark, or the log could not be told to be its own.
+            await self.write(lambda connection: connection.run_sync(mark_next))
+            await self.write(lambda connection: connection.run_sync(mark_anew))
+            await self.erase_traces()
+
+    async def mark_closed(self) -> None:
+        """Show in an SQLite file that it was closed in order; without a word if it can't be written just then."""
+        if not self._is_server:
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(self._limits.close_seconds):
+                    await self.write(lambda connection: connection.run_sync(mark_next, is_open=False))
+
+    async def close(self) -> None:
+        """Wait for running transactions, then close every connection and its thread; no other is opened any more.
+
+        A database that doesn't answer is left without a word: this takes seconds at most.
+        """
+        self._is_closed = True
+        await _outlast(asyncio.create_task(self._close()))
+
+    async def _close(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._limits.close_seconds)
+        closing = asyncio.create_task(self.engine.dispose())
+        closing.add_done_callback(self._note_end)
+        await asyncio.wait({closing}, timeout=self._limits.close_seconds)
+        left = [task for task in (*self._running, closing) if not task.done()]
+        if left:
+            log.warning("the database doesn't answer; its connections are left as they are")
+            await self._leave(left)
+
+    async def _leave(self, tasks: list[asyncio.Task[Any]]) -> None:
+        """End what waits for a database that doesn't answer, lest the event loop wait for it at its own end.
+
+        Cleaning up waits for the database too, in tasks that the libraries make for it: one cancel isn't enough.
+        """
+        self._idle.abandon()
+        others = asyncio.all_tasks().difference(tasks)
+        for _ in range(_MAX_CANCELS):
+            made_meanwhile = [task for task in asyncio.all_tasks().difference(others, tasks) if _is_a_librarys(task)]
+            left = [task for task in (*tasks, *made_meanwhile) if not task.done()]
+            if not left:
+                return
+            for task in left:
+                task.cancel()
+            await asyncio.sleep(0)
+
+    def _refuse_if_closed(self) -> None:
+        # A transaction now would open a connection, and its thread, that nobody closes.
+        if self._is_closed:
+            raise DatabaseBusy("The database was closed.")
+
+    @asynccontextmanager
+    async def _writers_turn(self) -> AsyncIterator[None]:
+        asked_at = time.monotonic()
+        try:
+            async with asyncio.timeout(self._limits.step_seconds):
+                await self._write_lock.acquire()
+        except TimeoutError:  # the writer before this one doesn't move on
+            raise DatabaseBusy(SILENT) from None
+        try:
+            self._refuse_if_closed()
+            self._refuse_if_locked_since(asked_at)
+            yield
+        finally:
+            self._write_lock.release()
+
+    def _refuse_if_locked_since(self, asked_at: float) -> None:
+        # Who waited while another one's patience ran out has waited long enough: not each in turn another 5 s.
+        if self._last_busy_at > asked_at and time.monotonic() - asked_at >= self._limits.busy_seconds:
+            raise DatabaseBusy(_LOCKED)
+
+    async def _run(self, work: Work[T], options: Mapping[str, Any], *, is_long: bool = False) -> T:
+        try:
+            progress = self._new_progress(is_long)
+            try:
+                return await self._watched(self._transact(work, options, progress), progress)
+            except DatabaseBusy:
+                is_stale = progress.connection is not None and (progress.is_lost or progress.is_abandoned)
+                if self._is_server and progress.is_committing and await self._find_out(progress):
+                    return progress.result  # type: ignore[no-any-return]  # what `work` returned
+                if not (self._is_server and is_stale and not progress.has_begun):
+                    raise
+            # The connection was a kept one, and the server, or somebody on the way, has dropped it meanwhile.
+            progress = self._new_progress(is_long)
+            return await self._watched(self._transact(work, options, progress), progress)
+        except DatabaseBusy:
+            self._last_busy_at = time.monotonic()
+            raise
+
+    def _new_progress(self, is_long: bool) -> Progress:
+        return Progress(
+            self._limits.long_step_seconds if is_long and not self._is_server else self._limits.step_seconds
+        )
+
+    async def _transact(self, work: Work[T], options: Mapping[str, Any], progress: Progress) -> T:
+        with translated_failures():
+            try:
+                async with self.engine.connect() as connection:
+                    progress.connection = (await connection.get_raw_connection()).driver_connection
+                    progress.moved()
+                    await connection.execution_options(progress=progress, **options)
+                    async with connection.begin():
+                        progress.has_begun = True
+                        progress.result = result = await work(connection)
+                    return result
+            except DBAPIError as error:
+                progress.is_lost = error.connection_invalidated
+                if self._is_server and server.leads_to_copy(error):
+                    self._idle.abandon()  # another server may have become the one that is written to
+                raise
+
+    async def _watched(self, work: Coroutine[Any, Any, T], progress: Progress) -> T:
+        """Run a transaction to its end, come what may, or until it doesn't move on any more."""
+        # Not in a TaskGroup: that would cancel the work together with its asker.
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._note_end)
+        loop, cancelled_at, cleaned_at = asyncio.get_running_loop(), None, float("inf")
+        while not task.done():
+            patience_ends_at = float("inf") if cancelled_at is None else cancelled_at + self._limits.cancel_seconds
+            if loop.time() >= cleaned_at:
+                break
+            if loop.time() >= min(progress.due_at, patience_ends_at) and not progress.is_abandoned:
+                cleaned_at = loop.time() + _CLEANING_SECONDS
+                await self._abandon(task, progress)
+            ends_at = cleaned_at if progress.is_abandoned else min(progress.due_at, patience_ends_at)
+            try:
+                await asyncio.wait({task}, timeout=max(0.0, ends_at - loop.time()))
+            except asyncio.CancelledError:
+                cancelled_at = loop.time() if cancelled_at is None else cancelled_at
+        if cancelled_at is not None:
+            raise asyncio.CancelledError(_ending(task, progress))
+        if not task.done() or task.cancelled() or (progress.is_abandoned and task.exception() is not None):
+            raise DatabaseBusy(SILENT)
+        return task.result()
+
+    async def _abandon(self, task: asyncio.Task[Any], progress: Progress) -> None:
+        progress.is_abandoned = True
+        if progress.connection is not None:
+            with suppress(Exception):  # it may be closed by now
+                await self._abort(progress.connection)
+        elif self._is_server:
+            task.cancel()
+        if self._is_server:
+            # They lead to the same place; whoever got one of them would wait as long.
+            self._idle.abandon()
+
+    async def _find_out(self, progress: Progress) -> bool:
+        """Whether a transaction whose connection was lost in its commit was committed, as its server says now."""
+        if progress.transaction_id is None:
+            return False
+        ask = partial(server.was_committed, transaction_id=progress.transaction_id)
+        give_up_at = time.monotonic() + self._limits.step_seconds
+        while time.monotonic() < give_up_at:
+            try:
+                asking = self._new_progress(is_long=False)
+                answer = await self._watched(self._transact(ask, READ, asking), asking)
+            except asyncio.CancelledError:
+                raise asyncio.CancelledError(_UNKNOWN) from None
+            except DatabaseBusy:
+                answer = None
+            if answer is not None:
+                return answer
+            await asyncio.sleep(_STATUS_PAUSE_SECONDS)
+        return False
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be left to ask for it
+
+
+class _IdleConnections:
+    """The driver's connections that nobody uses just now."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._idle: dict[int, Any] = {}
+        pool = engine.sync_engine.pool
+        event.listen(pool, "checkout", self._note_taken)
+        event.listen(pool, "checkin", self._note_idle)
+        event.listen(pool, "close", self._note_closed)
+
+    def abandon(self) -> None:
+        """Leave all of them without another word."""
+        for connection in self._idle.values():
+            if hasattr(connection, "terminate"):
+                connection.terminate()
+
+    def _note_taken(self, connection: Any, *_: object) -> None:
+        self._idle.pop(id(connection), None)
+
+    def _note_idle(self, connection: Any, *_: object) -> None:
+        if connection is not None:
+            self._idle[id(connection)] = connection.driver_connection
+
+    def _note_closed(self, connection: Any, *_: object) -> None:
+        self._idle.pop(id(connection), None)
+
+
+def _is_a_librarys(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and any(name in code.co_filename for name in ("sqlalchemy", "aiosqlite", "asyncpg"))
+
+
+def _ending(task: asyncio.Task[Any], progress: Progress) -> str:
+    if task.done() and not task.cancelled() and task.exception() is None:
+        return _COMMITTED
+    is_unsure = progress.is_committing and (progress.is_abandoned or progress.is_lost or not task.done())
+    return _UNKNOWN if is_unsure else _ROLLED_BACK
+
+
+@asynccontextmanager
+async def open_database(
+    url: str, *, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None
+) -> AsyncIterator[Database]:
+    """Check the database, migrate it, keep it open and close it.
+
+    What a reset hid before is deleted for good first. `clock` gives the present moment, with its time zone.
+
+    Raises:
+        DatabaseUnusable: not ours, corrupt, read-only or from a newer Trinity; it was left untouched.
+        DatabaseBusy: locked by another process, or out of reach.
+    """
+    await migrate(url, limits)
+    database = Database(build_engine(url, limits), clock, limits)
+    try:
+        await database.mark_opened()
+        try:
+            yield database
+        finally:
+            await database.mark_closed()
+    finally:
+        await database.close()
+
+
+def build_engine(url: str, limits: Limits | None = None) -> AsyncEngine:
+    """An engine for either kind of database, with its connections set up.
+
+    Raises:
+        DatabaseUnusable: the URL can't be used.
+    """
+    limits = limits or Limits()
+    options: dict[str, Any] = {
+        "pool_size": 5, "max_overflow": 0, "pool_timeout": limits.step_seconds, "hide_parameters": True,
+    }  # fmt: skip
+    if is_server_url(url):
+        engine = server.build_server_engine(read_address(url), limits, **options)
+    else:
+        engine = create_async_engine(parse_url(url), **options)
+        embedded.prepare_connections(engine.sync_engine, busy_seconds=limits.busy_seconds)
+    report_progress(engine.sync_engine)
+    return engine
+
+
+def read_address(url: str) -> ServerAddress:
+    """Where a server's URL leads.
+
+    Raises:
+        DatabaseUnusable: it can't be read, or asks for what can't be had.
+    """
+    try:
+        return read_server_url(url)
+    except ServerUrlError as error:
+        raise DatabaseUnusable(f"TRINITY_DATABASE_URL {error}.") from None
+
+
+async def migrate(url: str, limits: Limits | None = None) -> Migration:
+    """Create the database or bring it to this Trinity's schema; also part of every `open_database`.
+
+    Raises:
+        DatabaseUnusable: it can't be used; it was left untouched.
+        DatabaseBusy: locked by another process, or out of reach.
+    """
+    limits = limits or Limits()
+    file = database_file(url)
+    if file is not None:
+        # In a thread that the process doesn't wait for at its end: the disk may have stalled.
+        migrating = asyncio.create_task(_in_daemon_thread(partial(prepare_file, file)))
+        await _outlast(migrating, seconds_after_cancel=limits.cancel_seconds)
+        return migrating.result()
+    database = Database(build_engine(url, limits), limits=limits)
+    try:
+        return await database.upgrade()
+    finally:
+        await database.close()
+
+
+def _migrate_server(connection: Connection, long_step_seconds: float) -> Migration:
+    # Several processes that start together take turns; the lock ends with the transaction.
+    connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+    before = read_version(connection)
+    refuse_newer(before, "The database")
+    if before != SCHEMA_VERSION:
+        connection.get_execution_options()["progress"].step_seconds = long_step_seconds
+        run_migrations(connection, migrations_folder(), SCHEMA_VERSION)
+    refuse_altered_server(connection)
+    return Migration(before, SCHEMA_VERSION)
+
+
+async def outlast_cancel(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end, come what may; a cancel is raised after it, and `was_committed` tells how it ended."""
+    task = asyncio.create_task(work)
+    try:
+        await _outlast(task)
+    except asyncio.CancelledError:
+        raise asyncio.CancelledError(_ROLLED_BACK if task.exception() else _COMMITTED) from None
+    return task.result()
+
+
+async def _outlast(task: asyncio.Task[Any], *, seconds_after_cancel: float = float("inf")) -> None:
+    """Wait for the end of a task; a cancel is raised after it, or when so much time has passed since."""
+    loop, leave_at = asyncio.get_running_loop(), float("inf")
+    is_cancelled = False
+    while not task.done() and loop.time() < leave_at:
+        try:
+            await asyncio.wait({task}, timeout=None if leave_at == float("inf") else leave_at - loop.time())
+        except asyncio.CancelledError:
+            is_cancelled, leave_at = True, min(leave_at, loop.time() + seconds_after_cancel)
+    if is_cancelled:
+        raise asyncio.CancelledError
+
+
+async def _in_daemon_thread(work: Callable[[], T]) -> T:
+    """Run `work` beside the loop, in a thread that ends with the process at the latest."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if ended.done():
+            return
+        if error is not None:
+            ended.set_exception(error)
+        else:
+            ended.set_result(cast("T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # whoever waits raises it
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await ended
+
+
+def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy has once for each."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

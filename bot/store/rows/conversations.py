@@ -1,0 +1,61 @@
+"""The row of a conversation: found by its platform and channel, made when it is first needed."""
+
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.conversation.messages import ConversationKey
+from bot.store.files.database import insert
+from bot.store.tables import conversations
+
+
+class ConversationRow(NamedTuple):
+    """What the other tables need to know of a conversation."""
+
+    id: int
+    epoch: int
+    first_kept_turn_id: int | None
+    trim_told: bool
+    parent_channel_id: int | None
+
+
+_COLUMNS = (
+    conversations.c.id,
+    conversations.c.epoch,
+    conversations.c.first_kept_turn_id,
+    conversations.c.trim_told,
+    conversations.c.parent_channel_id,
+)
+
+
+def is_conversation(platform: str, channel_id: int) -> ColumnElement[bool]:
+    """The condition that picks one conversation's row."""
+    return and_(conversations.c.platform == platform, conversations.c.channel_id == channel_id)
+
+
+async def find_conversation(connection: AsyncConnection, key: ConversationKey) -> ConversationRow | None:
+    """The conversation's row, if anything was ever said or done there."""
+    query = select(*_COLUMNS).where(is_conversation(key.platform, key.channel_id))
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else ConversationRow(*row)
+
+
+async def ensure_conversation(connection: AsyncConnection, key: ConversationKey) -> ConversationRow:
+    """The conversation's row, locked until the transaction ends, and made if it is missing."""
+    statement = insert(connection, conversations).values(
+        platform=key.platform,
+        channel_id=key.channel_id,
+        guild_id=key.guild_id,
+        parent_channel_id=key.parent_channel_id,
+    )
+    new = statement.excluded
+    # An update even if nothing changes: it is what locks the row in PostgreSQL.
+    merged = statement.on_conflict_do_update(
+        index_elements=[conversations.c.platform, conversations.c.channel_id],
+        set_={
+            "guild_id": func.coalesce(new.guild_id, conversations.c.guild_id),
+            "parent_channel_id": func.coalesce(new.parent_channel_id, conversations.c.parent_channel_id),
+        },
+    )
+    return ConversationRow(*(await connection.execute(merged.returning(*_COLUMNS))).one())

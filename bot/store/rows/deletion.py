@@ -1,0 +1,183 @@
+"""Statements that delete for good: what was reset, what is too old, what a channel held.
+
+Deleting a user's message deletes its answer with it; the inbox keeps only that the question was seen.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Select, and_, delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store.tables import conversations, hints, inbox, messages, persona_changes, persona_choices, personas, speakers
+
+OPEN_STATES = ("received", "waiting", "answering")
+MAX_DELETED_AT_ONCE = 1000
+"""Turns in one transaction, so that a great many don't hold up those who write."""
+
+
+async def is_anything_hidden(
+    connection: AsyncConnection, hidden_until: datetime | None = None, now: datetime | None = None
+) -> bool:
+    """Whether `delete_hidden` has anything to do: it is asked every few seconds, and nearly always there is not."""
+    for is_hidden in _hidden(hidden_until, now):
+        if await connection.scalar(select(messages.c.id).where(is_hidden).limit(1)) is not None:
+            return True
+    return await connection.scalar(select(inbox.c.id).where(*_HAS_STALE_TEXT).limit(1)) is not None
+
+
+async def delete_hidden(
+    connection: AsyncConnection, hidden_until: datetime | None = None, now: datetime | None = None
+) -> int:
+    """Delete what a reset hid, up to a moment if one is given; returns the number of turns.
+
+    With `now`, what was hidden later than now goes too: the clock was set back, and it must not wait for that.
+    """
+    num_turns = sum([await delete_turns(connection, is_hidden) for is_hidden in _hidden(hidden_until, now)])
+    await connection.execute(update(inbox).where(*_HAS_STALE_TEXT).values(content="", author_name=""))
+    return num_turns
+
+
+async def find_oldest(connection: AsyncConnection) -> datetime | None:
+    """When the oldest of what people said, or did to personas, is from; None where there is nothing."""
+    moments = [await connection.scalar(_first(column, *conditions)) for column, *conditions in _AGES]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is older than it may get: turns, of how many conversations, from when on; and changes to personas."""
+
+    num_turns: int
+    num_conversations: int
+    oldest: datetime | None
+    num_persona_changes: int
+
+
+async def count_due(connection: AsyncConnection, moment: datetime) -> Due:
+    """How much `delete_turns_before` would delete in all."""
+    old = (messages.c.role == "user", messages.c.created_at < moment)
+    conversations_of = func.count(messages.c.conversation_id.distinct())
+    counted = await connection.execute(
+        select(func.count(), conversations_of, func.min(messages.c.created_at)).where(*old)
+    )
+    num_turns, num_conversations, oldest = counted.one()
+    changes = select(func.count()).select_from(persona_changes).where(persona_changes.c.changed_at < moment)
+    return Due(num_turns, num_conversations, oldest, int(await connection.scalar(changes) or 0))
+
+
+async def delete_turns_before(connection: AsyncConnection, moment: datetime) -> int:
+    """Delete turns from before a moment, a thousand at most; returns their number.
+
+    With the last of them go the questions that are done with, the hints and the record of personas, from before that
+    moment.
+    """
+    is_old = and_(messages.c.role == "user", messages.c.created_at < moment)
+    oldest = select(messages.c.id).where(is_old).order_by(messages.c.created_at).limit(MAX_DELETED_AT_ONCE)
+    num_turns = await delete_turns(connection, messages.c.id.in_(oldest))
+    if num_turns == MAX_DELETED_AT_ONCE:
+        return num_turns
+    await connection.execute(
+        delete(inbox).where(inbox.c.received_at < moment, inbox.c.state.not_in(OPEN_STATES), inbox.c.turn_id.is_(None))
+    )
+    await connection.execute(delete(hints).where(hints.c.day < moment.date()))
+    await connection.execute(delete(persona_changes).where(persona_changes.c.changed_at < moment))
+    return num_turns
+
+
+async def withdraw(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[int, ...]:
+    """Withdraw those questions and empty them; returns their message ids, oldest first."""
+    statement = update(inbox).where(condition).values(state="withdrawn", content="", author_name="")
+    result = await connection.execute(statement.returning(inbox.c.id, inbox.c.message_id))
+    return tuple(row.message_id for row in sorted(result.all()))
+
+
+async def forget_channels(connection: AsyncConnection, platform: str, channel_ids: Collection[int]) -> None:
+    """Forget that these channels exist, and their personas: the chosen, those of a direct message, and who did what."""
+    await connection.execute(
+        update(conversations)
+        .where(conversations.c.platform == platform, conversations.c.channel_id.in_(channel_ids))
+        .values(last_message_id=None)
+    )
+    await connection.execute(
+        delete(persona_choices).where(
+            persona_choices.c.platform == platform, persona_choices.c.channel_id.in_(channel_ids)
+        )
+    )
+    await connection.execute(
+        delete(personas).where(
+            personas.c.platform == platform, personas.c.scope == "channel", personas.c.scope_id.in_(channel_ids)
+        )
+    )
+    await connection.execute(
+        delete(persona_changes).where(
+            persona_changes.c.platform == platform, persona_changes.c.channel_id.in_(channel_ids)
+        )
+    )
+
+
+async def begin_epoch(connection: AsyncConnection, conversation_ids: Collection[int]) -> None:
+    """Reset conversations: answers asked for before this moment are not stored any more, and nobody is known."""
+    await connection.execute(delete(speakers).where(speakers.c.conversation_id.in_(conversation_ids)))
+    await connection.execute(
+        update(conversations)
+        .where(conversations.c.id.in_(conversation_ids))
+        .values(epoch=conversations.c.epoch + 1, first_kept_turn_id=None, trim_told=False)
+    )
+
+
+async def hide_turns(connection: AsyncConnection, conversation_id: int, now: datetime) -> int:
+    """Take a conversation's turns out of every later prompt; returns their number."""
+    result = await connection.execute(
+        update(messages)
+        .where(messages.c.conversation_id == conversation_id, messages.c.hidden_at.is_(None))
+        .values(hidden_at=now)
+    )
+    return result.rowcount // 2  # a turn is two messages
+
+
+async def delete_turns(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:
+    """Delete turns, picked by a condition on their user messages; returns their number.
+
+    Who has no turn left in a conversation loses their label there.
+    """
+    is_picked = and_(messages.c.role == "user", condition)
+    # Not DISTINCT: for that, SQLite would rather read the whole table in the order of conversations.
+    concerned = set(await connection.scalars(select(messages.c.conversation_id).where(is_picked)))
+    if not concerned:
+        return 0
+    result = await connection.execute(delete(messages).where(is_picked))
+    has_spoken = select(messages.c.id).where(
+        messages.c.conversation_id == speakers.c.conversation_id, messages.c.author_id == speakers.c.author_id
+    )
+    await connection.execute(delete(speakers).where(speakers.c.conversation_id.in_(concerned), ~has_spoken.exists()))
+    return result.rowcount
+
+
+# The text's condition is written out as in the index on it (tables.py): SQLite uses that for the very same words only.
+_HAS_STALE_TEXT = (
+    text("inbox.content <> ''"),
+    select(conversations.c.id)
+    .where(conversations.c.id == inbox.c.conversation_id, conversations.c.epoch > inbox.c.epoch)
+    .exists(),
+)
+_AGES = (
+    (messages.c.created_at, messages.c.role == "user"),
+    (persona_changes.c.changed_at,),
+)
+
+
+def _hidden(hidden_until: datetime | None, now: datetime | None) -> Iterator[ColumnElement[bool]]:
+    # One by one: with OR between them, SQLite would rather read the whole table.
+    if hidden_until is None:
+        yield messages.c.hidden_at.is_not(None)
+        return
+    yield messages.c.hidden_at <= hidden_until
+    if now is not None:
+        yield messages.c.hidden_at > now
+
+
+def _first(column: Column[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(column).where(*conditions).order_by(column).limit(1)

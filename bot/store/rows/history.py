@@ -1,0 +1,250 @@
+"""What was said: each conversation's turns, what is kept of them in the prompt, and what is deleted.
+
+A turn is stored when its answer is complete, together with the inbox's record that the answer exists. Every reset
+begins a new epoch, and an answer of an older one is not stored: a reset during an answer wins.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.conversation.messages import ConversationKey, Question, Turn
+from bot.conversation.speakers import Speaker
+from bot.store.files.database import Database
+from bot.store.rows.conversations import ensure_conversation, find_conversation, is_conversation
+from bot.store.rows.deletion import (
+    MAX_DELETED_AT_ONCE,
+    OPEN_STATES,
+    Due,
+    begin_epoch,
+    count_due,
+    delete_hidden,
+    delete_turns,
+    delete_turns_before,
+    find_oldest,
+    forget_channels,
+    hide_turns,
+    is_anything_hidden,
+    withdraw,
+)
+from bot.store.rows.message_deletion import DeletedMessage, MessageDeletion, delete_message, find_known, find_messages
+from bot.store.rows.personas import PersonaChoice, resolve_choice
+from bot.store.rows.questions import is_row
+from bot.store.rows.speakers import load_speakers, save_speakers
+from bot.store.rows.turns import Answer, find_open_generation, load_turns, save_answer, save_question
+from bot.store.tables import conversations, inbox, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What the next prompt of a channel is made of.
+
+    `persona` is None where nobody chose one. `turns` begins with the first kept one. `epoch` counts the resets.
+    """
+
+    key: ConversationKey
+    epoch: int = 0
+    persona: PersonaChoice | None = None
+    first_kept_turn_id: int | None = None
+    trim_told: bool = False
+    turns: tuple[Turn, ...] = ()
+    speakers: tuple[Speaker, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What a reset did. `withdrawn` and `answering` are the message ids of questions.
+
+    The withdrawn ones waited and need no answer any more. Those being answered are the caller's to stop; their
+    answers won't be stored.
+    """
+
+    num_turns: int
+    withdrawn: tuple[int, ...]
+    answering: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDeletion:
+    """What went with a channel: turns, its own id and its threads' ids, and the ids of unanswered questions."""
+
+    num_turns: int
+    channel_ids: tuple[int, ...]
+    withdrawn: tuple[int, ...]
+
+
+class History:
+    """The turns of all conversations."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, key: ConversationKey, *, without_question: int | None = None) -> Conversation:
+        """The state of a conversation; an empty one where nothing was said yet.
+
+        `without_question` leaves one turn out, by its question's message id: the one that is to be answered anew.
+        """
+
+        async def work(connection: AsyncConnection) -> Conversation:
+            row = await find_conversation(connection, key)
+            persona = await resolve_choice(connection, key, row.parent_channel_id if row else None)
+            if row is None:
+                return Conversation(key, persona=persona)
+            turns = await load_turns(connection, row, without_question)
+            speakers = await load_speakers(connection, row.id)
+            return Conversation(key, row.epoch, persona, row.first_kept_turn_id, row.trim_told, turns, speakers)
+
+        return await self._database.read(work)
+
+    async def save_turn(
+        self, question: Question, answer: Answer, *, epoch: int, speakers: Sequence[Speaker] = ()
+    ) -> int | None:
+        """Store a question with its complete answer; returns the turn's id. `speakers` are new labels of this turn's.
+
+        The question's inbox row, if it has one, then knows the answer and is still to be delivered. An older answer
+        to the same question is replaced. Returns None, and stores nothing, if the conversation was reset since
+        `epoch` or the question was withdrawn.
+        """
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> int | None:
+            row = await ensure_conversation(connection, question.conversation)
+            generation = await find_open_generation(connection, question)
+            if row.epoch != epoch or generation is None:
+                await withdraw(connection, is_row(question) & inbox.c.state.in_(OPEN_STATES))
+                return None
+            turn_id = await save_question(connection, row.id, question)
+            await save_answer(connection, row.id, turn_id, generation, answer, now)
+            await save_speakers(connection, row.id, speakers)
+            await connection.execute(update(inbox).where(is_row(question)).values(turn_id=turn_id))
+            return turn_id
+
+        return await self._database.write(work)
+
+    async def move_first_kept(self, key: ConversationKey, epoch: int, turn_id: int) -> bool:
+        """Keep only turns from `turn_id` on in the prompt; one more than the newest turn's id keeps none.
+
+        Moves forward only. False, and no effect, after a reset.
+        """
+        return await self._update(
+            key,
+            epoch,
+            conversations.c.first_kept_turn_id.is_(None) | (conversations.c.first_kept_turn_id < turn_id),
+            first_kept_turn_id=turn_id,
+        )
+
+    async def mark_trim_told(self, key: ConversationKey, epoch: int) -> bool:
+        """Remember that the channel was told of the first trim since its reset; False if it had been already."""
+        return await self._update(key, epoch, conversations.c.trim_told.is_(False), trim_told=True)
+
+    async def reset(self, key: ConversationKey) -> Reset:
+        """Hide everything said in a conversation at once, and withdraw the questions that wait in it.
+
+        `purge_hidden` deletes it for good.
+        """
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> Reset:
+            row = await ensure_conversation(connection, key)
+            belongs = inbox.c.conversation_id == row.id
+            answering = await connection.scalars(
+                select(inbox.c.message_id).where(belongs, inbox.c.state == "answering").order_by(inbox.c.id)
+            )
+            withdrawn = await withdraw(connection, belongs & inbox.c.state.in_(("received", "waiting")))
+            num_turns = await hide_turns(connection, row.id, now)
+            await begin_epoch(connection, [row.id])
+            return Reset(num_turns, withdrawn, tuple(answering))
+
+        return await self._database.write(work)
+
+    async def purge_hidden(self, older_than: datetime | None = None) -> int:
+        """Delete for good what was hidden before a moment, or all of it; returns the number of turns."""
+        now = self._database.clock()
+        num_turns = 0
+        if await self._database.read(lambda connection: is_anything_hidden(connection, older_than, now)):
+            num_turns = await self._database.write(
+                lambda connection: delete_hidden(connection, older_than, now), is_long=True
+            )
+        await self._database.erase_traces()
+        return num_turns
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest of what retention deletes was said; None where there is nothing."""
+        return await self._database.read(find_oldest)
+
+    async def count_older_than(self, moment: datetime) -> Due:
+        """What `delete_older_than` would delete."""
+        return await self._database.read(lambda connection: count_due(connection, moment))
+
+    async def delete_older_than(self, moment: datetime) -> int:
+        """Delete for good every turn from before a moment (retention); returns their number."""
+        num_turns, num_deleted = 0, MAX_DELETED_AT_ONCE
+        while num_deleted == MAX_DELETED_AT_ONCE:
+            num_deleted = await self._database.write(lambda connection: delete_turns_before(connection, moment))
+            num_turns += num_deleted
+        await self._database.erase_traces()
+        return num_turns
+
+    async def delete_channel(self, platform: str, channel_id: int) -> ChannelDeletion:
+        """Delete for good what was said in a channel and in its threads, and their persona choices."""
+
+        async def work(connection: AsyncConnection) -> ChannelDeletion:
+            rows = await _with_threads(connection, platform, channel_id)
+            channel_ids = tuple(row_channel_id for _, row_channel_id in rows) or (channel_id,)
+            ids = [row_id for row_id, _ in rows]
+            is_open = inbox.c.conversation_id.in_(ids) & inbox.c.state.in_(OPEN_STATES)
+            withdrawn = await withdraw(connection, is_open)
+            num_turns = await delete_turns(connection, messages.c.conversation_id.in_(ids))
+            await begin_epoch(connection, ids)
+            await forget_channels(connection, platform, channel_ids)
+            return ChannelDeletion(num_turns, channel_ids, withdrawn)
+
+        deletion = await self._database.write(work)
+        await self._database.erase_traces()
+        return deletion
+
+    async def delete_message(self, platform: str, message_id: int) -> MessageDeletion:
+        """Follow the deletion of a message on the platform, and say what it was.
+
+        A question takes its turn with it, and so does any part of an answer; a question without an answer is
+        withdrawn. Of the answer, the parts that still exist are told. What later answers repeated stays with them.
+        """
+        deletion = await self._database.write(lambda connection: delete_message(connection, platform, message_id))
+        if deletion.kind is not DeletedMessage.NOTHING:
+            await self._database.erase_traces()
+        return deletion
+
+    async def known_among(self, platform: str, message_ids: Collection[int]) -> set[int]:
+        """Those of these messages whose deletion means something, in one read that waits for no writer."""
+        return await self._database.read(lambda connection: find_known(connection, platform, message_ids))
+
+    async def message_ids(self, platform: str, channel_id: int, oldest: int, newest: int | None = None) -> set[int]:
+        """The platform's ids, between two, of what was asked in a channel and of the parts of answers.
+
+        Only of what a deletion would still change: turns of the history, and open questions.
+        """
+        return await self._database.read(
+            lambda connection: find_messages(connection, platform, channel_id, oldest, newest)
+        )
+
+    async def _update(self, key: ConversationKey, epoch: int, condition: Any, **values: object) -> bool:
+        async def work(connection: AsyncConnection) -> bool:
+            result = await connection.execute(
+                update(conversations)
+                .where(is_conversation(key.platform, key.channel_id), conversations.c.epoch == epoch, condition)
+                .values(**values)
+            )
+            return result.rowcount == 1
+
+        return await self._database.write(work)
+
+
+async def _with_threads(connection: AsyncConnection, platform: str, channel_id: int) -> list[tuple[int, int]]:
+    """The row ids and channel ids of a channel's conversation and of its threads'."""
+    belongs = or_(conversations.c.channel_id == channel_id, conversations.c.parent_channel_id == channel_id)
+    query = select(conversations.c.id, conversations.c.channel_id).where(conversations.c.platform == platform, belongs)
+    return [(row.id, row.channel_id) for row in await connection.execute(query)]

@@ -1,0 +1,293 @@
+"""The inbox: one committed row per question before anything of it is shown, so that none is lost or answered twice.
+
+    received -> waiting -> answering -> answered
+                                     -> failed, refused, expired, withdrawn
+
+An attempt is counted before it is made, and every message that shows a part of the answer is committed before the
+next one is sent. So a restart knows what to answer, with which seed, and what is already there to be edited.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.conversation.messages import ConversationKey, Question
+from bot.store.files.database import Database, insert
+from bot.store.rows.conversations import ensure_conversation, is_conversation
+from bot.store.rows.deletion import OPEN_STATES
+from bot.store.rows.questions import (
+    OPEN_QUESTIONS,
+    Attempt,
+    InboxState,
+    KnownChannel,
+    OpenQuestion,
+    Part,
+    find_visible_turn,
+    is_row,
+    question_values,
+    read_open_question,
+    read_parts,
+    read_question,
+    row_id,
+)
+from bot.store.rows.refusal import refuse
+from bot.store.tables import conversations, hints, inbox, parts
+
+
+class Inbox:
+    """The questions of all conversations."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def receive(self, question: Question) -> bool:
+        """Commit a question; False if it was received before, whatever became of it."""
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> bool:
+            row = await ensure_conversation(connection, question.conversation)
+            statement = insert(connection, inbox).values(
+                **question_values(question), conversation_id=row.id, epoch=row.epoch, received_at=now, state="received"
+            )
+            result = await connection.execute(
+                statement.on_conflict_do_nothing(index_elements=["platform", "message_id"])
+            )
+            if result.rowcount:
+                await _note_message(connection, row.id, question.message_id)
+            return bool(result.rowcount)
+
+        return await self._database.write(work)
+
+    async def note_answered(self, question: Question) -> bool:
+        """Commit that a question is done with, without what was said; False if it was received before."""
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> bool:
+            row = await ensure_conversation(connection, question.conversation)
+            values = question_values(question) | {"content": "", "author_name": ""}
+            statement = insert(connection, inbox).values(
+                **values, conversation_id=row.id, epoch=row.epoch, received_at=now, state="answered"
+            )
+            key = ["platform", "message_id"]
+            result = await connection.execute(statement.on_conflict_do_nothing(index_elements=key))
+            if result.rowcount:
+                await _note_message(connection, row.id, question.message_id)
+            return bool(result.rowcount)
+
+        return await self._database.write(work)
+
+    async def refuse(self, questions: Sequence[Question]) -> set[tuple[str, int]]:
+        """Commit questions as refused, in one transaction; returns platform and message id of those that were new."""
+        now = self._database.clock()
+        return await self._database.write(lambda connection: refuse(connection, questions, now))
+
+    async def begin_attempt(self, question: Question, *, seed: int) -> Attempt | None:
+        """Count a try before it is made; None if the question is done with by now.
+
+        The first attempt stores its seed and later ones get it back. The question comes back as it stands now:
+        its text may have been edited while it waited.
+        """
+
+        async def work(connection: AsyncConnection) -> Attempt | None:
+            await connection.execute(
+                update(inbox)
+                .where(_is_open(question))
+                .values(state="answering", attempts=inbox.c.attempts + 1, seed=func.coalesce(inbox.c.seed, seed))
+            )
+            row = (await connection.execute(OPEN_QUESTIONS.where(_is_open(question)))).one_or_none()
+            return None if row is None else Attempt(read_question(row), row.attempts, row.generation, row.seed)
+
+        return await self._database.write(work)
+
+    async def note_deaths(self, names: Sequence[str]) -> None:
+        """Commit that a process died while the engine ran these; see `questions.engine_name`."""
+        is_lone = len(names) == 1
+
+        async def work(connection: AsyncConnection) -> None:
+            for name in names:
+                platform, _, message_id = name.rpartition(":")
+                if message_id.isdecimal():
+                    is_it = and_(inbox.c.platform == platform, inbox.c.message_id == int(message_id))
+                    counts = {"deaths": inbox.c.deaths + 1, "lone_deaths": inbox.c.lone_deaths + is_lone}
+                    await connection.execute(update(inbox).where(is_it, inbox.c.state.in_(OPEN_STATES)).values(counts))
+
+        if names:
+            await self._database.write(work)
+
+    async def release(self, question: Question) -> None:
+        """Take back the count of an attempt that ended in order, unfinished: it says nothing about the question."""
+
+        async def work(connection: AsyncConnection) -> None:
+            is_counted = and_(_is_open(question), inbox.c.attempts > 0)
+            await connection.execute(update(inbox).where(is_counted).values(attempts=inbox.c.attempts - 1))
+
+        await self._database.write(work)
+
+    async def begin_generation(self, question: Question) -> bool:
+        """Have an answered question answered anew, with another seed; False unless its turn still is in the history.
+
+        The old turn stays until `History.save_turn` replaces it.
+        """
+
+        async def work(connection: AsyncConnection) -> bool:
+            turn = await find_visible_turn(connection, question)
+            if turn is None:
+                return False
+            result = await connection.execute(
+                update(inbox)
+                .where(is_row(question), inbox.c.state == "answered")
+                .values(
+                    state="waiting", generation=inbox.c.generation + 1, attempts=0, seed=None,
+                    content=turn.content, author_name=turn.author_name,
+                )
+            )  # fmt: skip
+            return bool(result.rowcount)
+
+        return await self._database.write(work)
+
+    async def set_state(self, question: Question, state: InboxState) -> bool:
+        """Move a question on; False, and no effect, if it was done with before.
+
+        A question that is done with loses its text: what was said and answered is in the history.
+        """
+        values: dict[str, object] = {"state": state.value}
+        if not state.is_open:
+            values |= {"content": "", "author_name": ""}
+
+        async def work(connection: AsyncConnection) -> bool:
+            return bool((await connection.execute(update(inbox).where(_is_open(question)).values(values))).rowcount)
+
+        return await self._database.write(work)
+
+    async def edit_question(self, platform: str, message_id: int, content: str) -> bool:
+        """Take over an edit; False if the answer was begun before (an edit then changes nothing)."""
+        is_waiting = and_(
+            inbox.c.platform == platform,
+            inbox.c.message_id == message_id,
+            inbox.c.state.in_(("received", "waiting")),
+            inbox.c.attempts == 0,
+        )
+
+        async def work(connection: AsyncConnection) -> bool:
+            return bool((await connection.execute(update(inbox).where(is_waiting).values(content=content))).rowcount)
+
+        return await self._database.write(work)
+
+    async def record_part(self, question: Question, part: Part) -> None:
+        """Commit a message that was created for a question; one of the same purpose and index is replaced."""
+
+        async def work(connection: AsyncConnection) -> None:
+            inbox_id = (await connection.execute(select(inbox.c.id).where(is_row(question)))).scalar_one()
+            values = {"message_id": part.message_id, "is_surplus": part.is_surplus, "is_marked": part.is_marked}
+            statement = insert(connection, parts).values(
+                inbox_id=inbox_id, purpose=part.purpose, part_index=part.index, **values
+            )
+            key = ["inbox_id", "purpose", "part_index"]
+            await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
+
+        await self._database.write(work)
+
+    async def mark_surplus(self, question: Question, purpose: str, from_index: int) -> tuple[Part, ...]:
+        """Commit that parts from an index on are to be deleted, and return them.
+
+        Delete them on the platform afterwards, then call `remove_part`. So their deletion isn't taken for a person's.
+        """
+
+        async def work(connection: AsyncConnection) -> tuple[Part, ...]:
+            is_surplus = and_(
+                parts.c.inbox_id == row_id(question), parts.c.purpose == purpose, parts.c.part_index >= from_index
+            )
+            await connection.execute(update(parts).where(is_surplus).values(is_surplus=True))
+            return await read_parts(connection, is_surplus)
+
+        return await self._database.write(work)
+
+    async def remove_part(self, question: Question, purpose: str, index: int) -> None:
+        """Forget a part that no longer exists on the platform."""
+
+        async def work(connection: AsyncConnection) -> None:
+            is_part = and_(parts.c.purpose == purpose, parts.c.part_index == index)
+            await connection.execute(delete(parts).where(parts.c.inbox_id == row_id(question), is_part))
+
+        await self._database.write(work)
+
+    async def parts(self, question: Question) -> tuple[Part, ...]:
+        """The messages that were created for a question, by purpose and index."""
+        return await self._database.read(
+            lambda connection: read_parts(connection, parts.c.inbox_id == row_id(question))
+        )
+
+    async def unfinished(self) -> list[OpenQuestion]:
+        """All that is left to do, oldest first."""
+
+        async def work(connection: AsyncConnection) -> list[OpenQuestion]:
+            rows = (await connection.execute(OPEN_QUESTIONS)).all()
+            return [read_open_question(row, await read_parts(connection, parts.c.inbox_id == row.id)) for row in rows]
+
+        return await self._database.read(work)
+
+    async def state(self, platform: str, message_id: int) -> InboxState | None:
+        """How far a question has come; None if it was never received."""
+        query = select(inbox.c.state).where(inbox.c.platform == platform, inbox.c.message_id == message_id)
+        state = await self._database.read(lambda connection: connection.scalar(query))
+        return None if state is None else InboxState(state)
+
+    async def count_by_state(self) -> Mapping[InboxState, int]:
+        """How many questions are in each state, those with none included."""
+        query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+
+        async def work(connection: AsyncConnection) -> dict[InboxState, int]:
+            counts = {InboxState(state): number for state, number in await connection.execute(query)}
+            return {state: counts.get(state, 0) for state in InboxState}
+
+        return await self._database.read(work)
+
+    async def last_message_id(self, platform: str, channel_id: int) -> int | None:
+        """The newest question's message id in a channel."""
+        query = select(conversations.c.last_message_id).where(is_conversation(platform, channel_id))
+        return await self._database.read(lambda connection: connection.scalar(query))
+
+    async def known_channels(self, platform: str, limit: int = 200) -> list[KnownChannel]:
+        """Channels in which something was asked, the most recently used first."""
+        columns = conversations.c
+        query = (
+            select(
+                columns.platform,
+                columns.channel_id,
+                columns.guild_id,
+                columns.parent_channel_id,
+                columns.last_message_id,
+            )
+            .where(columns.platform == platform, columns.last_message_id.is_not(None))
+            .order_by(columns.last_message_id.desc())
+            .limit(limit)
+        )
+
+        async def work(connection: AsyncConnection) -> list[KnownChannel]:
+            return [KnownChannel(ConversationKey(*row[:4]), row[4]) for row in await connection.execute(query)]
+
+        return await self._database.read(work)
+
+    async def claim_hint(self, platform: str, author_id: int, day: date) -> bool:
+        """Whether a person may be given a hint today; False if they had theirs."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            await connection.execute(delete(hints).where(hints.c.day < day - timedelta(days=1)))
+            statement = insert(connection, hints).values(platform=platform, author_id=author_id, day=day)
+            return bool((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
+
+        return await self._database.write(work)
+
+
+def _is_open(question: Question) -> ColumnElement[bool]:
+    return and_(is_row(question), inbox.c.state.in_(OPEN_STATES))
+
+
+async def _note_message(connection: AsyncConnection, conversation_id: int, message_id: int) -> None:
+    """Remember a conversation's newest question; ids grow with time, and events may arrive out of order."""
+    is_newer = or_(conversations.c.last_message_id.is_(None), conversations.c.last_message_id < message_id)
+    await connection.execute(
+        update(conversations).where(conversations.c.id == conversation_id, is_newer).values(last_message_id=message_id)
+    )

@@ -1,0 +1,227 @@
+"""Personas that people made, which one each channel chose, and who changed what.
+
+A guild shares its personas among its channels; a direct message or the terminal has its own. Which personas are built
+in is not known here: a choice is a name, with a prompt only if it is one of these.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.conversation.messages import ConversationKey
+from bot.conversation.persona import normal_name
+from bot.store.files.database import Database, insert
+from bot.store.tables import persona_changes, persona_choices, personas
+
+NOBODY = 0
+"""The author in the record of what is nobody's business any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPersona:
+    """A persona that belongs to a guild, a direct message or a terminal, and who changed it last."""
+
+    name: str
+    prompt: str
+    changed_by: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaChoice:
+    """The persona that a channel chose; `prompt` is None if it is not one of its own, but built in (or gone)."""
+
+    name: str
+    prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaChange:
+    """One line of the record: who did what, when and in which channel. `action` is set, delete, use or clear."""
+
+    changed_at: datetime
+    channel_id: int
+    author_id: int
+    author_name: str
+    action: str
+    name: str | None
+    prompt: str | None
+
+
+class Personas:
+    """The personas of all guilds and direct messages. Names are compared as `normal_name` folds them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_own(self, key: ConversationKey) -> list[OwnPersona]:
+        """The personas made here, by name."""
+        return await self._database.read(lambda connection: _read_own(connection, _in_scope(key)))
+
+    async def find_own(self, key: ConversationKey, name: str) -> OwnPersona | None:
+        """The persona of that name made here."""
+        is_named = and_(_in_scope(key), personas.c.name_key == normal_name(name))
+        found = await self._database.read(lambda connection: _read_own(connection, is_named))
+        return found[0] if found else None
+
+    async def choice(self, key: ConversationKey) -> PersonaChoice | None:
+        """What the channel chose, or the channel that a thread belongs to; None if nobody chose."""
+        return await self._database.read(lambda connection: resolve_choice(connection, key, key.parent_channel_id))
+
+    async def save(self, key: ConversationKey, name: str, prompt: str, *, author_id: int, author_name: str) -> None:
+        """Make a persona here, or replace the one of that name."""
+        now = self._database.clock()
+        scope, scope_id = _scope(key)
+
+        async def work(connection: AsyncConnection) -> None:
+            statement = insert(connection, personas).values(
+                platform=key.platform, scope=scope, scope_id=scope_id, name_key=normal_name(name),
+                name=name, prompt=prompt, changed_by=author_id, changed_at=now,
+            )  # fmt: skip
+            changed = {column: statement.excluded[column] for column in ("name", "prompt", "changed_by", "changed_at")}
+            unique = ["platform", "scope", "scope_id", "name_key"]
+            await connection.execute(statement.on_conflict_do_update(index_elements=unique, set_=changed))
+            await _record(connection, key, now, author_id, author_name, "set", name, prompt)
+
+        await self._database.write(work)
+
+    async def delete(
+        self,
+        key: ConversationKey,
+        name: str,
+        *,
+        author_id: int,  # noqa: ARG002 - as with the other changes, though the record shall not keep who it was
+        author_name: str,  # noqa: ARG002
+    ) -> bool:
+        """Delete a persona made here; channels that chose it have no choice afterwards. False if there is none.
+
+        With it go its prompts and the names of those who wrote or chose it: only that and when it was deleted stays.
+        """
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> bool:
+            is_named = personas.c.name_key == normal_name(name)
+            result = await connection.execute(delete(personas).where(_in_scope(key), is_named))
+            if not result.rowcount:
+                return False
+            await connection.execute(
+                delete(persona_choices).where(_shares_scope(key), persona_choices.c.name_key == normal_name(name))
+            )
+            await _forget_changes(connection, key, name)
+            await _record(connection, key, now, NOBODY, "", "delete", name)
+            return True
+
+        return await self._database.write(work)
+
+    async def choose(self, key: ConversationKey, name: str, *, author_id: int, author_name: str) -> None:
+        """Make a persona, own or built in, the channel's."""
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> None:
+            values = {"guild_id": key.guild_id, "name": name, "name_key": normal_name(name)}
+            statement = insert(connection, persona_choices).values(
+                platform=key.platform, channel_id=key.channel_id, **values
+            )
+            await connection.execute(
+                statement.on_conflict_do_update(index_elements=["platform", "channel_id"], set_=values)
+            )
+            await _record(connection, key, now, author_id, author_name, "use", name)
+
+        await self._database.write(work)
+
+    async def clear_choice(self, key: ConversationKey, *, author_id: int, author_name: str) -> bool:
+        """Forget what the channel chose; a thread then follows its channel again. False if it had chosen nothing."""
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> bool:
+            result = await connection.execute(delete(persona_choices).where(_is_channel(key.platform, key.channel_id)))
+            if result.rowcount:
+                await _record(connection, key, now, author_id, author_name, "clear")
+            return bool(result.rowcount)
+
+        return await self._database.write(work)
+
+    async def changes(self, key: ConversationKey, limit: int = 50) -> list[PersonaChange]:
+        """The newest changes made in the guild or the direct message, newest first."""
+        shares_scope = _is_change_in(key)
+        columns = persona_changes.c
+        query = (
+            select(
+                columns.changed_at, columns.channel_id, columns.author_id, columns.author_name,
+                columns.action, columns.name, columns.prompt,
+            )
+            .where(columns.platform == key.platform, shares_scope)
+            .order_by(columns.id.desc())
+            .limit(limit)
+        )  # fmt: skip
+
+        async def work(connection: AsyncConnection) -> list[PersonaChange]:
+            return [PersonaChange(*row) for row in await connection.execute(query)]
+
+        return await self._database.read(work)
+
+
+async def resolve_choice(
+    connection: AsyncConnection, key: ConversationKey, stored_parent_id: int | None
+) -> PersonaChoice | None:
+    """What a channel chose, or else the channel that it is a thread of."""
+    for channel_id in (key.channel_id, key.parent_channel_id or stored_parent_id):
+        query = select(persona_choices).where(_is_channel(key.platform, channel_id))
+        choice = (await connection.execute(query)).one_or_none()
+        if choice is not None:
+            is_own = and_(_in_scope(key), personas.c.name_key == choice.name_key)
+            return PersonaChoice(choice.name, await connection.scalar(select(personas.c.prompt).where(is_own)))
+    return None
+
+
+async def _read_own(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[OwnPersona]:
+    columns = (personas.c.name, personas.c.prompt, personas.c.changed_by, personas.c.changed_at)
+    query = select(*columns).where(condition).order_by(personas.c.name_key)
+    return [OwnPersona(*row) for row in await connection.execute(query)]
+
+
+def _scope(key: ConversationKey) -> tuple[str, int]:
+    return ("channel", key.channel_id) if key.guild_id is None else ("guild", key.guild_id)
+
+
+def _in_scope(key: ConversationKey) -> ColumnElement[bool]:
+    scope, scope_id = _scope(key)
+    return and_(personas.c.platform == key.platform, personas.c.scope == scope, personas.c.scope_id == scope_id)
+
+
+def _is_channel(platform: str, channel_id: int | None) -> ColumnElement[bool]:
+    return and_(persona_choices.c.platform == platform, persona_choices.c.channel_id == channel_id)
+
+
+def _shares_scope(key: ConversationKey) -> ColumnElement[bool]:
+    if key.guild_id is None:
+        return _is_channel(key.platform, key.channel_id)
+    return and_(persona_choices.c.platform == key.platform, persona_choices.c.guild_id == key.guild_id)
+
+
+async def _forget_changes(connection: AsyncConnection, key: ConversationKey, name: str) -> None:
+    """Delete the record of a persona, under each name that was written for it."""
+    shares_scope = and_(persona_changes.c.platform == key.platform, _is_change_in(key))
+    named = await connection.execute(select(persona_changes.c.name).where(shares_scope).distinct())
+    same = [written for (written,) in named if written is not None and normal_name(written) == normal_name(name)]
+    await connection.execute(delete(persona_changes).where(shares_scope, persona_changes.c.name.in_(same)))
+
+
+def _is_change_in(key: ConversationKey) -> ColumnElement[bool]:
+    if key.guild_id is None:
+        return persona_changes.c.channel_id == key.channel_id
+    return persona_changes.c.guild_id == key.guild_id
+
+
+async def _record(
+    connection: AsyncConnection, key: ConversationKey, now: datetime,
+    author_id: int, author_name: str, action: str, name: str | None = None, prompt: str | None = None,
+) -> None:  # fmt: skip
+    await connection.execute(
+        persona_changes.insert().values(
+            platform=key.platform, channel_id=key.channel_id, guild_id=key.guild_id, changed_at=now,
+            author_id=author_id, author_name=author_name, action=action, name=name, prompt=prompt,
+        )
+    )  # fmt: skip

@@ -1,0 +1,183 @@
+"""What the inbox holds, as values, and how its rows are read."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, ScalarSelect, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.conversation.messages import ConversationKey, Question
+from bot.store.rows.deletion import OPEN_STATES
+from bot.store.tables import conversations, inbox, messages, parts
+
+
+class InboxState(StrEnum):
+    """How far a question has come."""
+
+    RECEIVED = "received"
+    WAITING = "waiting"
+    ANSWERING = "answering"
+    ANSWERED = "answered"
+    FAILED = "failed"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is still something to do."""
+        return self.value in OPEN_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at an answer. `attempts` counts this one; `seed` is the same in every attempt of one `generation`."""
+
+    question: Question
+    attempts: int
+    generation: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A message that we created for a question: its place among those of the same purpose, and its id."""
+
+    purpose: str
+    index: int
+    message_id: int
+    is_surplus: bool = False
+    """About to be deleted by ourselves."""
+    is_marked: bool = False
+    """It was created with the mark of an answer that grows, and the mark was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """A question that is not done with.
+
+    `answer` is the complete answer where there is one: it has only to be delivered. `is_stale` says that the
+    conversation was reset since it was asked: nothing is to be generated, only shown parts to be closed.
+    """
+
+    question: Question
+    state: InboxState
+    attempts: int
+    generation: int
+    seed: int | None
+    parts: tuple[Part, ...]
+    turn_id: int | None
+    answer: str | None
+    is_stale: bool
+    deaths: int = 0
+    """How often a process died while the engine ran it."""
+    lone_deaths: int = 0
+    """How often a process died while the engine ran it and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownChannel:
+    """A channel in which something was asked, and the newest question's message id."""
+
+    key: ConversationKey
+    last_message_id: int
+
+
+_answers = messages.alias("answers")
+
+OPEN_QUESTIONS = (
+    select(
+        inbox,
+        conversations.c.channel_id,
+        conversations.c.guild_id,
+        conversations.c.parent_channel_id,
+        conversations.c.epoch.label("current_epoch"),
+        _answers.c.content.label("answer"),
+    )
+    .join(conversations, conversations.c.id == inbox.c.conversation_id)
+    # An answer of an older generation is to be replaced, and a hidden one is not to be delivered any more.
+    .outerjoin(
+        _answers,
+        and_(
+            _answers.c.conversation_id == inbox.c.conversation_id,
+            _answers.c.turn_id == inbox.c.turn_id,
+            _answers.c.generation == inbox.c.generation,
+            _answers.c.hidden_at.is_(None),
+        ),
+    )
+    .where(inbox.c.state.in_(OPEN_STATES))
+    .order_by(inbox.c.id)
+)
+
+
+def is_row(question: Question) -> ColumnElement[bool]:
+    """The condition that picks a question's row."""
+    return and_(inbox.c.platform == question.conversation.platform, inbox.c.message_id == question.message_id)
+
+
+def engine_name(question: Question) -> str:
+    """What the engine calls a question that it runs; `note_deaths` reads it."""
+    return f"{question.conversation.platform}:{question.message_id}"
+
+
+def row_id(question: Question) -> ScalarSelect[Any]:
+    """A question's row id, to compare with."""
+    return select(inbox.c.id).where(is_row(question)).scalar_subquery()
+
+
+def question_values(question: Question) -> dict[str, Any]:
+    """A question as columns of the inbox."""
+    return {
+        "platform": question.conversation.platform,
+        "message_id": question.message_id,
+        "author_id": question.author_id,
+        "author_name": question.author_name,
+        "content": question.content,
+        "is_direct": question.is_direct,
+        "created_at": question.created_at,
+    }
+
+
+def read_question(row: Row[Any]) -> Question:
+    """The question of a row of `OPEN_QUESTIONS`."""
+    key = ConversationKey(row.platform, row.channel_id, row.guild_id, row.parent_channel_id)
+    return Question(
+        key, row.message_id, row.author_id, row.author_name, row.content, row.created_at, is_direct=row.is_direct
+    )
+
+
+def read_open_question(row: Row[Any], its_parts: tuple[Part, ...]) -> OpenQuestion:
+    """A row of `OPEN_QUESTIONS` and its parts as a value."""
+    return OpenQuestion(
+        question=read_question(row),
+        state=InboxState(row.state),
+        attempts=row.attempts,
+        generation=row.generation,
+        seed=row.seed,
+        parts=its_parts,
+        turn_id=row.turn_id if row.answer is not None else None,
+        answer=row.answer,
+        is_stale=row.epoch < row.current_epoch,
+        deaths=row.deaths,
+        lone_deaths=row.lone_deaths,
+    )
+
+
+async def read_parts(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[Part, ...]:
+    """Parts by purpose and index."""
+    query = select(
+        parts.c.purpose, parts.c.part_index, parts.c.message_id, parts.c.is_surplus, parts.c.is_marked
+    ).where(condition)
+    rows = await connection.execute(query.order_by(parts.c.purpose, parts.c.part_index))
+    return tuple(Part(*row) for row in rows)
+
+
+async def find_visible_turn(connection: AsyncConnection, question: Question) -> Row[str, str] | None:
+    """The user message of a question's turn, while that is in the history."""
+    query = (
+        select(messages.c.content, messages.c.author_name)
+        .join(inbox, inbox.c.turn_id == messages.c.id)
+        .where(is_row(question), messages.c.conversation_id == inbox.c.conversation_id, messages.c.hidden_at.is_(None))
+    )
+    return (await connection.execute(query)).one_or_none()

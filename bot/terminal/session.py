@@ -1,0 +1,264 @@
+"""The same Chat at a terminal prompt: one person, one conversation, answers as they come."""
+
+import asyncio
+import getpass
+import itertools
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, suppress
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from bot.chat.chat import Chat, Finished, InboxState, Notice, TextDelta
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.persona import Persona, normal_name
+from bot.conversation.sanitize import has_visible_text
+from bot.errors import DatabaseBusy, EngineUnavailable, UserError
+from bot.inference.engine import FinishReason
+from bot.streams import forsake_standard_streams
+from bot.terminal.lines import PROMPT, Lines
+
+TERMINAL = ConversationKey(platform="terminal", channel_id=1)
+AUTHOR_ID = 1
+
+DEMONSTRATION = (
+    "Hello! Who are you?",
+    "My name is Alice and my favourite colour is green.",
+    "What is my name?",
+    "What is my favourite colour?",
+    "/reset",
+    "What is my name?",
+)
+
+HELP = """\
+Write a message and press Enter; Trinity answers out of this conversation's history.
+  /reset                     forget this conversation
+  /persona show              the persona in use, and its prompt
+  /persona list              all personas
+  /persona use NAME          speak to another persona
+  /persona set NAME PROMPT   make a persona, or change one of yours
+  /persona delete NAME       delete one of yours
+  /persona clear             go back to the persona you began with
+  /help                      this list
+  /quit                      leave (quit, exit and Ctrl-D do too)
+Ctrl-C stops an answer; where there is none, it leaves. What is pasted is one message, however many lines it has, and
+Alt-Enter begins a new line. A message that begins with / needs a blank before it."""
+
+_ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+_FAREWELLS = ("quit", "exit", "quit()", "exit()")
+"""What leaves although it is no command, where somebody types: nobody asks a model just that."""
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+async def chat_at_terminal(
+    chat: Chat, lines: Lines, console: Console, key: ConversationKey = TERMINAL, *, is_alone: bool = True
+) -> None:
+    """Talk until the lines end, `/quit`, SIGTERM, or Ctrl-C while nothing is being answered.
+
+    Where nobody types, signals are left to whoever called. `is_alone` False says that another terminal talks on this
+    database: what is unanswered may be its question.
+
+    Raises:
+        TrinityError: what nobody at a terminal can wait out, such as a lost engine.
+    """
+    if is_alone:
+        for left_over in await chat.unfinished(key.platform):
+            # Whoever asked has left the terminal; they will ask again if they still want to know.
+            await chat.finish(left_over.question, InboxState.EXPIRED)
+    await _Session(chat, lines, console, key).run()
+
+
+class _Left(Exception):
+    """The conversation is over."""
+
+
+class _Session:
+    def __init__(self, chat: Chat, lines: Lines, console: Console, key: ConversationKey) -> None:
+        self._chat = chat
+        self._lines = lines
+        self._console = console
+        self._key = key
+        self._message_ids = itertools.count(time.time_ns() // 1000)
+        self._task: asyncio.Task[None] | None = None
+        self._is_interrupted = False
+        self._is_ended = False
+        self._is_line_open = False
+        self._is_answer_silent = False
+        """The answer's name stands there, and nothing behind it yet."""
+
+    async def run(self) -> None:
+        if self._lines.is_interactive:
+            self._small("Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands.")
+        with suppress(_Left), self._lines.opened(), self._signals():
+            while (line := await self._lines.next()) is not None:
+                if not self._lines.is_interactive:
+                    self._say(f"{PROMPT}{line}", style="bold")
+                await self._take(line)
+        with suppress(_Left):
+            if self._lines.is_interactive:
+                self._say("")
+
+    async def _take(self, line: str) -> None:
+        try:
+            if self._lines.is_interactive and line.strip().lower() in _FAREWELLS:
+                raise _Left
+            if line.startswith("/"):
+                await self._command(line)
+            elif has_visible_text(line):
+                await self._ask(line.strip())
+        except (UserError, EngineUnavailable, DatabaseBusy) as error:
+            self._small(str(error))
+
+    async def _ask(self, content: str) -> None:
+        question = self._question(content)
+        persona = await self._chat.personas.show(self._key)
+        await self._chat.receive(question)
+        state = InboxState.FAILED
+        try:
+            with self._lines.quiet(self._interrupt, self._end):
+                await self._show_answer(question, persona.name)
+            state = InboxState.ANSWERED
+        except asyncio.CancelledError as cancelled:
+            state = InboxState.WITHDRAWN
+            self._forgive(cancelled)
+            self._small("Stopped.")
+        finally:
+            await self._chat.finish(question, state)
+
+    def _question(self, content: str) -> Question:
+        return Question(
+            conversation=self._key,
+            message_id=next(self._message_ids),
+            author_id=AUTHOR_ID,
+            author_name=_user_name(),
+            content=content,
+            created_at=datetime.now(UTC),
+            is_direct=True,
+        )
+
+    async def _show_answer(self, question: Question, name: str) -> None:
+        notices = []
+        self._say(f"{name}: ", style="bold cyan", end="")
+        self._is_answer_silent = True
+        async with aclosing(self._chat.reply(question)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta(text):
+                        self._say(text, end="")
+                    case Notice(text):
+                        notices.append(text)
+                    case Finished(FinishReason.LENGTH):
+                        notices.append("The answer reached its greatest length (TRINITY_MAX_NEW_TOKENS).")
+                    case Finished(FinishReason.ABORTED):
+                        notices.append("This conversation was reset meanwhile, so that answer is forgotten too.")
+        self._say("")
+        for notice in notices:
+            self._small(notice)
+
+    async def _command(self, line: str) -> None:
+        name, *words = line[1:].split(maxsplit=1) or [""]
+        match name.lower(), (words[0] if words else ""):
+            case "reset", "":
+                await self._chat.reset(self._key)
+                self._lines.forget()
+                self._small("This conversation is forgotten.")
+            case "persona", rest:
+                await self._persona(rest)
+            case "help", "":
+                self._say(HELP)
+            case (("quit" | "exit"), ""):
+                raise _Left
+            case _:
+                problem = f"There is no command {line.strip()!r}. /help lists them."
+                self._small(f"{problem} A message that begins with / needs a blank before it.")
+
+    async def _persona(self, rest: str) -> None:
+        action, name, prompt = (*rest.split(maxsplit=2), "", "", "")[:3]
+        match action.lower(), name, prompt:
+            case (("show" | ""), "", ""):
+                persona = await self._chat.personas.show(self._key)
+                self._say(f"{persona.name}: {persona.prompt}")
+            case "list", "", "":
+                in_use = normal_name((await self._chat.personas.show(self._key)).name)
+                for persona in await self._chat.personas.list(self._key):
+                    self._say(f"{'*' if normal_name(persona.name) == in_use else ' '} {persona.name}")
+            case "use", str(name), "" if name:
+                self._tell_persona(await self._chat.personas.use(self._key, name, AUTHOR_ID))
+            case "set", str(name), str(prompt) if prompt:
+                kept = await self._chat.personas.set(self._key, name, prompt, AUTHOR_ID)
+                self._small(f"{kept.name} is kept. /persona use {kept.name} lets you speak to it.")
+            case "delete", str(name), "" if name:
+                await self._chat.personas.delete(self._key, name, AUTHOR_ID)
+                self._small(f"{name} is deleted.")
+            case "clear", "", "":
+                self._tell_persona(await self._chat.personas.clear(self._key, AUTHOR_ID))
+            case _:
+                self._small("/persona takes show, list, use NAME, set NAME PROMPT, delete NAME or clear.")
+
+    def _tell_persona(self, persona: Persona) -> None:
+        self._small(f"You are speaking to {persona.name} now.")
+
+    def _small(self, text: str) -> None:
+        if self._is_line_open and not self._is_answer_silent:
+            self._say("")
+        self._say(text, style="dim")
+
+    def _say(self, text: str, *, style: str | None = None, end: str = "\n") -> None:
+        # Models and personas write text, nothing that steers the terminal; `out`, unlike `print`, leaves text as it is.
+        try:
+            self._console.out(_STEERING.sub("", text), style=style, end=end, highlight=False)
+        except OSError:
+            if not self._lines.is_interactive:
+                raise
+            forsake_standard_streams()  # the terminal has gone: its window was closed
+            raise _Left from None
+        self._is_line_open = not end
+        self._is_answer_silent = False
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """While somebody types, let Ctrl-C, SIGTERM and the like cancel what this task waits for."""
+        if not self._lines.is_interactive:
+            yield
+            return
+        loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        calls = {signal.SIGINT: self._interrupt, **dict.fromkeys(_ENDING, self._end)}
+        for number, call in calls.items():
+            loop.add_signal_handler(number, call)
+        try:
+            yield
+        except asyncio.CancelledError as cancelled:
+            self._forgive(cancelled)
+        finally:
+            for number in calls:
+                loop.remove_signal_handler(number)
+
+    def _interrupt(self) -> None:
+        self._is_interrupted = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _end(self) -> None:
+        self._is_ended = True
+        self._interrupt()
+
+    def _forgive(self, cancelled: asyncio.CancelledError) -> None:
+        """Go on after Ctrl-C, leave after SIGTERM; any other cancellation is raised again."""
+        task = asyncio.current_task()
+        if not self._is_interrupted or task is None:
+            raise cancelled
+        self._is_interrupted = False
+        task.uncancel()
+        if self._is_ended:
+            raise _Left
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        return "you"

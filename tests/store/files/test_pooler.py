@@ -1,0 +1,100 @@
+"""The store through a pooler that gives each transaction another connection, and takes few parameters."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from sqlalchemy import URL
+
+from bot.errors import DatabaseUnusable
+from bot.store.files.database import migrate, open_database
+from bot.store.rows.inbox import Inbox
+from tests.store.postgresql_server import account, free_port, new_database, on_postgresql
+from tests.store.said import ask, hold_turn, said
+
+PGBOUNCER = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+pytestmark = [
+    *on_postgresql(),
+    pytest.mark.skipif(PGBOUNCER is None, reason="NOT CHECKED THROUGH A POOLER: install pgbouncer"),
+]
+
+
+@pytest.fixture
+async def address(postgresql_server: str) -> AsyncIterator[URL]:
+    async with new_database(postgresql_server, f"trinity_pooled_{os.getpid()}") as address:
+        yield address
+
+
+@contextmanager
+def running_pooler(address: URL, mode: str) -> Iterator[URL]:
+    """PgBouncer before a server, as it comes; everybody gets in."""
+    with TemporaryDirectory(prefix="trinity-pooler-") as name:
+        folder, port = Path(name), free_port()
+        password = str(address.password).replace("'", "''")
+        target = f"host=127.0.0.1 port={address.port} user={address.username} password='{password}'"
+        (folder / "pgbouncer.ini").write_text(
+            f"[databases]\n{address.database} = {target}\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port={port}\n"
+            f"auth_type=any\npool_mode={mode}\ndefault_pool_size=3\nunix_socket_dir=\n",
+            encoding="utf-8",
+        )
+        folder.chmod(0o755)
+        command = [str(PGBOUNCER), "-q", str(folder / "pgbouncer.ini")]
+        pooler = subprocess.Popen(command, user=account(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            yield address.set(port=port, password=None)
+        finally:
+            pooler.terminate()
+            pooler.wait(60)
+
+
+@asynccontextmanager
+async def open_pooler(address: URL, mode: str) -> AsyncIterator[URL]:
+    """The same, once it listens."""
+    with running_pooler(address, mode) as pooled:
+        await _listening(pooled.port or 0)
+        yield pooled
+
+
+async def _listening(port: int) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
+
+
+async def test_a_pooler_of_transactions_is_used_as_a_server_is(address: URL) -> None:
+    async with (
+        open_pooler(address, "transaction") as pooled,
+        open_database(pooled.render_as_string()) as database,
+        open_database(pooled.render_as_string()) as other,
+    ):
+        await asyncio.gather(*(hold_turn(each, ask(n)) for n, each in enumerate([database, other] * 8)))
+        accepted = await asyncio.gather(*(Inbox(each).receive(ask(99)) for each in [database, other] * 4))
+
+        assert len(await said(database)) == 16
+        assert sorted(accepted) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize(
+    ("mode", "query", "named"),
+    [
+        ("transaction", {"options": "-c search_path=public"}, "ignore_startup_parameters"),
+        ("statement", {}, "pool_mode"),
+    ],
+)
+async def test_what_a_pooler_refuses_is_named(address: URL, mode: str, query: dict[str, str], named: str) -> None:
+    async with open_pooler(address, mode) as pooled:
+        with pytest.raises(DatabaseUnusable, match=named):
+            await migrate(pooled.set(query=query).render_as_string())

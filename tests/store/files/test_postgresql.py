@@ -1,0 +1,154 @@
+"""The store on a real PostgreSQL server: the one that POSTGRESQL_URL names, or one that the tests start."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, func, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from bot.errors import DatabaseBusy, DatabaseUnusable
+from bot.store.files.database import Database, migrate, open_database
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.personas import Personas
+from bot.store.rows.questions import InboxState
+from bot.store.tables import SCHEMA_VERSION, conversations, messages, metadata
+from tests.store.postgresql_server import new_database, on_postgresql
+from tests.store.said import HERE, THREAD, Clock, ask, hold_turn, said
+
+NAME = f"trinity_test_{os.getpid()}"
+
+pytestmark = on_postgresql()
+
+
+@pytest.fixture
+async def url(postgresql_server: str) -> AsyncIterator[str]:
+    async with new_database(postgresql_server, NAME) as address:
+        yield address.render_as_string(hide_password=False)
+
+
+async def test_a_new_database_has_the_schema_without_drift(url: str) -> None:
+    def differences(connection: Connection) -> list[object]:
+        options = {"compare_type": True, "compare_server_default": True}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+    first, *later = await asyncio.gather(*(migrate(url) for _ in range(4)))
+
+    assert {migration.after for migration in (first, *later)} == {SCHEMA_VERSION}
+    assert [migration.before for migration in (first, *later)].count(None) == 1
+    async with open_database(url) as database:
+        assert await database.read(lambda connection: connection.run_sync(differences)) == []
+
+
+async def test_what_was_said_is_there_after_a_restart_and_gone_after_a_reset(url: str) -> None:
+    clock = Clock()
+    async with open_database(url, clock=clock) as database:
+        await hold_turn(database, ask(1, "Who \x00 are you? \ud800 \U0001f98a"), "Trinity.")
+        await hold_turn(database, ask(2, "And in the thread?", THREAD), "The same.")
+
+    async with open_database(url, clock=clock) as database:
+        assert await said(database) == [("Who \ufffd are you? \ufffd \U0001f98a", "Trinity.")]
+        await History(database).reset(HERE)
+        assert await said(database) == []
+        assert len(await said(database, THREAD)) == 1
+        assert await History(database).purge_hidden(clock() + timedelta(minutes=2)) == 1
+        assert await database.read(lambda connection: connection.scalar(select(func.count(messages.c.id)))) == 2
+
+
+async def test_a_question_is_received_once_by_whichever_process(url: str) -> None:
+    async with open_database(url) as database, open_database(url) as other:
+        accepted = await asyncio.gather(*(Inbox(each).receive(ask(1)) for each in (database, other) * 5))
+
+        assert sorted(accepted) == [False] * 9 + [True]
+        assert await Inbox(database).state("discord", 1) == InboxState.RECEIVED
+        assert [left.question.content for left in await Inbox(other).unfinished()] == ["What is up?"]
+
+
+async def test_a_persona_is_the_guilds_and_a_thread_inherits_it(url: str) -> None:
+    async with open_database(url) as database:
+        personas = Personas(database)
+        await personas.save(HERE, "Baker", "You bake.", author_id=1, author_name="")
+        await personas.choose(HERE, "Baker", author_id=1, author_name="")
+        await Inbox(database).receive(ask(1, key=THREAD))
+
+        inherited = (await History(database).load(THREAD)).persona
+
+    assert inherited is not None
+    assert (inherited.name, inherited.prompt) == ("Baker", "You bake.")
+
+
+async def test_two_processes_do_not_lose_each_others_updates(url: str) -> None:
+    async def count_up(connection: AsyncConnection) -> None:
+        value = await connection.scalar(select(conversations.c.epoch))
+        await connection.execute(conversations.update().values(epoch=value + 1))
+
+    async with open_database(url) as database, open_database(url) as other:
+        await Inbox(database).receive(ask(1))
+        await asyncio.gather(*(writer.write(count_up) for _ in range(25) for writer in (database, other)))
+
+        assert await epoch(database) == 50
+
+
+async def test_a_reader_sees_one_state_and_keeps_no_writer_waiting(url: str) -> None:
+    async with open_database(url) as database:
+        await hold_turn(database, ask(1))
+
+        async def count_twice(connection: AsyncConnection) -> list[int | None]:
+            before = await connection.scalar(select(func.count(messages.c.id)))
+            await hold_turn(database, ask(2))
+            return [before, await connection.scalar(select(func.count(messages.c.id)))]
+
+        assert await database.read(count_twice) == [2, 2]
+        assert len(await said(database)) == 2
+
+
+async def test_connections_that_the_server_dropped_are_replaced(postgresql_server: str, url: str) -> None:
+    drop = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name").bindparams(name=NAME)
+    async with open_database(url) as database:
+        await hold_turn(database, ask(1))
+        engine = create_async_engine(make_url(postgresql_server).set(drivername="postgresql+asyncpg"))
+        async with engine.connect() as connection:
+            await connection.execute(drop)
+        await engine.dispose()
+
+        await hold_turn(database, ask(2))
+
+        assert len(await said(database)) == 2
+
+
+async def test_a_connection_lost_in_a_transaction_is_passing(url: str) -> None:
+    async def lose(connection: AsyncConnection) -> None:
+        await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    async with open_database(url) as database:
+        with pytest.raises(DatabaseBusy):
+            await database.write(lose)
+
+        await hold_turn(database, ask(1))
+        assert len(await said(database)) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"password": "not-the-password"}, {"database": "no_such_database"}])
+async def test_what_the_server_refuses_is_the_operators_to_mend(url: str, wrong: dict[str, str]) -> None:
+    with pytest.raises(DatabaseUnusable, match="TRINITY_DATABASE_URL"):
+        await migrate(make_url(url).set(**wrong).render_as_string(hide_password=False))
+
+
+async def test_a_database_of_a_newer_trinity_is_left_alone(url: str) -> None:
+    await migrate(url)
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await engine.dispose()
+
+    with pytest.raises(DatabaseUnusable, match="newer"):
+        await migrate(url)
+
+
+async def epoch(database: Database) -> int | None:
+    return await database.read(lambda connection: connection.scalar(select(conversations.c.epoch)))

@@ -1,0 +1,198 @@
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from sqlalchemy import select
+
+from bot.store.files.database import Database, open_database
+from bot.store.rows.history import History
+from bot.store.rows.inbox import Inbox
+from bot.store.rows.questions import InboxState, Part
+from bot.store.tables import inbox as inbox_table
+from tests.store.said import DIRECT, ELSEWHERE, HERE, THREAD, answer, ask, hold_turn
+
+
+@pytest.fixture
+def inbox(database: Database) -> Inbox:
+    return Inbox(database)
+
+
+@pytest.fixture
+def history(database: Database) -> History:
+    return History(database)
+
+
+async def test_a_question_that_comes_twice_is_received_once_also_after_a_restart(inbox, url):
+    received = [await inbox.receive(ask(1)), await inbox.receive(ask(1, "edited"))]
+
+    async with open_database(url) as reopened:
+        received.append(await Inbox(reopened).receive(ask(1)))
+
+    assert received == [True, False, False]
+
+
+async def test_the_same_id_on_another_platform_is_another_question(inbox):
+    terminal = replace(HERE, platform="terminal")
+
+    assert [await inbox.receive(ask(1)), await inbox.receive(ask(1, key=terminal))] == [True, True]
+
+
+async def test_unfinished_questions_come_back_oldest_first_and_whole(inbox):
+    questions = [ask(9, "first", THREAD), ask(3, "second", DIRECT, is_direct=True, author_name="Bob")]
+    for question in questions:
+        await inbox.receive(question)
+
+    unfinished = await inbox.unfinished()
+
+    assert [open_question.question for open_question in unfinished] == questions
+    assert {open_question.state for open_question in unfinished} == {InboxState.RECEIVED}
+    assert unfinished[0].seed is None
+
+
+async def test_every_attempt_is_counted_before_it_is_made_and_keeps_its_seed(inbox, url):
+    await inbox.receive(ask(1))
+
+    attempts = [await inbox.begin_attempt(ask(1), seed=11), await inbox.begin_attempt(ask(1), seed=22)]
+
+    assert [(attempt.attempts, attempt.seed) for attempt in attempts] == [(1, 11), (2, 11)]
+    async with open_database(url) as reopened:
+        (unfinished,) = await Inbox(reopened).unfinished()
+    assert (unfinished.attempts, unfinished.seed, unfinished.state) == (2, 11, InboxState.ANSWERING)
+
+
+@pytest.mark.parametrize("state", [state for state in InboxState if not state.is_open])
+async def test_a_question_that_is_done_with_stays_so_and_loses_its_text(database, inbox, state):
+    await inbox.receive(ask(1, "secret"))
+
+    assert await inbox.set_state(ask(1), state)
+
+    assert not await inbox.set_state(ask(1), InboxState.WAITING)
+    assert await inbox.begin_attempt(ask(1), seed=1) is None
+    assert await inbox.unfinished() == []
+    row = (await database.read(lambda connection: connection.execute(select(inbox_table)))).one()
+    assert (row.state, row.content, row.author_name) == (state.value, "", "")
+
+
+async def test_an_edit_counts_until_the_answer_is_begun(inbox):
+    await inbox.receive(ask(1, "first wording"))
+
+    early = await inbox.edit_question("discord", 1, "second wording")
+    attempt = await inbox.begin_attempt(ask(1, "first wording"), seed=1)
+    late = await inbox.edit_question("discord", 1, "third wording")
+
+    assert (early, late) == (True, False)
+    assert attempt.question.content == "second wording"
+
+
+async def test_parts_are_kept_replaced_and_removed(inbox):
+    await inbox.receive(ask(1))
+    for part in (Part("answer", 0, 500), Part("answer", 1, 501), Part("notice", 0, 600), Part("answer", 1, 502)):
+        await inbox.record_part(ask(1), part)
+
+    before = await inbox.parts(ask(1))
+    await inbox.remove_part(ask(1), "answer", 1)
+
+    assert before == (Part("answer", 0, 500), Part("answer", 1, 502), Part("notice", 0, 600))
+    assert (await inbox.unfinished())[0].parts == (Part("answer", 0, 500), Part("notice", 0, 600))
+
+
+async def test_a_complete_answer_is_delivered_after_a_restart_not_generated_anew(inbox, history, url):
+    await inbox.receive(ask(1))
+    await inbox.begin_attempt(ask(1), seed=1)
+    await inbox.record_part(ask(1), Part("answer", 0, 500))
+    turn_id = await history.save_turn(ask(1), answer("All of it"), epoch=0)
+
+    async with open_database(url) as reopened:
+        (unfinished,) = await Inbox(reopened).unfinished()
+
+    assert (unfinished.answer, unfinished.turn_id) == ("All of it", turn_id)
+    assert unfinished.parts == (Part("answer", 0, 500),)
+
+
+async def test_an_answer_that_was_asked_for_anew_is_not_taken_for_the_old_one(inbox, database):
+    await hold_turn(database, ask(1, "Tell me a story"), "Once")
+
+    assert await inbox.begin_generation(ask(1))
+
+    (unfinished,) = await inbox.unfinished()
+    assert (unfinished.answer, unfinished.generation, unfinished.attempts) == (None, 1, 0)
+    assert unfinished.question.content == "Tell me a story"
+    assert (await inbox.begin_attempt(ask(1), seed=99)).seed == 99
+
+
+async def test_only_an_answered_question_is_answered_anew(inbox, history, database):
+    await inbox.receive(ask(1))
+    await hold_turn(database, ask(2))
+    await history.reset(HERE)
+
+    assert not await inbox.begin_generation(ask(1))
+    assert not await inbox.begin_generation(ask(2))
+    assert not await inbox.begin_generation(ask(3))
+
+
+async def test_an_answer_that_a_reset_overtook_is_stale_and_has_nothing_to_deliver(inbox, history):
+    await inbox.receive(ask(1))
+    await inbox.begin_attempt(ask(1), seed=1)
+    await inbox.record_part(ask(1), Part("answer", 0, 500))
+    await history.save_turn(ask(1), answer(), epoch=0)
+    await history.reset(HERE)
+
+    (unfinished,) = await inbox.unfinished()
+
+    assert (unfinished.is_stale, unfinished.answer, unfinished.turn_id) == (True, None, None)
+    assert unfinished.parts == (Part("answer", 0, 500),)
+
+
+async def test_the_newest_question_of_every_channel_is_known(inbox, history):
+    for message_id, key in ((10, HERE), (30, ELSEWHERE), (20, THREAD), (5, HERE)):
+        await inbox.receive(ask(message_id, key=key))
+    await history.reset(HERE)
+
+    known = [(channel.key, channel.last_message_id) for channel in await inbox.known_channels("discord")]
+
+    assert known == [(ELSEWHERE, 30), (THREAD, 20), (HERE, 10)]
+    assert len(await inbox.known_channels("discord", limit=2)) == 2
+    assert await inbox.last_message_id("discord", HERE.channel_id) == 10
+    assert await inbox.last_message_id("terminal", HERE.channel_id) is None
+
+
+async def test_states_are_counted(inbox):
+    for number in range(3):
+        await inbox.receive(ask(number))
+    await inbox.set_state(ask(0), InboxState.REFUSED)
+
+    counts = await inbox.count_by_state()
+
+    assert {state: number for state, number in counts.items() if number} == {
+        InboxState.RECEIVED: 2,
+        InboxState.REFUSED: 1,
+    }
+    assert set(counts) == set(InboxState)
+
+
+async def test_a_person_gets_one_hint_a_day(inbox):
+    today, tomorrow = date(2026, 11, 22), date(2026, 11, 23)
+
+    claimed = [
+        await inbox.claim_hint("discord", 5, today),
+        await inbox.claim_hint("discord", 5, today),
+        await inbox.claim_hint("discord", 6, today),
+        await inbox.claim_hint("discord", 5, tomorrow),
+    ]
+
+    assert claimed == [True, False, True, True]
+
+
+async def test_a_restart_never_sees_a_question_of_which_nothing_is_known(inbox):
+    assert await inbox.state("discord", 1) is None
+    assert await inbox.parts(ask(1)) == ()
+
+
+async def test_an_attempt_that_ended_in_order_is_not_counted(inbox):
+    await inbox.receive(ask(1))
+    await inbox.release(ask(1))
+    await inbox.begin_attempt(ask(1), seed=1)
+
+    await inbox.release(ask(1))
+
+    assert (await inbox.begin_attempt(ask(1), seed=1)).attempts == 1
