@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import BigInteger, Connection, Engine, bindparam, event, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -19,16 +19,16 @@ from bot.store.files.limits import Limits, Progress
 from bot.store.files.server_url import ServerAddress
 
 # Any number that no other program takes, and not the one that migrations take turns by.
-_WRITE = (
+_WRITE = text(
     # In this order: the lock is waited for within its limit. A process whose machine is gone must not keep the others
     # from writing, and one that is there takes milliseconds between two statements.
-    "SELECT set_config('lock_timeout', '{lock}', true), "
-    "set_config('idle_in_transaction_session_timeout', '{idle}', true), "
+    "SELECT set_config('lock_timeout', :lock, true), "
+    "set_config('idle_in_transaction_session_timeout', :idle, true), "
     "pg_advisory_xact_lock(1416784239), txid_current()"
 )
 _READ = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _READ_ONLY = "25006"
-_STATUS = "SELECT txid_status({id})"
+_STATUS = select(func.txid_status(bindparam("transaction_id", type_=BigInteger)))
 
 
 def build_server_engine(address: ServerAddress, limits: Limits, **options: Any) -> AsyncEngine:
@@ -54,7 +54,7 @@ async def abort(connection: Any) -> None:
 
 async def was_committed(connection: AsyncConnection, transaction_id: int) -> bool | None:
     """Whether a transaction was committed; None while it still runs, or where the server doesn't know any more."""
-    status = (await connection.exec_driver_sql(_STATUS.format(id=transaction_id))).scalar_one()
+    status = (await connection.execute(_STATUS, {"transaction_id": transaction_id})).scalar_one()
     return None if status is None or status == "in progress" else status == "committed"
 
 
@@ -94,7 +94,7 @@ def _no_name() -> str:
 def _prepare_transactions(engine: Engine, limits: Limits) -> None:
     """Begin every transaction that says what it is for, in the execution option `transaction`, accordingly."""
     # Longer than any step of ours takes: then nobody is there any more.
-    lock, idle = int(limits.busy_seconds * 1000), int(limits.step_seconds * 1500)
+    time_limits = {"lock": str(int(limits.busy_seconds * 1000)), "idle": str(int(limits.step_seconds * 1500))}
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -103,7 +103,7 @@ def _prepare_transactions(engine: Engine, limits: Limits) -> None:
             case "read":
                 connection.exec_driver_sql(_READ)
             case "write":
-                row = connection.exec_driver_sql(_WRITE.format(lock=lock, idle=idle)).one()
+                row = connection.execute(_WRITE, time_limits).one()
                 progress: Progress | None = options.get("progress")
                 if progress is not None:
                     progress.transaction_id = row[-1]

@@ -8,7 +8,7 @@ import pytest
 import bot
 
 FILES = [
-    *Path(bot.__file__).parent.joinpath("store").glob("*.py"),
+    *Path(bot.__file__).parent.joinpath("store").glob("**/*.py"),
     *Path(bot.__file__).parents[1].glob("migrations/**/*.py"),
 ]
 EXECUTING = {"text", "exec_driver_sql", "execute", "executescript", "executemany", "literal_column"}
