@@ -24,7 +24,9 @@ from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
 from bot.conversation.window import TokenBudget
 from bot.errors import ConfigError, StoreError
+from bot.inference.engine import Engine
 from bot.inference.loading.hub import find_model_folder
+from bot.observer import LogObserver, Observer
 from bot.settings import Settings
 from bot.store.files.database import open_database, utc_now
 from bot.store.files.running_file import RunningFile, open_running_file
@@ -36,7 +38,6 @@ from bot.tasks import in_background, keep_running
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from bot.inference.local import LocalEngine
     from bot.inference.messages import LoadedModel, ReportProgress
 
 log = logging.getLogger(__name__)
@@ -91,13 +92,16 @@ async def open_parts(
     on_progress: Callable[[int, int], None] | None = None,
     running_file: Path | None = None,
     certain_now: Callable[[], datetime | None] | None = None,
-) -> "AsyncIterator[tuple[Chat, LocalEngine]]":
+    observer: Observer | None = None,
+) -> AsyncIterator[tuple[Chat, Engine]]:
     """`open_chat`, with the engine beside the chat for whoever has to watch it.
 
     `running_file` is where it is noted what the engine runs, for the process after this one. `certain_now` tells the
     time by which is deleted what has become too old, or None as long as it isn't known; without it this machine's clock
-    has to do, and a day's worth is deleted in a day.
+    has to do, and a day's worth is deleted in a day. `observer` hears of the work; by default each answer is a line in
+    the log.
     """
+    observer = observer or LogObserver()
     async with open_database(settings.effective_database_url) as database:
         history = History(database)
         await history.purge_hidden()
@@ -106,7 +110,7 @@ async def open_parts(
         inbox = Inbox(database)
         async with (
             noted_deaths(inbox, running_file) as running,
-            _open_engine(model, on_progress or _LoggedProgress("loading"), running) as engine,
+            _open_engine(model, on_progress or _LoggedProgress("loading"), running, observer) as engine,
         ):
             budget = TokenBudget(
                 model.context_window,
@@ -135,16 +139,18 @@ async def open_parts(
 
 @asynccontextmanager
 async def _open_engine(
-    model: Model, on_progress: Callable[[int, int], None], running: RunningFile
-) -> "AsyncIterator[LocalEngine]":
+    model: Model, on_progress: Callable[[int, int], None], running: RunningFile, observer: Observer
+) -> AsyncIterator[Engine]:
     from bot.inference.local import open_local_engine  # noqa: PLC0415 - see `_read_model`
 
-    engine = None
+    engine: Engine | None = None
     try:
-        async with open_local_engine(model.load, on_progress=on_progress, on_running=running.write) as engine:
+        async with open_local_engine(
+            model.load, on_progress=on_progress, on_running=running.write, observer=observer
+        ) as engine:
             yield engine
     finally:
-        if engine is not None and not engine.failed.is_set():
+        if engine is not None and engine.failure is None:
             running.write(())  # it ended in order: what it ran is not to blame for anything
 
 

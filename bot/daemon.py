@@ -14,8 +14,9 @@ from bot.discord.intake import PLATFORM
 from bot.discord.proxy import proxy_for
 from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import ConfigError, EngineError, EngineFailed
-from bot.inference.local import LocalEngine
+from bot.inference.engine import Engine
 from bot.logs import flush_logs
+from bot.observer import LatestStep, LogObserver, Observer, Observers
 from bot.operations.collector import loaded_objects_set_aside
 from bot.operations.notify import notify_systemd, watchdog_interval_seconds
 from bot.operations.pulse import Pulse, feed_watchdog
@@ -61,7 +62,8 @@ async def _be_on_discord(settings: Settings) -> tuple[Orders, EngineError | None
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     token = settings.discord_bot_token.get_secret_value()
     options = _discord_options(settings, token)
-    pulse, orders = Pulse(), Orders()
+    pulse, orders, step = Pulse(), Orders(), LatestStep()
+    observer = Observers(LogObserver(), step)
     state = State(pulse)
     listen(orders, on_stopping=_tell_stopping, why_not_anew=_why_not_anew, state=state.line)
     try:
@@ -75,12 +77,13 @@ async def _be_on_discord(settings: Settings) -> tuple[Orders, EngineError | None
                             platform=PLATFORM,
                             running_file=settings.data_dir / RUNNING_FILE,
                             certain_now=options.clock.certain_now,
+                            observer=observer,
                         )
                     )
-                pulse.watch_engine(engine.failed.is_set)
-                state.work = Work(lambda: chat.turns.num_running, lambda: chat.turns.num_waiting, engine.snapshot)
+                pulse.watch_engine(lambda: engine.failure is not None)
+                state.work = Work(lambda: chat.turns.num_running, lambda: chat.turns.num_waiting, lambda: step.record)
                 with loaded_objects_set_aside():
-                    lost = await _serve_discord(chat, engine, options, orders.stop, pulse, state)
+                    lost = await _serve_discord(chat, engine, options, orders.stop, pulse, state, observer)
     except TimeoutError:
         if not opening.expired():
             raise
@@ -99,7 +102,13 @@ async def _end_when(told: asyncio.Event, opening: asyncio.Timeout) -> None:
 
 
 async def _serve_discord(
-    chat: Chat, engine: LocalEngine, options: DiscordOptions, stop: asyncio.Event, pulse: Pulse, state: State
+    chat: Chat,
+    engine: Engine,
+    options: DiscordOptions,
+    stop: asyncio.Event,
+    pulse: Pulse,
+    state: State,
+    observer: Observer,
 ) -> EngineError | None:
     """Serve until `stop`, or until the engine is lost, whether somebody waits for it just then or not."""
 
@@ -107,8 +116,10 @@ async def _serve_discord(
         state.note_session()
         notify_systemd("READY=1")
 
-    serving = asyncio.create_task(run_discord(chat, options, stop, on_ready=note_ready, on_movement=pulse.note_gateway))
-    failing = asyncio.create_task(engine.failed.wait())
+    serving = asyncio.create_task(
+        run_discord(chat, options, stop, on_ready=note_ready, on_movement=pulse.note_gateway, observer=observer)
+    )
+    failing = asyncio.create_task(engine.wait_failed())
     try:
         await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
         if failing.done():

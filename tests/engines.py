@@ -85,6 +85,15 @@ class EchoEngine:
         counters = Counters(num_prompt_tokens=len(request.prompt_token_ids), num_new_tokens=len(words))
         yield Delta("", (), FinishReason.STOP, counters)
 
+    @property
+    def failure(self) -> None:
+        """It is never lost."""
+        return
+
+    async def wait_failed(self) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
     async def forget(self, cache_owner: str) -> None:
         """Note that the owner's blocks are to be dropped."""
         self.forgotten.append(cache_owner)

@@ -23,6 +23,7 @@ from bot.delivery.refusals import (
 )
 from bot.delivery.transport import Draft, Posted, Wire
 from bot.errors import DiscordError
+from bot.observer import Observer, Observers, RequestRecord
 
 NONCE_WINDOW_SECONDS = 150.0
 """Discord remembers a nonce for "a few minutes"; seen are 180 seconds."""
@@ -55,13 +56,20 @@ class Sender:
     within that time is waited for as well.
     """
 
-    def __init__(self, wire: Wire, calls: asyncio.TaskGroup, edit_interval_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        calls: asyncio.TaskGroup,
+        edit_interval_seconds: float = 1.0,
+        observer: Observer | None = None,
+    ) -> None:
         self.pacer = Pacer()
         self.breaker = Breaker()
         self.closed_channels = ClosedChannels()
         self.token_doubted = asyncio.Event()
         """Set when a request was refused for its token."""
         self._wire = wire
+        self._observer: Observer = observer or Observers()
         self._calls = calls
         self._running: set[asyncio.Task[None]] = set()
         self._edit_interval_seconds = edit_interval_seconds
@@ -100,7 +108,7 @@ class Sender:
             await keep(posted)
             return posted
 
-        return await self._insist(draft.channel_id, Urgency.FIRST, attempt)
+        return await self._insist("create", draft.channel_id, Urgency.FIRST, attempt)
 
     async def edit(
         self, channel_id: int, message_id: int, latest: Callable[[], str], urgency: Urgency = Urgency.FIRST
@@ -112,11 +120,11 @@ class Sender:
             await self._wire.edit(channel_id, message_id, content)
             return content
 
-        return await self._insist(channel_id, urgency, attempt)
+        return await self._insist("edit", channel_id, urgency, attempt)
 
     async def delete(self, channel_id: int, message_id: int) -> None:
         """Delete a message of ours."""
-        await self._insist(channel_id, Urgency.FIRST, lambda: self._wire.delete(channel_id, message_id))
+        await self._insist("delete", channel_id, Urgency.FIRST, lambda: self._wire.delete(channel_id, message_id))
 
     async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
         """Our own messages among the hundred that follow `after`, oldest first."""
@@ -132,14 +140,14 @@ class Sender:
 
     async def read(self, channel_id: int, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Run a request of the wire that changes nothing."""
-        return await self._insist(channel_id, Urgency.LAST, attempt)
+        return await self._insist("read", channel_id, Urgency.LAST, attempt)
 
     async def show_typing(self, channel_id: int) -> None:
         """Show the typing indicator once, if that is possible just now."""
         if self.closed_channels.is_closed(channel_id) or self.breaker.is_open:
             return
         with suppress(DiscordError):
-            await self._try(channel_id, Urgency.LAST, lambda: self._wire.show_typing(channel_id))
+            await self._try("typing", channel_id, Urgency.LAST, lambda: self._wire.show_typing(channel_id))
 
     async def leave_behind(self) -> None:
         """Wait a moment for requests that nobody waits for any more, then cancel them: the connection is closing."""
@@ -149,13 +157,15 @@ class Sender:
         for call in self._running:
             call.cancel()
 
-    async def _insist(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    async def _insist(
+        self, kind: str, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]
+    ) -> Result:
         """Repeat `attempt`, with growing pauses, for as long as what refuses it may pass."""
         give_up_at = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
         num_unclear = 0
         for pause in growing_pauses():
             try:
-                return await self._try(channel_id, urgency, attempt)
+                return await self._try(kind, channel_id, urgency, attempt)
             except Unreachable as error:
                 seconds = max(pause, error.seconds) if isinstance(error, RateLimited) else pause
                 if self._is_over or asyncio.get_running_loop().time() + seconds > give_up_at:
@@ -185,7 +195,9 @@ class Sender:
             self.closed_channels.mute(channel_id, seconds)
         return seconds
 
-    async def _try(self, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    async def _try(
+        self, kind: str, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]
+    ) -> Result:
         await self.breaker.passage()
         await self.pacer.turn(urgency)
         if self._is_over:
@@ -193,7 +205,7 @@ class Sender:
         if self.closed_channels.is_closed(channel_id):
             raise NoAccess("the channel is closed to us", seconds=self.closed_channels.muted_seconds(channel_id))
         try:
-            result = await self._uncancelled(attempt)
+            result = await self._uncancelled(lambda: self._observed(kind, attempt))
         except (RateLimited, Unreadable):
             self.breaker.succeeded()
             raise
@@ -217,6 +229,17 @@ class Sender:
         if urgency is not Urgency.LAST:  # that she may read or be seen typing doesn't mean that she may speak
             self.closed_channels.open(channel_id)
         return result
+
+    async def _observed(self, kind: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        started_at, error = asyncio.get_running_loop().time(), ""
+        try:
+            return await attempt()
+        except Exception as failure:
+            error = type(failure).__name__
+            raise
+        finally:
+            seconds = asyncio.get_running_loop().time() - started_at
+            self._observer.on_request(RequestRecord(kind, seconds, error))
 
     async def _uncancelled(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Run `attempt` to its end, even if the caller is cancelled meanwhile."""
@@ -250,10 +273,12 @@ class Sender:
 
 
 @asynccontextmanager
-async def open_sender(wire: Wire, edit_interval_seconds: float = 1.0) -> AsyncIterator[Sender]:
+async def open_sender(
+    wire: Wire, edit_interval_seconds: float = 1.0, observer: Observer | None = None
+) -> AsyncIterator[Sender]:
     """A sender; at the end its last requests get a moment to finish."""
     async with asyncio.TaskGroup() as calls:
-        sender = Sender(wire, calls, edit_interval_seconds)
+        sender = Sender(wire, calls, edit_interval_seconds, observer)
         try:
             yield sender
         finally:

@@ -29,6 +29,7 @@ from bot.discord.identifies import SessionStarts
 from bot.discord.registration import register_commands
 from bot.discord.rest import DiscordWire, translated
 from bot.errors import DiscordError, DiscordRefused, EngineFailed
+from bot.observer import Observer
 from bot.tasks import keep_running
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ async def run_discord(
     *,
     on_ready: Callable[[], None] = lambda: None,
     on_movement: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
 ) -> None:
     """Answer on Discord until `stop` is set, then let the running answers finish for `drain_seconds`.
 
@@ -120,7 +122,7 @@ async def run_discord(
     with _pointed_at(options):
         while not stop.is_set():
             on_movement()
-            session = _Session(chat, options, starts, stop, on_ready, on_movement)
+            session = _Session(chat, options, starts, stop, on_ready, on_movement, observer)
             problem = await session.run()
             if isinstance(problem, DiscordRefused | EngineFailed):
                 raise problem
@@ -154,6 +156,7 @@ class _Session:
         stop: asyncio.Event,
         on_ready: Callable[[], None],
         on_movement: Callable[[], None],
+        observer: Observer | None,
     ) -> None:
         self.was_ready = False
         self._chat = chat
@@ -162,6 +165,7 @@ class _Session:
         self._stop = stop
         self._on_ready = on_ready
         self._on_movement = on_movement
+        self._observer = observer
 
     async def run(self) -> Exception | None:
         """Serve until the end; returns what ended it, None for `stop`."""
@@ -188,7 +192,8 @@ class _Session:
 
     async def _serve(self, client: TrinityClient, stopping: "asyncio.Task[bool]") -> Exception | None:
         wire = DiscordWire(client, client.clock.now)
-        async with open_sender(wire, self._options.edit_interval_seconds) as sender, asyncio.TaskGroup() as tasks:
+        interval = self._options.edit_interval_seconds
+        async with open_sender(wire, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
             client.edge = build_edge(client, self._chat, sender, wire, answers)
             registering = partial(register_commands, client, client.tree)

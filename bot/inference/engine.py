@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from bot.errors import EngineError
+
 
 class FinishReason(StrEnum):
     """Why a completion ended. An engine gives the first two; the others say why its reader wanted no more."""
@@ -124,4 +126,13 @@ class Engine(Protocol):
 
     async def forget(self, cache_owner: str) -> None:
         """Drop every KV cache block that belongs to `cache_owner` alone."""
+        ...
+
+    @property
+    def failure(self) -> EngineError | None:
+        """Why the engine is lost, so that the process has to be replaced; None while it isn't."""
+        ...
+
+    async def wait_failed(self) -> None:
+        """Return once the engine is lost; `failure` then says why. Whoever runs the process waits here."""
         ...

@@ -28,9 +28,10 @@ from bot.inference.messages import (
     StepResults,
     Submit,
 )
-from bot.inference.scheduling.core import Snapshot, check_request
+from bot.inference.scheduling.core import check_request
 from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.worker import Watchdog, Worker
+from bot.observer import Observer, Observers
 
 
 class Stream:
@@ -109,9 +110,10 @@ class LocalEngine:
         limits: SchedulerLimits | None = None,
         watchdog: Watchdog | None = None,
         on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
+        observer: Observer | None = None,
     ) -> None:
-        self.failed = asyncio.Event()
-        """Set once the engine is lost and the process has to be replaced."""
+        self._observer: Observer = observer or Observers()
+        self._failed = asyncio.Event()
         self._on_progress = on_progress or (lambda _done, _total: None)
         self._watchdog = watchdog or Watchdog(WATCHDOG_SECONDS)
         self._loop = asyncio.get_running_loop()
@@ -124,7 +126,6 @@ class LocalEngine:
         self._loaded: asyncio.Future[Loaded] = self._loop.create_future()
         self._ended = asyncio.Event()
         self._error: EngineError | None = None
-        self._snapshot = Snapshot()
         self._next_look: asyncio.TimerHandle | None = None
 
     @property
@@ -140,11 +141,11 @@ class LocalEngine:
     @property
     def failure(self) -> EngineError | None:
         """Why the engine is lost, or None while it isn't."""
-        return self._error if self.failed.is_set() else None
+        return self._error if self._failed.is_set() else None
 
-    def snapshot(self) -> Snapshot:
-        """The engine's state after its last step, for metrics."""
-        return self._snapshot
+    async def wait_failed(self) -> None:
+        """Return once the engine is lost; `failure` then says why."""
+        await self._failed.wait()
 
     async def generate(self, request: Request) -> AsyncGenerator[Delta, None]:
         """Stream the completion of `request`; leaving the iterator in any way aborts it. Raises as `Engine` says."""
@@ -194,7 +195,7 @@ class LocalEngine:
         self._worker.stop()
         if self._next_look:
             self._next_look.cancel()
-        if self.failed.is_set() and self._thread.is_alive() and self._watchdog.is_overdue:
+        if self._failed.is_set() and self._thread.is_alive() and self._watchdog.is_overdue:
             return  # it hangs
         try:
             async with asyncio.timeout(STOP_SECONDS):
@@ -231,14 +232,14 @@ class LocalEngine:
             case LoadProgress(done, total):
                 self._on_progress(done, total)
             case Loaded():
-                self._snapshot = message.snapshot
+                self._observer.on_step(message.snapshot)
                 self._loaded.set_result(message)
             case Ended(error):
                 self._ended.set()
                 self._end(error)
 
     def _deliver(self, results: StepResults) -> None:
-        self._snapshot = results.snapshot
+        self._observer.on_step(results.snapshot)
         for request_id, delta in results.deltas:
             if stream := self._streams.get(request_id):
                 stream.push(delta)
@@ -260,10 +261,10 @@ class LocalEngine:
             self._fail(failure)
 
     def _fail(self, failure: EngineFailed) -> None:
-        if self.failed.is_set():
+        if self._failed.is_set():
             return
         log.critical("the engine is lost: %s", failure, exc_info=failure)
-        self.failed.set()
+        self._failed.set()
         self._close(failure)
 
     def _close(self, error: EngineError) -> None:
@@ -284,6 +285,7 @@ async def open_local_engine(
     limits: SchedulerLimits | None = None,
     watchdog: Watchdog | None = None,
     on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
+    observer: Observer | None = None,
 ) -> AsyncGenerator[LocalEngine, None]:
     """Run an engine on its own thread, from the loading of the model to the end of the block.
 
@@ -294,11 +296,14 @@ async def open_local_engine(
         watchdog: how long a step may take.
         on_running: called on the engine's thread with the names of the requests that the next steps run, whenever
             these change.
+        observer: hears of every step, on the event loop.
 
     Raises:
         Exception: whatever `load` raises.
     """
-    engine = LocalEngine(load, on_progress=on_progress, limits=limits, watchdog=watchdog, on_running=on_running)
+    engine = LocalEngine(
+        load, on_progress=on_progress, limits=limits, watchdog=watchdog, on_running=on_running, observer=observer
+    )
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
     try:

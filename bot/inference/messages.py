@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from bot.inference.engine import Delta, Request
-from bot.inference.scheduling.core import DEFAULT_EOS_TOKEN_IDS, Snapshot
+from bot.inference.scheduling.core import DEFAULT_EOS_TOKEN_IDS
 from bot.inference.scheduling.step import ModelRunner
+from bot.observer import StepRecord
 
 ReportProgress = Callable[[int, int], None]
 """Called with what is done and what there is to do, in bytes."""
@@ -63,7 +64,7 @@ class Loaded:
     max_open_requests: int
     """Running and waiting together."""
     model_hash: str
-    snapshot: Snapshot
+    snapshot: StepRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class StepResults:
     errors: tuple[tuple[int, Exception], ...]
     forgotten: tuple[int, ...]
     """Tickets of `Forget` commands that were obeyed."""
-    snapshot: Snapshot
+    snapshot: StepRecord
 
 
 @dataclass(frozen=True, slots=True)

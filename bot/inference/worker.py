@@ -28,8 +28,9 @@ from bot.inference.messages import (
     Stop,
     Submit,
 )
-from bot.inference.scheduling.core import EngineCore, Output, Snapshot
+from bot.inference.scheduling.core import EngineCore, Output
 from bot.inference.scheduling.scheduler import SchedulerLimits
+from bot.observer import StepRecord
 
 
 class Watchdog:
@@ -140,7 +141,7 @@ class Worker:
                 core.forget(owner)
                 self._forgotten.append(ticket)
 
-    def _results(self, outputs: list[Output], snapshot: Snapshot) -> StepResults:
+    def _results(self, outputs: list[Output], snapshot: StepRecord) -> StepResults:
         deltas = []
         for output in outputs:
             detokenizer = self._detokenizers.get(output.request_id)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.inference.scheduling.core import Snapshot
+from bot.observer import StepRecord
 from bot.operations.pulse import Pulse
 
 
@@ -14,7 +14,7 @@ class Work:
 
     num_answering: Callable[[], int]
     num_waiting: Callable[[], int]
-    engine: Callable[[], Snapshot]
+    engine: Callable[[], StepRecord]
 
 
 class State:

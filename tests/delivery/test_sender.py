@@ -7,6 +7,7 @@ from bot.delivery.limits import ClosedChannels, Urgency
 from bot.delivery.refusals import MessageGone, NoAccess, Rejected, TokenRefused, Unclear, Unreachable, Unreadable
 from bot.delivery.sender import GIVE_UP_SECONDS, NONCE_WINDOW_SECONDS, TRIES_OF_UNCLEAR, open_sender
 from bot.delivery.transport import Draft, Posted
+from bot.observer import Observers
 from tests.discord.virtual_time import in_virtual_time, now
 
 
@@ -82,6 +83,27 @@ def test_a_create_that_failed_is_repeated_with_the_same_nonce():
 
     assert wire.messages == [posted]
     assert [name for _, name in wire.calls] == ["create"] * 3
+
+
+def test_each_try_is_told_with_its_kind_and_what_became_of_it():
+    class Told(Observers):
+        def on_request(self, record):
+            records.append(record)
+
+    async def scenario():
+        wire = Wire([Unreachable("reset"), None], seconds=0.5)
+        async with open_sender(wire, observer=Told()) as sender:
+            await sender.create(DRAFT, keep_nothing)
+            await sender.show_typing(1)
+
+    records = []
+    in_virtual_time(scenario())
+
+    assert [(record.kind, record.seconds, record.error) for record in records] == [
+        ("create", 0.5, "Unreachable"),
+        ("create", 0.5, ""),
+        ("typing", 0.0, ""),
+    ]
 
 
 def test_after_the_nonce_window_the_channel_is_searched_first():

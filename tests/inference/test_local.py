@@ -27,6 +27,7 @@ from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel, ReportProgress
 from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.worker import Watchdog
+from bot.observer import LatestStep
 from tests.inference.fakes import FIRST_TOKEN, EchoRunner, Trigger, echo
 from tests.inference.vocabulary import build_tokenizer
 
@@ -90,10 +91,15 @@ async def test_deltas_that_were_not_taken_are_merged() -> None:
     runner = EchoRunner(has_eos=False)
     runner.before_launch = lambda _: len(runner.steps) < 5 or gate.wait(20)
 
-    async with open_local_engine(load(runner)) as engine, aclosing(engine.generate(request)) as answer:
+    latest = LatestStep()
+
+    async with (
+        open_local_engine(load(runner), observer=latest) as engine,
+        aclosing(engine.generate(request)) as answer,
+    ):
         first = await anext(answer)
         gate.set()
-        await until(lambda: engine.snapshot().num_running == 0)
+        await until(lambda: latest.record.num_running == 0)
         rest = [delta async for delta in answer]
 
     assert len(rest) == 1
@@ -171,13 +177,13 @@ async def test_model_says_how_much_it_can_take() -> None:
 # Leaving
 
 
-async def leave_by_break(engine: LocalEngine, request: Request) -> None:
+async def leave_by_break(engine: LocalEngine, _latest: LatestStep, request: Request) -> None:
     async with aclosing(engine.generate(request)) as answer:
         async for _ in answer:
             break
 
 
-async def leave_by_error(engine: LocalEngine, request: Request) -> None:
+async def leave_by_error(engine: LocalEngine, _latest: LatestStep, request: Request) -> None:
     async def fail() -> None:
         async with aclosing(engine.generate(request)) as answer:
             async for _ in answer:
@@ -187,32 +193,35 @@ async def leave_by_error(engine: LocalEngine, request: Request) -> None:
         await fail()
 
 
-async def leave_by_cancel(engine: LocalEngine, request: Request) -> None:
+async def leave_by_cancel(engine: LocalEngine, latest: LatestStep, request: Request) -> None:
     task = asyncio.create_task(read(engine, request))
-    await until(lambda: engine.snapshot().num_running > 0)
+    await until(lambda: latest.record.num_running > 0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def leave_by_timeout(engine: LocalEngine, request: Request) -> None:
+async def leave_by_timeout(engine: LocalEngine, _latest: LatestStep, request: Request) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await read(engine, request)
 
 
 @pytest.mark.parametrize("leave", [leave_by_break, leave_by_error, leave_by_cancel, leave_by_timeout])
-async def test_abandoned_request_is_aborted(leave: Callable[[LocalEngine, Request], Awaitable[None]]) -> None:
+async def test_abandoned_request_is_aborted(
+    leave: Callable[[LocalEngine, LatestStep, Request], Awaitable[None]],
+) -> None:
     runner = EchoRunner(has_eos=False, context_window=100_000, num_blocks=25_001)
+    latest = LatestStep()
 
-    async with open_local_engine(load(runner)) as engine:
-        await leave(engine, ask(30, max_new_tokens=90_000))
-        await until(lambda: engine.snapshot().total_aborted == 1)
+    async with open_local_engine(load(runner), observer=latest) as engine:
+        await leave(engine, latest, ask(30, max_new_tokens=90_000))
+        await until(lambda: latest.record.total_aborted == 1)
 
-        snapshot = engine.snapshot()
+        record = latest.record
 
-    assert snapshot.num_running == 0
-    assert snapshot.num_available_blocks == snapshot.num_blocks
+    assert record.num_running == 0
+    assert record.num_available_blocks == record.num_blocks
 
 
 async def test_abandoned_request_leaves_nothing_on_the_thread() -> None:
@@ -220,11 +229,12 @@ async def test_abandoned_request_leaves_nothing_on_the_thread() -> None:
         return sum(type(one) is Detokenizer for one in gc.get_objects())
 
     runner = EchoRunner(has_eos=False, context_window=100_000, num_blocks=25_001)
+    latest = LatestStep()
 
-    async with open_local_engine(load(runner)) as engine:
+    async with open_local_engine(load(runner), observer=latest) as engine:
         num_before = num_detokenizers()  # loading sets aside what earlier tests left
-        await leave_by_break(engine, ask(30, max_new_tokens=90_000))
-        await until(lambda: engine.snapshot().total_aborted == 1)
+        await leave_by_break(engine, latest, ask(30, max_new_tokens=90_000))
+        await until(lambda: latest.record.total_aborted == 1)
 
         assert num_detokenizers() == num_before
 
@@ -279,7 +289,7 @@ async def test_lost_engine_tells_everyone(trigger: Trigger) -> None:
         gate.set()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
 
-        await engine.failed.wait()
+        await engine.wait_failed()
         assert isinstance(engine.failure, EngineFailed)
         with pytest.raises(EngineFailed):
             await read(engine, ask(40))
@@ -294,7 +304,7 @@ async def test_hung_step_is_noticed_and_holds_nobody_up() -> None:
     async with open_local_engine(load(runner), watchdog=Watchdog(0.05)) as engine:
         with pytest.raises(EngineFailed, match="took more than"):
             await read(engine, ask(30, Trigger.HANG))
-        assert engine.failed.is_set()
+        assert engine.failure is not None
     runner.released.set()
 
 

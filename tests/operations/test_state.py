@@ -1,4 +1,4 @@
-from bot.inference.scheduling.core import Snapshot
+from bot.observer import StepRecord
 from bot.operations.pulse import GATEWAY_PATIENCE_SECONDS, Pulse
 from bot.operations.state import State, Work
 
@@ -9,7 +9,7 @@ def test_the_line_says_what_runs_and_what_waits():
     state = State(pulse, clock=lambda: now)
     starting = state.line()
 
-    snapshot = Snapshot(num_waiting=3, num_running=2, num_blocks=40, num_available_blocks=30, total_requests=9)
+    snapshot = StepRecord(num_waiting=3, num_running=2, num_blocks=40, num_available_blocks=30, total_requests=9)
     state.work = Work(lambda: 2, lambda: 5, lambda: snapshot)
     now = 3 * 86_400 + 62.0
     pulse.note_gateway()

@@ -22,6 +22,7 @@ from bot.inference.scheduling.containment import contained, is_out_of_memory
 from bot.inference.scheduling.scheduler import Scheduler, SchedulerLimits
 from bot.inference.scheduling.sequence import Sequence
 from bot.inference.scheduling.step import ModelRunner, SampledTokens
+from bot.observer import StepRecord
 
 log = logging.getLogger(__name__)
 
@@ -41,26 +42,6 @@ class Output:
     finish_reason: FinishReason | None = None
     counters: Counters | None = None
     error: UserError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The engine's state at one moment, and its totals since it started."""
-
-    num_waiting: int = 0
-    num_running: int = 0
-    num_blocks: int = 0
-    num_available_blocks: int = 0
-    """Blocks that no running sequence holds."""
-    num_findable_blocks: int = 0
-    """Blocks that a later prompt could start from."""
-    total_requests: int = 0
-    total_failed: int = 0
-    total_aborted: int = 0
-    total_prompt_tokens: int = 0
-    total_cached_tokens: int = 0
-    total_new_tokens: int = 0
-    total_preemptions: int = 0
 
 
 @dataclass(slots=True)
@@ -163,10 +144,10 @@ class EngineCore:
             self._tell_what_runs()
         return self._take_outputs()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> StepRecord:
         """The present state and the totals."""
         totals = self._totals
-        return Snapshot(
+        return StepRecord(
             num_waiting=self.scheduler.num_waiting,
             num_running=len(self.scheduler.running),
             num_blocks=self.blocks.num_blocks,
