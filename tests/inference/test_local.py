@@ -240,11 +240,13 @@ async def test_abandoned_request_leaves_nothing_on_the_thread() -> None:
 
 
 async def test_generator_that_is_never_started_submits_nothing() -> None:
-    async with open_local_engine(load(EchoRunner())) as engine:
+    latest = LatestStep()
+
+    async with open_local_engine(load(EchoRunner()), observer=latest) as engine:
         await engine.generate(ask(30)).aclose()
         await read(engine, ask(31))
 
-        assert engine.snapshot().total_requests == 1
+        assert latest.record.total_requests == 1
 
 
 # Failures
@@ -312,13 +314,13 @@ async def test_hung_step_is_noticed_and_holds_nobody_up() -> None:
 
 
 async def test_forgotten_conversation_starts_from_nothing() -> None:
-    prompt = range(30, 60)
+    prompt, latest = range(30, 60), LatestStep()
 
-    async with open_local_engine(load(EchoRunner())) as engine:
+    async with open_local_engine(load(EchoRunner()), observer=latest) as engine:
         await read(engine, ask(*prompt, owner="ann"))
         before = (await read(engine, ask(*prompt, owner="ann")))[-1].counters
         await engine.forget("ann")
-        num_findable = engine.snapshot().num_findable_blocks
+        num_findable = latest.record.num_findable_blocks
         after = (await read(engine, ask(*prompt, owner="ann")))[-1].counters
 
     assert before is not None
@@ -333,10 +335,11 @@ async def test_forgotten_conversation_starts_from_nothing() -> None:
 
 async def test_shutting_down_tells_those_who_wait() -> None:
     runner = EchoRunner(has_eos=False, context_window=100_000, num_blocks=25_001)
+    latest = LatestStep()
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(open_local_engine(load(runner)))
+        engine = await stack.enter_async_context(open_local_engine(load(runner), observer=latest))
         tasks = [asyncio.create_task(read(engine, ask(30 + index, max_new_tokens=90_000))) for index in range(12)]
-        await until(lambda: engine.snapshot().num_running == 8)
+        await until(lambda: latest.record.num_running == 8)
 
     answers = await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -411,25 +414,27 @@ async def test_hundreds_of_conversations_get_their_own_words() -> None:
             if rng.random() < 0.1:
                 await engine.forget(request.cache_owner)
 
-    async with open_local_engine(load(runner)) as engine, asyncio.TaskGroup() as tasks:
+    latest = LatestStep()
+    async with open_local_engine(load(runner), observer=latest) as engine, asyncio.TaskGroup() as tasks:
         for number in range(80):
             tasks.create_task(converse(engine, number))
-    snapshot = engine.snapshot()
+    record = latest.record
 
     assert runner.violations == []
-    assert (snapshot.num_running, snapshot.num_waiting) == (0, 0)
-    assert snapshot.num_available_blocks == snapshot.num_blocks
+    assert (record.num_running, record.num_waiting) == (0, 0)
+    assert record.num_available_blocks == record.num_blocks
     assert tally["answered"] > 200
-    assert tally["failed"] == snapshot.total_failed > 0
-    assert snapshot.total_cached_tokens > 0
+    assert tally["failed"] == record.total_failed > 0
+    assert record.total_cached_tokens > 0
 
 
 async def test_who_waits_in_the_queue_for_too_long_is_told_so() -> None:
     runner = EchoRunner(max_num_sequences=1, has_eos=False, before_launch=lambda _step: time.sleep(0.005))
+    latest = LatestStep()
 
-    async with open_local_engine(load(runner)) as engine:
+    async with open_local_engine(load(runner), observer=latest) as engine:
         running = asyncio.create_task(read(engine, ask(30, 31, max_new_tokens=190)))
-        await until(lambda: engine.snapshot().num_running == 1)
+        await until(lambda: latest.record.num_running == 1)
         with pytest.raises(WaitedTooLong):
             await read(engine, replace(ask(40, 41), max_queued_seconds=0.01))
 
