@@ -19,7 +19,7 @@ from pathlib import Path
 from bot.app import open_chat
 from bot.chat.chat import Chat, InboxState
 from bot.conversation.messages import ConversationKey, Question
-from bot.settings import Settings
+from bot.settings.settings import Settings
 
 PROBE_SECONDS = 0.01
 

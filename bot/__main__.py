@@ -19,7 +19,7 @@ import typer
 from bot import __version__
 from bot.errors import ConfigError, TrinityError
 from bot.logs import FLUSH_SECONDS, configure_logging, escape_control_characters, flush_logs, redact_secrets
-from bot.settings import Settings, library_variables, load_settings
+from bot.settings.settings import Settings, library_variables, load_settings
 from bot.streams import mend_standard_streams, write_within
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ def _purge(settings: Settings, older_than: int | None, *, is_sure: bool) -> int:
         raise ConfigError(
             "TRINITY_RETENTION_DAYS", "is not set; say how many days are kept: trinity purge --older-than 30"
         )
-    from bot.purging import purge_older_than  # noqa: PLC0415
+    from bot.operations.purge import purge_older_than  # noqa: PLC0415
 
     return asyncio.run(purge_older_than(settings.effective_database_url, days, typer.echo, _confirm(is_sure)))
 

@@ -27,7 +27,7 @@ from bot.errors import ConfigError, StoreError
 from bot.inference.engine import Engine
 from bot.inference.loading.hub import find_model_folder
 from bot.observer import LogObserver, Observer
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from bot.store.files.database import open_database, utc_now
 from bot.store.files.running_file import RunningFile, open_running_file
 from bot.store.rows.history import History

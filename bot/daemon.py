@@ -23,7 +23,7 @@ from bot.operations.pulse import Pulse, feed_watchdog
 from bot.operations.reexec import begin_anew, reexecute
 from bot.operations.signals import Orders, listen
 from bot.operations.state import State, Work
-from bot.settings import Settings, load_settings
+from bot.settings.settings import Settings, load_settings
 from bot.store.files.instance import hold_instance
 from bot.tasks import in_background, keep_running
 

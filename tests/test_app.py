@@ -11,7 +11,7 @@ from bot.chat.events import Notice
 from bot.chat.patience import ALONE, Patience
 from bot.conversation.messages import ConversationKey, Question
 from bot.errors import ConfigError, RequestFailed
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from tests import checkpoints
 
 

@@ -11,7 +11,7 @@ from bot.__main__ import main
 from bot.errors import EngineFailed, SecondInstance
 from tests import checkpoints
 from tests.logging_state import logging_as_before
-from tests.test_settings import WRONG_ENVIRONMENTS
+from tests.settings.test_settings import WRONG_ENVIRONMENTS
 
 ROOT = Path(command.__file__).parents[1]
 NOTICE = (

@@ -8,7 +8,7 @@ import pytest
 
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.discord.clock import DiscordClock
-from bot.purging import purge_older_than
+from bot.operations.purge import purge_older_than
 from bot.store.files.database import Database, open_database
 from bot.store.rows.history import History
 from bot.store.rows.personas import Personas

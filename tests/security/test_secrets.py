@@ -21,7 +21,7 @@ from tests.end_to_end.daemon import environment_for
 from tests.engines import EchoEngine
 from tests.logging_state import logging_as_before
 from tests.loopback import LoopbackDiscord, Status, close_with
-from tests.test_settings import WRONG_ENVIRONMENTS
+from tests.settings.test_settings import WRONG_ENVIRONMENTS
 
 TOKEN = "MTA1NTU1NTU1NTU1NTU1NTU1.Gx0aBc.CANARY-a1b2c3d4e5f6g7h8i9j0k1l2m3"
 PASSWORD = "canary%2Fpassword"

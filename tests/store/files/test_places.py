@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ConfigError, DatabaseUnusable
-from bot.settings import load_settings
+from bot.settings.settings import load_settings
 from bot.store.files.backup import backup, restore
 from bot.store.files.database import open_database
 from bot.store.files.instance import hold_instance

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import bot
-from bot.settings import Settings, load_settings, setting_names
+from bot.settings.settings import Settings, load_settings, setting_names
 
 ROOT = Path(bot.__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"

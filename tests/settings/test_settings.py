@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.errors import ConfigError
-from bot.settings import Settings, library_variables, load_settings, setting_names
+from bot.settings.settings import Settings, library_variables, load_settings, setting_names
 
 NO_FILE = Path("/nowhere/.env")
 CANARY = "canary-MTA1.Gx0aBc.a-secret-that-nobody-may-read"

@@ -15,9 +15,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.env_file import read_env_file
 from bot.errors import ConfigError
-from bot.setting_checks import (
+from bot.settings.checks import (
     LOWER,
     UPPER,
     DatabaseUrl,
@@ -32,6 +31,7 @@ from bot.setting_checks import (
     problem_in_words,
     refusal,
 )
+from bot.settings.env_file import read_env_file
 from bot.store.files.server_url import secrets_in
 
 PREFIX = "TRINITY_"
