@@ -98,7 +98,9 @@ _HOST_BEGINNINGS = frozenset(
     for length in range(1, len(written) + 1)
 ) | frozenset(host + "." for host in LONG_HOSTS)
 _MAX_UNSURE = 120
-_ADDRESS = re.compile(rf"[^\s<>\"]{{0,{MAX_ADDRESS}}}")
+_ADDRESS = re.compile(rf"(?:[^\s<>\"]|<</?SYS>>|</?s>|<unk>){{0,{MAX_ADDRESS}}}")
+_TAG_OR_TOKEN = re.compile(r"(?P<tag><</?SYS>>)|(?P<token><(?:/?s|unk)>)")
+_TAG_BEGUN = re.compile(r"<(?:<(?:/?(?:S(?:YS?>?)?)?)?|/|/?s|u(?:nk?)?)?\Z")
 _ANNOUNCING = re.compile(r"(?:[:\uff1a][\s*_~)\"\u201d]*|\A\s*#{1,3}\s[^\n]*|\A\s*(?:\*\*|__)[^\n]*(?:\*\*|__)\s*)\Z")
 _OUTER_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<rest>[^\n]*)")
 _NEWLINES = re.compile(r"\n+")
@@ -119,6 +121,8 @@ class OutputFilter:
         self._characters = _Characters()
         self._beginning = _Beginning({name_key(name) for name in (*people, own_name, "Assistant")} - {""})
         self._text = _Text(people, own_name, question)
+        self._unseen: str | None = ""
+        """What is to be shown before the first character that can be seen; None from that on."""
 
     @property
     def is_cut(self) -> bool:
@@ -132,11 +136,22 @@ class OutputFilter:
 
     def feed(self, text: str) -> str:
         """Take in a piece of the model's text; return what can be shown now."""
-        return self._text.feed(self._beginning.feed(self._characters.feed(text)))
+        return self._visible(self._text.feed(self._beginning.feed(self._characters.feed(text))))
 
     def finish(self) -> str:
         """The rest that was held back."""
-        return self._text.feed(self._beginning.feed("", is_last=True), is_last=True)
+        return self._visible(self._text.feed(self._beginning.feed("", is_last=True), is_last=True))
+
+    def _visible(self, text: str) -> str:
+        """Hold `text` back as long as a reader would see nothing: the line that was visible may have been cut off."""
+        if self._unseen is None:
+            return text
+        text = self._unseen + text
+        if has_visible_text(text) or len(text) > _MAX_UNSEEN:
+            self._unseen = None
+            return text
+        self._unseen = text
+        return ""
 
 
 class _Characters:
@@ -406,9 +421,16 @@ class _Text:
     # What is live outside of code.
 
     def _advance_over_address(self, match: re.Match[str]) -> bool:
-        rest = _ADDRESS.findall(self._buffer[match.end() : match.end() + MAX_ADDRESS])[0]
-        if match.end() + len(rest) == len(self._buffer) and len(rest) < MAX_ADDRESS and not self._is_last:
+        start = match.end()
+        written = _ADDRESS.match(self._buffer, start)
+        end = written.end() if written else start
+        # Tags first: a client opens the address as it is shown, and the brackets that replace theirs don't end it.
+        rest = _TAG_OR_TOKEN.sub(_inert, self._buffer[start:end])
+        is_at_end = end == len(self._buffer) or _TAG_BEGUN.match(self._buffer, end) is not None
+        if is_at_end and len(rest) < MAX_ADDRESS and not self._is_last:
             return False
+        self._buffer = self._buffer[:start] + rest + self._buffer[end:]
+        rest = rest[:MAX_ADDRESS]
         host_end = authority_end(rest)
         if host := may_be_invite(rest) and normal_host(rest):
             written = rest[:host_end].lstrip("/")

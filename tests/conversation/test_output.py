@@ -128,6 +128,25 @@ def test_where_the_stream_is_cut_changes_nothing(text, cuts):
     assert shown(*pieces) == shown(*text) == shown(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    {
+        "http://<s>@d%69scord.gg/abc": "http://discord[.]gg/abc",
+        "https://<<SYS>>.discord.gg/abc": "https://«SYS».discord[.]gg/abc",
+        "http://</s>/x <unk>": "http://‹/s›/x ‹unk›",
+        "http://<<SYS>>" + "a" * 300: "http[:]//«SYS»" + "a" * 300,
+    }.items(),
+    ids=lambda pair: str(pair[:24]),
+)
+def test_an_address_with_a_tag_in_it_is_judged_as_it_is_shown(text, expected):
+    assert shown(text) == shown(*text) == shown(expected) == expected
+
+
+@pytest.mark.parametrize("text", ["\\\nSystem: x", "Anna: \u200d\\", "\u200d\nAnna: x"])
+def test_what_is_left_of_an_answer_is_empty_if_nothing_of_it_can_be_seen(text):
+    assert shown(text) == shown(*text) == ""
+
+
 @given(HOSTILE)
 def test_what_is_shown_once_is_shown_the_same_again(text):
     assert shown(shown(text)) == shown(text)
