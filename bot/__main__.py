@@ -193,20 +193,20 @@ def _run(settings: Settings) -> int:
     if settings.discord_bot_token is None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
-    from bot.operations.signals import leave_when_signalled  # noqa: PLC0415
+    from bot.operations.signals import exit_when_signalled  # noqa: PLC0415
 
-    leave_when_signalled()
+    exit_when_signalled()
     from bot.daemon import run_daemon  # noqa: PLC0415 - see the module's docstring
 
     return run_daemon(settings)
 
 
 def _chat(settings: Settings) -> int:
-    from bot.operations.signals import ignore_questions  # noqa: PLC0415
+    from bot.operations.signals import ignore_status_signals  # noqa: PLC0415
     from bot.terminal.lines import ScriptedLines, open_standard_input  # noqa: PLC0415
     from bot.terminal.session import DEMONSTRATION  # noqa: PLC0415
 
-    ignore_questions()
+    ignore_status_signals()
     history_file = settings.data_dir / "chat.history" if settings.line_history else None
     lines = open_standard_input(_tell_waiting, history_file=history_file, retention_days=settings.retention_days)
     if lines is not None:
@@ -235,7 +235,7 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
 
     from bot.app import open_chat  # noqa: PLC0415
     from bot.chat.patience import ALONE  # noqa: PLC0415
-    from bot.operations.signals import answer_questions  # noqa: PLC0415
+    from bot.operations.signals import report_status_on_signal  # noqa: PLC0415
     from bot.store.files.instance import share_terminal  # noqa: PLC0415
     from bot.terminal.session import TERMINAL, chat_at_terminal  # noqa: PLC0415
 
@@ -248,7 +248,7 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
     with progress:
         async with open_chat(settings, platform=TERMINAL.platform, patience=ALONE, on_progress=show) as chat:
             progress.stop()
-            answer_questions(lambda: f"{chat.turns.num_running} questions being answered, at a terminal")
+            report_status_on_signal(lambda: f"{chat.turns.num_running} questions being answered, at a terminal")
             with share_terminal(settings.data_dir) as is_alone:
                 await chat_at_terminal(chat, lines, Console(), is_alone=is_alone)
     return 0

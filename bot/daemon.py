@@ -1,4 +1,4 @@
-"""The daemon: Trinity on Discord from start to drain, told to stop by signals and watched by systemd."""
+"""The daemon: Trinity on Discord from start to drain, stopped by signals and watched by systemd."""
 
 import asyncio
 import logging
@@ -17,12 +17,12 @@ from bot.errors import ConfigError, EngineError, EngineFailed
 from bot.inference.engine import Engine
 from bot.logs import flush_logs
 from bot.observer import LatestStep, LogObserver, Observer, Observers
-from bot.operations.collector import loaded_objects_set_aside
+from bot.operations.garbage_collection import loaded_objects_frozen
+from bot.operations.health import Health, feed_watchdog
 from bot.operations.notify import notify_systemd, watchdog_interval_seconds
-from bot.operations.pulse import Pulse, feed_watchdog
-from bot.operations.reexec import begin_anew, reexecute
-from bot.operations.signals import Orders, listen
-from bot.operations.state import State, Work
+from bot.operations.reexec import reexecute, restart
+from bot.operations.signals import StopRequest, handle_signals
+from bot.operations.status import Activity, Status
 from bot.settings.settings import Settings, load_settings
 from bot.store.files.instance import hold_instance
 from bot.tasks import in_background, keep_running
@@ -34,42 +34,42 @@ DISCORD_URL = "https://discord.com"
 
 
 def run_daemon(settings: Settings) -> int:
-    """Be on Discord until a signal, then let the running answers finish; returns the exit status.
+    """Run on Discord until a signal, then let the running answers finish; returns the exit status.
 
-    `bot.operations.signals` says which signal asks for what. A lost engine replaces the process, since nothing inside
-    it can mend that.
+    `bot.operations.signals` says what each signal does. A lost engine replaces the process, since nothing inside it
+    can repair that.
 
     Raises:
         ConfigError, StoreError, EngineError, DiscordRefused: as the part that refuses says.
         EngineFailed: the process was replaced too often already.
     """
-    orders, lost = asyncio.run(_be_on_discord(settings))
+    stop_request, lost = asyncio.run(_run_on_discord(settings))
     flush_logs()
-    if orders.begins_anew:
+    if stop_request.is_restart:
         notify_systemd("WATCHDOG=1")
-        begin_anew()
+        restart()
     if has_abandoned_threads():
         os._exit(0)  # everything is closed; the interpreter's own end would stop a thread in the middle of torch's C++
     if lost is not None:
-        notify_systemd("WATCHDOG=1")  # its patience begins anew before the pause
+        notify_systemd("WATCHDOG=1")  # the watchdog's time starts again before the pause
         reexecute(lost)
     return 0
 
 
-async def _be_on_discord(settings: Settings) -> tuple[Orders, EngineError | None]:
+async def _run_on_discord(settings: Settings) -> tuple[StopRequest, EngineError | None]:
     """Run until a signal, or until the engine is lost: then return its failure too, with everything closed."""
     if settings.discord_bot_token is None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     token = settings.discord_bot_token.get_secret_value()
     options = _discord_options(settings, token)
-    pulse, orders, step = Pulse(), Orders(), LatestStep()
+    health, stop_request, step = Health(), StopRequest(), LatestStep()
     observer = Observers(LogObserver(), step)
-    state = State(pulse)
-    listen(orders, on_stopping=_tell_stopping, why_not_anew=_why_not_anew, state=state.line)
+    status = Status(health)
+    handle_signals(stop_request, on_stopping=_announce_stopping, why_not_restart=_why_not_restart, status=status.line)
     try:
         with hold_instance(settings.effective_database_url, token, settings.data_dir):
-            async with asyncio.timeout(None) as opening, _pinging_systemd(pulse), AsyncExitStack() as parts:
-                async with in_background(_end_when(orders.told, opening)):
+            async with asyncio.timeout(None) as opening, _watchdog_fed(health), AsyncExitStack() as parts:
+                async with in_background(_end_when(stop_request.signalled, opening)):
                     await check_token(options)
                     chat, engine = await parts.enter_async_context(
                         open_parts(
@@ -80,24 +80,26 @@ async def _be_on_discord(settings: Settings) -> tuple[Orders, EngineError | None
                             observer=observer,
                         )
                     )
-                pulse.watch_engine(lambda: engine.failure is not None)
-                state.work = Work(lambda: chat.turns.num_running, lambda: chat.turns.num_waiting, lambda: step.record)
-                with loaded_objects_set_aside():
-                    lost = await _serve_discord(chat, engine, options, orders.stop, pulse, state, observer)
+                health.watch_engine(lambda: engine.failure is not None)
+                status.activity = Activity(
+                    lambda: chat.turns.num_running, lambda: chat.turns.num_waiting, lambda: step.record
+                )
+                with loaded_objects_frozen():
+                    lost = await _serve_discord(chat, engine, options, stop_request.stop, health, status, observer)
     except TimeoutError:
         if not opening.expired():
             raise
         log.info("stopped while the model was loading")
-        return orders, None
-    if lost is not None and orders.told.is_set():
+        return stop_request, None
+    if lost is not None and stop_request.signalled.is_set():
         log.error("the engine was lost while I stopped; what it left is answered after the next start")
-        return orders, None
-    return orders, lost
+        return stop_request, None
+    return stop_request, lost
 
 
-async def _end_when(told: asyncio.Event, opening: asyncio.Timeout) -> None:
-    """Loading may take minutes, in which a signal has to count as well."""
-    await told.wait()
+async def _end_when(signalled: asyncio.Event, opening: asyncio.Timeout) -> None:
+    """Give up opening at a signal: loading the model may take minutes."""
+    await signalled.wait()
     opening.reschedule(asyncio.get_running_loop().time())
 
 
@@ -106,18 +108,18 @@ async def _serve_discord(
     engine: Engine,
     options: DiscordOptions,
     stop: asyncio.Event,
-    pulse: Pulse,
-    state: State,
+    health: Health,
+    status: Status,
     observer: Observer,
 ) -> EngineError | None:
     """Serve until `stop`, or until the engine is lost, whether somebody waits for it just then or not."""
 
     def note_ready() -> None:
-        state.note_session()
+        status.note_session()
         notify_systemd("READY=1")
 
     serving = asyncio.create_task(
-        run_discord(chat, options, stop, on_ready=note_ready, on_movement=pulse.note_gateway, observer=observer)
+        run_discord(chat, options, stop, on_ready=note_ready, on_movement=health.note_gateway, observer=observer)
     )
     failing = asyncio.create_task(engine.wait_failed())
     try:
@@ -149,11 +151,11 @@ def _discord_options(settings: Settings, token: str) -> DiscordOptions:
     )
 
 
-def _tell_stopping() -> None:
+def _announce_stopping() -> None:
     notify_systemd("STOPPING=1")
 
 
-def _why_not_anew() -> str | None:
+def _why_not_restart() -> str | None:
     """What is wrong with the settings as they are now; the environment is the one that this process began with."""
     try:
         settings = load_settings()
@@ -163,12 +165,12 @@ def _why_not_anew() -> str | None:
 
 
 @asynccontextmanager
-async def _pinging_systemd(pulse: Pulse) -> AsyncIterator[None]:
+async def _watchdog_fed(health: Health) -> AsyncIterator[None]:
     """Feed systemd's watchdog, where there is one, from the loading of the model to the end."""
     interval = watchdog_interval_seconds()
     if interval is None:
         yield
         return
-    feeding = partial(feed_watchdog, pulse, interval, notify_systemd)
+    feeding = partial(feed_watchdog, health, interval, notify_systemd)
     async with in_background(keep_running("feeding systemd's watchdog", feeding)):
         yield

@@ -1,0 +1,5 @@
+"""What who operates the bot needs: signals, health, status and restarts.
+
+To read it: `signals` (what each signal does), `health` and `notify` (systemd's watchdog), `status` (the line that
+SIGUSR1 logs), `reexec` (replacing a process that can't go on), `garbage_collection`, and `purge` (the command).
+"""

@@ -1,7 +1,7 @@
-"""Replaces this process by a fresh one of itself, for what can't be mended inside: a lost GPU, a hung step.
+"""Replaces this process by a fresh one, for failures that can't be repaired inside it: a lost GPU, a hung step.
 
-`exec` keeps the process id, so a supervisor, a container or a terminal sees no restart; it ends every thread, a hung
-one too. The past restarts travel in an environment variable, as readings of the monotonic clock, which goes on across
+`exec` keeps the process id, so a supervisor, a container or a terminal sees no restart; it ends every thread, even a
+hung one. The past restarts travel in an environment variable, as readings of the monotonic clock, which goes on across
 an `exec`. Pauses grow, and a process that was lost `MAX_RESTARTS` times within `WINDOW_SECONDS` gives up.
 """
 
@@ -59,7 +59,7 @@ def reexecute(
         execute: replaces the process; `os.execve`.
 
     Raises:
-        EngineFailed: this was tried too often of late; exit status 70.
+        EngineFailed: this was tried too often within the window; exit status 70.
     """
     restarts = past_restarts(environ, clock())
     if len(restarts) >= MAX_RESTARTS:
@@ -69,11 +69,11 @@ def reexecute(
     log.error("%s; starting again in %g s (restart %d)", reason, pause_seconds, len(restarts) + 1)
     sleep(pause_seconds)
     restarts = [*restarts, clock()]
-    begin_anew({**environ, RESTARTS_VARIABLE: ",".join(f"{moment:.3f}" for moment in restarts)}, execute=execute)
+    restart({**environ, RESTARTS_VARIABLE: ",".join(f"{moment:.3f}" for moment in restarts)}, execute=execute)
 
 
-def begin_anew(environ: Mapping[str, str] = os.environ, *, execute: Execute = os.execve) -> NoReturn:
-    """Start this program again in this process, because somebody asked for it: it counts as no restart."""
+def restart(environ: Mapping[str, str] = os.environ, *, execute: Execute = os.execve) -> NoReturn:
+    """Start this program again in this process because the operator asked for it; it doesn't count as a failure."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()  # an `exec` throws away what isn't written

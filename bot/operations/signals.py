@@ -1,8 +1,8 @@
-"""What signals ask of the daemon: to end in order, to begin anew, or to say how it is.
+"""What the daemon does at a signal: shut down, restart, or log its status.
 
-SIGTERM, SIGINT and SIGQUIT end it: running answers may finish. The next one of them ends it at once. SIGHUP does the
-same where it was started at a terminal, whose window was closed; elsewhere it asks for a fresh start with the settings
-of now, answers first. SIGUSR1 and SIGUSR2 ask for a line in the log.
+SIGTERM, SIGINT and SIGQUIT end it: running answers may finish, and a second such signal ends it at once. SIGHUP does
+the same where it was started at a terminal, whose window was closed; elsewhere it asks for a restart with the current
+settings, after the running answers. SIGUSR1 and SIGUSR2 log the status in one line.
 """
 
 import asyncio
@@ -14,64 +14,64 @@ from typing import NoReturn
 
 log = logging.getLogger(__name__)
 
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-ASKING = (signal.SIGUSR1, signal.SIGUSR2)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+STATUS_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 
 
-class Orders:
-    """What was asked so far."""
+class StopRequest:
+    """Whether the process was asked to stop, and whether it restarts afterwards."""
 
     def __init__(self) -> None:
-        self.told = asyncio.Event()
-        """A signal came; whatever is being opened needn't be any more."""
+        self.signalled = asyncio.Event()
+        """A signal came; opening parts may be given up."""
         self.stop = asyncio.Event()
-        """Answers come to their end, for a signal's sake or another's."""
-        self.begins_anew = False
-        """After that, the process replaces itself."""
+        """Set by a signal, or because the engine is lost: no new answers, and the running ones finish."""
+        self.is_restart = False
+        """Once stopped, the process replaces itself by a fresh one."""
 
 
-def leave_when_signalled() -> None:
-    """Until `listen` is called: end quietly, with exit status 0, where somebody asks for an end before there is a loop.
+def exit_when_signalled() -> None:
+    """Exit with status 0 at a signal that comes before `handle_signals` is called, while there is no event loop.
 
-    Python's own way would be a death by the signal, which some supervisors take for a crash.
+    By default the signal would kill the process, which some supervisors take for a crash.
     """
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _leave)
-    ignore_questions()
+            signal.signal(number, _exit)
+    ignore_status_signals()
 
 
-def ignore_questions() -> None:
-    """Let SIGUSR1 and SIGUSR2 do nothing until there is a state to tell; by default, they would end the process."""
-    for number in ASKING:
+def ignore_status_signals() -> None:
+    """Ignore SIGUSR1 and SIGUSR2 until there is a status to log; by default, they would end the process."""
+    for number in STATUS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def answer_questions(state: Callable[[], str]) -> None:
-    """From now until the loop is closed, log `state()` at SIGUSR1 and SIGUSR2."""
-    for number in ASKING:
-        asyncio.get_running_loop().add_signal_handler(number, lambda: log.info("how I am: %s", state()))
+def report_status_on_signal(status: Callable[[], str]) -> None:
+    """From now until the loop is closed, log `status()` at SIGUSR1 and SIGUSR2."""
+    for number in STATUS_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, lambda: log.info("how I am: %s", status()))
 
 
-def _leave(_number: int, _frame: object) -> NoReturn:
+def _exit(_number: int, _frame: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def listen(
-    orders: Orders,
+def handle_signals(
+    stop_request: StopRequest,
     *,
     on_stopping: Callable[[], object],
-    why_not_anew: Callable[[], str | None],
-    state: Callable[[], str],
+    why_not_restart: Callable[[], str | None],
+    status: Callable[[], str],
     is_at_terminal: bool | None = None,
 ) -> None:
-    """Turn signals into `orders`, from now until the loop is closed.
+    """Handle signals from now until the loop is closed.
 
     Args:
-        orders: filled in.
+        stop_request: what a signal asked for is noted in it.
         on_stopping: called at the first signal that ends the process.
-        why_not_anew: what is wrong with the settings of now, so that SIGHUP is better ignored.
-        state: how the daemon is, in a line.
+        why_not_restart: what is wrong with the current settings, in which case SIGHUP is ignored.
+        status: the status in one line.
         is_at_terminal: None looks whether standard input or error is one.
     """
     loop = asyncio.get_running_loop()
@@ -79,33 +79,33 @@ def listen(
 
     def end(number: signal.Signals) -> None:
         log.info("%s: running answers may finish, then I stop; a second signal ends me at once", number.name)
-        orders.begins_anew = False
+        stop_request.is_restart = False
         on_stopping()
-        orders.told.set()
-        orders.stop.set()
-        for each in STOPPING:
+        stop_request.signalled.set()
+        stop_request.stop.set()
+        for each in STOP_SIGNALS:
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
 
-    def begin_anew(number: signal.Signals) -> None:
-        if orders.told.is_set():
+    def stop_and_restart(number: signal.Signals) -> None:
+        if stop_request.signalled.is_set():
             log.info("%s: I'm stopping already", number.name)
-        elif problem := why_not_anew():
+        elif problem := why_not_restart():
             log.error("%s: I go on as I am, since a fresh start would fail: %s", number.name, problem)
         else:
             log.info("%s: running answers may finish, then I start anew with the settings of now", number.name)
-            orders.begins_anew = True
-            orders.told.set()
-            orders.stop.set()
+            stop_request.is_restart = True
+            stop_request.signalled.set()
+            stop_request.stop.set()
 
     def hang_up(number: signal.Signals) -> None:
         if not at_terminal:
-            begin_anew(number)
-        elif not orders.told.is_set():
+            stop_and_restart(number)
+        elif not stop_request.signalled.is_set():
             end(number)
 
-    for number in STOPPING:
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, end, number)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
         loop.add_signal_handler(signal.SIGHUP, hang_up, signal.SIGHUP)
-    answer_questions(state)
+    report_status_on_signal(status)

@@ -13,7 +13,7 @@ from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
 from bot.conversation.window import TokenBudget
 from bot.discord.run import DiscordOptions, run_discord
-from bot.operations.pulse import Pulse
+from bot.operations.health import Health
 from bot.store.files.database import open_database
 from bot.store.files.limits import Limits
 from bot.store.rows.history import History
@@ -39,7 +39,7 @@ class House:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     num_ready: int = 0
-    pulse: Pulse = field(default_factory=Pulse)
+    health: Health = field(default_factory=Health)
     num_movements: int = 0
     is_end_expected: bool = False
     running: asyncio.Task[None] | None = None
@@ -72,7 +72,7 @@ class House:
 
     def note_movement(self) -> None:
         self.num_movements += 1
-        self.pulse.note_gateway()
+        self.health.note_gateway()
 
     def note_ready(self) -> None:
         self.num_ready += 1

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from bot.operations.signals import ASKING, STOPPING, Orders, leave_when_signalled, listen
+from bot.operations.signals import STATUS_SIGNALS, STOP_SIGNALS, StopRequest, exit_when_signalled, handle_signals
 
-ALL = (*STOPPING, *ASKING, signal.SIGHUP)
+ALL = (*STOP_SIGNALS, *STATUS_SIGNALS, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
@@ -24,15 +24,15 @@ async def listening(caplog):
     caplog.set_level(logging.INFO)
 
     def start(*, problem=None, is_at_terminal=False):
-        orders, stops = Orders(), []
-        listen(
-            orders,
+        stop_request, stops = StopRequest(), []
+        handle_signals(
+            stop_request,
             on_stopping=lambda: stops.append(1),
-            why_not_anew=lambda: problem,
-            state=lambda: "as ever",
+            why_not_restart=lambda: problem,
+            status=lambda: "as ever",
             is_at_terminal=is_at_terminal,
         )
-        return orders, stops
+        return stop_request, stops
 
     return start
 
@@ -43,76 +43,76 @@ async def _until(is_so):
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("number", STOPPING)
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 async def test_a_signal_to_stop_lets_answers_finish_and_the_next_one_ends_at_once(listening, number):
-    orders, stops = listening()
+    stop_request, stops = listening()
 
     os.kill(os.getpid(), number)
-    await asyncio.wait_for(orders.stop.wait(), 30)
+    await asyncio.wait_for(stop_request.stop.wait(), 30)
 
-    assert orders.told.is_set()
-    assert not orders.begins_anew
+    assert stop_request.signalled.is_set()
+    assert not stop_request.is_restart
     assert stops == [1]
-    assert {signal.getsignal(each) for each in STOPPING} == {signal.SIG_DFL}
+    assert {signal.getsignal(each) for each in STOP_SIGNALS} == {signal.SIG_DFL}
 
 
 async def test_a_hang_up_asks_for_a_fresh_start_unless_a_stop_follows(listening):
-    orders, stops = listening()
+    stop_request, stops = listening()
 
     os.kill(os.getpid(), signal.SIGHUP)
-    await asyncio.wait_for(orders.stop.wait(), 30)
-    began_anew = orders.begins_anew
+    await asyncio.wait_for(stop_request.stop.wait(), 30)
+    was_restart = stop_request.is_restart
     os.kill(os.getpid(), signal.SIGTERM)
     await _until(lambda: stops)
 
-    assert began_anew
-    assert not orders.begins_anew
+    assert was_restart
+    assert not stop_request.is_restart
 
 
 async def test_a_hang_up_with_wrong_settings_changes_nothing(listening, caplog):
-    orders, _ = listening(problem="TRINITY_SEED: has to be a whole number")
+    stop_request, _ = listening(problem="TRINITY_SEED: has to be a whole number")
 
     os.kill(os.getpid(), signal.SIGHUP)
     await _until(lambda: "TRINITY_SEED" in caplog.text)
 
-    assert not orders.told.is_set()
-    assert not orders.stop.is_set()
+    assert not stop_request.signalled.is_set()
+    assert not stop_request.stop.is_set()
 
 
 async def test_the_hang_up_of_a_terminal_is_a_stop(listening):
-    orders, stops = listening(is_at_terminal=True)
+    stop_request, stops = listening(is_at_terminal=True)
 
     os.kill(os.getpid(), signal.SIGHUP)
-    await asyncio.wait_for(orders.stop.wait(), 30)
+    await asyncio.wait_for(stop_request.stop.wait(), 30)
 
-    assert not orders.begins_anew
+    assert not stop_request.is_restart
     assert stops == [1]
 
 
 async def test_a_hang_up_that_nohup_ignores_stays_ignored(listening):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    orders, _ = listening()
+    stop_request, _ = listening()
     os.kill(os.getpid(), signal.SIGHUP)
     await asyncio.sleep(0.05)
 
-    assert not orders.told.is_set()
+    assert not stop_request.signalled.is_set()
 
 
-@pytest.mark.parametrize("number", ASKING)
+@pytest.mark.parametrize("number", STATUS_SIGNALS)
 async def test_a_question_for_the_state_is_answered_in_the_log(listening, caplog, number):
-    orders, _ = listening()
+    stop_request, _ = listening()
 
     os.kill(os.getpid(), number)
     await _until(lambda: "how I am: as ever" in caplog.text)
 
-    assert not orders.told.is_set()
+    assert not stop_request.signalled.is_set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP])
 def test_before_there_is_a_loop_a_signal_ends_quietly(number):
     signal.signal(number, signal.SIG_DFL)
-    leave_when_signalled()
+    exit_when_signalled()
 
     with pytest.raises(SystemExit) as ended:
         os.kill(os.getpid(), number)

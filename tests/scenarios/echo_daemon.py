@@ -28,7 +28,7 @@ from bot.discord.run import DiscordOptions, run_discord
 from bot.errors import EngineFailed, RequestFailed
 from bot.inference.engine import Request
 from bot.logs import configure_logging
-from bot.operations.collector import loaded_objects_set_aside
+from bot.operations.garbage_collection import loaded_objects_frozen
 from bot.store.files.database import Database, open_database
 from bot.store.files.instance import hold_instance
 from bot.store.rows.history import History
@@ -97,7 +97,7 @@ async def serve(orders: Orders) -> None:
                 TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(max_new_tokens=1000, seed=7),
                 turns=Turns(max_waiting=orders.max_waiting),
             )  # fmt: skip
-            with loaded_objects_set_aside():
+            with loaded_objects_frozen():
                 async with Gauges(folder / "gauges.json"):
                     await run_discord(chat, options, stop)
             running.write(())

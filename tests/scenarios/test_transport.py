@@ -99,7 +99,7 @@ async def test_a_gateway_that_falls_silent_is_left_and_every_answer_comes_once(
             await server.wait_until(lambda: server.gateway.counts["resumes"] == number + 1)  # noqa: B023
             noticed_after.append(time.monotonic() - stalled_at)
             assert house.num_movements > num_movements
-            assert house.pulse.problem is None
+            assert house.health.problem is None
         await all_reach(house, questions, "answered")
         identifies = server.gateway.counts["identifies"]
 

@@ -1,12 +1,12 @@
 import gc
 
-from bot.operations.collector import loaded_objects_set_aside
+from bot.operations.garbage_collection import loaded_objects_frozen
 
 
 def test_what_is_loaded_is_not_looked_through_until_the_end_of_the_block():
     loaded = [[] for _ in range(1000)]
 
-    with loaded_objects_set_aside():
+    with loaded_objects_frozen():
         num_tracked, num_aside = len(gc.get_objects()), gc.get_freeze_count()
 
     assert num_aside > len(loaded)

@@ -1,23 +1,23 @@
 from bot.observer import StepRecord
-from bot.operations.pulse import GATEWAY_PATIENCE_SECONDS, Pulse
-from bot.operations.state import State, Work
+from bot.operations.health import GATEWAY_SILENCE_LIMIT_SECONDS, Health
+from bot.operations.status import Activity, Status
 
 
 def test_the_line_says_what_runs_and_what_waits():
     now = 0.0
-    pulse = Pulse(clock=lambda: now)
-    state = State(pulse, clock=lambda: now)
-    starting = state.line()
+    health = Health(clock=lambda: now)
+    status = Status(health, clock=lambda: now)
+    starting = status.line()
 
     snapshot = StepRecord(num_waiting=3, num_running=2, num_blocks=40, num_available_blocks=30, total_requests=9)
-    state.work = Work(lambda: 2, lambda: 5, lambda: snapshot)
+    status.activity = Activity(lambda: 2, lambda: 5, lambda: snapshot)
     now = 3 * 86_400 + 62.0
-    pulse.note_gateway()
-    state.note_session()
+    health.note_gateway()
+    status.note_session()
     now += 7
-    running = state.line()
-    now += GATEWAY_PATIENCE_SECONDS
-    silent = state.line()
+    running = status.line()
+    now += GATEWAY_SILENCE_LIMIT_SECONDS
+    silent = status.line()
 
     assert starting == "up 0 s; still starting: the database is being opened or the model loaded"
     assert running == (
