@@ -1,0 +1,140 @@
+"""One question's way through bot/, as it is seen while the bot answers it on the loopback Discord.
+
+A hop is a function of bot/ that the event loop has entered for the question, and has not left when the question is
+committed, when the engine is asked, when the answer's first piece arrives, when that is handed to the reply, or when
+the first message leaves. Whoever made a task is on the way of what happens in the task. What is called and has returned
+by then is no hop: checks, conversions, and what is read from the database.
+
+What happens behind a door is not the event loop's way, and is counted as the door alone: the store behind the function
+that commits the question, and the engine's thread behind the one that asks it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bot.conversation.chat_format import TurnEncoder
+from bot.inference.local import open_local_engine
+from bot.inference.messages import LoadedModel
+from tests.architecture.imports import ROOT
+from tests.discord.house import ask, open_house
+from tests.inference.fakes import EchoRunner
+from tests.inference.vocabulary import build_tokenizer
+from tests.loopback import LoopbackDiscord, without_waits
+
+_BOT = str(ROOT / "bot") + "/"
+_FIRST = "GatewaySocket.received_message"
+"""discord.py calls it with what the websocket brought; what is outside it runs for all messages."""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A function, by its file in bot/ and its name there."""
+
+    file: str
+    function: str
+
+
+Way = tuple[Hop, ...]
+
+NUM_STATIONS = 5
+
+MOMENTS = {
+    Hop("store/rows/inbox.py", "Inbox.receive"): "committed",
+    Hop("inference/local.py", "LocalEngine.generate"): "asked",
+    Hop("inference/local.py", "Stream.push"): "said",
+    Hop("delivery/reply.py", "Reply.write"): "written",
+}
+"""At the first call of each, where the question or its answer stands is looked at; and when it is "sent"."""
+
+
+@dataclass
+class Trace:
+    """What was seen of a question's way: the hops to each moment, in order."""
+
+    ways: dict[str, Way] = field(default_factory=dict)
+    _makers: dict[asyncio.Task[Any], Way] = field(default_factory=dict)
+
+    @property
+    def hops(self) -> list[Hop]:
+        """All hops, each once, in the order of the moments."""
+        return list(dict.fromkeys(hop for way in self.ways.values() for hop in way))
+
+    def station(self, hop: Hop) -> int:
+        """Intake, answers, chat, engine, reply: what Discord and delivery do is the reply from the answer's first on."""
+        part = hop.file.partition("/")[0]
+        if part in {"chat", "store"}:
+            return 3
+        if part == "inference":
+            return 4
+        if not any(hop in self.ways[moment] for moment in ("committed", "asked")):
+            return 5
+        return 1 if part == "discord" else 2
+
+    def table(self) -> list[str]:
+        """The hops as rows of docs/architecture.md, by station."""
+        hops = sorted(self.hops, key=self.station)
+        return [f"| {n} | {self.station(hop)} | `{hop.file}` | `{hop.function}` |" for n, hop in enumerate(hops, 1)]
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch the event loop that runs this, until the block ends."""
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(self._make_task)
+        sys.setprofile(self._look)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+            loop.set_task_factory(None)
+
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        self._makers[task] = self._way_to(sys._getframe(1))
+        return task
+
+    def _look(self, frame: FrameType, event: str, _: Any) -> None:
+        if event != "call":
+            return
+        code = frame.f_code
+        if code.co_filename.startswith(_BOT):
+            moment = MOMENTS.get(_hop(frame))
+        elif code.co_qualname == "ClientSession._request" and str(frame.f_locals["str_or_url"]).endswith("/messages"):
+            moment = "sent"
+        else:
+            return
+        if moment is not None and moment not in self.ways:
+            self.ways[moment] = self._way_to(frame)
+
+    def _way_to(self, frame: FrameType | None) -> Way:
+        hops: list[Hop] = []
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(_BOT):
+                hops.append(_hop(frame))
+            frame = frame.f_back
+        hops.reverse()
+        way = (*self._makers.get(asyncio.current_task(), ()), *hops)
+        return way[next((index for index, hop in enumerate(way) if hop.function == _FIRST), 0) :]
+
+
+def _hop(frame: FrameType) -> Hop:
+    return Hop(str(Path(frame.f_code.co_filename).relative_to(_BOT)), frame.f_code.co_qualname)
+
+
+async def trace_question(folder: Path) -> Trace:
+    """Ask the bot something on the loopback Discord; the engine is the real one around a model without tensors."""
+    trace, tokenizer = Trace(), build_tokenizer()
+    runner = EchoRunner(num_blocks=4000, context_window=4096, max_prefill_tokens=2048)
+    async with (
+        LoopbackDiscord(without_waits()) as server,
+        open_local_engine(lambda _: LoadedModel(runner, tokenizer, "echo")) as engine,
+        open_house(server, folder, TurnEncoder(tokenizer), engine) as house,
+    ):
+        with trace.watching():
+            await ask(house)
+    return trace
