@@ -234,7 +234,7 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
     from rich.progress import Progress  # noqa: PLC0415
 
     from bot.app import open_chat  # noqa: PLC0415
-    from bot.chat.patience import ALONE  # noqa: PLC0415
+    from bot.chat.time_limits import ALONE  # noqa: PLC0415
     from bot.operations.signals import report_status_on_signal  # noqa: PLC0415
     from bot.store.files.instance import share_terminal  # noqa: PLC0415
     from bot.terminal.session import TERMINAL, chat_at_terminal  # noqa: PLC0415
@@ -246,9 +246,9 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
         progress.update(bar, completed=done, total=total)
 
     with progress:
-        async with open_chat(settings, platform=TERMINAL.platform, patience=ALONE, on_progress=show) as chat:
+        async with open_chat(settings, platform=TERMINAL.platform, time_limits=ALONE, on_progress=show) as chat:
             progress.stop()
-            report_status_on_signal(lambda: f"{chat.turns.num_running} questions being answered, at a terminal")
+            report_status_on_signal(lambda: f"{chat.queue.num_running} questions being answered, at a terminal")
             with share_terminal(settings.data_dir) as is_alone:
                 await chat_at_terminal(chat, lines, Console(), is_alone=is_alone)
     return 0

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.chat.chat import Chat, SamplingChoice
-from bot.chat.patience import Patience
 from bot.chat.retention import DAILY, HOURLY, Retention
+from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
 from bot.conversation.window import TokenBudget
@@ -65,7 +65,7 @@ async def open_chat(
     settings: Settings,
     *,
     platform: str,
-    patience: Patience | None = None,
+    time_limits: TimeLimits | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> AsyncIterator[Chat]:
     """Open everything a front end needs, and close it again.
@@ -73,13 +73,13 @@ async def open_chat(
     Args:
         settings: what the operator chose.
         platform: the front end's name; what an earlier run of it reset is deleted first.
-        patience: how long things may take; None is what fits a channel.
+        time_limits: how long things may take; None is what fits a channel.
         on_progress: called with the bytes of the model that are loaded, and all of them.
 
     Raises:
         ConfigError, StoreError: as the part that refuses says.
     """
-    async with open_parts(settings, platform=platform, patience=patience, on_progress=on_progress) as (chat, _):
+    async with open_parts(settings, platform=platform, time_limits=time_limits, on_progress=on_progress) as (chat, _):
         yield chat
 
 
@@ -88,7 +88,7 @@ async def open_parts(
     settings: Settings,
     *,
     platform: str,
-    patience: Patience | None = None,
+    time_limits: TimeLimits | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     running_file: Path | None = None,
     certain_now: Callable[[], datetime | None] | None = None,
@@ -125,7 +125,7 @@ async def open_parts(
                 TurnEncoder(model.tokenizer),
                 budget,
                 sampling=_sampling(settings),
-                patience=patience,
+                time_limits=time_limits,
             )
             log.info(
                 "ready: prompts of up to %d tokens, answers of up to %d",

@@ -82,7 +82,7 @@ async def _run_on_discord(settings: Settings) -> tuple[StopRequest, EngineError 
                     )
                 health.watch_engine(lambda: engine.failure is not None)
                 status.activity = Activity(
-                    lambda: chat.turns.num_running, lambda: chat.turns.num_waiting, lambda: step.record
+                    lambda: chat.queue.num_running, lambda: chat.queue.num_waiting, lambda: step.record
                 )
                 with loaded_objects_frozen():
                     lost = await _serve_discord(chat, engine, options, stop_request.stop, health, status, observer)

@@ -8,7 +8,7 @@ import pytest
 from bot.app import open_chat
 from bot.chat.answer import FELL_SILENT
 from bot.chat.events import Notice
-from bot.chat.patience import ALONE, Patience
+from bot.chat.time_limits import ALONE, TimeLimits
 from bot.conversation.messages import ConversationKey, Question
 from bot.errors import ConfigError, RequestFailed
 from bot.settings.settings import Settings
@@ -35,16 +35,16 @@ async def test_what_the_model_cannot_do_is_refused_at_start(tmp_path: Path, choi
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("patience", "is_cut"), [(ALONE, False), (Patience(silence_seconds=0), True)])
+@pytest.mark.parametrize(("time_limits", "is_cut"), [(ALONE, False), (TimeLimits(silence_seconds=0), True)])
 async def test_an_answer_may_pause_as_long_as_the_front_end_allows(
-    tmp_path: Path, patience: Patience, *, is_cut: bool
+    tmp_path: Path, time_limits: TimeLimits, *, is_cut: bool
 ) -> None:
     model = checkpoints.random_model(checkpoints.tiny_config(max_position_embeddings=1024))
     folder = checkpoints.save_checkpoint(tmp_path / "tiny", model)
     settings = Settings(data_dir=tmp_path, model=str(folder), device="cpu", max_new_tokens=64)
     question = Question(ConversationKey("test", 1), 1, 1, "Ada", "Tell me.", datetime.now(UTC), is_direct=True)
 
-    async with open_chat(settings, platform="test", patience=patience) as chat:
+    async with open_chat(settings, platform="test", time_limits=time_limits) as chat:
         await chat.receive(question)
         try:
             was_cut = Notice(FELL_SILENT) in [event async for event in chat.reply(question)]

@@ -17,10 +17,10 @@ from bot.chat.attempts import Attempts
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.in_hand import QuestionsInHand
 from bot.chat.outage import Outage
-from bot.chat.patience import Patience
 from bot.chat.persona_desk import PersonaDesk
-from bot.chat.refusals import Refusals
-from bot.chat.turns import Turns
+from bot.chat.queue import QuestionQueue
+from bot.chat.refused_questions import RefusedQuestions
+from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import DEFAULT_OWN_NAME, repair
@@ -52,7 +52,7 @@ class Chat:
         budget: what a prompt may cost.
         sampling: how answers are drawn.
         own_name: nobody else speaks under this name in a prompt.
-        patience: how long things may take.
+        time_limits: how long things may take.
         clock: the present moment, with time zone.
     """
 
@@ -66,28 +66,36 @@ class Chat:
         budget: TokenBudget,
         *,
         sampling: SamplingChoice | None = None,
-        turns: Turns | None = None,
+        queue: QuestionQueue | None = None,
         own_name: str = DEFAULT_OWN_NAME,
-        patience: Patience | None = None,
+        time_limits: TimeLimits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.personas = PersonaDesk(personas, engine, encoder, budget)
         """Shows, chooses and changes who Trinity is in a channel."""
-        self.turns = turns or Turns()
+        self.queue = queue or QuestionQueue()
         self._history = history
         self._inbox = inbox
         self._engine = engine
-        patience = patience or Patience()
-        self.outage = Outage(patience.outage_seconds)
+        time_limits = time_limits or TimeLimits()
+        self.outage = Outage(time_limits.outage_seconds)
         """Where questions wait while the database is away."""
         sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
         writer = AnswerWriter(
-            history, self.personas, engine, encoder, budget, sampling, own_name, patience.silence_seconds, self.outage
+            history,
+            self.personas,
+            engine,
+            encoder,
+            budget,
+            sampling,
+            own_name,
+            time_limits.silence_seconds,
+            self.outage,
         )
         self._attempts = Attempts(inbox, writer, sampling.seed, self.outage)
-        self._refusals = Refusals(inbox)
+        self._refused = RefusedQuestions(inbox)
         self._clock = clock
-        self._in_hand = QuestionsInHand(self.turns, patience.waiting_seconds)
+        self._in_hand = QuestionsInHand(self.queue, time_limits.waiting_seconds)
 
     async def receive(self, question: Question) -> bool:
         """Commit a question and give it its place in the channel's line; False if it was received before.
@@ -100,9 +108,9 @@ class Chat:
         """
         try:
             # Before anything is awaited: the line has the order in which the questions came.
-            ticket = self._in_hand.join(question)
+            slot = self._in_hand.join(question)
         except EngineOverloaded:
-            if await self._commit_once(question, self._refusals.commit, InboxState.REFUSED):
+            if await self._commit_once(question, self._refused.commit, InboxState.REFUSED):
                 raise
             return False
         is_accepted = False
@@ -110,9 +118,9 @@ class Chat:
             is_accepted = await self._commit_once(question, self._inbox.receive, InboxState.RECEIVED)
         finally:
             if not is_accepted:
-                self._in_hand.give_back(ticket)
+                self._in_hand.give_back(slot)
         if is_accepted:
-            self._in_hand.keep(question, ticket)
+            self._in_hand.keep(question, slot)
         return is_accepted
 
     async def _commit_once(

@@ -29,7 +29,7 @@ from bot.delivery.outcomes import (
     Outcome,
     outcome_of,
 )
-from bot.delivery.posts import Posts, Purpose, nonce
+from bot.delivery.parts import Posts, Purpose, nonce
 from bot.delivery.reply import Reply
 from bot.delivery.running import Running
 from bot.delivery.sender import Sender

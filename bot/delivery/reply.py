@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from bot.delivery.posts import Place, Posts, Purpose
+from bot.delivery.parts import Place, Posts, Purpose
 from bot.delivery.refusals import Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import Splitter

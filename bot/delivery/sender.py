@@ -21,7 +21,7 @@ from bot.delivery.refusals import (
     Unreachable,
     Unreadable,
 )
-from bot.delivery.transport import Draft, Posted, Wire
+from bot.delivery.transport import Draft, Posted, Transport
 from bot.errors import DiscordError
 from bot.observer import Observer, Observers, RequestRecord
 
@@ -58,7 +58,7 @@ class Sender:
 
     def __init__(
         self,
-        wire: Wire,
+        transport: Transport,
         calls: asyncio.TaskGroup,
         edit_interval_seconds: float = 1.0,
         observer: Observer | None = None,
@@ -68,7 +68,7 @@ class Sender:
         self.closed_channels = ClosedChannels()
         self.token_doubted = asyncio.Event()
         """Set when a request was refused for its token."""
-        self._wire = wire
+        self._transport = transport
         self._observer: Observer = observer or Observers()
         self._calls = calls
         self._running: set[asyncio.Task[None]] = set()
@@ -104,7 +104,7 @@ class Sender:
             if first_tried_at is not None and now > first_tried_at + NONCE_WINDOW_SECONDS:
                 posted, first_tried_at = await self._find(draft), None
             first_tried_at = now if first_tried_at is None else first_tried_at
-            posted = posted or await self._wire.create(draft)
+            posted = posted or await self._transport.create(draft)
             await keep(posted)
             return posted
 
@@ -117,29 +117,29 @@ class Sender:
 
         async def attempt() -> str:
             content = latest()
-            await self._wire.edit(channel_id, message_id, content)
+            await self._transport.edit(channel_id, message_id, content)
             return content
 
         return await self._insist("edit", channel_id, urgency, attempt)
 
     async def delete(self, channel_id: int, message_id: int) -> None:
         """Delete a message of ours."""
-        await self._insist("delete", channel_id, Urgency.FIRST, lambda: self._wire.delete(channel_id, message_id))
+        await self._insist("delete", channel_id, Urgency.FIRST, lambda: self._transport.delete(channel_id, message_id))
 
     async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
         """Our own messages among the hundred that follow `after`, oldest first."""
-        return await self.read(channel_id, lambda: self._wire.own_messages(channel_id, after))
+        return await self.read(channel_id, lambda: self._transport.own_messages(channel_id, after))
 
     async def exists(self, channel_id: int, message_id: int) -> bool:
         """Whether a message was not deleted."""
         try:
-            await self.read(channel_id, lambda: self._wire.look_at(channel_id, message_id))
+            await self.read(channel_id, lambda: self._transport.look_at(channel_id, message_id))
         except MessageGone:
             return False
         return True
 
     async def read(self, channel_id: int, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Run a request of the wire that changes nothing."""
+        """Run a request of the transport that changes nothing."""
         return await self._insist("read", channel_id, Urgency.LAST, attempt)
 
     async def show_typing(self, channel_id: int) -> None:
@@ -147,7 +147,7 @@ class Sender:
         if self.closed_channels.is_closed(channel_id) or self.breaker.is_open:
             return
         with suppress(DiscordError):
-            await self._try("typing", channel_id, Urgency.LAST, lambda: self._wire.show_typing(channel_id))
+            await self._try("typing", channel_id, Urgency.LAST, lambda: self._transport.show_typing(channel_id))
 
     async def leave_behind(self) -> None:
         """Wait a moment for requests that nobody waits for any more, then cancel them: the connection is closing."""
@@ -187,10 +187,10 @@ class Sender:
         """For how long a moderator's timeout of the bot lasts, if that is what the refusal comes from; else 0."""
         if refusal.code != MISSING_PERMISSIONS:
             return refusal.seconds or 0.0
-        seconds = self._wire.muted_seconds(channel_id)
+        seconds = self._transport.muted_seconds(channel_id)
         if seconds == 0:  # the news of it may come after the refusal
             await asyncio.sleep(_MUTE_NEWS_SECONDS)
-            seconds = self._wire.muted_seconds(channel_id)
+            seconds = self._transport.muted_seconds(channel_id)
         if seconds > 0:
             self.closed_channels.mute(channel_id, seconds)
         return seconds
@@ -264,7 +264,7 @@ class Sender:
 
     async def _find(self, draft: Draft) -> Posted | None:
         """The message that `draft` became already, if it did."""
-        for posted in await self._wire.own_messages(draft.channel_id, draft.after):
+        for posted in await self._transport.own_messages(draft.channel_id, draft.after):
             # Discord drops the reference where the question was deleted meanwhile.
             is_reply_alike = posted.reply_to in {draft.reply_to, None}
             if posted.content.strip() == draft.content.strip() and is_reply_alike:
@@ -274,11 +274,11 @@ class Sender:
 
 @asynccontextmanager
 async def open_sender(
-    wire: Wire, edit_interval_seconds: float = 1.0, observer: Observer | None = None
+    transport: Transport, edit_interval_seconds: float = 1.0, observer: Observer | None = None
 ) -> AsyncIterator[Sender]:
     """A sender; at the end its last requests get a moment to finish."""
     async with asyncio.TaskGroup() as calls:
-        sender = Sender(wire, calls, edit_interval_seconds, observer)
+        sender = Sender(transport, calls, edit_interval_seconds, observer)
         try:
             yield sender
         finally:

@@ -30,8 +30,8 @@ class Posted:
     reply_to: int | None = None
 
 
-class Wire(Protocol):
-    """What the sender needs of Discord; see `DiscordWire`."""
+class Transport(Protocol):
+    """What the sender needs of Discord; see `DiscordTransport`."""
 
     async def create(self, draft: Draft) -> Posted: ...
     async def edit(self, channel_id: int, message_id: int, content: str) -> None: ...

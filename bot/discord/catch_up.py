@@ -21,12 +21,12 @@ from typing import TypeVar
 import discord
 
 from bot.chat.chat import Chat
-from bot.delivery.posts import is_growing
+from bot.delivery.parts import is_growing
 from bot.delivery.sender import Sender
 from bot.discord.clock import BORN
 from bot.discord.connection import ConnectedClient
 from bot.discord.intake import PLATFORM, Intake
-from bot.discord.rest import DiscordWire
+from bot.discord.rest import DiscordTransport
 from bot.errors import DiscordError, StoreError
 
 log = logging.getLogger(__name__)
@@ -61,12 +61,14 @@ class _Missed:
 class CatchUp:
     """Finds out where messages were missed, fetches them, and hands them to the intake in their order."""
 
-    def __init__(self, client: ConnectedClient, chat: Chat, intake: Intake, sender: Sender, wire: DiscordWire) -> None:
+    def __init__(
+        self, client: ConnectedClient, chat: Chat, intake: Intake, sender: Sender, transport: DiscordTransport
+    ) -> None:
         self._client = client
         self._chat = chat
         self._intake = intake
         self._sender = sender
-        self._wire = wire
+        self._transport = transport
         self._seen: OrderedDict[int, int] = OrderedDict()  # channel id -> newest message id that the gateway told
         self._seen_before: dict[int, int] = {}  # the same when the session began
         self._session = 0
@@ -200,7 +202,7 @@ class CatchUp:
                 if session != self._session:
                     return
                 messages = await self._sender.read(
-                    place.channel_id, lambda: self._wire.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
+                    place.channel_id, lambda: self._transport.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
                 )
                 await self._follow_deletions(place.channel_id, [message.id for message in messages])
             own = [message for message in messages if self._client.user and message.author.id == self._client.user.id]

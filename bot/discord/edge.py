@@ -8,7 +8,7 @@ from bot.delivery.sender import Sender
 from bot.discord.catch_up import CatchUp
 from bot.discord.connection import ConnectedClient
 from bot.discord.intake import Intake
-from bot.discord.rest import DiscordWire
+from bot.discord.rest import DiscordTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,11 @@ class EdgeClient(ConnectedClient):
     is_draining = False
 
 
-def build_edge(client: ConnectedClient, chat: Chat, sender: Sender, wire: DiscordWire, answers: Answers) -> Edge:
+def build_edge(
+    client: ConnectedClient, chat: Chat, sender: Sender, transport: DiscordTransport, answers: Answers
+) -> Edge:
     """Join the parts; the client has to be logged in."""
     own_id = client.user.id if client.user else 0
     intake = Intake(chat, sender, answers, own_id, client.clock)
     answers.wait_until_known = intake.gate.passage
-    return Edge(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, wire))
+    return Edge(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, transport))

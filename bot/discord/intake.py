@@ -18,7 +18,7 @@ from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import has_visible_text
 from bot.delivery.answers import Answers
 from bot.delivery.limits import NoticeLimiter
-from bot.delivery.posts import Purpose, nonce
+from bot.delivery.parts import Purpose, nonce
 from bot.delivery.sender import Sender, growing_pauses
 from bot.delivery.transport import Draft, Posted
 from bot.discord.clock import DiscordClock

@@ -62,7 +62,7 @@ _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 _TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
 
 
-class DiscordWire:
+class DiscordTransport:
     """Creates, edits, deletes and finds Trinity's own messages over REST.
 
     Every method raises what stands in refusals.py, and nothing of discord.py's. `now` tells the present moment as

@@ -27,7 +27,7 @@ from bot.discord.connection import LOGIN_REFUSED
 from bot.discord.edge import build_edge
 from bot.discord.identifies import SessionStarts
 from bot.discord.registration import register_commands
-from bot.discord.rest import DiscordWire, translated
+from bot.discord.rest import DiscordTransport, translated
 from bot.errors import DiscordError, DiscordRefused, EngineFailed
 from bot.observer import Observer
 from bot.tasks import keep_running
@@ -191,15 +191,15 @@ class _Session:
             return problem
 
     async def _serve(self, client: TrinityClient, stopping: "asyncio.Task[bool]") -> Exception | None:
-        wire = DiscordWire(client, client.clock.now)
+        transport = DiscordTransport(client, client.clock.now)
         interval = self._options.edit_interval_seconds
-        async with open_sender(wire, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
+        async with open_sender(transport, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
-            client.edge = build_edge(client, self._chat, sender, wire, answers)
+            client.edge = build_edge(client, self._chat, sender, transport, answers)
             registering = partial(register_commands, client, client.tree)
             syncing = tasks.create_task(keep_running("registering the slash commands", registering))
             connection = tasks.create_task(_problem(client.connect()))
-            token = tasks.create_task(_problem(_watch_token(wire, sender)))
+            token = tasks.create_task(_problem(_watch_token(transport, sender)))
             lost = answers.engine_failed
             ends: set[asyncio.Future[Any]] = {connection, stopping, lost, token}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -231,7 +231,7 @@ async def _log_in(client: TrinityClient, token: str) -> None:
         raise DiscordRefused(LOGIN_REFUSED) from error
 
 
-async def _watch_token(wire: DiscordWire, sender: Sender) -> None:
+async def _watch_token(transport: DiscordTransport, sender: Sender) -> None:
     """Wait until Discord refuses the token for good: a request may be refused for it by mistake, so it is asked again.
 
     Raises:
@@ -240,7 +240,7 @@ async def _watch_token(wire: DiscordWire, sender: Sender) -> None:
     while True:
         await sender.token_doubted.wait()
         try:
-            await wire.check_token()
+            await transport.check_token()
         except TokenRefused as error:
             raise DiscordRefused(LOGIN_REFUSED) from error
         except DiscordError as error:

@@ -11,8 +11,8 @@ import pytest
 
 from bot.chat.answer import FELL_SILENT, NOTHING_SAID, TRIM_NOTICE
 from bot.chat.chat import Chat, Finished, InboxState, Notice, ReplyEvent, SamplingChoice, TextDelta
-from bot.chat.patience import Patience
-from bot.chat.turns import Turns
+from bot.chat.queue import QuestionQueue
+from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.window import TokenBudget
@@ -84,7 +84,7 @@ def open_house(
 ) -> Callable[..., contextlib.AbstractAsyncContextManager[House]]:
     @asynccontextmanager
     async def opened(
-        *, num_prompt_tokens: int = 3072, turns: Turns | None = None, patience: Patience | None = None
+        *, num_prompt_tokens: int = 3072, queue: QuestionQueue | None = None, time_limits: TimeLimits | None = None
     ) -> AsyncIterator[House]:
         async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
             history, inbox, engine = History(database), Inbox(database), EchoEngine()
@@ -92,7 +92,7 @@ def open_house(
             sampling = SamplingChoice(max_new_tokens=100, seed=7)
             chat = Chat(
                 history, inbox, Personas(database), engine, small_encoder, budget,
-                sampling=sampling, turns=turns, patience=patience,
+                sampling=sampling, queue=queue, time_limits=time_limits,
             )  # fmt: skip
             yield House(chat, engine, inbox, history, small_encoder)
 
@@ -188,7 +188,7 @@ async def test_a_question_that_comes_twice_is_received_once(house: House) -> Non
     is_new = await house.chat.receive(question)
 
     assert not is_new
-    assert house.chat.turns.num_running == 0
+    assert house.chat.queue.num_running == 0
 
 
 async def test_answers_of_one_channel_come_one_at_a_time_in_order(house: House) -> None:
@@ -327,7 +327,7 @@ async def test_a_cancelled_answer_stays_open_and_its_try_is_not_counted(house: H
     [left] = await house.inbox.unfinished()
     assert left.question.content == "Hello?"
     assert left.attempts == 0
-    assert house.chat.turns.num_running == 0
+    assert house.chat.queue.num_running == 0
 
 
 async def test_what_an_earlier_process_left_open_is_answered_with_the_same_seed(house: House, open_house) -> None:
@@ -412,7 +412,7 @@ async def test_what_was_there_at_two_deaths_has_the_engine_to_itself(house: Hous
     for _ in range(2):
         await house.inbox.note_deaths([engine_name(suspect), "discord:9999"])
 
-    async with open_house(patience=Patience(waiting_seconds=0.2)) as restarted:
+    async with open_house(time_limits=TimeLimits(waiting_seconds=0.2)) as restarted:
         restarted.engine.gate.clear()
         [left] = await restarted.chat.unfinished("discord")
         first = asyncio.create_task(collect(restarted, left.question))
@@ -459,7 +459,7 @@ async def test_a_message_too_long_by_itself_is_refused_with_its_length_and_the_l
 
 
 async def test_too_many_waiting_questions_are_refused_and_committed_as_such(open_house) -> None:
-    async with open_house(turns=Turns(max_waiting_per_person=1)) as house:
+    async with open_house(queue=QuestionQueue(max_waiting_per_person=1)) as house:
         running, waiting, refused = (house.asks(f"Question {number}") for number in range(3))
         assert await house.chat.receive(running)
         assert await house.chat.receive(waiting)
@@ -472,7 +472,7 @@ async def test_too_many_waiting_questions_are_refused_and_committed_as_such(open
 
 
 async def test_refused_questions_are_all_committed_and_each_refused_once(open_house) -> None:
-    async with open_house(turns=Turns(max_waiting=1)) as house:
+    async with open_house(queue=QuestionQueue(max_waiting=1)) as house:
         running, waiting, *refused = [house.asks(f"Hello {number}?") for number in range(1202)]
         assert await house.chat.receive(running)
         assert await house.chat.receive(waiting)
@@ -489,7 +489,7 @@ async def test_refused_questions_are_all_committed_and_each_refused_once(open_ho
 
 
 async def test_a_refusal_that_is_cancelled_does_not_hold_up_the_others(open_house) -> None:
-    async with open_house(turns=Turns(max_waiting=1)) as house:
+    async with open_house(queue=QuestionQueue(max_waiting=1)) as house:
         running, waiting, *refused = [house.asks("Hello?", author=f"Person {number}") for number in range(20)]
         assert await house.chat.receive(running)
         assert await house.chat.receive(waiting)
@@ -506,7 +506,7 @@ async def test_a_refusal_that_is_cancelled_does_not_hold_up_the_others(open_hous
 
 
 async def test_a_question_whose_turn_does_not_come_is_dropped_with_a_reason(open_house) -> None:
-    async with open_house(patience=Patience(waiting_seconds=0.01)) as house:
+    async with open_house(time_limits=TimeLimits(waiting_seconds=0.01)) as house:
         house.engine.gate.clear()
         first, second = house.asks("Hello?"), house.asks("And now?")
         for question in (first, second):
@@ -524,7 +524,7 @@ async def test_a_question_whose_turn_does_not_come_is_dropped_with_a_reason(open
 
 
 async def test_the_wait_in_the_engines_queue_counts_with_the_wait_for_the_turn(open_house) -> None:
-    async with open_house(patience=Patience(waiting_seconds=60.0)) as house:
+    async with open_house(time_limits=TimeLimits(waiting_seconds=60.0)) as house:
         house.engine.gate.clear()
         first, second, left_over = house.asks("Hello?"), house.asks("And now?"), house.asks("And later?", RANDOM)
         for question in (first, second, left_over):
@@ -535,7 +535,7 @@ async def test_the_wait_in_the_engines_queue_counts_with_the_wait_for_the_turn(o
         house.engine.gate.set()
         await asyncio.gather(*answering)
 
-    async with open_house(patience=Patience(waiting_seconds=60.0)) as restarted:
+    async with open_house(time_limits=TimeLimits(waiting_seconds=60.0)) as restarted:
         await restarted.chat.unfinished("discord")
         await house_turn(restarted, left_over)
 
@@ -553,7 +553,7 @@ async def test_an_answer_that_falls_silent_ends_with_a_note_and_is_stored_and_co
     open_house, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "bot")
-    async with open_house(patience=Patience(silence_seconds=0.05)) as house:
+    async with open_house(time_limits=TimeLimits(silence_seconds=0.05)) as house:
         house.engine.words_before_gate = 3
         house.engine.gate.clear()
 
@@ -573,7 +573,7 @@ async def test_an_answer_that_falls_silent_ends_with_a_note_and_is_stored_and_co
 
 
 async def test_an_answer_that_goes_on_may_take_longer_than_a_silence(open_house) -> None:
-    async with open_house(patience=Patience(silence_seconds=1.5)) as house:
+    async with open_house(time_limits=TimeLimits(silence_seconds=1.5)) as house:
         house.engine.seconds_per_word = 0.25
         house.engine.answer = lambda _: "one two three four five six seven eight"
 

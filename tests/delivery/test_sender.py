@@ -12,7 +12,7 @@ from tests.discord.virtual_time import in_virtual_time, now
 
 
 @dataclass
-class Wire:
+class Transport:
     """A channel that does what a test says: each request takes the next fault, if there is one."""
 
     faults: list[Exception | None] = field(default_factory=list)
@@ -69,20 +69,20 @@ DRAFT = Draft(channel_id=1, guild_id=2, content="hello", nonce="a", after=10, re
 
 
 async def keep_nothing(posted):
-    """For tests that look at the wire."""
+    """For tests that look at the transport."""
 
 
 def test_a_create_that_failed_is_repeated_with_the_same_nonce():
     async def scenario():
-        wire = Wire([Unreachable("reset"), Unreachable("503")], is_created_before_fault=True)
-        async with open_sender(wire) as sender:
+        transport = Transport([Unreachable("reset"), Unreachable("503")], is_created_before_fault=True)
+        async with open_sender(transport) as sender:
             posted = await sender.create(DRAFT, keep_nothing)
-        return wire, posted
+        return transport, posted
 
-    wire, posted = in_virtual_time(scenario())
+    transport, posted = in_virtual_time(scenario())
 
-    assert wire.messages == [posted]
-    assert [name for _, name in wire.calls] == ["create"] * 3
+    assert transport.messages == [posted]
+    assert [name for _, name in transport.calls] == ["create"] * 3
 
 
 def test_each_try_is_told_with_its_kind_and_what_became_of_it():
@@ -91,8 +91,8 @@ def test_each_try_is_told_with_its_kind_and_what_became_of_it():
             records.append(record)
 
     async def scenario():
-        wire = Wire([Unreachable("reset"), None], seconds=0.5)
-        async with open_sender(wire, observer=Told()) as sender:
+        transport = Transport([Unreachable("reset"), None], seconds=0.5)
+        async with open_sender(transport, observer=Told()) as sender:
             await sender.create(DRAFT, keep_nothing)
             await sender.show_typing(1)
 
@@ -108,60 +108,60 @@ def test_each_try_is_told_with_its_kind_and_what_became_of_it():
 
 def test_after_the_nonce_window_the_channel_is_searched_first():
     async def scenario():
-        wire = Wire([Unreachable("reset")] * 12, is_created_before_fault=True)
+        transport = Transport([Unreachable("reset")] * 12, is_created_before_fault=True)
         kept = []
 
         async def keep(posted):
             kept.append(posted)
 
-        async with open_sender(wire) as sender:
+        async with open_sender(transport) as sender:
             await sender.create(DRAFT, keep)
-        return wire, kept
+        return transport, kept
 
-    wire, kept = in_virtual_time(scenario())
+    transport, kept = in_virtual_time(scenario())
 
-    assert kept == wire.messages[:1]
-    assert len(wire.messages) == 1
-    late = [name for at, name in wire.calls if at > NONCE_WINDOW_SECONDS]
+    assert kept == transport.messages[:1]
+    assert len(transport.messages) == 1
+    late = [name for at, name in transport.calls if at > NONCE_WINDOW_SECONDS]
     assert late == ["search"]
 
 
 def test_a_message_that_is_not_found_after_the_window_is_created():
     async def scenario():
-        wire = Wire([Unreachable("503")] * 12)
-        async with open_sender(wire) as sender:
+        transport = Transport([Unreachable("503")] * 12)
+        async with open_sender(transport) as sender:
             await sender.create(DRAFT, keep_nothing)
-        return wire
+        return transport
 
-    wire = in_virtual_time(scenario())
+    transport = in_virtual_time(scenario())
 
-    assert len(wire.messages) == 1
-    assert [name for _, name in wire.calls][-2:] in (["search", "create"], ["create", "create"])
-    assert "search" in [name for _, name in wire.calls]
+    assert len(transport.messages) == 1
+    assert [name for _, name in transport.calls][-2:] in (["search", "create"], ["create", "create"])
+    assert "search" in [name for _, name in transport.calls]
 
 
 def test_an_outage_is_waited_out_for_a_quarter_of_an_hour():
     async def scenario():
-        wire = Wire([Unreachable("503")] * 10_000)
-        async with open_sender(wire) as sender:
+        transport = Transport([Unreachable("503")] * 10_000)
+        async with open_sender(transport) as sender:
             with pytest.raises(Unreachable):
                 await sender.edit(1, 2, lambda: "text")
-        return wire
+        return transport
 
-    wire = in_virtual_time(scenario())
+    transport = in_virtual_time(scenario())
 
-    assert GIVE_UP_SECONDS - 120 < wire.calls[-1][0] < GIVE_UP_SECONDS + 60
-    assert len(wire.calls) < 100
+    assert GIVE_UP_SECONDS - 120 < transport.calls[-1][0] < GIVE_UP_SECONDS + 60
+    assert len(transport.calls) < 100
 
 
 def test_an_edit_takes_the_latest_text_when_it_may_leave():
     async def scenario():
-        wire, text = Wire([Unreachable("503")]), ["one"]
-        async with open_sender(wire) as sender:
+        transport, text = Transport([Unreachable("503")]), ["one"]
+        async with open_sender(transport) as sender:
             editing = asyncio.ensure_future(sender.edit(1, 2, lambda: text[0]))
             await asyncio.sleep(0.1)
             text[0] = "two"
-            return await editing, wire.messages
+            return await editing, transport.messages
 
     shown, messages = in_virtual_time(scenario())
 
@@ -171,37 +171,37 @@ def test_an_edit_takes_the_latest_text_when_it_may_leave():
 
 def test_a_channel_that_refuses_is_not_asked_again():
     async def scenario():
-        wire = Wire([NoAccess("403")])
-        async with open_sender(wire) as sender:
+        transport = Transport([NoAccess("403")])
+        async with open_sender(transport) as sender:
             for _ in range(5):
                 with pytest.raises(NoAccess):
                     await sender.create(DRAFT, keep_nothing)
             await sender.show_typing(1)
-        return wire
+        return transport
 
     assert [name for _, name in in_virtual_time(scenario()).calls] == ["create"]
 
 
 def test_a_deleted_message_is_not_tried_again_and_its_channel_stays_open():
     async def scenario():
-        wire = Wire([MessageGone("404")])
-        async with open_sender(wire) as sender:
+        transport = Transport([MessageGone("404")])
+        async with open_sender(transport) as sender:
             with pytest.raises(MessageGone):
                 await sender.create(DRAFT, keep_nothing)
             await sender.edit(1, 2, lambda: "text")
-        return wire
+        return transport
 
     assert [name for _, name in in_virtual_time(scenario()).calls] == ["create", "edit"]
 
 
 def test_a_create_goes_on_and_is_kept_when_nobody_waits_for_it_any_more():
     async def scenario():
-        wire, kept = Wire(seconds=1.0), []
+        transport, kept = Transport(seconds=1.0), []
 
         async def keep(posted):
             kept.append(posted)
 
-        async with open_sender(wire) as sender:
+        async with open_sender(transport) as sender:
             creating = asyncio.ensure_future(sender.create(DRAFT, keep))
             await asyncio.sleep(0.5)
             creating.cancel()
@@ -217,13 +217,13 @@ def test_a_create_goes_on_and_is_kept_when_nobody_waits_for_it_any_more():
 
 def test_leaving_waits_a_moment_for_what_is_under_way_and_not_for_ever():
     async def scenario(seconds):
-        wire = Wire(seconds=seconds)
-        async with open_sender(wire) as sender:
+        transport = Transport(seconds=seconds)
+        async with open_sender(transport) as sender:
             creating = asyncio.ensure_future(sender.create(DRAFT, keep_nothing))
             await asyncio.sleep(0.5)
             creating.cancel()
         await asyncio.wait([creating])
-        return wire.num_finished, now()
+        return transport.num_finished, now()
 
     assert in_virtual_time(scenario(1.0)) == (1, 1.0)
     num_finished, ended_at = in_virtual_time(scenario(3600.0))
@@ -233,7 +233,7 @@ def test_leaving_waits_a_moment_for_what_is_under_way_and_not_for_ever():
 
 def test_sixty_four_answers_at_once_stay_below_fifty_requests_a_second():
     async def scenario():
-        wire = Wire()
+        transport = Transport()
 
         async def answer(channel_id, sender):
             with sender.streaming():
@@ -242,9 +242,9 @@ def test_sixty_four_answers_at_once_stay_below_fifty_requests_a_second():
                     await asyncio.sleep(sender.edit_interval_seconds)
                     await sender.edit(channel_id, 1, lambda: "text", Urgency.EDIT)
 
-        async with open_sender(wire) as sender:
+        async with open_sender(transport) as sender:
             await asyncio.gather(*(answer(channel_id, sender) for channel_id in range(64)))
-        return [at for at, _ in wire.calls]
+        return [at for at, _ in transport.calls]
 
     times = in_virtual_time(scenario())
 
@@ -254,13 +254,13 @@ def test_sixty_four_answers_at_once_stay_below_fifty_requests_a_second():
 
 def test_a_refusal_that_says_nothing_is_tried_a_few_times():
     async def scenario(num_faults):
-        wire = Wire([Unclear("403")] * num_faults)
-        async with open_sender(wire) as sender:
+        transport = Transport([Unclear("403")] * num_faults)
+        async with open_sender(transport) as sender:
             try:
                 await sender.create(DRAFT, keep_nothing)
             except Rejected:
-                return len(wire.calls), "refused"
-        return len(wire.calls), "created"
+                return len(transport.calls), "refused"
+        return len(transport.calls), "created"
 
     assert in_virtual_time(scenario(TRIES_OF_UNCLEAR - 1)) == (TRIES_OF_UNCLEAR, "created")
     assert in_virtual_time(scenario(TRIES_OF_UNCLEAR)) == (TRIES_OF_UNCLEAR, "refused")
@@ -268,12 +268,12 @@ def test_a_refusal_that_says_nothing_is_tried_a_few_times():
 
 def test_refusals_that_say_nothing_are_bounded_over_all_channels():
     async def scenario():
-        wire = Wire([Unclear("403")] * 10_000)
-        async with open_sender(wire) as sender:
+        transport = Transport([Unclear("403")] * 10_000)
+        async with open_sender(transport) as sender:
             for channel_id in range(300):
                 with pytest.raises((Rejected, NoAccess)):
                     await sender.create(replace(DRAFT, channel_id=channel_id), keep_nothing)
-        return len(wire.calls)
+        return len(transport.calls)
 
     assert in_virtual_time(scenario()) <= ClosedChannels.REFUSALS_PER_WINDOW + TRIES_OF_UNCLEAR
 
@@ -281,11 +281,11 @@ def test_refusals_that_say_nothing_are_bounded_over_all_channels():
 @pytest.mark.parametrize("news_after", [0.0, 0.5])
 def test_a_mute_is_waited_for_and_its_channel_is_open_when_it_ends(news_after):
     async def scenario():
-        wire = Wire([NoAccess("403", code=50013)], muted_until=300.0, muted_from=news_after)
-        async with open_sender(wire) as sender:
+        transport = Transport([NoAccess("403", code=50013)], muted_until=300.0, muted_from=news_after)
+        async with open_sender(transport) as sender:
             await sender.edit(1, 2, lambda: "text")
             await sender.create(DRAFT, keep_nothing)
-        return [at for at, _ in wire.calls]
+        return [at for at, _ in transport.calls]
 
     first, second, third = in_virtual_time(scenario())
 
@@ -295,8 +295,8 @@ def test_a_mute_is_waited_for_and_its_channel_is_open_when_it_ends(news_after):
 
 def test_a_mute_of_long_ends_the_answer_and_reopens_the_channel_in_time():
     async def scenario():
-        wire = Wire([NoAccess("403", code=50013)], muted_until=3600.0)
-        async with open_sender(wire) as sender:
+        transport = Transport([NoAccess("403", code=50013)], muted_until=3600.0)
+        async with open_sender(transport) as sender:
             with pytest.raises(NoAccess):
                 await sender.create(DRAFT, keep_nothing)
             closed_at_once = sender.closed_channels.is_closed(1)
@@ -310,21 +310,21 @@ def test_a_mute_of_long_ends_the_answer_and_reopens_the_channel_in_time():
 
 def test_answers_that_cannot_be_read_are_repeated_and_hold_nobody_up():
     async def scenario():
-        wire = Wire([Unreadable("empty")] * 8)
-        async with open_sender(wire) as sender:
+        transport = Transport([Unreadable("empty")] * 8)
+        async with open_sender(transport) as sender:
             await sender.edit(1, 2, lambda: "text")
-            return wire, sender.breaker.is_open
+            return transport, sender.breaker.is_open
 
-    wire, is_open = in_virtual_time(scenario())
+    transport, is_open = in_virtual_time(scenario())
 
-    assert wire.messages == [Posted(2, "text")]
+    assert transport.messages == [Posted(2, "text")]
     assert not is_open
 
 
 def test_a_refused_token_holds_everything_back_and_is_reported():
     async def scenario():
-        wire = Wire([TokenRefused("401")])
-        async with open_sender(wire) as sender:
+        transport = Transport([TokenRefused("401")])
+        async with open_sender(transport) as sender:
             editing = asyncio.ensure_future(sender.edit(1, 2, lambda: "text"))
             await asyncio.sleep(0.1)
             seen = sender.token_doubted.is_set(), sender.breaker.is_open

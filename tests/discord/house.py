@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.chat.chat import Chat, SamplingChoice
-from bot.chat.patience import Patience
-from bot.chat.turns import Turns
+from bot.chat.queue import QuestionQueue
+from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
 from bot.conversation.window import TokenBudget
@@ -86,12 +86,12 @@ async def open_house(
     encoder: TurnEncoder,
     engine: EchoEngine | None = None,
     *,
-    turns: Turns | None = None,
+    queue: QuestionQueue | None = None,
     edit_interval_seconds: float = EDIT_INTERVAL_SECONDS,
     drain_seconds: float = 5.0,
     waits_until_ready: bool = True,
     token: str | None = None,
-    patience: Patience | None = None,
+    time_limits: TimeLimits | None = None,
     limits: Limits | None = None,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
@@ -100,7 +100,7 @@ async def open_house(
         inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
         chat = Chat(
             History(database), inbox, personas, engine, encoder, budget,
-            sampling=SamplingChoice(max_new_tokens=1000, seed=7), turns=turns, patience=patience,
+            sampling=SamplingChoice(max_new_tokens=1000, seed=7), queue=queue, time_limits=time_limits,
         )  # fmt: skip
         options = DiscordOptions(
             token=token or server.token,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.chat.turns import Turns
+from bot.chat.queue import QuestionQueue
 from bot.delivery.outcomes import BROKEN, NOT_READY
 from bot.delivery.reply import WHOLE_IN_FILE
 from bot.discord.intake import BARE_HINT, NO_TEXT_HINT, TEXT_ONLY, UNPINGED_HINT
@@ -349,7 +349,7 @@ async def test_who_asks_too_much_is_refused_once_in_a_while(server: LoopbackDisc
     engine = EchoEngine(words_before_gate=1, is_held=True)
     alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
 
-    async with enter(server, engine=engine, turns=Turns(max_waiting=2)) as house:
+    async with enter(server, engine=engine, queue=QuestionQueue(max_waiting=2)) as house:
         accepted = [await alice.says(general, f"{number}", mention=True) for number in range(3)]
         refused = [await person.says(general, "me too", mention=True) for person in (alice, bob, alice, bob)]
         for question in refused:

@@ -94,7 +94,7 @@ async def test_what_was_deleted_while_the_database_was_locked_is_followed_afterw
 
 
 class Waiting:
-    """A chat that never receives anything, and a wire that nobody uses."""
+    """A chat that never receives anything, and a transport that nobody uses."""
 
     async def receive(self, _: Question) -> bool:
         await asyncio.get_running_loop().create_future()

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
-from bot.chat.patience import Patience
+from bot.chat.time_limits import TimeLimits
 from bot.delivery.outcomes import MEMORY_AWAY, NO_MEMORY
 from bot.store.files.limits import Limits
 from tests.discord.conftest import OpenHouse
@@ -89,7 +89,7 @@ async def test_who_was_waiting_for_an_answer_when_the_database_went_away_is_answ
 
 
 async def test_when_the_database_stays_away_each_is_told(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    async with enter(server, limits=BRIEF, patience=Patience(outage_seconds=0.3)) as house, database_away(house):
+    async with enter(server, limits=BRIEF, time_limits=TimeLimits(outage_seconds=0.3)) as house, database_away(house):
         asked = [
             await server.person(f"Person {number}").says(server.channel("general"), "hello", mention=True)
             for number in range(8)

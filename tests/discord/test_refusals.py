@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from bot.delivery.outcomes import NOT_TAKEN, NOT_TAKEN_NOW
-from bot.delivery.posts import is_growing
+from bot.delivery.parts import is_growing
 from bot.delivery.refusals import Refusal, Verdict, bounded_wait, refused_fields, verdict_on
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import ask

@@ -21,7 +21,7 @@ from sqlalchemy import event
 
 from bot.app import noted_deaths
 from bot.chat.chat import Chat, SamplingChoice
-from bot.chat.turns import Turns
+from bot.chat.queue import QuestionQueue
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.window import TokenBudget
 from bot.discord.run import DiscordOptions, run_discord
@@ -95,7 +95,7 @@ async def serve(orders: Orders) -> None:
             chat = Chat(
                 History(database), inbox, Personas(database), engine, encoder,
                 TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(max_new_tokens=1000, seed=7),
-                turns=Turns(max_waiting=orders.max_waiting),
+                queue=QuestionQueue(max_waiting=orders.max_waiting),
             )  # fmt: skip
             with loaded_objects_frozen():
                 async with Gauges(folder / "gauges.json"):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bot.chat.turns import Turns
+from bot.chat.queue import QuestionQueue
 from tests.engines import EchoEngine
 from tests.loopback import Answer, LoopbackDiscord, Message, Rules, judge, judge_database, without_waits
 from tests.scenarios.conftest import OpenHouse
@@ -137,7 +137,9 @@ async def test_one_who_floods_takes_two_places_and_the_others_wait_no_longer(
     server: LoopbackDiscord, enter: OpenHouse, crowd: Crowd
 ) -> None:
     waits = {}
-    async with enter(server, engine=EchoEngine(seconds_per_word=crowd.seconds_per_word), turns=Turns()) as house:
+    async with enter(
+        server, engine=EchoEngine(seconds_per_word=crowd.seconds_per_word), queue=QuestionQueue()
+    ) as house:
         for is_flooded in (False, True):
             flooding = asyncio.create_task(flood_for_ever(server)) if is_flooded else None
             waits[is_flooded] = await rounds(house, server, crowd.num_rounds)

@@ -25,7 +25,7 @@ class _Entry:
         return self.is_new is not None or self.error is not None
 
 
-class Refusals:
+class RefusedQuestions:
     """Commits refused questions to the inbox."""
 
     def __init__(self, inbox: Inbox) -> None:

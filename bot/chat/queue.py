@@ -1,0 +1,132 @@
+"""The queue of questions: one answer at a time per conversation, in the order asked, and nobody takes a channel over.
+
+Questions of one conversation are answered first come, first served. A person who already has two slots in a channel's
+queue (running or waiting) doesn't get a third: their further questions are deferred, and each joins the queue's end
+when one of the two is done. So somebody who floods a channel delays the others by two answers at most. All channels'
+queues together are bounded, and no guild gets more than three quarters of that. Questions that were accepted before a
+restart are never refused and count like all others, but what they take beyond their guild's share takes nothing from
+anybody else.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from bot.errors import EngineOverloaded
+
+SLOTS_PER_PERSON = 2
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A question's place in its channel's queue. `ready` is set when the question may be answered."""
+
+    conversation: Hashable
+    person: Hashable
+    guild: Hashable = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class _ChannelQueue:
+    running: Slot | None = None
+    waiting: deque[Slot] = field(default_factory=deque)
+    deferred: deque[Slot] = field(default_factory=deque)
+    num_slots: Counter[Hashable] = field(default_factory=Counter)
+    """By person, the deferred ones not counted."""
+
+
+class QuestionQueue:
+    """The queues of all conversations, bounded in all and per person and conversation.
+
+    Args:
+        max_waiting: how many questions may wait in all.
+        max_waiting_per_person: how many one person may have waiting in one conversation.
+    """
+
+    def __init__(self, *, max_waiting: int = 128, max_waiting_per_person: int = 8) -> None:
+        self._channels: dict[Hashable, _ChannelQueue] = {}
+        self._max_waiting = max_waiting
+        self._max_waiting_per_person = max_waiting_per_person
+
+    @property
+    def num_waiting(self) -> int:
+        """Questions that wait to be answered, over all conversations."""
+        return sum(len(channel.waiting) + len(channel.deferred) for channel in self._channels.values())
+
+    @property
+    def num_running(self) -> int:
+        """Conversations in which an answer is being written."""
+        return sum(channel.running is not None for channel in self._channels.values())
+
+    def join(
+        self, conversation: Hashable, person: Hashable, *, guild: Hashable = None, is_limited: bool = True
+    ) -> Slot:
+        """Take the next slot; the caller gives it back with `leave`, whatever happens.
+
+        `guild` is None where there is none, in direct messages. `is_limited` False is for questions that were accepted
+        earlier, before a restart.
+
+        Raises:
+            EngineOverloaded: too many questions wait, in all, of this guild, or from this person here.
+        """
+        channel = self._channels.get(conversation) or _ChannelQueue()
+        if is_limited:
+            self._refuse_excess(channel, person, guild)
+        slot = Slot(conversation, person, guild)
+        self._channels[conversation] = channel
+        if channel.num_slots[person] < SLOTS_PER_PERSON:
+            self._enqueue(channel, slot)
+        else:
+            channel.deferred.append(slot)
+        self._start_next(channel)
+        return slot
+
+    def leave(self, slot: Slot) -> None:
+        """Give a slot back, before, during or after its answer, and start whoever is next. Twice does no harm."""
+        channel = self._channels.get(slot.conversation)
+        if channel is None:
+            return
+        if slot in channel.deferred:
+            channel.deferred.remove(slot)
+        elif slot is channel.running or slot in channel.waiting:
+            self._dequeue(channel, slot)
+        self._start_next(channel)
+        if channel.running is None and not channel.deferred:
+            del self._channels[slot.conversation]
+
+    def _refuse_excess(self, channel: _ChannelQueue, person: Hashable, guild: Hashable) -> None:
+        own = sum(other.person == person for other in (*channel.waiting, *channel.deferred))
+        if own >= self._max_waiting_per_person:
+            raise EngineOverloaded(f"You already have {own} questions waiting here. Please wait for an answer first.")
+        channels, share = self._channels.values(), self._max_waiting * 3 / 4
+        by_guild = Counter(slot.guild for other in channels for slot in (*other.waiting, *other.deferred))
+        if guild is not None and by_guild[guild] >= share:
+            raise EngineOverloaded
+        if sum(number if whose is None else min(number, share) for whose, number in by_guild.items()) >= (
+            self._max_waiting
+        ):
+            raise EngineOverloaded
+
+    def _enqueue(self, channel: _ChannelQueue, slot: Slot) -> None:
+        channel.num_slots[slot.person] += 1
+        channel.waiting.append(slot)
+
+    def _dequeue(self, channel: _ChannelQueue, slot: Slot) -> None:
+        if slot is channel.running:
+            channel.running = None
+        else:
+            channel.waiting.remove(slot)
+        channel.num_slots[slot.person] -= 1
+        if not channel.num_slots[slot.person]:
+            del channel.num_slots[slot.person]
+        following = next((other for other in channel.deferred if other.person == slot.person), None)
+        if following is not None:
+            channel.deferred.remove(following)
+            self._enqueue(channel, following)
+
+    def _start_next(self, channel: _ChannelQueue) -> None:
+        if channel.running is None and channel.waiting:
+            channel.running = channel.waiting.popleft()
+            channel.running.ready.set()
