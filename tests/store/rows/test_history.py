@@ -195,12 +195,13 @@ async def test_a_clock_that_is_set_back_keeps_nothing_hidden_alive(database, his
     assert await history.purge_hidden(clock.now) == 1
 
 
-async def test_hidden_turns_are_deleted_at_the_next_start(url):
+async def test_hidden_turns_of_an_earlier_process_are_deleted_with_the_others(url):
     async with open_database(url) as database:
         await hold_turn(database, ask(1))
         await History(database).reset(HERE)
 
     async with open_database(url) as database:
+        assert await History(database).purge_hidden() == 1
         assert await count(database, messages) == 0
 
 
