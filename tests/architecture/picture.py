@@ -17,7 +17,7 @@ _BOX_HEIGHT = 44
 _TRACK = 12
 """Between two arrows that run beside each other."""
 _PORT = 5
-"""Arrows leave a box a little further left, and arrive a little further right, so that none leaves above another's tip."""
+"""Arrows leave a little further left, and arrive a little further right, so that none leaves above another's tip."""
 _FOUNDATION = {"errors", "tasks", "observer"}
 """The lowest layer: everybody imports it, so its arrows would hide the others."""
 _JOINERS = {"__main__", "daemon", "app"}

@@ -66,13 +66,13 @@ class Trace:
         return list(dict.fromkeys(hop for way in self.ways.values() for hop in way))
 
     def station(self, hop: Hop) -> int:
-        """Intake, answers, chat, engine, reply: what Discord and delivery do is the reply from the answer's first on."""
+        """Intake, answers, chat, engine, reply: which of the five a hop belongs to."""
         part = hop.file.partition("/")[0]
         if part in {"chat", "store"}:
             return 3
         if part == "inference":
             return 4
-        if not any(hop in self.ways[moment] for moment in ("committed", "asked")):
+        if not any(hop in self.ways.get(moment, ()) for moment in ("committed", "asked")):
             return 5
         return 1 if part == "discord" else 2
 
