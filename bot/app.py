@@ -236,7 +236,6 @@ def _read_model(settings: Settings, folder: Path) -> Model:
 
 def _sampling(settings: Settings) -> SamplingChoice:
     return SamplingChoice(
-        max_new_tokens=settings.max_new_tokens,
         temperature=settings.temperature,
         top_p=settings.top_p,
         top_k=settings.top_k,

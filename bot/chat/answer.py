@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.outage import Outage
-from bot.chat.persona_desk import PersonaDesk
 from bot.chat.stopping import Stop
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import Question
@@ -31,20 +30,22 @@ CUT_SHORT = "I stopped here, because the next line would have been somebody else
 NOTHING_SAID = "I found nothing to say to that. Please ask in other words."
 
 
+_DEFAULTS = SamplingParams()
+
+
 @dataclass(frozen=True, slots=True)
 class SamplingChoice:
-    """How answers are drawn. `seed` None draws a new seed for every question."""
+    """How answers are drawn; how long they may get is the token budget's. `seed` None draws one for every question."""
 
-    max_new_tokens: int = 1024
-    temperature: float = 0.0
-    top_p: float = 0.95
-    top_k: int = 50
-    repetition_penalty: float = 1.0
+    temperature: float = _DEFAULTS.temperature
+    top_p: float = _DEFAULTS.top_p
+    top_k: int = _DEFAULTS.top_k
+    repetition_penalty: float = _DEFAULTS.repetition_penalty
     seed: int | None = None
 
-    def params(self, seed: int) -> SamplingParams:
+    def params(self, seed: int, max_new_tokens: int) -> SamplingParams:
         """The engine's params for one answer."""
-        return SamplingParams(**asdict(replace(self, seed=seed)))
+        return SamplingParams(max_new_tokens, self.temperature, self.top_p, self.top_k, self.repetition_penalty, seed)
 
 
 class AnswerText:
@@ -109,7 +110,6 @@ class AnswerWriter:
     def __init__(
         self,
         history: History,
-        personas: PersonaDesk,
         engine: Engine,
         encoder: TurnEncoder,
         budget: TokenBudget,
@@ -120,7 +120,6 @@ class AnswerWriter:
     ) -> None:
         self._outage = outage
         self._history = history
-        self._personas = personas
         self._engine = engine
         self._encoder = encoder
         self._budget = budget
@@ -141,7 +140,7 @@ class AnswerWriter:
         """
         started_at = time.monotonic()
         conversation = await self._outage.outlast(question, lambda: self._history.load(question.conversation))
-        persona = self._personas.resolve(conversation.persona)
+        persona = conversation.settings.persona
         speakers = Speakers(conversation.speakers, self._own_name)
         named = None if question.is_direct else _named(question, conversation, speakers)
         window = await self._fit(question, conversation, persona, named)
@@ -216,7 +215,7 @@ class AnswerWriter:
         guild = f"guild {key.guild_id}" if key.guild_id is not None else f"person {question.author_id}"
         return Request(
             prompt_token_ids=window.prompt_token_ids,
-            sampling=self._sampling.params(seed),
+            sampling=self._sampling.params(seed, self._budget.max_new_tokens),
             cache_owner=key.cache_owner,
             # How fast another guild's persona is read would tell that somebody uses it.
             num_shared_prefix_tokens=window.num_shared_prefix_tokens if persona.is_built_in else 0,

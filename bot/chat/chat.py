@@ -80,10 +80,9 @@ class Chat:
         time_limits = time_limits or TimeLimits()
         self.outage = Outage(time_limits.outage_seconds)
         """Where questions wait while the database is away."""
-        sampling = sampling or SamplingChoice(max_new_tokens=budget.max_new_tokens)
+        sampling = sampling or SamplingChoice()
         writer = AnswerWriter(
             history,
-            self.personas,
             engine,
             encoder,
             budget,

@@ -2,11 +2,11 @@
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
-from bot.conversation.persona import BUILT_IN, DEFAULT, Persona, check_name, check_prompt, find_built_in
+from bot.conversation.persona import BUILT_IN, Persona, check_name, check_prompt, find_built_in
 from bot.conversation.window import TokenBudget
 from bot.errors import BuiltInPersona, UnknownPersona
 from bot.inference.engine import Engine
-from bot.store.rows.personas import PersonaChoice, Personas
+from bot.store.rows.personas import Personas
 
 
 class PersonaDesk:
@@ -18,17 +18,9 @@ class PersonaDesk:
         self._encoder = encoder
         self._budget = budget
 
-    def resolve(self, choice: PersonaChoice | None) -> Persona:
-        """The persona that a stored choice stands for; the default where there is none, or where it is gone."""
-        if choice is None:
-            return DEFAULT
-        if choice.prompt is not None:
-            return Persona(choice.name, choice.prompt)
-        return find_built_in(choice.name) or DEFAULT
-
     async def show(self, key: ConversationKey) -> Persona:
         """The persona in use."""
-        return self.resolve(await self._personas.choice(key))
+        return (await self._personas.settings(key)).persona
 
     async def list(self, key: ConversationKey) -> list[Persona]:
         """Every persona that can be used here: the built-in ones, then the guild's own by name."""

@@ -422,14 +422,15 @@ class _Text:
 
     def _advance_over_address(self, match: re.Match[str]) -> bool:
         start = match.end()
-        written = _ADDRESS.match(self._buffer, start)
-        end = written.end() if written else start
+        raw = _ADDRESS.findall(self._buffer[start : start + 8 * MAX_ADDRESS])[0]
+        end = start + len(raw)
         # Tags first: a client opens the address as it is shown, and the brackets that replace theirs don't end it.
-        rest = _TAG_OR_TOKEN.sub(_inert, self._buffer[start:end])
+        rest = _TAG_OR_TOKEN.sub(_inert, raw)
         is_at_end = end == len(self._buffer) or _TAG_BEGUN.match(self._buffer, end) is not None
         if is_at_end and len(rest) < MAX_ADDRESS and not self._is_last:
             return False
-        self._buffer = self._buffer[:start] + rest + self._buffer[end:]
+        if rest != raw:
+            self._buffer = self._buffer[:start] + rest + self._buffer[end:]
         rest = rest[:MAX_ADDRESS]
         host_end = authority_end(rest)
         if host := may_be_invite(rest) and normal_host(rest):

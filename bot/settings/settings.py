@@ -15,7 +15,9 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.conversation.window import MIN_PROMPT_TOKENS
 from bot.errors import ConfigError
+from bot.inference.engine import SamplingParams
 from bot.settings.checks import (
     LOWER,
     UPPER,
@@ -38,8 +40,9 @@ PREFIX = "TRINITY_"
 TOKEN_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "DISCORD_BOT_TOKEN_FILE")
 HUB_TOKEN_NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 """The second is the hub's older name."""
-MIN_PROMPT_TOKENS = 512
 _MAX_TOKEN_FILE_BYTES = 4096
+_SAMPLING = SamplingParams()
+"""Its defaults are the settings' defaults."""
 # Kubernetes sets TRINITY_SERVICE_HOST, TRINITY_PORT_80_TCP and the like for a Service that is called trinity.
 _FOREIGN_PREFIXES = ("TRINITY_SERVICE_", "TRINITY_PORT")
 LIBRARY_NAMES = (
@@ -91,11 +94,11 @@ class Settings(BaseSettings):
 
     context_window: Annotated[int, Field(gt=MIN_PROMPT_TOKENS, le=1_048_576)] | None = None
     """None is the model's own."""
-    max_new_tokens: Annotated[int, Field(ge=1, le=1_048_576)] = 1024
-    temperature: Annotated[Number, Field(ge=0, le=2)] = 0.0
-    top_p: Annotated[Number, Field(gt=0, le=1)] = 0.95
-    top_k: Annotated[int, Field(ge=0, le=1_000_000)] = 50
-    repetition_penalty: Annotated[Number, Field(ge=0.5, le=2)] = 1.0
+    max_new_tokens: Annotated[int, Field(ge=1, le=1_048_576)] = _SAMPLING.max_new_tokens
+    temperature: Annotated[Number, Field(ge=0, le=2)] = _SAMPLING.temperature
+    top_p: Annotated[Number, Field(gt=0, le=1)] = _SAMPLING.top_p
+    top_k: Annotated[int, Field(ge=0, le=1_000_000)] = _SAMPLING.top_k
+    repetition_penalty: Annotated[Number, Field(ge=0.5, le=2)] = _SAMPLING.repetition_penalty
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     """None draws one for every answer."""
 

@@ -89,7 +89,7 @@ def open_house(
         async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
             history, inbox, engine = History(database), Inbox(database), EchoEngine()
             budget = TokenBudget(num_prompt_tokens + 100, 100_000, 100)
-            sampling = SamplingChoice(max_new_tokens=100, seed=7)
+            sampling = SamplingChoice(seed=7)
             chat = Chat(
                 history, inbox, Personas(database), engine, small_encoder, budget,
                 sampling=sampling, queue=queue, time_limits=time_limits,

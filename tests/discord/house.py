@@ -100,7 +100,7 @@ async def open_house(
         inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
         chat = Chat(
             History(database), inbox, personas, engine, encoder, budget,
-            sampling=SamplingChoice(max_new_tokens=1000, seed=7), queue=queue, time_limits=time_limits,
+            sampling=SamplingChoice(seed=7), queue=queue, time_limits=time_limits,
         )  # fmt: skip
         options = DiscordOptions(
             token=token or server.token,

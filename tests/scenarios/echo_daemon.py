@@ -94,7 +94,7 @@ async def serve(orders: Orders) -> None:
             engine.on_running = running.write
             chat = Chat(
                 History(database), inbox, Personas(database), engine, encoder,
-                TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(max_new_tokens=1000, seed=7),
+                TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(seed=7),
                 queue=QuestionQueue(max_waiting=orders.max_waiting),
             )  # fmt: skip
             with loaded_objects_frozen():

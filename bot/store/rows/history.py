@@ -5,14 +5,14 @@ begins a new epoch, and an answer of an older one is not stored: a reset during 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.messages import ConversationKey, Question, Turn
+from bot.conversation.messages import ChannelSettings, ConversationKey, Question, Turn
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
 from bot.store.rows.conversations import ensure_conversation, find_conversation, is_conversation
@@ -32,7 +32,7 @@ from bot.store.rows.deletion import (
     withdraw,
 )
 from bot.store.rows.message_deletion import DeletedMessage, MessageDeletion, delete_message, find_known, find_messages
-from bot.store.rows.personas import PersonaChoice, resolve_choice
+from bot.store.rows.personas import load_settings
 from bot.store.rows.questions import is_row
 from bot.store.rows.speakers import load_speakers, save_speakers
 from bot.store.rows.turns import Answer, find_open_generation, load_turns, save_answer, save_question
@@ -43,12 +43,12 @@ from bot.store.tables import conversations, inbox, messages
 class Conversation:
     """What the next prompt of a channel is made of.
 
-    `persona` is None where nobody chose one. `turns` begins with the first kept one. `epoch` counts the resets.
+    `turns` begins with the first kept one. `epoch` counts the resets.
     """
 
     key: ConversationKey
     epoch: int = 0
-    persona: PersonaChoice | None = None
+    settings: ChannelSettings = field(default_factory=ChannelSettings)
     first_kept_turn_id: int | None = None
     trim_told: bool = False
     turns: tuple[Turn, ...] = ()
@@ -91,12 +91,12 @@ class History:
 
         async def work(connection: AsyncConnection) -> Conversation:
             row = await find_conversation(connection, key)
-            persona = await resolve_choice(connection, key, row.parent_channel_id if row else None)
+            settings = await load_settings(connection, key, row.parent_channel_id if row else None)
             if row is None:
-                return Conversation(key, persona=persona)
+                return Conversation(key, settings=settings)
             turns = await load_turns(connection, row, without_question)
             speakers = await load_speakers(connection, row.id)
-            return Conversation(key, row.epoch, persona, row.first_kept_turn_id, row.trim_told, turns, speakers)
+            return Conversation(key, row.epoch, settings, row.first_kept_turn_id, row.trim_told, turns, speakers)
 
         return await self._database.read(work)
 

@@ -1,17 +1,17 @@
 """Personas that people made, which one each channel chose, and who changed what.
 
-A guild shares its personas among its channels; a direct message or the terminal has its own. Which personas are built
-in is not known here: a choice is a name, with a prompt only if it is one of these.
+A guild shares its personas among its channels; a direct message or the terminal has its own. A choice is stored as a
+name: of one of these, or else of a built-in persona.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, and_, case, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.messages import ConversationKey
-from bot.conversation.persona import normal_name
+from bot.conversation.messages import ChannelSettings, ConversationKey
+from bot.conversation.persona import Persona, find_built_in, normal_name
 from bot.store.files.database import Database, insert
 from bot.store.tables import persona_changes, persona_choices, personas
 
@@ -27,14 +27,6 @@ class OwnPersona:
     prompt: str
     changed_by: int
     changed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PersonaChoice:
-    """The persona that a channel chose; `prompt` is None if it is not one of its own, but built in (or gone)."""
-
-    name: str
-    prompt: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +58,9 @@ class Personas:
         found = await self._database.read(lambda connection: _read_own(connection, is_named))
         return found[0] if found else None
 
-    async def choice(self, key: ConversationKey) -> PersonaChoice | None:
-        """What the channel chose, or the channel that a thread belongs to; None if nobody chose."""
-        return await self._database.read(lambda connection: resolve_choice(connection, key, key.parent_channel_id))
+    async def settings(self, key: ConversationKey) -> ChannelSettings:
+        """What was chosen for the channel, or for the channel that a thread belongs to."""
+        return await self._database.read(lambda connection: load_settings(connection, key, key.parent_channel_id))
 
     async def save(self, key: ConversationKey, name: str, prompt: str, *, author_id: int, author_name: str) -> None:
         """Make a persona here, or replace the one of that name."""
@@ -163,17 +155,30 @@ class Personas:
         return await self._database.read(work)
 
 
-async def resolve_choice(
+async def load_settings(
     connection: AsyncConnection, key: ConversationKey, stored_parent_id: int | None
-) -> PersonaChoice | None:
-    """What a channel chose, or else the channel that it is a thread of."""
-    for channel_id in (key.channel_id, key.parent_channel_id or stored_parent_id):
-        query = select(persona_choices).where(_is_channel(key.platform, channel_id))
-        choice = (await connection.execute(query)).one_or_none()
-        if choice is not None:
-            is_own = and_(_in_scope(key), personas.c.name_key == choice.name_key)
-            return PersonaChoice(choice.name, await connection.scalar(select(personas.c.prompt).where(is_own)))
-    return None
+) -> ChannelSettings:
+    """What was chosen for a channel, or else for the channel that it is a thread of.
+
+    In the place of a persona that is gone stands the default.
+    """
+    chosen = persona_choices.c
+    channel_ids = [
+        channel_id for channel_id in (key.channel_id, key.parent_channel_id or stored_parent_id) if channel_id
+    ]
+    query = (
+        select(chosen.name, personas.c.prompt)
+        .outerjoin(personas, and_(_in_scope(key), personas.c.name_key == chosen.name_key))
+        .where(chosen.platform == key.platform, chosen.channel_id.in_(channel_ids))
+        .order_by(case((chosen.channel_id == key.channel_id, 0), else_=1))
+        .limit(1)
+    )
+    choice = (await connection.execute(query)).one_or_none()
+    if choice is None:
+        return ChannelSettings()
+    name, prompt = choice
+    persona = Persona(name, prompt) if prompt is not None else find_built_in(name)
+    return ChannelSettings(persona) if persona else ChannelSettings()
 
 
 async def _read_own(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[OwnPersona]:

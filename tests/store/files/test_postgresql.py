@@ -76,9 +76,8 @@ async def test_a_persona_is_the_guilds_and_a_thread_inherits_it(url: str) -> Non
         await personas.choose(HERE, "Baker", author_id=1, author_name="")
         await Inbox(database).receive(ask(1, key=THREAD))
 
-        inherited = (await History(database).load(THREAD)).persona
+        inherited = (await History(database).load(THREAD)).settings.persona
 
-    assert inherited is not None
     assert (inherited.name, inherited.prompt) == ("Baker", "You bake.")
 
 

@@ -1,10 +1,12 @@
 import pytest
+from sqlalchemy import event
 
 from bot.conversation.messages import ConversationKey
+from bot.conversation.persona import DEFAULT, PLAIN, TRINITY, Persona
 from bot.errors import StoreError
 from bot.store.files.database import Database
 from bot.store.rows.history import History
-from bot.store.rows.personas import PersonaChoice, Personas
+from bot.store.rows.personas import Personas, load_settings
 from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD
 
 ADA = {"author_id": 5, "author_name": "Ada"}
@@ -18,6 +20,10 @@ def personas(database: Database) -> Personas:
 
 async def names(personas: Personas, key: ConversationKey) -> list[str]:
     return [own.name for own in await personas.list_own(key)]
+
+
+async def chosen(personas: Personas, key: ConversationKey) -> Persona:
+    return (await personas.settings(key)).persona
 
 
 async def test_a_guild_shares_its_personas_with_nobody_else(personas):
@@ -43,30 +49,30 @@ async def test_names_are_the_same_whatever_their_case(personas):
 async def test_a_choice_is_a_channels_own_and_a_threads_by_inheritance(personas):
     await personas.choose(HERE, "plain", **ADA)
 
-    assert await personas.choice(HERE) == PersonaChoice("plain", None)
-    assert await personas.choice(THREAD) == PersonaChoice("plain", None)
-    assert await personas.choice(ELSEWHERE) is None
+    assert await chosen(personas, HERE) == PLAIN
+    assert await chosen(personas, THREAD) == PLAIN
+    assert await chosen(personas, ELSEWHERE) == DEFAULT
 
 
 async def test_a_threads_own_choice_comes_first_until_it_is_cleared(personas):
     await personas.choose(HERE, "plain", **ADA)
     await personas.choose(THREAD, "Trinity", **ADA)
-    own = await personas.choice(THREAD)
+    own = await chosen(personas, THREAD)
 
     cleared = [await personas.clear_choice(THREAD, **ADA), await personas.clear_choice(THREAD, **ADA)]
 
-    assert own == PersonaChoice("Trinity", None)
+    assert own == TRINITY
     assert cleared == [True, False]
-    assert await personas.choice(THREAD) == PersonaChoice("plain", None)
+    assert await chosen(personas, THREAD) == PLAIN
 
 
 async def test_a_conversation_comes_with_the_prompt_of_its_guilds_persona(database, personas):
     await personas.save(HERE, "Pirate", "Arr.", **ADA)
     await personas.choose(HERE, "pirate", **ADA)
 
-    loaded = [(await History(database).load(key)).persona for key in (HERE, THREAD, ELSEWHERE)]
+    loaded = [(await History(database).load(key)).settings.persona for key in (HERE, THREAD, ELSEWHERE)]
 
-    assert loaded == [PersonaChoice("pirate", "Arr."), PersonaChoice("pirate", "Arr."), None]
+    assert loaded == [Persona("pirate", "Arr."), Persona("pirate", "Arr."), DEFAULT]
 
 
 async def test_a_changed_prompt_reaches_the_channels_that_chose_it(personas):
@@ -75,7 +81,7 @@ async def test_a_changed_prompt_reaches_the_channels_that_chose_it(personas):
 
     await personas.save(HERE, "Pirate", "Ahoy!", **ADA)
 
-    assert await personas.choice(ELSEWHERE) == PersonaChoice("Pirate", "Ahoy!")
+    assert await chosen(personas, ELSEWHERE) == Persona("Pirate", "Ahoy!")
 
 
 async def test_a_deleted_persona_is_chosen_nowhere_any_more(personas):
@@ -87,8 +93,8 @@ async def test_a_deleted_persona_is_chosen_nowhere_any_more(personas):
     deleted = [await personas.delete(HERE, "pirate", **ADA), await personas.delete(HERE, "pirate", **ADA)]
 
     assert deleted == [True, False]
-    assert [await personas.choice(key) for key in (HERE, ELSEWHERE)] == [None, None]
-    assert await personas.choice(OTHER_GUILD) == PersonaChoice("Pirate", "Yo ho.")
+    assert [await chosen(personas, key) for key in (HERE, ELSEWHERE)] == [DEFAULT, DEFAULT]
+    assert await chosen(personas, OTHER_GUILD) == Persona("Pirate", "Yo ho.")
 
 
 async def test_every_change_is_on_record(personas):
@@ -156,7 +162,7 @@ async def test_a_channels_deletion_takes_its_choice_and_a_direct_messages_person
     for key in (DIRECT, HERE):
         await History(database).delete_channel("discord", key.channel_id)
 
-    assert await personas.choice(DIRECT) is None
+    assert await chosen(personas, DIRECT) == DEFAULT
     assert await names(personas, DIRECT) == []
     assert await names(personas, HERE) == ["Pirate"]
 
@@ -167,5 +173,18 @@ async def test_hostile_names_and_prompts_come_back_as_text(personas, text):
     await personas.choose(HERE, text, **ADA)
 
     repaired = text.replace("\x00", "\ufffd").replace("\udead", "\ufffd")
-    assert await personas.choice(HERE) == PersonaChoice(repaired, repaired)
+    assert await chosen(personas, HERE) == Persona(repaired, repaired)
     assert (await personas.find_own(HERE, text)).name == repaired
+
+
+async def test_a_conversations_settings_are_read_with_one_statement(database, personas):
+    await personas.save(HERE, "Pirate", "Arr.", **ADA)
+    await personas.choose(HERE, "pirate", **ADA)
+    statements = []
+
+    async def work(connection):
+        event.listen(connection.sync_connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        return await load_settings(connection, THREAD, HERE.channel_id)
+
+    assert (await database.read(work)).persona == Persona("pirate", "Arr.")
+    assert len(statements) == 1
