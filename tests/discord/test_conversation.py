@@ -110,7 +110,7 @@ async def test_an_answer_grows_by_edits(server: LoopbackDiscord, enter: OpenHous
 
     async with enter(server, engine=engine) as house:
         question = await alice.says(general, "count", mention=True)
-        await server.wait_until(lambda: (answer := server.answer_to(question)) and answer.text == "one two")
+        await general.answer_to(question, until=lambda text: text == "one two")
         engine.gate.set()
         await house.reaches(question, "answered")
 
@@ -386,7 +386,7 @@ async def test_a_failure_in_the_middle_is_said_below_what_was_shown(server: Loop
 
     async with enter(server, engine=engine) as house:
         question = await alice.says(general, "hello", mention=True)
-        await server.wait_until(lambda: (answer := server.answer_to(question)) and answer.text == "one two three")
+        await general.answer_to(question, until=lambda text: text == "one two three")
         engine.gate.set()
         await house.reaches(question, "failed")
 

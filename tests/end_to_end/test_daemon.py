@@ -77,10 +77,10 @@ async def test_a_killed_daemon_answers_after_its_restart_what_it_was_asked(
 
     async with open_daemon(server, tmp_path) as daemon:
         question = await alice.says(general, "Please count to 200.", mention=True)
-        await server.wait_until(lambda: (answer := server.answer_to(question)) and "12" in answer.text, timeout=60)
+        await general.answer_to(question, until=lambda text: "12" in text)
         await daemon.kill()
     async with open_daemon(server, tmp_path) as daemon:
-        answer = await general.answer_to(question, until=lambda text: "200" in text, timeout=60)
+        answer = await general.answer_to(question, until=lambda text: "200" in text)
         assert await daemon.stop() == 0
 
     assert "198" in answer.text
@@ -147,7 +147,7 @@ async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_proc
 
     async with open_daemon(server, tmp_path) as daemon:
         question = await alice.says(general, "Please count to 100.", mention=True)
-        await server.wait_until(lambda: (answer := server.answer_to(question)) and "12" in answer.text, timeout=60)
+        await general.answer_to(question, until=lambda text: "12" in text)
         daemon.process.send_signal(signal.SIGUSR1)
         daemon.process.send_signal(signal.SIGHUP)
         answer = await daemon.answer(question)

@@ -63,7 +63,7 @@ async def told_systemd(tmp_path: Path) -> AsyncIterator[list[str]]:
 async def ask_at_length(server: LoopbackDiscord, channel: Channel) -> Message:
     """Ask for a long answer, and wait until it has begun to show."""
     question = await server.person("Alice").says(channel, "Please count to 100.", mention=True)
-    await server.wait_until(lambda: (answer := server.answer_to(question)) and "12" in answer.text, timeout=60)
+    await channel.answer_to(question, until=lambda text: "12" in text)
     return question
 
 
@@ -76,7 +76,7 @@ async def test_a_daemon_that_lost_its_engine_replaces_itself_and_answers(
     async with open_daemon(server, tmp_path, settings, program=program) as daemon:
         question = await ask_at_length(server, general)
         (tmp_path / "die").touch()
-        answer = await general.answer_to(question, until=lambda text: "100" in text, timeout=60)
+        answer = await general.answer_to(question, until=lambda text: "100" in text)
         assert await daemon.stop() == 0
 
     assert "98" in answer.text

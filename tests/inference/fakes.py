@@ -47,6 +47,16 @@ class Trigger(IntEnum):
 
 
 _TRIGGERS = frozenset(int(trigger) for trigger in Trigger)
+SPOILERS = [
+    Trigger.LAUNCH_ERROR,
+    Trigger.OUT_OF_MEMORY,
+    Trigger.COLLECT_ERROR,
+    Trigger.NOT_FINITE,
+    Trigger.DECODE_LAUNCH_ERROR,
+    Trigger.DECODE_COLLECT_ERROR,
+    Trigger.DECODE_NOT_FINITE,
+]
+"""Those that fail one request and leave the engine running."""
 
 
 class OutOfMemoryError(RuntimeError):

@@ -104,7 +104,7 @@ async def wait_for_answer(
     *,
     until: Callable[[str], bool] | None = None,
     quiet_seconds: float = 0.5,
-    timeout: float = 10.0,  # noqa: ASYNC109 - the wait is the point
+    timeout: float = 60.0,  # noqa: ASYNC109 - the wait is the point
 ) -> Answer:
     """Waits until the answer's text satisfies `until`, or, without it, has not changed for `quiet_seconds`.
 

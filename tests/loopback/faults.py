@@ -33,9 +33,26 @@ class Action(Protocol):
         """Runs after the effect; its answer is what the bot sees."""
 
 
+class _Strike:
+    """An action that strikes once: before the request takes effect, or (the treacherous case) after."""
+
+    __slots__ = ()
+    after_effect: bool
+
+    async def before(self, call: Call) -> web.Response | None:
+        return None if self.after_effect else await self._strike(call)
+
+    async def after(self, call: Call, answer: web.Response) -> web.Response:
+        return (await self._strike(call) or answer) if self.after_effect else answer
+
+    async def _strike(self, call: Call) -> web.Response | None:
+        """What is answered in place of the request's own answer, if anything is."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
-class Status:
-    """Answers with a status, before the request takes effect or (the treacherous case) after."""
+class Status(_Strike):
+    """Answers with a status."""
 
     status: int
     after_effect: bool = False
@@ -43,54 +60,32 @@ class Status:
     message: str = "injected fault"
     is_html: bool = False
 
-    def _answer(self) -> web.Response:
+    async def _strike(self, call: Call) -> web.Response:
         if self.is_html:
             return html_answer(self.status, f"<html><body>{self.message}</body></html>")
         return json_answer({"code": self.code, "message": self.message}, status=self.status)
 
-    async def before(self, call: Call) -> web.Response | None:
-        return None if self.after_effect else self._answer()
-
-    async def after(self, call: Call, answer: web.Response) -> web.Response:
-        return self._answer() if self.after_effect else answer
-
 
 @dataclass(frozen=True, slots=True)
-class Garbled:
-    """Answers with a success whose body can't be read, before the request takes effect or after."""
+class Garbled(_Strike):
+    """Answers with a success whose body can't be read."""
 
     body: bytes = b""
     after_effect: bool = False
     content_type: str = "application/json"
 
-    def _answer(self) -> web.Response:
+    async def _strike(self, call: Call) -> web.Response:
         return web.Response(body=self.body, content_type=self.content_type)
-
-    async def before(self, call: Call) -> web.Response | None:
-        return None if self.after_effect else self._answer()
-
-    async def after(self, call: Call, answer: web.Response) -> web.Response:
-        return self._answer() if self.after_effect else answer
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(_Strike):
     """Cuts the connection without an answer; `is_hard` sends a TCP reset in place of an orderly end."""
 
     after_effect: bool = False
     is_hard: bool = True
 
-    async def before(self, call: Call) -> web.Response | None:
-        if not self.after_effect:
-            self._cut(call)
-        return None
-
-    async def after(self, call: Call, answer: web.Response) -> web.Response:
-        if self.after_effect:
-            self._cut(call)
-        return answer
-
-    def _cut(self, call: Call) -> None:
+    async def _strike(self, call: Call) -> None:
         transport = call.request.transport
         if transport is not None:
             if self.is_hard:
@@ -101,40 +96,23 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(_Strike):
     """Lets the request wait, then go on."""
 
     seconds: float
     after_effect: bool = False
 
-    async def before(self, call: Call) -> web.Response | None:
-        if not self.after_effect:
-            await asyncio.sleep(self.seconds)
-        return None
-
-    async def after(self, call: Call, answer: web.Response) -> web.Response:
-        if self.after_effect:
-            await asyncio.sleep(self.seconds)
-        return answer
+    async def _strike(self, call: Call) -> None:
+        await asyncio.sleep(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Hang:
+class Hang(_Strike):
     """Never answers: the client has to give up by itself."""
 
     after_effect: bool = False
 
-    async def before(self, call: Call) -> web.Response | None:
-        if not self.after_effect:
-            await self._wait(call)
-        return None
-
-    async def after(self, call: Call, answer: web.Response) -> web.Response:
-        if self.after_effect:
-            await self._wait(call)
-        return answer
-
-    async def _wait(self, call: Call) -> None:
+    async def _strike(self, call: Call) -> None:
         transport = call.request.transport
         await came_true(lambda: transport is None or transport.is_closing(), math.inf)
         raise CutOff

@@ -14,7 +14,7 @@ from bot.inference.engine import FinishReason, Request, SamplingParams
 from bot.inference.scheduling.core import EngineCore, Output
 from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.scheduling.step import DecodeStep, PrefillStep, Step
-from tests.inference.fakes import EOS, FIRST_TOKEN, VOCABULARY_SIZE, EchoRunner, Trigger, echo
+from tests.inference.fakes import EOS, FIRST_TOKEN, SPOILERS, VOCABULARY_SIZE, EchoRunner, Trigger, echo
 
 
 def ask(*prompt: int, new: int = 10, owner: str = "", shared: int = 0, penalty: float = 1.0) -> Request:
@@ -269,16 +269,6 @@ def test_request_can_be_aborted_after_any_step(num_steps: int) -> None:
 
 
 # Failures
-
-SPOILERS = [
-    Trigger.LAUNCH_ERROR,
-    Trigger.OUT_OF_MEMORY,
-    Trigger.COLLECT_ERROR,
-    Trigger.NOT_FINITE,
-    Trigger.DECODE_LAUNCH_ERROR,
-    Trigger.DECODE_COLLECT_ERROR,
-    Trigger.DECODE_NOT_FINITE,
-]
 
 
 @pytest.mark.parametrize("trigger", SPOILERS)

@@ -11,17 +11,7 @@ from bot.errors import EngineOverloaded, RequestFailed
 from bot.inference.engine import FairnessKey, Request, SamplingParams
 from bot.inference.scheduling.core import EngineCore, Output
 from bot.inference.scheduling.scheduler import SchedulerLimits
-from tests.inference.fakes import FIRST_TOKEN, EchoRunner, Trigger, echo
-
-SPOILERS = [
-    Trigger.LAUNCH_ERROR,
-    Trigger.OUT_OF_MEMORY,
-    Trigger.COLLECT_ERROR,
-    Trigger.NOT_FINITE,
-    Trigger.DECODE_LAUNCH_ERROR,
-    Trigger.DECODE_COLLECT_ERROR,
-    Trigger.DECODE_NOT_FINITE,
-]
+from tests.inference.fakes import FIRST_TOKEN, SPOILERS, EchoRunner, Trigger, echo
 
 
 def check(core: EngineCore, request: Request, outputs: list[Output], *, is_aborted: bool) -> None:
