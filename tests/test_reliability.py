@@ -16,6 +16,12 @@ def test_every_fault_has_its_row() -> None:
     assert ids == [f"{letter}{number}" for letter, count in NUM_FAULTS.items() for number in range(1, count + 1)]
 
 
+def test_the_first_line_tells_how_many_faults_there_are() -> None:
+    first = DOCUMENT.read_text(encoding="utf-8").split("\n\n")[1]
+
+    assert first.startswith(f"{sum(NUM_FAULTS.values())} faults and attacks")
+
+
 def test_every_test_that_is_named_exists() -> None:
     missing, num_named = [], 0
     for row in ROW.finditer(DOCUMENT.read_text(encoding="utf-8")):
