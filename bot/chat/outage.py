@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from bot.conversation.messages import Question
-from bot.errors import DatabaseBusy
+from bot.errors import DatabaseBusy, StoreError
 
 T = TypeVar("T")
 
@@ -61,6 +61,25 @@ class Outage:
         finally:
             self._num_waiting -= 1
         raise AssertionError  # the pauses have no end
+
+
+async def repeat_while_away(
+    step: Callable[[], Awaitable[T]], *, is_ending: Callable[[], bool], patience_seconds: float
+) -> T:
+    """Do something that belongs to no question; while the database can't be used, do it again for a while.
+
+    Raises:
+        StoreError: it couldn't be used for so long, or the process is ending.
+    """
+    give_up_at = asyncio.get_running_loop().time() + patience_seconds
+    for pause in _pauses():
+        try:
+            return await step()
+        except StoreError:
+            if is_ending() or asyncio.get_running_loop().time() + pause > give_up_at:
+                raise
+        await asyncio.sleep(pause)
+    raise AssertionError  # the pauses have no end
 
 
 def _pauses() -> Iterator[float]:

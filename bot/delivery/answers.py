@@ -95,7 +95,9 @@ class Answers:
             running.task = self._tasks.create_task(self._answer(running))
 
     def take_up(self, opened: OpenQuestion) -> None:
-        """Go on with a question that an earlier process left unfinished."""
+        """Go on with a question that an earlier process left unfinished; one that is in hand already is left alone."""
+        if opened.question.message_id in self._running:
+            return
         running = self._enter(opened.question, is_taken_up=True)
         is_too_old = self._clock() - opened.question.created_at > OLDEST_ANSWERED
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.

@@ -6,6 +6,9 @@ backup, or be empty. So a finished reply of ours is an answer, whatever the inbo
 with, and in a channel that this database has never seen nothing is taken from behind our own newest message. A fresh
 install asks nowhere.
 
+While the database is away nothing can be found out. Live messages are let in then, so that whoever asks is told, and
+what was missed is fetched when it is back.
+
 Discord doesn't tell what was deleted meanwhile either. Of what she knows, whatever ought to be on such a page of
 messages and isn't is asked for singly; a message that is gone then goes the way of one that is deleted now.
 """
@@ -21,13 +24,14 @@ from typing import TypeVar
 import discord
 
 from bot.chat.chat import Chat
+from bot.chat.outage import repeat_while_away
 from bot.delivery.parts import is_growing
 from bot.delivery.sender import Sender
 from bot.discord.clock import BORN
 from bot.discord.connection import ConnectedClient
 from bot.discord.intake import PLATFORM, Intake
 from bot.discord.rest import DiscordTransport
-from bot.errors import DiscordError, StoreError
+from bot.errors import DatabaseBusy, DiscordError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ OLDEST = timedelta(minutes=10)
 MAX_SUSPECTS = 50
 """Messages in one channel that are asked for, the newest of those that seem to have been deleted."""
 _AT_ONCE = 8
+_AWAY_AGAIN = "The database is away again."
 _GATHERING_SECONDS = 0.1
 _LOOKED_AT_IN_ONE_GO = 2_000
 _COMPUTED_IN_ONE_GO = 100
@@ -71,13 +76,17 @@ class CatchUp:
         self._transport = transport
         self._seen: OrderedDict[int, int] = OrderedDict()  # channel id -> newest message id that the gateway told
         self._seen_before: dict[int, int] = {}  # the same when the session began
+        self._first_seen: dict[int, int] = {}  # channel id -> first message id that was told while something is missed
         self._session = 0
         self._is_caught_up = True
+        self._finishing = asyncio.Lock()
         self._came_back: list[discord.Guild] = []
         self._barriers: dict[int, asyncio.Event] = {}  # of the channels of those guilds
 
     def note_seen(self, message: discord.Message) -> None:
         """Remember that the gateway told us of a message."""
+        if not self._is_caught_up:
+            self._first_seen.setdefault(message.channel.id, message.id)
         self._seen[message.channel.id] = max(message.id, self._seen.get(message.channel.id, 0))
         self._seen.move_to_end(message.channel.id)
         while len(self._seen) > _MAX_REMEMBERED:
@@ -88,25 +97,52 @@ class CatchUp:
 
         What is still being fetched for the last one is given up, and is fetched for this one.
         """
-        if self._is_caught_up:
-            self._seen_before = dict(self._seen)
-        self._is_caught_up = False
+        self._begin_missing()
         self._session += 1
         self._intake.gate.shut()
 
+    def _begin_missing(self) -> None:
+        """From now on something may be missed: remember what was told until now."""
+        if self._is_caught_up:
+            self._seen_before, self._first_seen = dict(self._seen), {}
+        self._is_caught_up = False
+
     async def run(self) -> None:
         """Fetch what was missed; live messages of the channels concerned wait meanwhile."""
-        session, missed, gate = self._session, [], self._intake.gate
+        session, missed, gate, is_found = self._session, [], self._intake.gate, True
         try:
             missed = await self._find_missed(self._seen_before)
         except StoreError as error:
-            log.warning("missed messages are not fetched: %s", error)
+            is_found = False
+            log.warning("what was missed is fetched when the database is back: %s", error)
         finally:
             barriers = {}
             if session == self._session:
                 barriers = gate.open_but_for(place.channel_id for place in missed)
-        await self._fetch_all(missed, barriers, session)
-        self._is_caught_up = session == self._session
+        is_fetched = await self._fetch_all(missed, barriers, session)
+        self._is_caught_up = is_found and is_fetched and session == self._session
+
+    async def finish(self) -> None:
+        """Fetch what could not be fetched while the database was away; only what is recent is worth the wait."""
+        session = self._session
+
+        async def try_again() -> None:
+            if self._is_caught_up or session != self._session:
+                return
+            is_fetched = await self._fetch_all(await self._find_missed(self._seen_before), {}, session)
+            if not is_fetched:
+                raise DatabaseBusy(_AWAY_AGAIN)
+            self._is_caught_up = session == self._session
+
+        try:
+            async with self._finishing:
+                await repeat_while_away(
+                    try_again,
+                    is_ending=lambda: self._client.is_draining or self._client.is_closed(),
+                    patience_seconds=OLDEST.total_seconds(),
+                )
+        except StoreError as error:
+            log.error("what was missed is not fetched: %s", error)
 
     async def run_for(self, guild: discord.Guild) -> None:
         """The same for a guild that was not there when the session began, or is back from an outage.
@@ -125,18 +161,25 @@ class CatchUp:
         try:
             missed = await self._find_missed(told, guilds)
         except StoreError as error:
-            log.warning("missed messages are not fetched: %s", error)
+            self._begin_missing()
+            log.warning("what was missed is fetched when the database is back: %s", error)
         finally:
             places = {place.channel_id for place in missed}
             for channel_id in barriers.keys() - places:
                 gate.open_channel(channel_id, barriers[channel_id])
-        await self._fetch_all(missed, barriers, session)
+        if not await self._fetch_all(missed, barriers, session):
+            self._begin_missing()
+        await self.finish()
 
-    async def _fetch_all(self, missed: list[_Missed], barriers: Mapping[int, asyncio.Event], session: int) -> None:
+    async def _fetch_all(self, missed: list[_Missed], barriers: Mapping[int, asyncio.Event], session: int) -> bool:
+        """Fetch what was missed; False if the database was away, and something has to be fetched once more."""
         slots = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
-            for place in missed:
+            fetching = [
                 tasks.create_task(self._fetch(place, slots, barriers.get(place.channel_id), session))
+                for place in missed
+            ]
+        return all(each.result() for each in fetching)
 
     async def _find_missed(
         self, told: Mapping[int, int], guilds: Collection[discord.Guild] | None = None
@@ -148,10 +191,13 @@ class CatchUp:
         known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
         if not known and not told:
             return []
-        seen = {channel_id: known.last_message_id for channel_id, known in known.items()}
-        for channel_id, message_id in told.items():
-            seen[channel_id] = max(message_id, seen.get(channel_id, 0))
-        do_ids_tell_the_time = min(seen.values()) >= discord.utils.time_snowflake(BORN)
+        last = {channel_id: known.last_message_id for channel_id, known in known.items()}
+        do_ids_tell_the_time = min([*last.values(), *told.values()]) >= discord.utils.time_snowflake(BORN)
+        seen = dict(told)
+        for channel_id, message_id in last.items():
+            # Where a live message was let in meanwhile, the newest one that is known lies behind what was missed.
+            if message_id < self._first_seen.get(channel_id, message_id + 1):
+                seen[channel_id] = max(message_id, seen.get(channel_id, 0))
         floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST) if do_ids_tell_the_time else 0
         # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
         busy = self._intake.busy_channels() if told or self._session > 1 else set()
@@ -163,11 +209,11 @@ class CatchUp:
             if is_untold or channel.id in busy or (newest or 0) > after:
                 missed.append(_Missed(channel, channel.id, after, newest or 0, channel.id in known))
         # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
-        for channel_id, last in known.items():
-            if last.key.guild_id is None and guilds is None:
+        for channel_id, each in known.items():
+            if each.key.guild_id is None and guilds is None:
                 partial = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
-                after = max(floor, seen[channel_id])
-                missed.append(_Missed(partial, channel_id, after, seen[channel_id], is_known=True))
+                after = max(floor, seen.get(channel_id, 0))
+                missed.append(_Missed(partial, channel_id, after, each.last_message_id, is_known=True))
         missed.sort(key=lambda place: place.newest, reverse=True)
         return await self._first_readable(missed)
 
@@ -196,11 +242,12 @@ class CatchUp:
 
     async def _fetch(
         self, place: _Missed, slots: asyncio.Semaphore, barrier: asyncio.Event | None, session: int
-    ) -> None:
+    ) -> bool:
+        """Fetch what was missed in one channel; False if the database was away."""
         try:
             async with slots:
                 if session != self._session:
-                    return
+                    return True
                 messages = await self._sender.read(
                     place.channel_id, lambda: self._transport.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
                 )
@@ -211,13 +258,16 @@ class CatchUp:
             for message in messages:
                 if message.id > after:
                     await self._take(message, shown.get(message.id))
-        except (DiscordError, StoreError) as error:
+        except StoreError:
+            return False
+        except DiscordError as error:
             log.info("missed messages in channel %s are not fetched: %s", place.channel_id, error)
         except Exception:
             log.exception("missed messages in channel %s are not fetched", place.channel_id)
         finally:
             if barrier is not None:
                 self._intake.gate.open_channel(place.channel_id, barrier)
+        return True
 
     async def _take(self, message: discord.Message, is_growing_reply: bool | None) -> None:
         """Take one message; what can't be taken doesn't cost those behind it.

@@ -5,11 +5,13 @@ Discord sends the text only of messages that mention her, of direct messages, an
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import discord
 
+from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
 from bot.discord.commands import TrinityTree
 from bot.discord.edge import EdgeClient
@@ -19,6 +21,9 @@ from bot.errors import StoreError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+_STORE_PATIENCE_SECONDS = 120.0
 _LONGEST_WAIT_SECONDS = 120.0
 """A rate limit of longer is left to the sender, which holds nobody else up meanwhile."""
 INVITE_PERMISSIONS = discord.Permissions(
@@ -81,15 +86,17 @@ class TrinityClient(EdgeClient):
         """The guilds are known: go on where the last process or session ended."""
         log.info("connected as %s to %s guilds", self.user, len(self.guilds))
         self.is_session_ready = True
-        if not self.was_ready:
-            self.was_ready = True
-            await self._take_up()
+        is_first, self.was_ready = not self.was_ready, True
+        is_taken_up = not is_first or await self._take_up(patience_seconds=0)
         if not self.is_draining:
             try:
                 await self.edge.catch_up.run()
             except Exception:
                 log.exception("what was missed is not fetched")
         self.when_ready()
+        if not is_taken_up:
+            await self._take_up(patience_seconds=_STORE_PATIENCE_SECONDS)
+        await self.edge.catch_up.finish()
 
     async def on_message(self, message: discord.Message) -> None:
         """Somebody wrote something."""
@@ -161,17 +168,26 @@ class TrinityClient(EdgeClient):
             if only is None or only in {channel.id, parent_id}:
                 self.edge.sender.closed_channels.reopen(channel.id)
 
-    async def _take_up(self) -> None:
+    async def _take_up(self, *, patience_seconds: float) -> bool:
+        """Go on with what an earlier process left; False if the database was away for all of the time."""
         try:
-            for opened in await self.edge.chat.unfinished(PLATFORM):
+            unfinished = partial(self.edge.chat.unfinished, PLATFORM)
+            for opened in await self._outlast(unfinished, patience_seconds):
                 self.edge.answers.take_up(opened)
         except StoreError as error:
-            log.error("unfinished questions stay unfinished until the next start: %s", error)
+            log.error("unfinished questions are not taken up: %s", error)
+            return False
         except Exception:
             log.exception("unfinished questions stay unfinished until the next start")
+        return True
+
+    async def _outlast(self, step: Callable[[], Awaitable[T]], patience_seconds: float) -> T:
+        return await repeat_while_away(
+            step, is_ending=lambda: self.is_draining or self.is_closed(), patience_seconds=patience_seconds
+        )
 
     async def _forget_channel(self, channel_id: int) -> None:
         try:
-            await self.edge.chat.delete_channel(PLATFORM, channel_id)
+            await self._outlast(partial(self.edge.chat.delete_channel, PLATFORM, channel_id), _STORE_PATIENCE_SECONDS)
         except StoreError as error:
             log.error("the deletion of channel %s was not followed: %s", channel_id, error)

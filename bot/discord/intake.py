@@ -14,12 +14,13 @@ from enum import Enum, auto
 import discord
 
 from bot.chat.chat import Chat
+from bot.chat.outage import repeat_while_away
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import has_visible_text
 from bot.delivery.answers import Answers
 from bot.delivery.limits import NoticeLimiter
 from bot.delivery.parts import Purpose, nonce
-from bot.delivery.sender import Sender, growing_pauses
+from bot.delivery.sender import Sender
 from bot.delivery.transport import Draft, Posted
 from bot.discord.clock import DiscordClock
 from bot.discord.contents import is_direct, pings_role_of, unreadable_in, words_in
@@ -222,18 +223,14 @@ class Intake:
                 await self._follow_patiently(deleted)
 
     async def _follow_patiently(self, deleted: dict[int, bool]) -> None:
-        """Follow deletions; while the database can't be used, try again for a while."""
-        give_up_at = asyncio.get_running_loop().time() + _STORE_PATIENCE_SECONDS
-        for pause in growing_pauses():
-            try:
-                await self._follow(deleted)
-            except StoreError as error:
-                if self._answers.is_draining or asyncio.get_running_loop().time() + pause > give_up_at:
-                    log.error("%d deletions were not followed: %s", len(deleted), error)
-                    return
-                await asyncio.sleep(pause)
-            else:
-                return
+        try:
+            await repeat_while_away(
+                lambda: self._follow(deleted),
+                is_ending=lambda: self._answers.is_draining,
+                patience_seconds=_STORE_PATIENCE_SECONDS,
+            )
+        except StoreError as error:
+            log.error("%d deletions were not followed: %s", len(deleted), error)
 
     async def _follow(self, deleted: dict[int, bool]) -> None:
         """Follow those deletions that concern us, and take each out of `deleted` when that is done."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.loopback import LoopbackDiscord, without_waits
+from tests.store.postgresql_server import postgresql_server as postgresql_server
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from bot.store.files.database import Database, open_database
-from tests.store.postgresql_server import SERVER, running_server
+from tests.store.postgresql_server import postgresql_server as postgresql_server
 from tests.store.said import Clock
 
 
@@ -28,14 +27,3 @@ def clock() -> Clock:
 async def database(url: str, clock: Clock) -> AsyncIterator[Database]:
     async with open_database(url, clock=clock) as database:
         yield database
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server on which databases may be made."""
-    if SERVER:
-        yield SERVER
-        return
-    # Not below pytest's folder, which is closed to the account that runs the server.
-    with TemporaryDirectory(prefix="trinity-postgresql-") as folder, running_server(Path(folder)) as running:
-        yield running.url

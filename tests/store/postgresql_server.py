@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -136,3 +137,14 @@ async def new_database(server_url: str, name: str) -> AsyncIterator[URL]:
     async with engine.connect() as connection:
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server on which databases may be made."""
+    if SERVER:
+        yield SERVER
+        return
+    # Not below pytest's folder, which is closed to the account that runs the server.
+    with TemporaryDirectory(prefix="trinity-postgresql-") as folder, running_server(Path(folder)) as running:
+        yield running.url
