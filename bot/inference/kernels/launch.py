@@ -9,7 +9,7 @@ further ahead than one. A kernel without `gdc_wait` between two others would bre
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -64,11 +64,20 @@ def _compile(call: Callable[[], object]) -> object:
     """Compile a kernel, and the launcher that is built and loaded when its `run` is first asked for.
 
     Triton parses the kernel's source, and Python 3.11 now and then raises SystemError where two threads parse at once
-    ("AST constructor recursion depth mismatch"); nothing else is the matter then, so it is tried again.
+    ("AST constructor recursion depth mismatch"); nothing else is the matter then, so it is tried again. In a function
+    that the kernel calls, it is the cause of Triton's own error.
     """
     for _ in range(_MOST_PARSES - 1):
         try:
             return getattr(call(), "run", None)
-        except SystemError:
+        except Exception as error:
+            if not any(isinstance(each, SystemError) for each in _causes(error)):
+                raise
             log.info("a kernel's source is parsed once more", exc_info=True)
     return getattr(call(), "run", None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
