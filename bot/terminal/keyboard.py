@@ -83,9 +83,13 @@ class _Terminal:
         self.on_stop()
         self._set(self._found)
         loop = asyncio.get_running_loop()
-        loop.remove_signal_handler(signal.SIGTSTP)  # now it stops the process; a job that nobody could continue runs on
+        # Now the one stops the process (a job that nobody could continue runs on), and the other only continues it:
+        # followed as well, it would come later and show the prompt twice.
+        loop.remove_signal_handler(signal.SIGTSTP)
+        loop.remove_signal_handler(signal.SIGCONT)
         os.kill(0 if is_key else os.getpid(), signal.SIGTSTP)
         loop.add_signal_handler(signal.SIGTSTP, self.stop)
+        loop.add_signal_handler(signal.SIGCONT, self._continue)
         self._continue()
 
     def _continue(self) -> None:
