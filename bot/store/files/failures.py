@@ -36,7 +36,7 @@ _SQLITE_LASTING = {
 }
 _ERRNO_LASTING = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
-    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENOENT),
 )
 _POOLER = "The pooler before the database"
 # By PostgreSQL's SQLSTATE, or its beginning; the first that fits counts. The classes are connection lost, rolled back
