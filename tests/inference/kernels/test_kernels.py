@@ -51,5 +51,5 @@ def _run(module, environment, arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=900 if arguments else 110,
+        timeout=3600 if arguments else 550,  # ten times and more of what it takes on a quiet machine
     )
