@@ -114,7 +114,7 @@ Index(
     postgresql_where=text("role = 'user'"),
 )
 
-# What each account is called in a conversation's prompts while it has a certain name; see bot/chat/speakers.py.
+# What each account is called in a conversation's prompts while it has a certain name; see bot/conversation/speakers.py.
 speakers = Table(
     "speakers",
     metadata,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from bot.chat.outage import Outage
 from bot.conversation.messages import ConversationKey, Question
 from bot.delivery.answers import Answers
 from bot.delivery.sender import open_sender
@@ -95,6 +96,9 @@ async def test_what_was_deleted_while_the_database_was_locked_is_followed_afterw
 
 class Waiting:
     """A chat that never receives anything, and a transport that nobody uses."""
+
+    def __init__(self) -> None:
+        self.outage = Outage(patience_seconds=0)
 
     async def receive(self, _: Question) -> bool:
         await asyncio.get_running_loop().create_future()

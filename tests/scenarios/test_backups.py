@@ -20,7 +20,7 @@ from tests.scenarios.verdicts import report, require_all
 from tests.store.past import fill
 
 ROOT = Path(__file__).parents[2]
-BACKUP = "import asyncio, sys, pathlib; from bot.store.backup import backup; "
+BACKUP = "import asyncio, sys, pathlib; from bot.store.files.backup import backup; "
 BACKUP += "asyncio.run(backup(sys.argv[1], pathlib.Path(sys.argv[2])))"
 
 

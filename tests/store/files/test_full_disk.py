@@ -17,7 +17,7 @@ MIGRATE = """
 import os, resource, sys
 limit = int(sys.argv[1])
 from bot.__main__ import main
-import bot.store.database
+import bot.store.files.database
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 sys.argv = ["trinity", "migrate"]
 main()
