@@ -23,7 +23,7 @@ from bot.settings.settings import Settings, library_variables, load_settings
 from bot.streams import mend_standard_streams, write_within
 
 if TYPE_CHECKING:
-    from bot.terminal.lines import Lines
+    from bot.terminal.input import Input
 
 INTERRUPTED = 130
 UNEXPECTED = 70
@@ -203,15 +203,16 @@ def _run(settings: Settings) -> int:
 
 def _chat(settings: Settings) -> int:
     from bot.operations.signals import ignore_status_signals  # noqa: PLC0415
-    from bot.terminal.lines import ScriptedLines, open_standard_input  # noqa: PLC0415
+    from bot.terminal.input import ScriptedInput  # noqa: PLC0415
     from bot.terminal.session import DEMONSTRATION  # noqa: PLC0415
+    from bot.terminal.standard_input import open_standard_input  # noqa: PLC0415
 
     ignore_status_signals()
     history_file = settings.data_dir / "chat.history" if settings.line_history else None
-    lines = open_standard_input(_tell_waiting, history_file=history_file, retention_days=settings.retention_days)
-    if lines is not None:
+    source = open_standard_input(_say_waiting, history_file=history_file, retention_days=settings.retention_days)
+    if source is not None:
         _log_beside_the_talk(settings)
-        return asyncio.run(_talk(settings, lines))
+        return asyncio.run(_talk(settings, source))
     try:
         tempfile.gettempdir()
     except FileNotFoundError:  # it tries each of them by writing
@@ -220,16 +221,16 @@ def _chat(settings: Settings) -> int:
     with tempfile.TemporaryDirectory(prefix="trinity-") as folder:
         passing = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
         configure_logging("WARNING", settings.log_format, secrets=settings.secrets)
-        return asyncio.run(_talk(passing, ScriptedLines(DEMONSTRATION)))
+        return asyncio.run(_talk(passing, ScriptedInput(DEMONSTRATION)))
 
 
-def _tell_waiting() -> None:
+def _say_waiting() -> None:
     typer.echo(
         "Waiting for lines on standard input, each of them a message. </dev/null plays a demonstration.", err=True
     )
 
 
-async def _talk(settings: Settings, lines: "Lines") -> int:
+async def _talk(settings: Settings, source: "Input") -> int:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
 
@@ -250,7 +251,7 @@ async def _talk(settings: Settings, lines: "Lines") -> int:
             progress.stop()
             report_status_on_signal(lambda: f"{chat.queue.num_running} questions being answered, at a terminal")
             with share_terminal(settings.data_dir) as is_alone:
-                await chat_at_terminal(chat, lines, Console(), is_alone=is_alone)
+                await chat_at_terminal(chat, source, Console(), is_alone=is_alone)
     return 0
 
 

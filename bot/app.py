@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -33,7 +33,7 @@ from bot.store.files.running_file import RunningFile, open_running_file
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
-from bot.tasks import in_background, keep_running
+from bot.tasks import in_background, in_daemon_thread, keep_running
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -167,38 +167,12 @@ async def noted_deaths(inbox: Inbox, running_file: Path | None) -> AsyncIterator
 async def _find_model(settings: Settings, on_progress: Callable[[int, int], None]) -> Model:
     """Find the model's folder, downloading it if need be, and read what can be read in a moment."""
     if settings.model is None:
-        return await _in_own_thread(partial(_read_model, settings, DEMO_MODEL))
+        return await in_daemon_thread(partial(_read_model, settings, DEMO_MODEL), name=_READING)
     environ = dict(os.environ)
     if settings.hf_token is not None:
         environ["HF_TOKEN"] = settings.hf_token.get_secret_value()
     folder = await find_model_folder(settings.model, environ=environ, on_progress=on_progress)
-    return await _in_own_thread(partial(_read_model, settings, folder))
-
-
-async def _in_own_thread(work: Callable[[], Model]) -> Model:
-    """Do `work` beside the loop, in a thread that the end of the process need not wait for: it imports for seconds."""
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[Model] = loop.create_future()
-
-    def settle(model: Model | None, error: Exception | None) -> None:
-        if result.done():
-            return
-        if model is not None:
-            result.set_result(model)
-        elif error is not None:
-            result.set_exception(error)
-
-    def run() -> None:
-        model, failure = None, None
-        try:
-            model = work()
-        except Exception as error:  # raised where it is waited for
-            failure = error
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(settle, model, failure)
-
-    threading.Thread(target=run, name=_READING, daemon=True).start()
-    return await result
+    return await in_daemon_thread(partial(_read_model, settings, folder), name=_READING)
 
 
 def has_abandoned_threads() -> bool:

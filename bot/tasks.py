@@ -1,18 +1,22 @@
-"""Work that goes on beside the rest, supervised: none of it ends unheard; each is begun anew or ends the rest.
+"""Supervised background work: no failure goes unnoticed; the work starts again, or ends what depends on it.
 
 `keep_running` is for what nothing else depends on, such as housekeeping: a failure costs a line in the log and a pause.
 `in_background` is for a block that makes no sense without the work: if the work fails, the block ends with its error.
-Both together are a helper that lasts as long as a block and mends itself.
+Both together are work that lasts as long as a block and starts again when it fails. `in_daemon_thread` is for calls
+that block the thread.
 """
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar, cast
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Before work that failed is begun anew the first, second, ... time in a row."""
@@ -85,6 +89,32 @@ async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         raise
     else:
         _log_failure(task)
+
+
+async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
+    """Run `work` beside the loop, in a thread of its own that the end of the process doesn't wait for."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if ended.done():
+            return
+        if error is not None:
+            ended.set_exception(error)
+        else:
+            ended.set_result(cast("T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # raised where it is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await ended
 
 
 def _log_failure(task: "asyncio.Task[None]") -> None:

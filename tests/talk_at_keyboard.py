@@ -12,8 +12,8 @@ from rich.console import Console
 
 from bot.chat.chat import TextDelta
 from bot.streams import mend_standard_streams
-from bot.terminal.lines import open_standard_input
 from bot.terminal.session import chat_at_terminal
+from bot.terminal.standard_input import open_standard_input
 from tests.fake_chat import FakeChat
 
 

@@ -1,4 +1,4 @@
-"""Lines typed at a terminal: prompt_toolkit edits them, and the terminal is given back as it was found.
+"""Lines typed at a terminal: prompt_toolkit edits them, and the terminal's modes are restored at the end.
 
 From the first prompt to the end the terminal stays in prompt_toolkit's raw mode, also while an answer is shown: Ctrl-C,
 Ctrl-Z and Ctrl-backslash are keys then and reach this program alone, not `make` above it. What is typed in an answer
@@ -27,14 +27,14 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import Output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from bot.terminal.input import PROMPT, PipedInput
 from bot.terminal.line_history import LineHistory
-from bot.terminal.lines import PROMPT, PipedLines
 
 _LOCAL_MODES = 3  # their place in what termios returns
 _DUMB = ("", "dumb", "unknown")
 
 
-class _Gone(Exception):
+class _LeaveRequested(Exception):
     """Ctrl-backslash was pressed: leave, whatever is typed."""
 
 
@@ -49,8 +49,8 @@ class _Terminal:
         self.on_continue: Callable[[], None] = lambda: None
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Follow the signals that stop and continue; give the terminal back at the end."""
+    def controlled(self) -> Iterator[None]:
+        """Handle the signals that stop and continue the process; restore the modes at the end."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTSTP, self.stop)
         loop.add_signal_handler(signal.SIGCONT, self._continue)
@@ -62,7 +62,7 @@ class _Terminal:
             self._set(self._found)
 
     def keep_modes(self) -> None:
-        """Whatever modes are set now are those that this program wants."""
+        """Remember the modes set now as those that this program needs."""
         with suppress(termios.error):
             self._wanted = termios.tcgetattr(self._descriptor)
 
@@ -79,12 +79,12 @@ class _Terminal:
             self._set(before)
 
     def stop(self, *, is_key: bool = False) -> None:
-        """Give the terminal back and stop, as Ctrl-Z does; returns when continued. A key stops the whole job."""
+        """Restore the modes and stop, as Ctrl-Z does; returns when continued. A key stops the whole job."""
         self.on_stop()
         self._set(self._found)
         loop = asyncio.get_running_loop()
-        # Now the one stops the process (a job that nobody could continue runs on), and the other only continues it:
-        # followed as well, it would come later and show the prompt twice.
+        # By default SIGTSTP stops the process, unless no shell could continue it, and SIGCONT only continues it:
+        # a handler would run later and show the prompt twice.
         loop.remove_signal_handler(signal.SIGTSTP)
         loop.remove_signal_handler(signal.SIGCONT)
         os.kill(0 if is_key else os.getpid(), signal.SIGTSTP)
@@ -93,7 +93,7 @@ class _Terminal:
         self._continue()
 
     def _continue(self) -> None:
-        # Whoever had the terminal meanwhile has set it for themselves.
+        # Another program may have changed the modes meanwhile.
         self._set(self._wanted)
         self.on_continue()
 
@@ -102,7 +102,7 @@ class _Terminal:
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, modes)
 
 
-class TypedLines:
+class KeyboardInput:
     """Lines typed at a terminal, with line editing, lines pasted as one, and earlier ones on the arrow keys."""
 
     is_interactive = True
@@ -125,8 +125,8 @@ class TypedLines:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Have the terminal until the end of the block."""
-        with self._terminal.taken(), self._keyboard.raw_mode():
+        """Use the terminal until the end of the block."""
+        with self._terminal.controlled(), self._keyboard.raw_mode():
             self._terminal.keep_modes()
             yield
 
@@ -134,13 +134,13 @@ class TypedLines:
         """Show the prompt and wait for a line, or several pasted ones; None is Ctrl-D, Ctrl-C, or a closed terminal."""
         try:
             line = await self._prompt.prompt_async(handle_sigint=False, set_exception_handler=False)
-        except (EOFError, KeyboardInterrupt, _Gone, OSError):
+        except (EOFError, KeyboardInterrupt, _LeaveRequested, OSError):
             return None
         return line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # bytes that are no letters
 
     @contextmanager
     def quiet(self, stop: Callable[[], None], leave: Callable[[], None]) -> Iterator[None]:
-        """Keep what is typed for the next line, unseen; Ctrl-C stops; Ctrl-backslash and a closed terminal leave."""
+        """Keep what is typed for the next line, without echo. Ctrl-C stops; Ctrl-backslash or a lost terminal leave."""
         kept: list[KeyPress] = []
         calls: dict[Keys | str, Callable[[], None]] = {
             Keys.ControlC: stop,
@@ -165,7 +165,7 @@ class TypedLines:
             store_typeahead(self._keyboard, kept)
 
     def forget(self) -> None:
-        """Keep none of the lines that were typed so far."""
+        """Delete the lines that were typed so far."""
         self._history.forget()
 
     def _keys(self) -> KeyBindings:
@@ -177,7 +177,7 @@ class TypedLines:
 
         @keys.add("c-\\")
         def _(event: KeyPressEvent) -> None:
-            event.app.exit(exception=_Gone())
+            event.app.exit(exception=_LeaveRequested())
 
         @keys.add("escape", "enter")
         def _(event: KeyPressEvent) -> None:
@@ -206,7 +206,7 @@ class TypedLines:
             self._accept_pasting()
 
 
-class PlainTypedLines(PipedLines):
+class PlainKeyboardInput(PipedInput):
     """Lines typed at a terminal that edits them itself."""
 
     is_interactive = True
@@ -217,8 +217,8 @@ class PlainTypedLines(PipedLines):
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Have the terminal until the end of the block."""
-        with self._terminal.taken():
+        """Use the terminal until the end of the block."""
+        with self._terminal.controlled():
             yield
 
     async def next(self) -> str | None:
@@ -232,20 +232,20 @@ class PlainTypedLines(PipedLines):
 
     @contextmanager
     def quiet(self, stop: Callable[[], None], leave: Callable[[], None]) -> Iterator[None]:  # noqa: ARG002 - signals come
-        """Leave what is typed to the next line, unseen."""
+        """Leave what is typed to the next line, without echo."""
         with self._terminal.silent():
             yield
 
 
-def open_keyboard(history_file: Path | None, retention_days: int | None) -> TypedLines | PlainTypedLines:
-    """The way to read lines that this terminal is able to; without a file, lines are kept until the end only."""
+def open_keyboard(history_file: Path | None, retention_days: int | None) -> KeyboardInput | PlainKeyboardInput:
+    """Read lines in the way that this terminal supports; without a file, they are kept until the end only."""
     if os.environ.get("TERM", "").lower() in _DUMB:
-        return PlainTypedLines()
-    return TypedLines(LineHistory(history_file, retention_days=retention_days))
+        return PlainKeyboardInput()
+    return KeyboardInput(LineHistory(history_file, retention_days=retention_days))
 
 
 class _Keyboard(Vt100Input):
-    """The library's input, which takes a terminal that has gone for one where nothing is typed."""
+    """The library's input, mended: it would take a terminal that has gone for one where nothing is typed."""
 
     def __init__(self, stdin: TextIO) -> None:
         super().__init__(stdin)

@@ -19,7 +19,7 @@ from bot.conversation.sanitize import has_visible_text
 from bot.errors import DatabaseBusy, EngineUnavailable, UserError
 from bot.inference.engine import FinishReason
 from bot.streams import forsake_standard_streams
-from bot.terminal.lines import PROMPT, Lines
+from bot.terminal.input import PROMPT, Input
 
 TERMINAL = ConversationKey(platform="terminal", channel_id=1)
 AUTHOR_ID = 1
@@ -48,38 +48,38 @@ Ctrl-C stops an answer; where there is none, it leaves. What is pasted is one me
 Alt-Enter begins a new line. A message that begins with / needs a blank before it."""
 
 _ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
-_FAREWELLS = ("quit", "exit", "quit()", "exit()")
-"""What leaves although it is no command, where somebody types: nobody asks a model just that."""
+_LEAVING_WORDS = ("quit", "exit", "quit()", "exit()")
+"""Typed without a slash, these leave as well: nobody asks a model just that."""
 
-_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 async def chat_at_terminal(
-    chat: Chat, lines: Lines, console: Console, key: ConversationKey = TERMINAL, *, is_alone: bool = True
+    chat: Chat, source: Input, console: Console, key: ConversationKey = TERMINAL, *, is_alone: bool = True
 ) -> None:
     """Talk until the lines end, `/quit`, SIGTERM, or Ctrl-C while nothing is being answered.
 
-    Where nobody types, signals are left to whoever called. `is_alone` False says that another terminal talks on this
-    database: what is unanswered may be its question.
+    Where nobody types, signals are left to the caller. `is_alone` is False where another terminal uses this database:
+    an unanswered question may be the other one's.
 
     Raises:
-        TrinityError: what nobody at a terminal can wait out, such as a lost engine.
+        TrinityError: an error that doesn't pass while one waits, such as a lost engine.
     """
     if is_alone:
-        for left_over in await chat.unfinished(key.platform):
-            # Whoever asked has left the terminal; they will ask again if they still want to know.
-            await chat.finish(left_over.question, InboxState.EXPIRED)
-    await _Session(chat, lines, console, key).run()
+        for unfinished in await chat.unfinished(key.platform):
+            # Whoever asked has left the terminal, and can ask again.
+            await chat.finish(unfinished.question, InboxState.EXPIRED)
+    await _Session(chat, source, console, key).run()
 
 
-class _Left(Exception):
-    """The conversation is over."""
+class _SessionEnded(Exception):
+    """Leaves the loop over lines."""
 
 
 class _Session:
-    def __init__(self, chat: Chat, lines: Lines, console: Console, key: ConversationKey) -> None:
+    def __init__(self, chat: Chat, source: Input, console: Console, key: ConversationKey) -> None:
         self._chat = chat
-        self._lines = lines
+        self._input = source
         self._console = console
         self._key = key
         self._message_ids = itertools.count(time.time_ns() // 1000)
@@ -91,21 +91,21 @@ class _Session:
         """The answer's name stands there, and nothing behind it yet."""
 
     async def run(self) -> None:
-        if self._lines.is_interactive:
+        if self._input.is_interactive:
             self._small("Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands.")
-        with suppress(_Left), self._lines.opened(), self._signals():
-            while (line := await self._lines.next()) is not None:
-                if not self._lines.is_interactive:
+        with suppress(_SessionEnded), self._input.opened(), self._signals():
+            while (line := await self._input.next()) is not None:
+                if not self._input.is_interactive:
                     self._say(f"{PROMPT}{line}", style="bold")
                 await self._take(line)
-        with suppress(_Left):
-            if self._lines.is_interactive:
+        with suppress(_SessionEnded):
+            if self._input.is_interactive:
                 self._say("")
 
     async def _take(self, line: str) -> None:
         try:
-            if self._lines.is_interactive and line.strip().lower() in _FAREWELLS:
-                raise _Left
+            if self._input.is_interactive and line.strip().lower() in _LEAVING_WORDS:
+                raise _SessionEnded
             if line.startswith("/"):
                 await self._command(line)
             elif has_visible_text(line):
@@ -119,12 +119,12 @@ class _Session:
         await self._chat.receive(question)
         state = InboxState.FAILED
         try:
-            with self._lines.quiet(self._interrupt, self._end):
+            with self._input.quiet(self._interrupt, self._end):
                 await self._show_answer(question, persona.name)
             state = InboxState.ANSWERED
         except asyncio.CancelledError as cancelled:
             state = InboxState.WITHDRAWN
-            self._forgive(cancelled)
+            self._continue_or_leave(cancelled)
             self._small("Stopped.")
         finally:
             await self._chat.finish(question, state)
@@ -164,14 +164,14 @@ class _Session:
         match name.lower(), (words[0] if words else ""):
             case "reset", "":
                 await self._chat.reset(self._key)
-                self._lines.forget()
+                self._input.forget()
                 self._small("This conversation is forgotten.")
             case "persona", rest:
                 await self._persona(rest)
             case "help", "":
                 self._say(HELP)
             case (("quit" | "exit"), ""):
-                raise _Left
+                raise _SessionEnded
             case _:
                 problem = f"There is no command {line.strip()!r}. /help lists them."
                 self._small(f"{problem} A message that begins with / needs a blank before it.")
@@ -187,7 +187,7 @@ class _Session:
                 for persona in await self._chat.personas.list(self._key):
                     self._say(f"{'*' if normal_name(persona.name) == in_use else ' '} {persona.name}")
             case "use", str(name), "" if name:
-                self._tell_persona(await self._chat.personas.use(self._key, name, AUTHOR_ID))
+                self._say_persona(await self._chat.personas.use(self._key, name, AUTHOR_ID))
             case "set", str(name), str(prompt) if prompt:
                 kept = await self._chat.personas.set(self._key, name, prompt, AUTHOR_ID)
                 self._small(f"{kept.name} is kept. /persona use {kept.name} lets you speak to it.")
@@ -195,11 +195,11 @@ class _Session:
                 await self._chat.personas.delete(self._key, name, AUTHOR_ID)
                 self._small(f"{name} is deleted.")
             case "clear", "", "":
-                self._tell_persona(await self._chat.personas.clear(self._key, AUTHOR_ID))
+                self._say_persona(await self._chat.personas.clear(self._key, AUTHOR_ID))
             case _:
                 self._small("/persona takes show, list, use NAME, set NAME PROMPT, delete NAME or clear.")
 
-    def _tell_persona(self, persona: Persona) -> None:
+    def _say_persona(self, persona: Persona) -> None:
         self._small(f"You are speaking to {persona.name} now.")
 
     def _small(self, text: str) -> None:
@@ -208,21 +208,21 @@ class _Session:
         self._say(text, style="dim")
 
     def _say(self, text: str, *, style: str | None = None, end: str = "\n") -> None:
-        # Models and personas write text, nothing that steers the terminal; `out`, unlike `print`, leaves text as it is.
+        # Text of models and personas must not control the terminal; `out`, unlike `print`, leaves text as it is.
         try:
-            self._console.out(_STEERING.sub("", text), style=style, end=end, highlight=False)
+            self._console.out(_CONTROL_CHARACTERS.sub("", text), style=style, end=end, highlight=False)
         except OSError:
-            if not self._lines.is_interactive:
+            if not self._input.is_interactive:
                 raise
             forsake_standard_streams()  # the terminal has gone: its window was closed
-            raise _Left from None
+            raise _SessionEnded from None
         self._is_line_open = not end
         self._is_answer_silent = False
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """While somebody types, let Ctrl-C, SIGTERM and the like cancel what this task waits for."""
-        if not self._lines.is_interactive:
+        if not self._input.is_interactive:
             yield
             return
         loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
@@ -232,7 +232,7 @@ class _Session:
         try:
             yield
         except asyncio.CancelledError as cancelled:
-            self._forgive(cancelled)
+            self._continue_or_leave(cancelled)
         finally:
             for number in calls:
                 loop.remove_signal_handler(number)
@@ -246,7 +246,7 @@ class _Session:
         self._is_ended = True
         self._interrupt()
 
-    def _forgive(self, cancelled: asyncio.CancelledError) -> None:
+    def _continue_or_leave(self, cancelled: asyncio.CancelledError) -> None:
         """Go on after Ctrl-C, leave after SIGTERM; any other cancellation is raised again."""
         task = asyncio.current_task()
         if not self._is_interrupted or task is None:
@@ -254,7 +254,7 @@ class _Session:
         self._is_interrupted = False
         task.uncancel()
         if self._is_ended:
-            raise _Left
+            raise _SessionEnded
 
 
 def _user_name() -> str:

@@ -13,12 +13,13 @@ from bot.chat.chat import InboxState, Notice, TextDelta
 from bot.conversation.messages import ConversationKey
 from bot.errors import EngineFailed, EngineOverloaded
 from bot.inference.engine import FinishReason
-from bot.terminal.lines import PipedLines, ScriptedLines, open_standard_input
+from bot.terminal.input import PipedInput, ScriptedInput
 from bot.terminal.session import DEMONSTRATION, TERMINAL, chat_at_terminal
+from bot.terminal.standard_input import open_standard_input
 from tests.fake_chat import FakeChat
 
 
-class TypedLines:
+class KeyboardInput:
     """Somebody at a keyboard: strings are lines, events are waited for before Ctrl-C is pressed."""
 
     is_interactive = True
@@ -48,7 +49,7 @@ class TypedLines:
 async def talk(chat, *lines, source=None):
     """Return the transcript."""
     console = Console(file=io.StringIO(), width=40)
-    await chat_at_terminal(chat, source or ScriptedLines(lines), console)
+    await chat_at_terminal(chat, source or ScriptedInput(lines), console)
     return console.file.getvalue()
 
 
@@ -67,7 +68,7 @@ async def test_answer_is_shown_below_the_question_that_was_piped():
 
 
 async def test_typed_question_is_not_echoed():
-    transcript = await talk(FakeChat(), source=TypedLines("hello"))
+    transcript = await talk(FakeChat(), source=KeyboardInput("hello"))
 
     assert "You: hello" not in transcript
     assert "Trinity: You said hello" in transcript
@@ -155,7 +156,7 @@ async def test_what_an_earlier_start_left_unanswered_is_closed():
 async def test_what_another_terminal_is_being_answered_stays_open():
     chat = FakeChat(left_over=[SimpleNamespace(question=SimpleNamespace(content="tell me"))])
 
-    await chat_at_terminal(chat, ScriptedLines(["hello"]), Console(file=io.StringIO()), is_alone=False)
+    await chat_at_terminal(chat, ScriptedInput(["hello"]), Console(file=io.StringIO()), is_alone=False)
 
     assert chat.states == [("hello", InboxState.ANSWERED)]
 
@@ -193,7 +194,7 @@ async def test_quit_leaves_at_once(command):
 async def test_a_bare_farewell_leaves_where_somebody_types_and_is_a_message_of_a_pipe(line):
     typed, piped = FakeChat(), FakeChat()
 
-    await talk(typed, source=TypedLines(line, "hello"))
+    await talk(typed, source=KeyboardInput(line, "hello"))
     await talk(piped, line)
 
     assert typed.questions == []
@@ -208,7 +209,7 @@ async def test_an_answer_bears_the_name_of_the_persona_in_use():
 
 
 async def test_a_reset_forgets_what_was_typed_too():
-    source = TypedLines("hello", "/reset")
+    source = KeyboardInput("hello", "/reset")
 
     await talk(FakeChat(), source=source)
 
@@ -258,7 +259,7 @@ async def test_unknown_persona_is_said():
 async def test_ctrl_c_stops_the_answer_and_then_the_program():
     reached = asyncio.Event()
     chat = FakeChat({"tell me": [TextDelta("Once"), reached]})
-    source = TypedLines("tell me", "hello", KeyboardInterrupt, "never heard")
+    source = KeyboardInput("tell me", "hello", KeyboardInterrupt, "never heard")
 
     async def press_ctrl_c():
         await reached.wait()
@@ -274,7 +275,7 @@ async def test_ctrl_c_stops_the_answer_and_then_the_program():
 
 async def test_stopped_stands_where_the_answer_would_if_no_word_of_it_was_there():
     reached = asyncio.Event()
-    source = TypedLines("tell me", KeyboardInterrupt)
+    source = KeyboardInput("tell me", KeyboardInterrupt)
 
     async def press_ctrl_c():
         await reached.wait()
@@ -290,7 +291,7 @@ async def test_stopped_stands_where_the_answer_would_if_no_word_of_it_was_there(
 async def test_cancel_from_elsewhere_is_no_ctrl_c():
     reached = asyncio.Event()
     chat = FakeChat({"tell me": [reached]})
-    talking = asyncio.create_task(talk(chat, source=TypedLines("tell me", "hello")))
+    talking = asyncio.create_task(talk(chat, source=KeyboardInput("tell me", "hello")))
     await reached.wait()
 
     talking.cancel()
@@ -312,7 +313,7 @@ async def test_demonstration_tells_asks_resets_and_asks_again():
 async def test_conversation_can_be_another_than_the_terminals_own():
     chat, key = FakeChat(), ConversationKey("terminal", 7)
 
-    await chat_at_terminal(chat, ScriptedLines(["/reset", "hello"]), Console(file=io.StringIO()), key)
+    await chat_at_terminal(chat, ScriptedInput(["/reset", "hello"]), Console(file=io.StringIO()), key)
 
     assert chat.calls == [("reset", key)]
     assert chat.questions[0].conversation == key
@@ -331,7 +332,7 @@ async def test_piped_lines_come_whole_whatever_their_bytes(tmp_path, content):
     path.write_bytes(content)
 
     with path.open("rb") as file:
-        lines = PipedLines(file.fileno())
+        lines = PipedInput(file.fileno())
         first = lines.peek()
         rest = await read_all(lines)
 
@@ -345,7 +346,7 @@ async def test_a_line_without_an_end_is_cut_and_the_next_one_is_whole(tmp_path: 
     endless.write_text("x" * 1_000_000 + "\nwhole\n", encoding="utf-8")
 
     with endless.open("rb") as file:
-        lines = PipedLines(file.fileno())
+        lines = PipedInput(file.fileno())
         cut, whole = await lines.next(), await lines.next()
 
     assert cut is not None
@@ -355,7 +356,7 @@ async def test_a_line_without_an_end_is_cut_and_the_next_one_is_whole(tmp_path: 
 
 async def test_piped_line_is_there_before_the_pipe_ends():
     reader, writer = os.pipe()
-    lines = PipedLines(reader)
+    lines = PipedInput(reader)
 
     os.write(writer, b"one\ntw")
     first = await lines.next()
@@ -374,7 +375,7 @@ async def test_descriptor_that_cannot_be_read_is_the_end(tmp_path):
     descriptor = os.open(tmp_path, os.O_RDONLY)
 
     try:
-        assert await PipedLines(descriptor).next() is None
+        assert await PipedInput(descriptor).next() is None
     finally:
         os.close(descriptor)
 

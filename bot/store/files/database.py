@@ -8,13 +8,12 @@ process take turns at a lock, so that SQLite never refuses one of them because o
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,6 +31,7 @@ from bot.store.files.schema import migrations_folder, read_version, refuse_alter
 from bot.store.files.server_url import ServerAddress, ServerUrlError, read_server_url
 from bot.store.files.sqlite import database_file, is_server_url, mark_anew, mark_next, parse_url, truncate_log
 from bot.store.tables import SCHEMA_VERSION
+from bot.tasks import in_daemon_thread
 
 log = logging.getLogger(__name__)
 
@@ -396,7 +396,7 @@ async def migrate(url: str, limits: Limits | None = None) -> Migration:
     file = database_file(url)
     if file is not None:
         # In a thread that the process doesn't wait for at its end: the disk may have stalled.
-        migrating = asyncio.create_task(_in_daemon_thread(partial(prepare_file, file)))
+        migrating = asyncio.create_task(in_daemon_thread(partial(prepare_file, file), name="migrating"))
         await _outlast(migrating, seconds_after_cancel=limits.cancel_seconds)
         return migrating.result()
     database = Database(build_engine(url, limits), limits=limits)
@@ -439,32 +439,6 @@ async def _outlast(task: asyncio.Task[Any], *, seconds_after_cancel: float = flo
             is_cancelled, leave_at = True, min(leave_at, loop.time() + seconds_after_cancel)
     if is_cancelled:
         raise asyncio.CancelledError
-
-
-async def _in_daemon_thread(work: Callable[[], T]) -> T:
-    """Run `work` beside the loop, in a thread that ends with the process at the latest."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if ended.done():
-            return
-        if error is not None:
-            ended.set_exception(error)
-        else:
-            ended.set_result(cast("T", result))
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as raised:  # whoever waits raises it
-            error = raised
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return await ended
 
 
 def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
