@@ -5,17 +5,22 @@ committed, when the engine is asked, when the answer's first piece arrives, when
 the first message leaves. Whoever made a task is on the way of what happens in the task. What is called and has returned
 by then is no hop: checks, conversions, and what is read from the database.
 
+A wrapper is no hop either: a function that is handed nothing of the question, only something to call (the repetition of
+requests, the wait for a database that is away), and the inner function that it calls. The document names those too.
+
 What happens behind a door is not the event loop's way, and is counted as the door alone: the store behind the function
 that commits the question, and the engine's thread behind the one that asks it.
 """
 
 import asyncio
+import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from types import FrameType
+from types import FrameType, NoneType
 from typing import Any
 
 from bot.conversation.chat_format import TurnEncoder
@@ -28,6 +33,7 @@ from tests.inference.vocabulary import build_tokenizer
 from tests.loopback import LoopbackDiscord, without_waits
 
 _BOT = str(ROOT / "bot") + "/"
+_PLAIN = (str, int, float, Enum, NoneType)
 _FIRST = "GatewaySocket.received_message"
 """discord.py calls it with what the websocket brought; what is outside it runs for all messages."""
 
@@ -38,11 +44,13 @@ class Hop:
 
     file: str
     function: str
+    is_wrapper: bool = field(default=False, compare=False)
 
 
 Way = tuple[Hop, ...]
 
-NUM_STATIONS = 5
+CARRIERS = {"Exchange", "Reply", "Parts"}
+"""What is made for one question: a method of these has the question, whatever it is handed."""
 
 MOMENTS = {
     Hop("store/rows/inbox.py", "Inbox.receive"): "committed",
@@ -61,9 +69,14 @@ class Trace:
     _makers: dict[asyncio.Task[Any], Way] = field(default_factory=dict)
 
     @property
+    def passed(self) -> list[Hop]:
+        """All hops and wrappers, each once, by station and in the order of the moments."""
+        return sorted(dict.fromkeys(hop for way in self.ways.values() for hop in way), key=self.station)
+
+    @property
     def hops(self) -> list[Hop]:
-        """All hops, each once, in the order of the moments."""
-        return list(dict.fromkeys(hop for way in self.ways.values() for hop in way))
+        """Those that are no wrappers."""
+        return [hop for hop in self.passed if not hop.is_wrapper]
 
     def station(self, hop: Hop) -> int:
         """Intake, answers, chat, engine, reply: which of the five a hop belongs to."""
@@ -78,8 +91,11 @@ class Trace:
 
     def table(self) -> list[str]:
         """The hops as rows of docs/architecture.md, by station."""
-        hops = sorted(self.hops, key=self.station)
-        return [f"| {n} | {self.station(hop)} | `{hop.file}` | `{hop.function}` |" for n, hop in enumerate(hops, 1)]
+        numbers = itertools.count(1)
+        return [
+            f"| {'' if hop.is_wrapper else next(numbers)} | {self.station(hop)} | `{hop.file}` | `{hop.function}` |"
+            for hop in self.passed
+        ]
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -123,7 +139,20 @@ class Trace:
 
 
 def _hop(frame: FrameType) -> Hop:
-    return Hop(str(Path(frame.f_code.co_filename).relative_to(_BOT)), frame.f_code.co_qualname)
+    file = str(Path(frame.f_code.co_filename).relative_to(_BOT))
+    return Hop(file, frame.f_code.co_qualname, is_wrapper=_is_wrapper(frame))
+
+
+def _is_wrapper(frame: FrameType) -> bool:
+    code = frame.f_code
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    arguments = {name: frame.f_locals.get(name) for name in names}
+    if type(arguments.pop("self", None)).__name__ in CARRIERS:
+        return False
+    if not arguments:
+        return "<locals>" in code.co_qualname
+    is_called = any(callable(value) for value in arguments.values())
+    return is_called and all(callable(value) or isinstance(value, _PLAIN) for value in arguments.values())
 
 
 async def trace_question(folder: Path) -> Trace:
