@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from bot.app import has_abandoned_threads, open_parts
 from bot.chat.chat import Chat
-from bot.discord.intake import PLATFORM
+from bot.discord.messages import PLATFORM
 from bot.discord.proxy import proxy_for
 from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import ConfigError, EngineError, EngineFailed

@@ -1,0 +1,9 @@
+"""The bot on Discord: events come in, requests go out, and discord.py is kept from breaking over either.
+
+To read it, in a message's order: `run` (one client after the other), `client` (each event and the part that gets it),
+`receivers` (those parts), `intake` (a message becomes a question), `messages` and `mentions` (how a message is read),
+`gate` and `catch_up` (what was missed meanwhile), `rest` (the requests, a `Transport` of `bot.delivery`).
+
+The slash commands: `commands`, `command_replies`, `markdown`, `registration`. The connection: `connection`,
+`session_starts`, `proxy`, `clock`. Payloads before discord.py parses them: `event_guard`, `payloads`, `payload_shapes`.
+"""

@@ -27,9 +27,10 @@ from bot.chat.chat import Chat
 from bot.chat.outage import repeat_while_away
 from bot.delivery.parts import is_growing
 from bot.delivery.sender import Sender
-from bot.discord.clock import BORN
+from bot.discord.clock import EARLIEST_QUESTION
 from bot.discord.connection import ConnectedClient
-from bot.discord.intake import PLATFORM, Intake
+from bot.discord.intake import Intake
+from bot.discord.messages import PLATFORM
 from bot.discord.rest import DiscordTransport
 from bot.errors import DatabaseBusy, DiscordError, StoreError
 
@@ -192,7 +193,7 @@ class CatchUp:
         if not known and not told:
             return []
         last = {channel_id: known.last_message_id for channel_id, known in known.items()}
-        do_ids_tell_the_time = min([*last.values(), *told.values()]) >= discord.utils.time_snowflake(BORN)
+        do_ids_tell_the_time = min([*last.values(), *told.values()]) >= discord.utils.time_snowflake(EARLIEST_QUESTION)
         seen = dict(told)
         for channel_id, message_id in last.items():
             # Where a live message was let in meanwhile, the newest one that is known lies behind what was missed.

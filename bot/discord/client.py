@@ -1,7 +1,7 @@
-"""Trinity's discord.py client: which events of Discord's are listened to, and who gets them.
+"""The bot's discord.py client: which events it listens to, and which part gets each.
 
 Three intents, none of them privileged: guilds, guild messages, direct messages. Without the message content intent
-Discord sends the text only of messages that mention her, of direct messages, and of her own.
+Discord sends the text only of messages that mention the bot, of direct messages, and of its own.
 """
 
 import logging
@@ -14,9 +14,9 @@ import discord
 from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
 from bot.discord.commands import TrinityTree
-from bot.discord.edge import EdgeClient
-from bot.discord.identifies import SessionStarts
-from bot.discord.intake import PLATFORM
+from bot.discord.messages import PLATFORM
+from bot.discord.receivers import ReceivingClient
+from bot.discord.session_starts import SessionStarts
 from bot.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -25,21 +25,21 @@ T = TypeVar("T")
 
 _STORE_PATIENCE_SECONDS = 120.0
 _LONGEST_WAIT_SECONDS = 120.0
-"""A rate limit of longer is left to the sender, which holds nobody else up meanwhile."""
+"""A longer rate limit is left to the sender, which doesn't hold up other channels meanwhile."""
 INVITE_PERMISSIONS = discord.Permissions(
     view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
 )
 
 
 def invite_url(application_id: int) -> str:
-    """The link that invites Trinity into a guild, with the four permissions she needs."""
+    """The link that invites the bot into a guild, with the four permissions it needs."""
     return discord.utils.oauth_url(
         application_id, permissions=INVITE_PERMISSIONS, scopes=("bot", "applications.commands")
     )
 
 
-class TrinityClient(EdgeClient):
-    """Listens to Discord."""
+class TrinityClient(ReceivingClient):
+    """Hands each event of Discord's to the part that handles it."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class TrinityClient(EdgeClient):
         proxy: str | None = None,
         clock: DiscordClock | None = None,
     ) -> None:
-        # She doesn't speak: no warning that what it takes for that is not installed.
+        # The bot doesn't speak: no warning that the libraries for that aren't installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             identify_pause_seconds=identify_pause_seconds,
@@ -69,111 +69,111 @@ class TrinityClient(EdgeClient):
         self.tree = TrinityTree(self)
 
     async def make_room(self) -> None:
-        """Read on when there is room for another question."""
+        """Wait until the queue has room for another question."""
         await super().make_room()
-        await self.edge.answers.room()
+        await self.receivers.answers.room()
 
     async def on_connect(self) -> None:
-        """A new session: nothing is answered before what was missed is known."""
+        """A new session: live messages wait until it is known what was missed."""
         self.is_session_ready = False
-        self.edge.catch_up.begin_session()
+        self.receivers.catch_up.begin_session()
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
-        """An event could not be followed to its end; the others aren't concerned."""
+        """Log an event whose handler failed."""
         log.exception("an event was not followed to its end: %s", event_method)
 
     async def on_ready(self) -> None:
-        """The guilds are known: go on where the last process or session ended."""
+        """The guilds are known: resume unfinished questions and fetch what was missed."""
         log.info("connected as %s to %s guilds", self.user, len(self.guilds))
         self.is_session_ready = True
         is_first, self.was_ready = not self.was_ready, True
-        is_taken_up = not is_first or await self._take_up(patience_seconds=0)
+        is_taken_up = not is_first or await self._resume_unfinished(patience_seconds=0)
         if not self.is_draining:
             try:
-                await self.edge.catch_up.run()
+                await self.receivers.catch_up.run()
             except Exception:
                 log.exception("what was missed is not fetched")
         self.when_ready()
         if not is_taken_up:
-            await self._take_up(patience_seconds=_STORE_PATIENCE_SECONDS)
-        await self.edge.catch_up.finish()
+            await self._resume_unfinished(patience_seconds=_STORE_PATIENCE_SECONDS)
+        await self.receivers.catch_up.finish()
 
     async def on_message(self, message: discord.Message) -> None:
-        """Somebody wrote something."""
+        """A new message."""
         if not self.is_draining:
-            self.edge.catch_up.note_seen(message)
-            await self.edge.intake.take(message)
+            self.receivers.catch_up.note_seen(message)
+            await self.receivers.intake.take(message)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        """Somebody changed a message, or Discord added a link's preview."""
+        """A message was edited, or Discord added a link's preview."""
         try:
-            await self.edge.intake.take_edit(payload.message)
+            await self.receivers.intake.take_edit(payload.message)
         except StoreError as error:
             log.warning("an edit was not taken over: %s", error)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        """Somebody deleted a message."""
-        await self.edge.intake.take_deletions({payload.message_id})
+        """A message was deleted."""
+        await self.receivers.intake.take_deletions({payload.message_id})
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        """Somebody deleted many messages."""
-        await self.edge.intake.take_deletions(payload.message_ids)
+        """Many messages were deleted at once."""
+        await self.receivers.intake.take_deletions(payload.message_ids)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        """A channel is gone, and its threads with it."""
-        self.edge.answers.channel_lost(
+        """A channel was deleted, and its threads with it."""
+        self.receivers.answers.channel_lost(
             lambda question: channel.id in {question.conversation.channel_id, question.conversation.parent_channel_id}
         )
-        await self._forget_channel(channel.id)
+        await self._delete_channel(channel.id)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
-        """A thread is gone."""
-        self.edge.answers.channel_lost(lambda question: question.conversation.channel_id == payload.thread_id)
-        await self._forget_channel(payload.thread_id)
+        """A thread was deleted."""
+        self.receivers.answers.channel_lost(lambda question: question.conversation.channel_id == payload.thread_id)
+        await self._delete_channel(payload.thread_id)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """We were thrown out of a guild, or it is gone."""
-        self.edge.answers.channel_lost(lambda question: question.conversation.guild_id == guild.id)
+        """The bot was removed from a guild, or the guild was deleted."""
+        self.receivers.answers.channel_lost(lambda question: question.conversation.guild_id == guild.id)
 
     async def on_guild_channel_update(self, _: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """A channel's permissions may have changed."""
-        self._try_again(after.guild, only=after.id)
+        self._reopen_channels(after.guild, only=after.id)
 
     async def on_thread_update(self, _: discord.Thread, after: discord.Thread) -> None:
         """A thread may have been unlocked."""
-        self._try_again(after.guild, only=after.id)
+        self._reopen_channels(after.guild, only=after.id)
 
     async def on_guild_role_update(self, _: discord.Role, after: discord.Role) -> None:
         """A role's permissions may have changed."""
-        self._try_again(after.guild)
+        self._reopen_channels(after.guild)
 
     async def on_member_update(self, _: discord.Member, after: discord.Member) -> None:
-        """Our own roles may have changed; Discord tells of nobody else's without a privileged intent."""
+        """The bot's own roles may have changed; others' aren't sent without a privileged intent."""
         if after.id == after.guild.me.id:
-            self._try_again(after.guild)
+            self._reopen_channels(after.guild)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """A guild that was not there when the session began, or is back from an outage."""
+        """A guild became available late, or after an outage."""
         if self.is_session_ready and not self.is_draining:
-            await self.edge.catch_up.run_for(guild)
+            await self.receivers.catch_up.run_for(guild)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """We were invited (again)."""
-        self._try_again(guild)
+        """The bot was invited (again)."""
+        self._reopen_channels(guild)
 
-    def _try_again(self, guild: discord.Guild, only: int | None = None) -> None:
+    def _reopen_channels(self, guild: discord.Guild, only: int | None = None) -> None:
         places = [*guild.channels, *guild.threads]
         for channel in places:
             parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
             if only is None or only in {channel.id, parent_id}:
-                self.edge.sender.closed_channels.reopen(channel.id)
+                self.receivers.sender.closed_channels.reopen(channel.id)
 
-    async def _take_up(self, *, patience_seconds: float) -> bool:
+    async def _resume_unfinished(self, *, patience_seconds: float) -> bool:
         """Go on with what an earlier process left; False if the database was away for all of the time."""
         try:
-            unfinished = partial(self.edge.chat.unfinished, PLATFORM)
+            unfinished = partial(self.receivers.chat.unfinished, PLATFORM)
             for opened in await self._outlast(unfinished, patience_seconds):
-                self.edge.answers.take_up(opened)
+                self.receivers.answers.take_up(opened)
         except StoreError as error:
             log.error("unfinished questions are not taken up: %s", error)
             return False
@@ -186,8 +186,10 @@ class TrinityClient(EdgeClient):
             step, is_ending=lambda: self.is_draining or self.is_closed(), patience_seconds=patience_seconds
         )
 
-    async def _forget_channel(self, channel_id: int) -> None:
+    async def _delete_channel(self, channel_id: int) -> None:
         try:
-            await self._outlast(partial(self.edge.chat.delete_channel, PLATFORM, channel_id), _STORE_PATIENCE_SECONDS)
+            await self._outlast(
+                partial(self.receivers.chat.delete_channel, PLATFORM, channel_id), _STORE_PATIENCE_SECONDS
+            )
         except StoreError as error:
             log.error("the deletion of channel %s was not followed: %s", channel_id, error)

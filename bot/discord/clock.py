@@ -1,4 +1,4 @@
-"""The time of day at Discord's, by which a message's age is told: this machine's clock may be wrong, or jump.
+"""The time at Discord, by which a message's age is known: this machine's clock may be wrong, or jump.
 
 A question's age decides whether it is still answered after a restart, and how far back missed ones are fetched. Message
 ids hold Discord's time, and each of its answers over HTTP says what time it is there; from then on the monotonic clock
@@ -14,32 +14,32 @@ import aiohttp
 _WIDEST_STEP = timedelta(days=1)
 _END = datetime(9000, 1, 1, tzinfo=UTC)
 
-BORN = datetime(2026, 1, 1, tzinfo=UTC)
-"""Nobody asked Trinity anything before. An id that tells of an earlier time comes from a server that only counts."""
+EARLIEST_QUESTION = datetime(2026, 1, 1, tzinfo=UTC)
+"""No question is older. An id with an earlier time comes from a server whose ids don't hold the time."""
 
 
 class DiscordClock:
     """Learns the time from the answers to requests; before the first one, this machine's clock has to do.
 
-    A time that is a day off what was told before may come from something in front of Discord: it counts once the next
-    answer says the same.
+    A time that is a day off the known one may come from something in front of Discord: it counts once the next answer
+    agrees with it.
     """
 
     def __init__(self) -> None:
-        self._told: tuple[datetime, float] | None = None
-        self._doubted: tuple[datetime, float] | None = None
+        self._known: tuple[datetime, float] | None = None
+        self._doubtful: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
         """The present moment."""
-        return datetime.now(UTC) if self._told is None else _moved_on(self._told)
+        return datetime.now(UTC) if self._known is None else _moved_on(self._known)
 
     def certain_now(self) -> datetime | None:
-        """The earlier of Discord's time and this machine's, by which it is safe to delete; None before Discord told."""
-        return None if self._told is None else min(_moved_on(self._told), datetime.now(UTC))
+        """The earlier of Discord's time and this machine's, safe to delete by; None before the first answer."""
+        return None if self._known is None else min(_moved_on(self._known), datetime.now(UTC))
 
-    def asked_at(self, told_by_id: datetime) -> datetime:
+    def asked_at(self, time_in_id: datetime) -> datetime:
         """When a question was asked, that arrives now: as its id says, or now if the id doesn't tell the time."""
-        return told_by_id if told_by_id >= BORN else self.now()
+        return time_in_id if time_in_id >= EARLIEST_QUESTION else self.now()
 
     def note(self, date: str | None) -> None:
         """Take the time from an answer's Date header; without one, or with one that can't be right, nothing changes."""
@@ -48,14 +48,14 @@ class DiscordClock:
             moment = read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
         except (ValueError, TypeError, OverflowError, IndexError):
             return  # an offset of 99 hours, for instance
-        if not BORN <= moment < _END:
+        if not EARLIEST_QUESTION <= moment < _END:
             return
         told = moment, monotonic()
-        known = self._told, self._doubted
-        if self._told is None or any(of and abs(_moved_on(of) - moment) < _WIDEST_STEP for of in known):
-            self._told, self._doubted = told, None
+        earlier = self._known, self._doubtful
+        if self._known is None or any(of and abs(_moved_on(of) - moment) < _WIDEST_STEP for of in earlier):
+            self._known, self._doubtful = told, None
         else:
-            self._doubted = told
+            self._doubtful = told
 
     def trace(self) -> aiohttp.TraceConfig:
         """What has to be given to an HTTP client for this clock to hear of its answers."""

@@ -17,11 +17,11 @@ from discord import app_commands
 from bot.chat.chat import Chat
 from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, normal_name
-from bot.discord.edge import EdgeClient
-from bot.discord.intake import PLATFORM
+from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.markdown import escape_markdown
+from bot.discord.messages import PLATFORM
+from bot.discord.receivers import ReceivingClient
 from bot.discord.rest import translated
-from bot.discord.words import Words, answer
 from bot.errors import DiscordError, NotAllowed, TrinityError
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ _Prompt = app_commands.Transform[str, _Text(6000)]  # Discord's own limit for a 
 
 
 class PersonaCommands(app_commands.Group):
-    """`/persona`: who Trinity is in a channel."""
+    """`/persona`: the persona of a channel."""
 
     def __init__(self) -> None:
         super().__init__(name="persona", description="Who Trinity is in this channel")
@@ -112,12 +112,12 @@ class PersonaCommands(app_commands.Group):
     @app_commands.command(description="Show who Trinity is in this channel, with the whole prompt")
     async def show(self, interaction: discord.Interaction) -> None:
         """`/persona show`"""
-        await answer(interaction, _show(_chat(interaction), key_of(interaction)), is_private=True)
+        await reply_to(interaction, _show(_chat(interaction), key_of(interaction)), is_private=True)
 
     @app_commands.command(name="list", description="List the personas that can be chosen here")
     async def list_all(self, interaction: discord.Interaction) -> None:
         """`/persona list`"""
-        await answer(interaction, _list(_chat(interaction), key_of(interaction)), is_private=True)
+        await reply_to(interaction, _list(_chat(interaction), key_of(interaction)), is_private=True)
 
     @app_commands.command(description="Choose who Trinity is in this channel")
     @app_commands.describe(name="The persona's name")
@@ -170,24 +170,24 @@ class PersonaCommands(app_commands.Group):
 async def reset(interaction: discord.Interaction) -> None:
     """`/reset`: for everybody, like deleting what one has said."""
 
-    async def work() -> Words:
+    async def work() -> CommandReply:
         num_turns = await _chat(interaction).reset(key_of(interaction))
         what = "There was nothing to forget." if num_turns == 0 else "I have forgotten this channel's conversation."
-        return Words(what, is_private=num_turns == 0)
+        return CommandReply(what, is_private=num_turns == 0)
 
-    await answer(interaction, work(), is_private=False)
+    await reply_to(interaction, work(), is_private=False)
 
 
 @app_commands.command(name="help", description="What Trinity can do")
 async def show_help(interaction: discord.Interaction) -> None:
     """`/help`"""
-    await answer(interaction, _at_once(Words(HELP)), is_private=True)
+    await reply_to(interaction, _ready(CommandReply(HELP)), is_private=True)
 
 
-class TrinityTree(app_commands.CommandTree[EdgeClient]):
-    """All commands, for guilds and for direct messages with Trinity; nowhere else."""
+class TrinityTree(app_commands.CommandTree[ReceivingClient]):
+    """All commands, for guilds and for direct messages with the bot; nowhere else."""
 
-    def __init__(self, client: EdgeClient) -> None:
+    def __init__(self, client: ReceivingClient) -> None:
         super().__init__(
             client,
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
@@ -198,14 +198,14 @@ class TrinityTree(app_commands.CommandTree[EdgeClient]):
         self.add_command(show_help)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Count the answer against the pace; refuse while we shut down."""
-        self.client.edge.sender.pacer.spend()
+        """Count the reply against the rate of requests; refuse while the bot shuts down."""
+        self.client.receivers.sender.pacer.spend()
         if self.client.is_draining and interaction.type is discord.InteractionType.application_command:
-            await answer(interaction, _at_once(Words(RESTARTING)), is_private=True)
+            await reply_to(interaction, _ready(CommandReply(RESTARTING)), is_private=True)
         return not self.client.is_draining
 
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
-        """What wasn't caught in `answer`: an old command that Discord still shows, or a mistake of ours."""
+        """Explain what `reply_to` didn't catch: an old command that Discord still shows, or a bug."""
         words = next((words for kind, words in _OLD_COMMANDS.items() if isinstance(error, kind)), FAILED)
         what = "failed" if words is FAILED else "isn't one of ours, or an old form of one"
         exc_info = error if words is FAILED else None
@@ -218,10 +218,10 @@ class TrinityTree(app_commands.CommandTree[EdgeClient]):
             type(error).__name__,
             exc_info=exc_info,
         )
-        await _tell(interaction, words)
+        await _explain(interaction, words)
 
     async def _call(self, interaction: discord.Interaction[Any]) -> None:
-        """Also what discord.py can't read ends in words and in one line of the log."""
+        """Explain a command that discord.py can't read, with one line in the log."""
         try:
             await super()._call(interaction)
         except app_commands.AppCommandError:
@@ -233,7 +233,7 @@ class TrinityTree(app_commands.CommandTree[EdgeClient]):
                 interaction.channel_id,
                 type(error).__name__,
             )
-            await _tell(interaction, UNREADABLE)
+            await _explain(interaction, UNREADABLE)
 
 
 _OLD_COMMANDS: dict[type[app_commands.AppCommandError], str] = {
@@ -243,8 +243,8 @@ _OLD_COMMANDS: dict[type[app_commands.AppCommandError], str] = {
 }
 
 
-async def _tell(interaction: discord.Interaction[Any], words: str) -> None:
-    """Say why a command has no other answer; names that are only suggested while one types stay away."""
+async def _explain(interaction: discord.Interaction[Any], words: str) -> None:
+    """Say why a command has no other reply; suggestions while one types are just empty."""
     if interaction.response.is_done():
         return
     if interaction.type is discord.InteractionType.autocomplete:
@@ -252,7 +252,7 @@ async def _tell(interaction: discord.Interaction[Any], words: str) -> None:
             async with translated():
                 await interaction.response.autocomplete([])
         return
-    await answer(interaction, _at_once(Words(words)), is_private=True)
+    await reply_to(interaction, _ready(CommandReply(words)), is_private=True)
 
 
 def _name_of(interaction: discord.Interaction[Any]) -> str:
@@ -268,28 +268,28 @@ def _name_of(interaction: discord.Interaction[Any]) -> str:
 
 def _chat(interaction: discord.Interaction) -> Chat:
     client: Any = interaction.client
-    chat: Chat = client.edge.chat
+    chat: Chat = client.receivers.chat
     return chat
 
 
 async def _change(interaction: discord.Interaction, work: Callable[[], Awaitable[str]]) -> None:
-    """Change who Trinity is, if the person may; told to all, because it concerns all."""
+    """Change the persona, if the person may; everybody sees it, because it concerns everybody."""
 
-    async def checked() -> Words:
+    async def checked() -> CommandReply:
         if not may_change(interaction):
             raise NotAllowed(MAY_NOT_CHANGE)
-        return Words(await work(), is_private=False)
+        return CommandReply(await work(), is_private=False)
 
-    await answer(interaction, checked(), is_private=False)
+    await reply_to(interaction, checked(), is_private=False)
 
 
-async def _show(chat: Chat, key: ConversationKey) -> Words:
+async def _show(chat: Chat, key: ConversationKey) -> CommandReply:
     persona = await chat.personas.show(key)
     origin = "built in" if persona.is_built_in else "made here"
-    return Words(f"I'm **{escape_markdown(persona.name)}** here ({origin}). My prompt:\n>>> {persona.prompt}")
+    return CommandReply(f"I'm **{escape_markdown(persona.name)}** here ({origin}). My prompt:\n>>> {persona.prompt}")
 
 
-async def _list(chat: Chat, key: ConversationKey) -> Words:
+async def _list(chat: Chat, key: ConversationKey) -> CommandReply:
     current = await chat.personas.show(key)
     lines = ["These personas can be chosen here:"]
     for persona in await chat.personas.list(key):
@@ -297,8 +297,8 @@ async def _list(chat: Chat, key: ConversationKey) -> Words:
         preview = " ".join(persona.prompt.split())
         short = preview if len(preview) <= _PREVIEW_LENGTH else preview[: _PREVIEW_LENGTH - 1] + "…"
         lines.append(f"- **{escape_markdown(persona.name)}**{mark}: {escape_markdown(short)}")
-    return Words("\n".join(lines))
+    return CommandReply("\n".join(lines))
 
 
-async def _at_once(words: Words) -> Words:
+async def _ready(words: CommandReply) -> CommandReply:
     return words

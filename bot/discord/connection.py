@@ -2,7 +2,8 @@
 
 discord.py's own loop ends with an AttributeError if the gateway can't be reached the first time (Rapptz/discord.py
 #10520), after an outage pauses for up to 17 minutes, waits for ever for the answer to a RESUME, takes a minute and a
-half to leave a connection that has gone silent, and doesn't count the sessions that it begins. This one doesn't.
+half to leave a connection that has gone silent, and doesn't count the sessions that it begins. So this module
+has its own.
 """
 
 import asyncio
@@ -19,10 +20,10 @@ from discord.http import Route
 from bot.delivery.refusals import Unreadable
 from bot.delivery.sender import growing_pauses
 from bot.discord.clock import DiscordClock
-from bot.discord.gateway import Events, GatewaySocket
-from bot.discord.identifies import SessionStarts
+from bot.discord.event_guard import EventGuard, GatewaySocket
+from bot.discord.payload_shapes import OutOfShape, Read, integer
 from bot.discord.payloads import APPLICATION, USER
-from bot.discord.shapes import OutOfShape, Read, integer
+from bot.discord.session_starts import SessionStarts
 from bot.errors import DiscordRefused
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,9 @@ _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPExceptio
 class ConnectedClient(discord.Client):
     """A client that stays connected through anything but a refusal."""
 
+    is_draining = False
+    """Running answers finish, and no new question is taken."""
+
     def __init__(
         self,
         *,
@@ -71,7 +75,7 @@ class ConnectedClient(discord.Client):
         # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
         super().__init__(http_trace=self.clock.trace(), heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
         self.when_moved: Callable[[], None] = lambda: None
-        self.events = Events(self._connection)
+        self.events = EventGuard(self._connection)
         self._identify_pause_seconds = identify_pause_seconds
         self._session_starts = session_starts or SessionStarts()
         self._is_resumed = asyncio.Event()
@@ -152,7 +156,7 @@ class ConnectedClient(discord.Client):
                 await self._raise_if_refused(error)
                 resumption, pause = self._resumption(), next(pauses)
                 if resumption and self.ws is socket:
-                    # Where the session was to be resumed nobody is any more; others know of it too.
+                    # The gateway that kept the session can't be reached; the others can resume it too.
                     resumption["gateway"] = DiscordWebSocket.DEFAULT_GATEWAY
                 log.warning("no connection to Discord's gateway (%s)", type(error).__name__)
             self.dispatch("disconnect")
@@ -200,7 +204,7 @@ class ConnectedClient(discord.Client):
         try:
             async with asyncio.timeout(_RESUME_SECONDS if resumption else None) as patience:
                 while True:
-                    await self._hear_next()
+                    await self._receive_next()
                     if self._is_resumed.is_set() or self.ws.sequence != resumption.get("sequence"):
                         patience.reschedule(None)
         except TimeoutError:
@@ -208,8 +212,8 @@ class ConnectedClient(discord.Client):
             await self._leave()
             raise ReconnectWebSocket(self.shard_id, resume=False) from None
 
-    async def _hear_next(self) -> None:
-        """Take the gateway's next event; one that answers no heartbeat any more is left for another connection."""
+    async def _receive_next(self) -> None:
+        """Receive the gateway's next event; leave a connection that answers no heartbeats any more."""
         try:
             async with asyncio.timeout(_silence_limit(self.ws)) as silence:
                 await self.ws.poll_event()

@@ -1,21 +1,16 @@
-"""Which messages are for Trinity, and what they become: a question, a hint how to ask, or nothing.
-
-Live messages wait at a gate while messages that were missed are fetched, so that a channel's order is kept.
-"""
+"""Takes messages in, new, edited or deleted: each becomes a question, a hint how to ask, or nothing."""
 
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from enum import Enum, auto
 
 import discord
 
 from bot.chat.chat import Chat
 from bot.chat.outage import repeat_while_away
-from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
 from bot.delivery.answers import Answers
 from bot.delivery.limits import NoticeLimiter
@@ -23,12 +18,20 @@ from bot.delivery.parts import Purpose, nonce
 from bot.delivery.sender import Sender
 from bot.delivery.transport import Draft, Posted
 from bot.discord.clock import DiscordClock
-from bot.discord.contents import is_direct, pings_role_of, unreadable_in, words_in
+from bot.discord.gate import Gate
+from bot.discord.messages import (
+    PLATFORM,
+    Address,
+    address_of,
+    can_speak,
+    question_in,
+    unreadable_in,
+)
 from bot.errors import DiscordError, StoreError
 
 log = logging.getLogger(__name__)
 
-PLATFORM = "discord"
+
 BARE_HINT = "-# Yes? Write your question in the same message as my name."
 NO_TEXT_HINT = "-# I can only read text. Please put your question into words."
 UNPINGED_HINT = "-# I can't read a reply without its ping: turn the @ on in your reply, or mention me."
@@ -36,112 +39,16 @@ ROLE_HINT = (
     "-# That was my role, and Discord doesn't show me what is written beside it. "
     "Choose me in place of my role when you type @."
 )
+
+
 TEXT_ONLY = "I can't open what is attached; I only read the text."
 LATEST_EDIT = timedelta(minutes=10)
 """An edit that was made longer ago is not looked at for a mention that it added."""
 OLDEST_EDITED = timedelta(days=1)
 """Nor is one of an older message: whether that was answered may be forgotten by now."""
 _MAX_HINTED = 1000
-_GATE_PATIENCE_SECONDS = 60.0
-_STORE_PATIENCE_SECONDS = 120.0
+_STORE_RETRY_SECONDS = 120.0
 _ATTACHED = "what is attached"
-
-
-class Address(Enum):
-    """How a message concerns Trinity."""
-
-    NOT_FOR_US = auto()
-    QUESTION = auto()
-    UNPINGED_REPLY = auto()
-    """A reply to her with the ping switched off: Discord sends it without its text."""
-    ROLE_PING = auto()
-    """A mention of the role that bears her name: Discord sends it without its text."""
-
-
-def address_of(message: discord.Message, own_id: int) -> Address:
-    """Who a message is for. Not for us are bots, webhooks, Discord's own messages, and pings of everyone or a role."""
-    is_ordinary = message.type in {discord.MessageType.default, discord.MessageType.reply}
-    if message.author.bot or message.webhook_id is not None or not is_ordinary or message.author.id == own_id:
-        return Address.NOT_FOR_US
-    if is_direct(message) or any(user.id == own_id for user in message.mentions):
-        return Address.QUESTION
-    answered = message.reference and message.reference.resolved
-    if isinstance(answered, discord.Message) and answered.author.id == own_id:
-        return Address.QUESTION if message.content else Address.UNPINGED_REPLY
-    if pings_role_of(message, own_id):
-        return Address.QUESTION if message.content else Address.ROLE_PING
-    return Address.NOT_FOR_US
-
-
-def question_in(message: discord.Message, own_id: int, created_at: datetime | None = None) -> Question:
-    """The question that a message asks; by default when its id says."""
-    channel = message.channel
-    guild_id = message.guild.id if message.guild else getattr(channel, "guild_id", None)
-    parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
-    return Question(
-        conversation=ConversationKey(PLATFORM, channel.id, guild_id, parent_id),
-        message_id=message.id,
-        author_id=message.author.id,
-        author_name=message.author.display_name,
-        content=words_in(message, own_id),
-        created_at=created_at or message.created_at,
-        is_direct=is_direct(message),
-    )
-
-
-def can_speak(message: discord.Message) -> bool:
-    """Whether the cached permissions let her answer where a message was written; True where they aren't known."""
-    me = message.guild.me if message.guild else None
-    if me is None or not isinstance(message.channel, discord.abc.GuildChannel | discord.Thread):
-        return True
-    try:
-        allowed = message.channel.permissions_for(me)
-    except discord.ClientException:  # a thread whose channel isn't known
-        return True
-    is_thread = isinstance(message.channel, discord.Thread)
-    return allowed.view_channel and (allowed.send_messages_in_threads if is_thread else allowed.send_messages)
-
-
-class Gate:
-    """Where live messages wait: all of them while it is shut, and those of single channels a little longer.
-
-    Each barrier is an event that is set when it falls. Whoever waited at one looks again: another may stand there.
-    """
-
-    def __init__(self) -> None:
-        self._before_all: asyncio.Event | None = asyncio.Event()
-        self._channels: dict[int, asyncio.Event] = {}
-
-    def shut(self) -> None:
-        """Let nothing pass."""
-        if self._before_all is None:
-            self._before_all = asyncio.Event()
-
-    def open_but_for(self, channel_ids: Iterable[int]) -> dict[int, asyncio.Event]:
-        """Let everything pass but for the messages of these channels; returns their barriers."""
-        fallen = [*self._channels.values(), *filter(None, [self._before_all])]
-        self._channels, self._before_all = {}, None
-        barriers = self.shut_channels(channel_ids)
-        for barrier in fallen:
-            barrier.set()
-        return barriers
-
-    def shut_channels(self, channel_ids: Iterable[int]) -> dict[int, asyncio.Event]:
-        """Let nothing of these channels pass; returns their barriers, some of which may have stood there before."""
-        return {channel_id: self._channels.setdefault(channel_id, asyncio.Event()) for channel_id in channel_ids}
-
-    def open_channel(self, channel_id: int, barrier: asyncio.Event) -> None:
-        """Let a channel's messages pass, unless another barrier was put there meanwhile."""
-        barrier.set()
-        if self._channels.get(channel_id) is barrier:
-            del self._channels[channel_id]
-
-    async def passage(self, channel_id: int) -> None:
-        """Wait until a channel's messages may pass; in any case not for ever."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_GATE_PATIENCE_SECONDS):
-                while (barrier := self._before_all or self._channels.get(channel_id)) is not None:
-                    await barrier.wait()
 
 
 class Intake:
@@ -156,8 +63,8 @@ class Intake:
         self._clock = clock
         self._hints = NoticeLimiter()
         self._hinted: OrderedDict[int, None] = OrderedDict()
-        self._deleted: dict[int, bool] = {}  # message id -> whether it surely concerns us
-        self._following = asyncio.Lock()
+        self._deleted: dict[int, bool] = {}  # message id -> whether it is surely one of ours
+        self._deletions_lock = asyncio.Lock()
 
     async def take(
         self,
@@ -192,7 +99,7 @@ class Intake:
             await self._chat.note_answered(question_in(message, self._own_id))
 
     async def take_edit(self, message: discord.Message) -> None:
-        """Take over the edit of a question that still waits; answer a message that has become one by it.
+        """Apply the edit of a question that still waits; answer a message that became a question by the edit.
 
         The inbox knows every question that was received, so none is answered twice.
         """
@@ -207,33 +114,33 @@ class Intake:
             await self.take(message, asked_at=message.edited_at)
 
     def busy_channels(self) -> set[int]:
-        """Where questions are in hand."""
+        """The channels whose questions are waiting or being answered."""
         return self._answers.channels()
 
     async def take_deletions(self, message_ids: Collection[int]) -> None:
-        """Follow the deletion of messages, whoever wrote them: what was said in them is not to be used any more."""
+        """Withdraw deleted messages, whoever wrote them: their content must not be used any more."""
         for message_id in message_ids:
             is_in_hand = self._answers.is_in_hand(message_id)
             if not self._answers.message_deleted(message_id):
                 self._deleted[message_id] = is_in_hand
-        # Those that are told meanwhile are looked up together.
-        async with self._following:
+        # Those that arrive meanwhile are looked up together.
+        async with self._deletions_lock:
             deleted, self._deleted = self._deleted, {}
             if deleted:
-                await self._follow_patiently(deleted)
+                await self._apply_with_retries(deleted)
 
-    async def _follow_patiently(self, deleted: dict[int, bool]) -> None:
+    async def _apply_with_retries(self, deleted: dict[int, bool]) -> None:
         try:
             await repeat_while_away(
-                lambda: self._follow(deleted),
+                lambda: self._apply_deletions(deleted),
                 is_ending=lambda: self._answers.is_draining,
-                patience_seconds=_STORE_PATIENCE_SECONDS,
+                patience_seconds=_STORE_RETRY_SECONDS,
             )
         except StoreError as error:
             log.error("%d deletions were not followed: %s", len(deleted), error)
 
-    async def _follow(self, deleted: dict[int, bool]) -> None:
-        """Follow those deletions that concern us, and take each out of `deleted` when that is done."""
+    async def _apply_deletions(self, deleted: dict[int, bool]) -> None:
+        """Withdraw those of our messages that are in `deleted`, and take each out of it when that is done."""
         unsure = [message_id for message_id, is_ours in deleted.items() if not is_ours]
         known = await self._chat.known_among(PLATFORM, unsure) if unsure else set()
         for message_id in [*deleted]:
@@ -246,10 +153,10 @@ class Intake:
         text = texts.get(address) or _hint_about(unreadable_in(message))
         try:
             if await self._may_hint(address, question):
-                self._hinted[message.id] = None  # an edit of it isn't told the same again
+                self._hinted[message.id] = None  # an edit of it gets no second hint
                 while len(self._hinted) > _MAX_HINTED:
                     self._hinted.popitem(last=False)
-                await self._sender.create(_hint_draft(question, text), _forget)
+                await self._sender.create(_hint_draft(question, text), _not_recorded)
         except (DiscordError, StoreError) as error:
             log.info("no hint in channel %s: %s", message.channel.id, error)
 
@@ -260,12 +167,12 @@ class Intake:
 
 
 def _note(unreadable: list[str]) -> str:
-    """What is said above the answer to a text that has something else with it."""
+    """The note above the answer to a message that has more than text."""
     return TEXT_ONLY.replace(_ATTACHED, " and ".join(unreadable)) if unreadable else ""
 
 
 def _hint_about(unreadable: list[str]) -> str:
-    """What is said where there is no text; pictures need no naming."""
+    """The hint for a message without text; pictures aren't named."""
     if not unreadable:
         return BARE_HINT
     if unreadable == [_ATTACHED]:
@@ -284,5 +191,5 @@ def _hint_draft(question: Question, text: str) -> Draft:
     )
 
 
-async def _forget(_: Posted) -> None:
+async def _not_recorded(_: Posted) -> None:
     """A hint isn't recorded: a second one after a crash does no harm."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import discord
 
-from bot.discord.shapes import (
+from bot.discord.payload_shapes import (
     OutOfShape,
     Read,
     Shape,

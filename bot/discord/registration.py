@@ -1,4 +1,4 @@
-"""Tells Discord the slash commands, and only if it has others: each registration counts against a daily limit."""
+"""Registers the slash commands with Discord, only if it has others: each registration counts against a daily limit."""
 
 import asyncio
 import logging
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 Command = dict[str, Any]
 """A command as Discord gets it."""
 
-_TOLD = (
+_COMPARED_FIELDS = (
     "name", "description", "options", "choices", "required", "autocomplete", "min_length", "max_length", "value",
     "nsfw", "contexts", "integration_types", "default_member_permissions",
 )  # fmt: skip
 
 
 async def register_commands(client: discord.Client, tree: app_commands.CommandTree[Any]) -> None:
-    """Register the tree's commands, unless Discord has these already; an outage is waited out.
+    """Register the tree's commands, unless Discord has these already; and keep trying through an outage.
 
     A command that Discord refuses is left out, and the log names what it refuses in it. Nothing is raised: the bot can
     do without its commands.
@@ -49,7 +49,7 @@ async def _register_if_changed(client: discord.Client, tree: app_commands.Comman
     if client.application_id is None:
         raise Rejected("not logged in")
     wanted = [command.to_dict(tree) for command in tree.get_commands()]
-    if _essence(await _registered(client, client.application_id)) == _essence(wanted):
+    if _comparable(await _registered(client, client.application_id)) == _comparable(wanted):
         return
     taken = await _register(client, client.application_id, wanted)
     if len(taken) == len(wanted):
@@ -115,9 +115,11 @@ def _reasons(error: Rejected) -> str:
     return ", ".join(error.fields) or str(error)
 
 
-def _essence(commands: Any) -> Any:
-    """What two lists of commands or options have to share; defaults and what Discord adds are left out."""
+def _comparable(commands: Any) -> Any:
+    """The compared fields of commands or options; defaults and what Discord adds are left out."""
     if isinstance(commands, list) and all(isinstance(command, dict) for command in commands):
-        shortened = [{key: _essence(command[key]) for key in _TOLD if command.get(key)} for command in commands]
+        shortened = [
+            {key: _comparable(command[key]) for key in _COMPARED_FIELDS if command.get(key)} for command in commands
+        ]
         return sorted(shortened, key=lambda command: str(command.get("name")))
     return sorted(commands) if isinstance(commands, list) else commands

@@ -1,13 +1,14 @@
-"""The requests that Trinity makes in channels, and what their failures mean for the one who made them.
+"""The requests that the bot makes in channels, and the errors they end with.
 
-Every create and every edit is built here, so that each one carries what keeps people safe: nobody is pinged, and no
-link unfolds. discord.py adds rate limits and its own retries; what it raises is translated here and nowhere else.
+Every create and every edit is built here, so that none of them pings anybody or unfolds a link. discord.py adds rate
+limits and its own retries; its errors are translated here and nowhere else. A page of messages is parsed one by one, so
+that one that can't be read doesn't cost the others.
 """
 
 import asyncio
 import io
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -30,43 +31,28 @@ from bot.delivery.refusals import (
     refused_fields,
 )
 from bot.delivery.transport import Draft, Posted
-from bot.discord.page import parsed_page
+from bot.discord import payloads
+from bot.discord.event_guard import described
+from bot.discord.payload_shapes import OutOfShape
 
 log = logging.getLogger(__name__)
 
 
 _FILES_REFUSED = frozenset({MISSING_PERMISSIONS, 400001})
-
-
 _REPLY_NEEDS_HISTORY = 160002
-
-
 _NO_PINGS = discord.AllowedMentions.none()
-
-
 FILE_NAME = "answer.txt"
-
-
 _MESSAGES = "/channels/{channel_id}/messages"
-
-
 _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
-
-
 _TYPING = "/channels/{channel_id}/typing"
-
-
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
-
-
 _TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
 
 
 class DiscordTransport:
-    """Creates, edits, deletes and finds Trinity's own messages over REST.
+    """Creates, edits, deletes and finds the bot's own messages over REST.
 
-    Every method raises what stands in refusals.py, and nothing of discord.py's. `now` tells the present moment as
-    Discord has it.
+    Every method raises the errors of `bot.delivery.refusals`, never discord.py's. `now` is the time at Discord.
     """
 
     def __init__(self, client: discord.Client, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -222,3 +208,26 @@ def _refusal(error: discord.HTTPException) -> Refusal:
         is_global="X-RateLimit-Global" in headers,
         fields=refused_fields(getattr(error, "_errors", None)),
     )
+
+
+log = logging.getLogger(__name__)
+
+
+def parsed_page(client: discord.Client, channel: Any, page: Iterable[Any]) -> Iterator[discord.Message]:
+    """The messages of a page as discord.py has them, in the page's order; a line is logged for each that can't be read.
+
+    Args:
+        client: whose caches know the guild and its members.
+        channel: where the messages are.
+        page: Discord's answer.
+    """
+    for item in page:
+        try:
+            yield discord.Message(state=client._connection, channel=channel, data=payloads.message(item))  # type: ignore[arg-type]
+        except OutOfShape as error:
+            log.warning("a message of a page is skipped, %s: %s", described("a message", item), error)
+        except Exception as error:
+            log.error(
+                "a message of a page is skipped, %s: discord.py stumbled over it (%s)",
+                described("a message", item), type(error).__name__,
+            )  # fmt: skip

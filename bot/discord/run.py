@@ -24,10 +24,10 @@ from bot.delivery.sender import Sender, growing_pauses, open_sender
 from bot.discord.client import TrinityClient, invite_url
 from bot.discord.clock import DiscordClock
 from bot.discord.connection import LOGIN_REFUSED
-from bot.discord.edge import build_edge
-from bot.discord.identifies import SessionStarts
+from bot.discord.receivers import build_receivers
 from bot.discord.registration import register_commands
 from bot.discord.rest import DiscordTransport, translated
+from bot.discord.session_starts import SessionStarts
 from bot.errors import DiscordError, DiscordRefused, EngineFailed
 from bot.observer import Observer
 from bot.tasks import keep_running
@@ -42,7 +42,7 @@ _CLOSING_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class DiscordOptions:
-    """How Trinity is on Discord. Without the two URLs (both or none) she goes to Discord's own servers."""
+    """How the bot connects to Discord: to its own servers, unless both URLs name others."""
 
     token: str = field(repr=False)
     api_url: str | None = None
@@ -50,7 +50,7 @@ class DiscordOptions:
     edit_interval_seconds: float = 1.0
     drain_seconds: float = 20.0
     guild_ready_seconds: float = 2.0
-    """How long no further guild has to come until all are taken to be there."""
+    """All guilds are taken to be known when none has come for so long."""
     identify_pause_seconds: float = 5.0
     """What Discord wants between two new sessions."""
     proxy: str | None = field(default=None, repr=False)
@@ -64,7 +64,7 @@ class DiscordOptions:
 async def check_token(options: DiscordOptions) -> None:
     """Find out early, before a model is downloaded and loaded, that Discord refuses the token.
 
-    Whatever else keeps Discord from answering is left to `run_discord`, which has more patience.
+    Whatever else keeps Discord from answering is left to `run_discord`, which keeps trying.
 
     Raises:
         DiscordRefused: the token was refused.
@@ -110,8 +110,8 @@ async def run_discord(
 ) -> None:
     """Answer on Discord until `stop` is set, then let the running answers finish for `drain_seconds`.
 
-    `on_ready` is called whenever Trinity has (again) become able to answer; `on_movement` with each event of the
-    gateway's and each try to reach it, so that its silence shows that something hangs.
+    `on_ready` is called whenever the bot has (again) become able to answer; `on_movement` at each event of the
+    gateway's and each attempt to reach it, so that a hang shows as silence.
 
     Raises:
         DiscordRefused: Discord won't have the bot as it is: its token, its intents, or the number of its guilds.
@@ -122,12 +122,12 @@ async def run_discord(
     with _pointed_at(options):
         while not stop.is_set():
             on_movement()
-            session = _Session(chat, options, starts, stop, on_ready, on_movement, observer)
-            problem = await session.run()
+            run = _ClientRun(chat, options, starts, stop, on_ready, on_movement, observer)
+            problem = await run.run()
             if isinstance(problem, DiscordRefused | EngineFailed):
                 raise problem
             if problem is not None and not stop.is_set():
-                if session.was_ready:
+                if run.was_ready:
                     pauses = growing_pauses(_MIN_PAUSE_SECONDS)
                 await _pause(max(next(pauses), _MIN_PAUSE_SECONDS), problem, stop)
 
@@ -145,7 +145,7 @@ async def _pause(seconds: float, problem: Exception, stop: asyncio.Event) -> Non
             await stop.wait()
 
 
-class _Session:
+class _ClientRun:
     """One client, from its login to its end."""
 
     def __init__(
@@ -195,7 +195,7 @@ class _Session:
         interval = self._options.edit_interval_seconds
         async with open_sender(transport, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
-            client.edge = build_edge(client, self._chat, sender, transport, answers)
+            client.receivers = build_receivers(client, self._chat, sender, transport, answers)
             registering = partial(register_commands, client, client.tree)
             syncing = tasks.create_task(keep_running("registering the slash commands", registering))
             connection = tasks.create_task(_problem(client.connect()))

@@ -1,4 +1,4 @@
-"""Trinity on a loopback Discord: the real edge, chat and database, with an engine that a test controls."""
+"""Trinity on a loopback Discord: the real client, chat and database, with an engine that a test controls."""
 
 import asyncio
 import contextlib

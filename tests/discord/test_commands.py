@@ -144,7 +144,7 @@ async def test_names_are_suggested(house: House) -> None:
     from bot.discord.commands import suggest_names
 
     class Asked:
-        client = type("Client", (), {"edge": type("Edge", (), {"chat": house.chat})})
+        client = type("Client", (), {"receivers": type("Receivers", (), {"chat": house.chat})})
         channel, channel_id, guild_id = None, 1, 2
 
     for typed in ("pi", "ＰＩ", " P\u200bi"):

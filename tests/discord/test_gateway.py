@@ -9,9 +9,9 @@ from pathlib import Path
 import discord
 import pytest
 
-from bot.discord.gateway import mended_frame
-from bot.discord.identifies import SessionStarts
-from bot.discord.intake import Gate
+from bot.discord.event_guard import mended_frame
+from bot.discord.gate import Gate
+from bot.discord.session_starts import SessionStarts
 from bot.errors import DiscordRefused
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask

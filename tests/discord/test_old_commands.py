@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import web
 
+from bot.discord.command_replies import NOT_TAKEN
 from bot.discord.commands import GONE, HELP, OUTDATED
-from bot.discord.words import NOT_TAKEN
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.loopback import Garbled, Interaction, LoopbackDiscord, Permission

@@ -9,9 +9,9 @@ import discord
 import pytest
 
 from bot.discord.client import TrinityClient
-from bot.discord.page import parsed_page
+from bot.discord.payload_shapes import OutOfShape
 from bot.discord.payloads import APPLICATION, EVENTS, USER
-from bot.discord.shapes import OutOfShape
+from bot.discord.rest import parsed_page
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import ask
 from tests.discord.payload_types import Known, PayloadTypes, variants

@@ -1,6 +1,6 @@
 """Trinity as a process of her own with an echo engine in place of the model: starts in a second, dies on demand.
 
-Joined like bot/daemon.py: one instance, the real database, chat and Discord edge. `python -m
+Joined like bot/daemon.py: one instance, the real database, chat and Discord client. `python -m
 tests.scenarios.echo_daemon '{"token": ...}'` takes the fields of `Orders` as JSON.
 """
 

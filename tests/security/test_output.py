@@ -1,4 +1,4 @@
-"""What the model writes harms nobody: every attack, a character a token, through the edge into what Discord stores.
+"""What the model writes harms nobody: every attack, a character a token, through the client into what Discord stores.
 
 The rows are E1 to E8 of OWASP's LLM05 (improper output handling), and forged template tags (LLM01).
 """

@@ -1,8 +1,8 @@
 """When a new session may be begun with Discord's gateway: with pauses that grow, and within a budget of a day.
 
-Discord allows a bot 1,000 IDENTIFYs in a day, and resets the token of one that exceeds them. A gateway that throws
-every session out would use them up within hours, and so would a process that is restarted again and again: that is why
-the budget outlives the process, in a file.
+Discord allows a bot 1,000 IDENTIFYs in a day, and resets the token of one that exceeds them. A gateway that ends
+every session at once would use them up within hours, and so would a process that is restarted again and again: that
+is why the budget outlives the process, in a file.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 DAY_SECONDS = 86_400.0
 BURST = 200
 PER_DAY = 700
-"""With the burst, 900 at most in any day: a hundred are left for whoever tries the token by hand."""
+"""With the burst, 900 at most in any day: a hundred are left for other uses of the token."""
 STEADY_SECONDS = 60.0
-"""A session that lived shorter counts as thrown out."""
+"""A session that ended sooner makes the next pause longer."""
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 900.0
 _FILE_NAME = "gateway-sessions.json"
@@ -35,7 +35,7 @@ class IdentifyBudget:
         self._counted_at = clock()
         self._is_read = folder is None
 
-    async def owed_seconds(self) -> float:
+    async def wait_seconds(self) -> float:
         """How long to wait until another IDENTIFY may be sent."""
         if not self._is_read:
             self._is_read = True
@@ -97,7 +97,7 @@ class SessionStarts:
 
     async def pause_seconds(self) -> float:
         """How long to wait before the next IDENTIFY."""
-        owed = await self.budget.owed_seconds()
+        owed = await self.budget.wait_seconds()
         if owed > STEADY_SECONDS:
             log.warning("too many sessions were begun at Discord's gateway; the next one begins in %.0f s", owed)
         pause = min(FIRST_PAUSE_SECONDS * 2.0 ** (self._num_short - 1), LONGEST_PAUSE_SECONDS) if self._num_short else 0

@@ -1,8 +1,8 @@
-"""A small language for what a payload of Discord's has to look like before discord.py may parse it.
+"""Describes what a payload of Discord's has to look like before discord.py may parse it.
 
 discord.py reads many fields without a default, and one that is missing, null or of another type raises an error in the
 middle of a guild. A `Shape` says which fields are read, of which type they are, and what stands in for one that can't
-be read. Its result holds those fields and nothing else, so whatever Discord adds can't do harm.
+be read. Its result holds those fields and nothing else, so that new fields of Discord's can do no harm.
 """
 
 from collections.abc import Callable, Mapping

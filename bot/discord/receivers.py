@@ -1,4 +1,4 @@
-"""What Discord's events are handed to, and the client that has it: what commands and events both need."""
+"""The parts that Discord's events and slash commands are handed to, and the client that has them."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from bot.discord.rest import DiscordTransport
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """What the client hands events to, once it is logged in."""
+class Receivers:
+    """What the client hands events to; built once it is logged in."""
 
     chat: Chat
     sender: Sender
@@ -22,18 +22,17 @@ class Edge:
     catch_up: CatchUp
 
 
-class EdgeClient(ConnectedClient):
-    """A connected client with its edge, which is set before the connection is opened."""
+class ReceivingClient(ConnectedClient):
+    """A connected client with its receivers, which are set before the connection is opened."""
 
-    edge: Edge
-    is_draining = False
+    receivers: Receivers
 
 
-def build_edge(
+def build_receivers(
     client: ConnectedClient, chat: Chat, sender: Sender, transport: DiscordTransport, answers: Answers
-) -> Edge:
+) -> Receivers:
     """Join the parts; the client has to be logged in."""
     own_id = client.user.id if client.user else 0
     intake = Intake(chat, sender, answers, own_id, client.clock)
     answers.wait_until_known = intake.gate.passage
-    return Edge(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, transport))
+    return Receivers(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, transport))

@@ -1,4 +1,4 @@
-"""How a slash command answers: within half a second, to the asker alone where only the asker cares.
+"""Replies to slash commands: within half a second, privately where they concern the asker only.
 
 A command's work is given 0.4 seconds; if the database is slower, the answer is deferred and edited in later. Editing is
 harmless to repeat, which a second message would not be.
@@ -22,24 +22,24 @@ from bot.errors import DiscordError
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 0.4
+DEFER_AFTER_SECONDS = 0.4
 NOT_TAKEN = "Discord doesn't take what I have to say to that; perhaps it holds a word that is filtered here."
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What a command answers. A text too long for a message becomes a file below its first line."""
+class CommandReply:
+    """The reply to a command. A text too long for a message becomes a file below its first line."""
 
     text: str
     is_private: bool = True
 
     @property
     def content(self) -> str:
-        """What stands in the message."""
+        """The text of the message."""
         return self.text if self._fits else self.text.partition("\n")[0][:PART_UNITS]
 
     def file(self) -> discord.File | None:
-        """What doesn't fit into the message."""
+        """The whole text as a file, where it doesn't fit into the message."""
         return None if self._fits else discord.File(io.BytesIO(self.text.encode("utf-8", "replace")), "persona.txt")
 
     @property
@@ -47,28 +47,28 @@ class Words:
         return utf16_length(self.text) <= PART_UNITS
 
 
-async def answer(interaction: discord.Interaction, work: Awaitable[Words], *, is_private: bool) -> None:
-    """Do a command's work and show its words; `is_private` counts where the work takes long."""
+async def reply_to(interaction: discord.Interaction, work: Awaitable[CommandReply], *, is_private: bool) -> None:
+    """Do a command's work and show its reply; `is_private` is for the acknowledgement where the work takes long."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            words = tasks.create_task(_in_words(interaction, work))
-            await asyncio.wait({words}, timeout=PATIENCE_SECONDS)
-            if not words.done():
-                with suppress(Unreadable):  # whether it was taken shows itself when the words are shown
+            reply = tasks.create_task(_reply_or_error(interaction, work))
+            await asyncio.wait({reply}, timeout=DEFER_AFTER_SECONDS)
+            if not reply.done():
+                with suppress(Unreadable):  # the reply itself will show whether it was taken
                     async with translated():
                         with _empty_acknowledgements_read(interaction):
                             await interaction.response.defer(ephemeral=is_private, thinking=True)
         try:
-            await _show(interaction, words.result())
+            await _show(interaction, reply.result())
         except Rejected as error:
             log.warning("the answer to a command in channel %s isn't taken: %s", interaction.channel_id, error)
-            await _show(interaction, Words(NOT_TAKEN))
+            await _show(interaction, CommandReply(NOT_TAKEN))
     except* (DiscordError, discord.DiscordException) as group:
         # The person sees Discord's own "didn't respond"; there is no other way to reach them.
         log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])
 
 
-async def _in_words(interaction: discord.Interaction, work: Awaitable[Words]) -> Words:
+async def _reply_or_error(interaction: discord.Interaction, work: Awaitable[CommandReply]) -> CommandReply:
     try:
         return await work
     except Exception as error:
@@ -80,34 +80,34 @@ async def _in_words(interaction: discord.Interaction, work: Awaitable[Words]) ->
             type(error).__name__,
             exc_info=error if outcome.logs_traceback else None,
         )
-        return Words(outcome.sentence or "That isn't possible just now. Please try again in a minute.")
+        return CommandReply(outcome.sentence or "That isn't possible just now. Please try again in a minute.")
 
 
-async def _show(interaction: discord.Interaction, words: Words) -> None:
+async def _show(interaction: discord.Interaction, reply: CommandReply) -> None:
     """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer."""
     if not interaction.response.is_done():
         try:
-            await _send(interaction, words)
+            await _send(interaction, reply)
         except (Unreadable, InteractionGone) as error:
             log.debug("a command in channel %s may have been acknowledged already: %s", interaction.channel_id, error)
         else:
             return
-    file = words.file()
+    file = reply.file()
     async with translated():
         await interaction.edit_original_response(
-            content=words.content,
+            content=reply.content,
             attachments=[file] if file else MISSING,
             allowed_mentions=discord.AllowedMentions.none(),
         )
 
 
-async def _send(interaction: discord.Interaction, words: Words) -> None:
+async def _send(interaction: discord.Interaction, reply: CommandReply) -> None:
     async with translated():
         with _empty_acknowledgements_read(interaction):
             await interaction.response.send_message(
-                words.content,
-                file=words.file() or MISSING,
-                ephemeral=words.is_private,
+                reply.content,
+                file=reply.file() or MISSING,
+                ephemeral=reply.is_private,
                 suppress_embeds=True,
                 allowed_mentions=discord.AllowedMentions.none(),
             )

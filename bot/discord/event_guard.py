@@ -1,8 +1,8 @@
-"""The one place where discord.py is kept from ending over what Discord sends.
+"""Keeps unexpected payloads of Discord's from breaking discord.py.
 
-Each event passes `Events` before discord.py's own parser sees it: it is brought into the shape that the parser can
-take (payloads.py), and what can't be read costs itself and one line in the log. `GatewaySocket` does the same for the
-frames around the events. Both stand where discord.py 2.7 looks for them: the table `ConnectionState.parsers`, and
+Each event passes `EventGuard` before discord.py's own parser sees it: it is brought into the shape that the parser
+needs (`payloads`); an event that can't be read is skipped with one line in the log. `GatewaySocket` does the same for
+the frames around the events. Both stand where discord.py 2.7 looks for them: the table `ConnectionState.parsers`, and
 `DiscordWebSocket.received_message`.
 """
 
@@ -16,8 +16,8 @@ import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.state import ConnectionState
 
+from bot.discord.payload_shapes import OutOfShape, is_snowflake
 from bot.discord.payloads import EVENTS, is_hidden
-from bot.discord.shapes import OutOfShape, is_snowflake
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _READ_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticEr
 Parse = Callable[[Any], None]
 
 
-class Events:
+class EventGuard:
     """Reads each event, and hands it to discord.py's parser if it can be read.
 
     `hidden_channels` holds the ids of the channels that Discord names although the bot can't see them. discord.py has
@@ -72,13 +72,13 @@ class Events:
             case "READY":
                 event = self._as_logged_in(event)
             case "GUILD_CREATE":
-                _tell_what_is_missing(payload, event)
+                _log_missing_parts(payload, event)
             case "CHANNEL_UPDATE" if self._is_new_channel(event):
                 # discord.py drops an update of a channel that it doesn't know.
                 name = "CHANNEL_CREATE"
         self._parsers[name](event)
         if name == "READY" and self._state._ready_task is not None:
-            self._state._ready_task.add_done_callback(_note_its_end)
+            self._state._ready_task.add_done_callback(_log_overtaken)
 
     # --- what has to be known besides the event
 
@@ -151,7 +151,7 @@ class Events:
         return guild is not None and guild.get_channel(int(event["id"])) is None
 
 
-def _note_its_end(waiting: "asyncio.Task[None]") -> None:
+def _log_overtaken(waiting: "asyncio.Task[None]") -> None:
     """discord.py waits for the guilds in a task, which stumbles if another session begins just as it is done."""
     if not waiting.cancelled() and waiting.exception() is not None:
         log.warning("a session's beginning was overtaken by another one's (%s)", type(waiting.exception()).__name__)
@@ -163,7 +163,7 @@ def _user_id(member: Any) -> str | None:
     return str(int(user_id)) if is_snowflake(user_id) else None
 
 
-def _tell_what_is_missing(payload: dict[str, Any], guild: dict[str, Any]) -> None:
+def _log_missing_parts(payload: dict[str, Any], guild: dict[str, Any]) -> None:
     """A guild that can be read but for some of its parts is kept without them."""
     for name in _PARTS_OF_A_GUILD:
         told = payload.get(name)

@@ -1,0 +1,121 @@
+"""How a message of Discord's is read: whom it is for, the question it asks, and what in it the bot can't read.
+
+A forwarded message may come from a channel that only its sender can see. In a direct message the
+sender chose to show it and nobody else reads it; in a guild it isn't read.
+"""
+
+from datetime import datetime
+from enum import Enum, auto
+
+import discord
+
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.sanitize import has_visible_text
+from bot.discord.mentions import Names, names_in, readable
+
+PLATFORM = "discord"
+FORWARDED = "Forwarded message:"
+
+
+class Address(Enum):
+    """How a message concerns the bot."""
+
+    NOT_FOR_US = auto()
+    QUESTION = auto()
+    UNPINGED_REPLY = auto()
+    """A reply to the bot with the ping switched off: Discord sends it without its text."""
+    ROLE_PING = auto()
+    """A mention of the role that has the bot's name: Discord sends it without its text."""
+
+
+def address_of(message: discord.Message, own_id: int) -> Address:
+    """How a message concerns the bot. Not for us: bots, webhooks, system messages, pings of everyone or a role."""
+    is_ordinary = message.type in {discord.MessageType.default, discord.MessageType.reply}
+    if message.author.bot or message.webhook_id is not None or not is_ordinary or message.author.id == own_id:
+        return Address.NOT_FOR_US
+    if is_direct(message) or any(user.id == own_id for user in message.mentions):
+        return Address.QUESTION
+    answered = message.reference and message.reference.resolved
+    if isinstance(answered, discord.Message) and answered.author.id == own_id:
+        return Address.QUESTION if message.content else Address.UNPINGED_REPLY
+    if pings_role_of(message, own_id):
+        return Address.QUESTION if message.content else Address.ROLE_PING
+    return Address.NOT_FOR_US
+
+
+def question_in(message: discord.Message, own_id: int, created_at: datetime | None = None) -> Question:
+    """The question that a message asks; by default when its id says."""
+    channel = message.channel
+    guild_id = message.guild.id if message.guild else getattr(channel, "guild_id", None)
+    parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+    return Question(
+        conversation=ConversationKey(PLATFORM, channel.id, guild_id, parent_id),
+        message_id=message.id,
+        author_id=message.author.id,
+        author_name=message.author.display_name,
+        content=words_in(message, own_id),
+        created_at=created_at or message.created_at,
+        is_direct=is_direct(message),
+    )
+
+
+def can_speak(message: discord.Message) -> bool:
+    """Whether the cached permissions let the bot answer where a message was written; True where they aren't known."""
+    me = message.guild.me if message.guild else None
+    if me is None or not isinstance(message.channel, discord.abc.GuildChannel | discord.Thread):
+        return True
+    try:
+        allowed = message.channel.permissions_for(me)
+    except discord.ClientException:  # a thread whose channel isn't known
+        return True
+    is_thread = isinstance(message.channel, discord.Thread)
+    return allowed.view_channel and (allowed.send_messages_in_threads if is_thread else allowed.send_messages)
+
+
+def is_direct(message: discord.Message) -> bool:
+    """Whether it was written in a direct-message channel. (Without a guild are also guilds that aren't loaded.)"""
+    return message.channel.type is discord.ChannelType.private
+
+
+def pings_role_of(message: discord.Message, bot_id: int) -> bool:
+    """Whether it mentions the role that Discord made for the bot, which has the bot's name."""
+    return any(role.tags is not None and role.tags.bot_id == bot_id for role in message.role_mentions)
+
+
+def words_in(message: discord.Message, bot_id: int) -> str:
+    """What was written, with names in place of ids; in a direct message what was forwarded, too."""
+    content = message.content
+    for role in message.role_mentions:
+        if role.tags is not None and role.tags.bot_id == bot_id:
+            content = content.replace(f"<@&{role.id}>", f"<@{bot_id}>")
+    words = [readable(content, names_in(message), bot_id)]
+    if is_direct(message):
+        for snapshot in message.message_snapshots:
+            forwarded = readable(snapshot.content or "", Names(), bot_id)
+            if has_visible_text(forwarded):
+                words.append(f"{FORWARDED}\n{forwarded}")
+    return "\n\n".join(part for part in words if part)
+
+
+def unreadable_in(message: discord.Message) -> list[str]:
+    """What is in it that the bot can't read, each kind once, as it is called in a sentence."""
+    found = dict.fromkeys(_kinds(message))
+    for snapshot in message.message_snapshots:
+        if not is_direct(message):
+            found["a forwarded message"] = None
+        elif not has_visible_text(snapshot.content or ""):
+            found["a forwarded message without text"] = None
+        else:
+            found |= dict.fromkeys(_kinds(snapshot))
+    if message.poll is not None:
+        found["a poll"] = None
+    if message.embeds and not found and not has_visible_text(message.content):  # beside a text it is a link's preview
+        found["an embed"] = None
+    return list(found)
+
+
+def _kinds(message: discord.Message | discord.MessageSnapshot) -> list[str]:
+    if message.flags.voice:
+        return ["a voice message"]
+    kinds = ["what is attached"] if message.attachments else []
+    return [*kinds, "a sticker"] if message.stickers else kinds
