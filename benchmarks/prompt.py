@@ -13,16 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bot.conversation.chat_format import TurnEncoder, turn_text
+from bot.conversation.chat_format import LLAMA_2, TurnEncoder, turn_text
 from bot.conversation.messages import Turn
 from bot.conversation.output import OutputFilter
 from bot.conversation.persona import DEFAULT
-from bot.conversation.sanitize import neutralise
 from bot.conversation.tokenizer import encode, load_tokenizer
 from bot.conversation.window import TokenBudget, fit_window, fit_window_off_loop
 
 DEMO_FOLDER = Path(__file__).parents[1] / "bot" / "demo_model"
 NUM_TURNS = 64
+SECTIONS = [DEFAULT.section]
 WORDS = [
     "the",
     "sky",
@@ -66,7 +66,7 @@ def compare_costs(folder: Path) -> None:
     turns = history(random.Random(1))
     wide = TokenBudget(1 << 20, 1 << 20, 1024)
     encoder = TurnEncoder(tokenizer)
-    window = fit_window(encoder, wide, DEFAULT.prompt, turns, "and now?")
+    window = fit_window(encoder, wide, SECTIONS, turns, "and now?")
     limit = len(window.prompt_token_ids) - 1
     narrow = TokenBudget(limit + 1024, limit + 1024, 1024)
     print(f"{NUM_TURNS} turns, {len(window.prompt_token_ids)} tokens, {folder}")
@@ -75,20 +75,18 @@ def compare_costs(folder: Path) -> None:
         pieces = [turn_text(turn.question, turn.answer) for turn in turns]
         return encode(tokenizer, "".join(pieces))
 
-    base = milliseconds(lambda: fit_window(TurnEncoder(tokenizer), wide, DEFAULT.prompt, turns, "and now?"))
+    base = milliseconds(lambda: fit_window(TurnEncoder(tokenizer), wide, SECTIONS, turns, "and now?"))
     report("nothing remembered", base, base)
-    report(
-        "every turn remembered", milliseconds(lambda: fit_window(encoder, wide, DEFAULT.prompt, turns, "now?")), base
-    )
+    report("every turn remembered", milliseconds(lambda: fit_window(encoder, wide, SECTIONS, turns, "now?")), base)
     asked = iter(range(1 << 30))
     report(
         "every turn remembered, a new question",
-        milliseconds(lambda: fit_window(encoder, wide, DEFAULT.prompt, turns, f"and now, for time {next(asked)}?")),
+        milliseconds(lambda: fit_window(encoder, wide, SECTIONS, turns, f"and now, for time {next(asked)}?")),
         base,
     )
     report(
         "a trim, every turn remembered",
-        milliseconds(lambda: fit_window(encoder, narrow, DEFAULT.prompt, turns, f"and now, for time {next(asked)}?")),
+        milliseconds(lambda: fit_window(encoder, narrow, SECTIONS, turns, f"and now, for time {next(asked)}?")),
         base,
     )
     report("the whole conversation as one string (wrong ids)", milliseconds(whole), base)
@@ -103,9 +101,9 @@ def compare_filters() -> None:
         "split tags": "[I\u200bN\u200bST]" * 12_500,
     }
     for name, text in hostile.items():
-        output = OutputFilter(["Anna"])
+        output = OutputFilter(LLAMA_2.tags, ["Anna"])
         shown = milliseconds(lambda output=output, text=text: output.feed(text), 5)
-        inert = milliseconds(lambda text=text: neutralise(text), 5)
+        inert = milliseconds(lambda text=text: LLAMA_2.tags.neutralise(text), 5)
         print(f"100 KB of {name:<12} output filter {shown:7.1f} ms, input tags {inert:7.1f} ms")
 
 
@@ -122,7 +120,7 @@ async def measure_lag(folder: Path) -> None:
 
     probing = asyncio.create_task(probe())
     for _ in range(20):
-        await fit_window_off_loop(encoder, budget, DEFAULT.prompt, [], "😀" * 4000)
+        await fit_window_off_loop(encoder, budget, SECTIONS, [], "😀" * 4000)
     probing.cancel()
     lags.sort()
     print(

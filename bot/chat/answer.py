@@ -143,12 +143,12 @@ class AnswerWriter:
         persona = conversation.settings.persona
         speakers = Speakers(conversation.speakers, self._own_name)
         named = None if question.is_direct else _named(question, conversation, speakers)
-        window = await self._fit(question, conversation, persona, named)
+        window = await self._fit(question, conversation, named)
         if window.was_trimmed and await self._is_first_trim(conversation, window):
             yield Notice(TRIM_NOTICE)
-        request = self._request(question, window, persona, seed, patience_seconds)
+        request = self._request(question, window, seed, patience_seconds)
         labels = named.labels if named else ()
-        answer = AnswerText(OutputFilter(labels, self._own_name, question=question.content))
+        answer = AnswerText(OutputFilter(self._encoder.format.tags, labels, self._own_name, question=question.content))
         async with aclosing(self._texts(request, answer, stop)) as texts:
             async for text in texts:
                 yield TextDelta(text)
@@ -189,13 +189,11 @@ class AnswerWriter:
         if not stop.is_thrown and (text := answer.finish()):
             yield text
 
-    async def _fit(
-        self, question: Question, conversation: Conversation, persona: Persona, named: NamedTurns | None
-    ) -> Window:
+    async def _fit(self, question: Question, conversation: Conversation, named: NamedTurns | None) -> Window:
         return await fit_window_off_loop(
             self._encoder,
             self._budget,
-            persona.prompt,
+            conversation.settings.sections,
             named.turns if named else conversation.turns,
             question.content,
             author_name=named.asker if named else None,
@@ -208,17 +206,14 @@ class AnswerWriter:
             await self._history.move_first_kept(key, epoch, window.first_kept_turn_id)
         return not conversation.trim_told and await self._history.mark_trim_told(conversation.key, conversation.epoch)
 
-    def _request(
-        self, question: Question, window: Window, persona: Persona, seed: int, patience_seconds: float | None
-    ) -> Request:
+    def _request(self, question: Question, window: Window, seed: int, patience_seconds: float | None) -> Request:
         key = question.conversation
         guild = f"guild {key.guild_id}" if key.guild_id is not None else f"person {question.author_id}"
         return Request(
             prompt_token_ids=window.prompt_token_ids,
             sampling=self._sampling.params(seed, self._budget.max_new_tokens),
             cache_owner=key.cache_owner,
-            # How fast another guild's persona is read would tell that somebody uses it.
-            num_shared_prefix_tokens=window.num_shared_prefix_tokens if persona.is_built_in else 0,
+            num_shared_prefix_tokens=window.num_shared_prefix_tokens,
             fairness=FairnessKey(guild, str(key.channel_id), str(question.author_id)),
             max_queued_seconds=patience_seconds,
             name=engine_name(question),

@@ -1,23 +1,25 @@
-"""The Llama-2 chat template: a conversation becomes prompt token ids, turn by turn.
+"""How a conversation becomes prompt token ids: the chat format says what a turn is made of, the encoder makes its ids.
 
-Every turn is encoded by itself and ids 1 and 2 are put around it as numbers (Meta's generation.py, chat_completion).
-A string of the whole conversation, encoded at once, gives other ids at every turn, and lets people type control tokens.
-It also means that a turn costs the same wherever it stands, so what it costs is remembered by its text.
+Everything that is one model family's own stands behind `ChatFormat`: which ids and texts a turn is, what its tags and
+control tokens look like, and which ids end an answer. Nothing else in the package knows a template.
+
+Every turn is encoded by itself, and control tokens are put in as numbers (Meta's generation.py, chat_completion). A
+string of the whole conversation, encoded at once, gives other ids at every turn, and lets people type control tokens.
+It also means that a turn costs the same wherever it stands, so that its ids are remembered by its text.
 """
 
-import re
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile, zip_longest
+from typing import Protocol
 
-from bot.conversation.markup import without_labels
 from bot.conversation.messages import Role
-from bot.conversation.sanitize import DEFAULT_OWN_NAME, clean, repair, speaker_name
-from bot.conversation.tokenizer import BEGIN_ID, END_ID, AnyTokenizer, encode, plain_tokenizer
+from bot.conversation.sanitize import TemplateTags
+from bot.conversation.tokenizer import BEGIN_ID, END_ID, UNKNOWN_ID, AnyTokenizer, encode, plain_tokenizer
 from bot.errors import (
     EmptyConversation,
     EmptyMessage,
@@ -27,20 +29,73 @@ from bot.errors import (
 )
 
 __all__ = [
+    "LLAMA_2",
+    "ChatFormat",
     "ChatPrompt",
     "EmptyConversation",
     "EmptyMessage",
     "InvalidFirstRole",
     "InvalidTurn",
     "LastMessageNotUser",
+    "Llama2Format",
     "Message",
     "TurnEncoder",
     "turn_text",
-    "user_text",
 ]
 
-_SPECIAL_TOKEN = re.compile(r"<(/?s|unk)>")
 _PROBES = ("a", "7", "\u4e00")
+
+
+class ChatFormat(Protocol):
+    """What a model family's chat template is, for the parts that build prompts and judge texts."""
+
+    @property
+    def tags(self) -> TemplateTags:
+        """The spellings of structure that people and the model may not write."""
+        ...
+
+    @property
+    def control_tokens(self) -> Mapping[int, str]:
+        """How each id that the format puts between texts is spelled where a prompt is written out as a string."""
+        ...
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """The ids with which the model ends an answer."""
+        ...
+
+    def turn(
+        self, question: str, answer: str = "", *, system_message: str | None = None, is_complete: bool = True
+    ) -> Sequence[int | str]:
+        """The parts of one turn: ids of control tokens, and texts that are encoded each by itself.
+
+        Args:
+            question: what a person asked, cleaned.
+            answer: what was answered, cleaned; without it the turn ends where the model is to begin.
+            system_message: what stands before the first turn, cleaned; "" if nothing does. None for any later turn.
+            is_complete: the answer is at its end. Otherwise the turn ends where the model is to go on with it.
+        """
+        ...
+
+
+class Llama2Format:
+    """Llama-2's chat template: one text a turn, with ids 1 and 2 (`<s>` and `</s>`) around it."""
+
+    tags = TemplateTags(("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"), ("<s>", "</s>", "<unk>"))
+    control_tokens: Mapping[int, str] = {UNKNOWN_ID: "<unk>", BEGIN_ID: "<s>", END_ID: "</s>"}
+    stop_ids = (END_ID,)
+
+    def turn(
+        self, question: str, answer: str = "", *, system_message: str | None = None, is_complete: bool = True
+    ) -> Sequence[int | str]:
+        """`<s>`, the turn's text and `</s>`; a turn without an answer, or an incomplete one, has no `</s>`."""
+        text = turn_text(question, answer, system_message=system_message or "")
+        if not answer:
+            return BEGIN_ID, text
+        return (BEGIN_ID, text, END_ID) if is_complete else (BEGIN_ID, text.removesuffix(" "))
+
+
+LLAMA_2 = Llama2Format()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +107,19 @@ class Message:
 
 
 class TurnEncoder:
-    """Encodes turns with one tokenizer and remembers their ids; safe to use from several threads.
+    """Encodes turns of one chat format with one tokenizer and remembers their ids; several threads may use it.
 
     Args:
         tokenizer: a `tokenizers.Tokenizer` or what wraps one. It is set to take special tokens in texts as text.
-        max_cached_tokens: how many ids are remembered; the turns used longest ago are forgotten first.
+        chat_format: what a turn is made of.
+        max_cached_tokens: how many ids are remembered; the texts used longest ago are forgotten first.
     """
 
-    def __init__(self, tokenizer: AnyTokenizer, *, max_cached_tokens: int = 1 << 20) -> None:
+    def __init__(
+        self, tokenizer: AnyTokenizer, chat_format: ChatFormat = LLAMA_2, *, max_cached_tokens: int = 1 << 20
+    ) -> None:
         self.tokenizer = plain_tokenizer(tokenizer)
+        self.format = chat_format
         self.num_encoded = 0
         """How many texts had to be encoded because they were not remembered."""
         self._max_cached_tokens = max_cached_tokens
@@ -68,8 +127,20 @@ class TurnEncoder:
         self._ids_by_text: OrderedDict[str, array[int]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def turn(
+        self, question: str, answer: str = "", *, system_message: str | None = None, is_complete: bool = True
+    ) -> "array[int]":
+        """The ids of a turn, as `ChatFormat.turn` describes it; those of all its turns are a prompt's."""
+        ids = array("I")
+        for part in self.format.turn(question, answer, system_message=system_message, is_complete=is_complete):
+            if isinstance(part, str):
+                ids += self.encode(part)
+            else:
+                ids.append(part)
+        return ids
+
     def encode(self, text: str) -> "array[int]":
-        """The ids of `text`, a cleaned turn, without ids 1 and 2. The array is shared: don't change it."""
+        """The ids of `text`, cleaned, without any control token's. The array is shared: don't change it."""
         with self._lock:
             ids = self._ids_by_text.get(text)
             if ids is not None:
@@ -79,19 +150,28 @@ class TurnEncoder:
         self._remember(text, ids)
         return ids
 
-    def shared_prefix(self, system_message: str) -> list[int]:
-        """The ids, 1 included, with which every prompt of this (cleaned) system message begins.
+    def shared_prefix(self, system_message: str, *, is_continued: bool = False) -> list[int]:
+        """The ids with which every prompt begins that has this (cleaned) system message.
 
-        Found by comparing the turns of texts that begin differently, so an id that leans on the text is left out.
+        With `is_continued` it is the beginning of a system message, and other text follows it. Found by comparing
+        prompts that go on differently, so an id that depends on what follows is left out.
         """
-        first, *others = (self.encode(turn_text(probe, system_message=system_message)) for probe in _PROBES)
-        length = min(num_common(first, other) for other in others)
-        return [BEGIN_ID, *first[:length]]
+        if is_continued:
+            beginning = f"{system_message}\n\n".lstrip()
+            turns = [self.turn(_PROBES[0], system_message=beginning + probe) for probe in _PROBES]
+        else:
+            turns = [self.turn(probe, system_message=system_message) for probe in _PROBES]
+        first, *others = turns
+        return first[: min(num_common(first, other) for other in others)].tolist()
 
     def num_system_tokens(self, system_message: str) -> int:
         """What a persona's prompt costs: the tokens that it adds to a conversation."""
-        with_it = turn_text(_PROBES[0], system_message=clean(system_message))
-        return len(self.encode(with_it)) - len(self.encode(turn_text(_PROBES[0])))
+        cleaned = self.format.tags.clean(system_message)
+        return len(self.turn(_PROBES[0], system_message=cleaned)) - len(self.turn(_PROBES[0], system_message=""))
+
+    def num_added_tokens(self, text: str) -> int:
+        """What a (cleaned) text costs as a paragraph among others."""
+        return len(self.encode(f"{_PROBES[0]}\n\n{text}")) - len(self.encode(_PROBES[0])) if text else 0
 
     @cached_property
     def longest_piece(self) -> int:
@@ -111,7 +191,7 @@ class TurnEncoder:
 
 
 class ChatPrompt:
-    """A conversation on its way into the Llama-2 chat template.
+    """A conversation on its way into a chat template, message by message; `window` does the same for stored turns.
 
     Texts are stripped, and an empty one is not added. What people wrote never becomes structure: see `sanitize`.
     """
@@ -152,17 +232,19 @@ class ChatPrompt:
         if not all(message.content.strip() for message in self.messages):
             raise EmptyMessage("a message has no text")
 
-    def build(self) -> str:
-        """The prompt as one string, with `<s>` and `</s>` spelled out; for reading, and for servers without token ids.
+    def build(self, chat_format: ChatFormat = LLAMA_2) -> str:
+        """The prompt as one string, control tokens spelled out; for reading, and for servers without token ids.
 
-        Since `<s>`, `</s>` and `<unk>` are structure in this form, where people typed them they read `‹s›` and so on.
+        Since `</s>` and the like are structure in this form, where people typed them they read `‹/s›`.
         """
-        turns = [_SPECIAL_TOKEN.sub(r"‹\1›", text) for text in self._turns()]
-        end = "</s>" if self.messages[-1].role == Role.ASSISTANT else ""
-        return "<s>" + "</s><s>".join(turns) + end
+        return "".join(
+            chat_format.tags.neutralise_tokens(part) if isinstance(part, str) else chat_format.control_tokens[part]
+            for turn in self._turns(chat_format)
+            for part in chat_format.turn(turn.question, turn.answer, system_message=turn.system_message)
+        )
 
     def token_ids(self, tokenizer: AnyTokenizer | TurnEncoder, *, continue_answer: bool = False) -> list[int]:
-        """The prompt's token ids, equal to Meta's chat_completion.
+        """The prompt's token ids; in Llama-2's format equal to Meta's chat_completion.
 
         Args:
             tokenizer: a TurnEncoder remembers turns from call to call; anything else is used as it is.
@@ -172,59 +254,40 @@ class ChatPrompt:
             PromptError: see `validate_conversation`.
             LastMessageNotUser: there is no question to answer, and `continue_answer` is off.
         """
-        turns = self._turns()
-        is_answered = self.messages[-1].role == Role.ASSISTANT
-        if is_answered and not continue_answer:
-            raise LastMessageNotUser("the last message must be a user's")
         encoder = tokenizer if isinstance(tokenizer, TurnEncoder) else TurnEncoder(tokenizer)
-        return prompt_token_ids(encoder, turns[:-1], turns[-1].removesuffix(" ") if is_answered else turns[-1])
+        turns = self._turns(encoder.format)
+        if turns[-1].answer and not continue_answer:
+            raise LastMessageNotUser("the last message must be a user's")
+        token_ids: list[int] = []
+        for turn in turns:
+            token_ids += encoder.turn(
+                turn.question, turn.answer, system_message=turn.system_message, is_complete=turn is not turns[-1]
+            )
+        return token_ids
 
     def _add(self, role: Role, content: str) -> None:
         if content := content.strip():
             self.messages.append(Message(role, content))
 
-    def _turns(self) -> list[str]:
+    def _turns(self, chat_format: ChatFormat) -> list["_CleanTurn"]:
         self.validate_conversation()
-        texts = [clean(message.content) for message in self.messages]
+        texts = [chat_format.tags.clean(message.content) for message in self.messages]
         system_message = texts.pop(0) if self.messages[0].role == Role.SYSTEM else ""
         (question, answer), *later = zip_longest(texts[::2], texts[1::2], fillvalue="")
-        first = turn_text(question, answer, system_message=system_message)
-        return [first, *(turn_text(question, answer) for question, answer in later)]
+        return [_CleanTurn(question, answer, system_message), *(_CleanTurn(*texts) for texts in later)]
 
 
-def user_text(
-    content: str,
-    author_name: str | None = None,
-    own_name: str = DEFAULT_OWN_NAME,
-    others: Collection[str] = (),
-) -> str:
-    """A user message as the prompt shows it, cleaned: with its author's name before it where several people speak.
-
-    There a later line of it speaks for nobody: not for the author, the bot or one of the `others`.
-    """
-    if author_name is None:
-        return clean(content)
-    names = {*others, author_name}
-    names |= {speaker_name(name, own_name) for name in names} | {own_name, DEFAULT_OWN_NAME}
-    return clean(without_labels(f"{speaker_name(author_name, own_name)}: {repair(content).strip()}", names))
+@dataclass(frozen=True, slots=True)
+class _CleanTurn:
+    question: str
+    answer: str
+    system_message: str | None = None
 
 
 def turn_text(question: str, answer: str = "", *, system_message: str = "") -> str:
-    """One turn in the template, from cleaned texts. Without an answer it ends where the model is to begin."""
+    """One turn in Llama-2's template, from cleaned texts. Without an answer it ends where the model is to begin."""
     system_block = f"<<SYS>>\n{system_message}\n<</SYS>>\n\n" if system_message else ""
     return f"[INST] {system_block}{question} [/INST]" + (f" {answer} " if answer else "")
-
-
-def prompt_token_ids(encoder: TurnEncoder, answered_turns: Sequence[str], last_turn: str) -> list[int]:
-    """Turns as prompt token ids: 1 and 2 around each answered one, 1 before the last."""
-    token_ids: list[int] = []
-    for text in answered_turns:
-        token_ids.append(BEGIN_ID)
-        token_ids.extend(encoder.encode(text))
-        token_ids.append(END_ID)
-    token_ids.append(BEGIN_ID)
-    token_ids.extend(encoder.encode(last_turn))
-    return token_ids
 
 
 def num_common(first: Sequence[int], second: Sequence[int]) -> int:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.conversation.persona import DEFAULT, Persona
-
 
 class Role(StrEnum):
     """Who speaks, in the words of the Llama-2 chat template."""
@@ -34,13 +32,6 @@ class ConversationKey:
     def cache_owner(self) -> str:
         """The name under which the engine keeps this conversation's KV cache blocks."""
         return f"{self.platform}:{self.channel_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelSettings:
-    """What its people chose for a channel; what nobody chose is the default. Loaded together with the conversation."""
-
-    persona: Persona = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

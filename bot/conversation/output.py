@@ -21,13 +21,15 @@ question, where they are announced. `is_doubtful` says of a cut that it may have
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.conversation.invites import LONG_HOSTS, MAX_ADDRESS, SHORT_HOSTS, authority_end, may_be_invite, normal_host
 from bot.conversation.markup import MAX_LABEL, SPAN, Label, label_at, may_become_label, name_key
-from bot.conversation.sanitize import DEFAULT_OWN_NAME, ROLE_NAMES, has_visible_text, neutralise, repair, speaker_name
+from bot.conversation.sanitize import DEFAULT_OWN_NAME, ROLE_NAMES, TemplateTags, has_visible_text, repair, speaker_name
 
-__all__ = ["OutputFilter", "has_visible_text"]
+__all__ = ["OutputFilter"]
 
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\x0b\x0c\x85\u2028\u2029", "\n"))
 _UNWANTED = re.compile(
@@ -72,25 +74,65 @@ _DOT = "[.\uff0e\u3002\uff61\u2024]"
 _ANY_DOT = re.compile(_DOT)
 _SHORT_INVITE = "|".join(map(_in_any_width, SHORT_HOSTS))
 _LONG_INVITE = "|".join(map(_in_any_width, LONG_HOSTS))
-_SPECIAL = re.compile(
-    r"(?P<line>\n)|(?P<escape>\\[\\`])|(?P<ticks>`{1,3})"
-    r"|(?P<tag>\[/?INST\]|<</?SYS>>)|(?P<token><(?:/?s|unk)>)|(?P<mention>@(?=(?i:everyone|here))|<@(?=[!&\d]))"
-    r"|(?P<small>-(?=#\s))"
-    rf"|(?P<link>\](?=\({_GAP}(?i:{_SCHEME}\\?:[^\s:]|[\\/]{{2}})|\([\s<\\]{{65}}))"
-    rf"|(?P<address>(?i:https?):(?=[\\/]))"
-    rf"|(?P<invite>(?i:(?:{_SHORT_INVITE}){_DOT}?{_SLASH}"
-    rf"|(?:{_LONG_INVITE}){_DOT}?{_SLASH}(?:{_DOT}{{0,2}}{_SLASH}){{0,40}}{_in_any_width('invite')}))",
-    re.ASCII,
-)
-_UNSURE = re.compile(
-    r"(?:\\|`+|\[/?(?:I(?:N(?:ST?)?)?)?|<(?:</?(?:S(?:YS?>?)?)?|/|/?s|u(?:nk?)?|@)?"
-    r"|@(?i:e(?:v(?:e(?:r(?:y(?:on?)?)?)?)?)?|h(?:er?)?)?|-#?"
-    rf"|\](?:\((?:{_GAP}(?:[\\/]|(?i:[a-z][a-z0-9+.\-]{{0,20}}\\?:?))?)?)?"
-    r"|(?i:h(?:t(?:t(?:ps?:?)?)?)?)"
-    rf"|(?i:(?:{_LONG_INVITE}){_DOT}?(?:{_SLASH}(?:{_DOT}|{_SLASH}){{0,40}})?\w{{0,5}})"
-    rf"|(?i:(?:{_SHORT_INVITE}){_DOT}?))\Z",
-    re.ASCII,
-)
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """What has to be found in an answer, with the tags and control tokens of its chat format."""
+
+    special: re.Pattern[str]
+    """What may be live; the name of the group says what it is."""
+    unsure: re.Pattern[str]
+    """What may become live with the characters that follow, at the end of the text."""
+    address: re.Pattern[str]
+    """An address behind its scheme. Tags don't end it, since what is shown in their place doesn't."""
+    tag_or_token: re.Pattern[str]
+    tag_begun: re.Pattern[str]
+
+
+@lru_cache(maxsize=16)
+def _patterns(tags: TemplateTags) -> _Patterns:
+    spelled = [*tags.tags, *tags.tokens]
+    tag = "|".join(map(re.escape, tags.tags)) or "(?!)"
+    token = "|".join(map(re.escape, tags.tokens)) or "(?!)"
+    begun = _beginnings({text[:-1] for text in spelled}) or "(?!)"
+    special = (
+        r"(?P<line>\n)|(?P<escape>\\[\\`])|(?P<ticks>`{1,3})"
+        rf"|(?P<tag>{tag})|(?P<token>{token})|(?P<mention>@(?=(?i:everyone|here))|<@(?=[!&\d]))"
+        r"|(?P<small>-(?=#\s))"
+        rf"|(?P<link>\](?=\({_GAP}(?i:{_SCHEME}\\?:[^\s:]|[\\/]{{2}})|\([\s<\\]{{65}}))"
+        rf"|(?P<address>(?i:https?):(?=[\\/]))"
+        rf"|(?P<invite>(?i:(?:{_SHORT_INVITE}){_DOT}?{_SLASH}"
+        rf"|(?:{_LONG_INVITE}){_DOT}?{_SLASH}(?:{_DOT}{{0,2}}{_SLASH}){{0,40}}{_in_any_width('invite')}))"
+    )
+    unsure = (
+        rf"(?:\\|`+|{begun}|<@?"
+        r"|@(?i:e(?:v(?:e(?:r(?:y(?:on?)?)?)?)?)?|h(?:er?)?)?|-#?"
+        rf"|\](?:\((?:{_GAP}(?:[\\/]|(?i:[a-z][a-z0-9+.\-]{{0,20}}\\?:?))?)?)?"
+        r"|(?i:h(?:t(?:t(?:ps?:?)?)?)?)"
+        rf"|(?i:(?:{_LONG_INVITE}){_DOT}?(?:{_SLASH}(?:{_DOT}|{_SLASH}){{0,40}})?\w{{0,5}})"
+        rf"|(?i:(?:{_SHORT_INVITE}){_DOT}?))\Z"
+    )
+    return _Patterns(
+        re.compile(special, re.ASCII),
+        re.compile(unsure, re.ASCII),
+        re.compile(rf"(?:[^\s<>\"]|{tag}|{token}){{0,{MAX_ADDRESS}}}"),
+        re.compile(rf"(?P<tag>{tag})|(?P<token>{token})"),
+        re.compile(rf"(?:{begun})\Z"),
+    )
+
+
+def _beginnings(texts: Collection[str]) -> str:
+    """A pattern for everything that one of `texts` begins with, the longest first."""
+    rests: dict[str, set[str]] = {}
+    for text in texts:
+        if text:
+            rests.setdefault(text[0], set()).add(text[1:])
+    return "|".join(
+        re.escape(first) + (f"(?:{_beginnings(rest)})?" if any(rest) else "") for first, rest in sorted(rests.items())
+    )
+
+
 _HOST_BEGINNINGS = frozenset(
     written[:length]
     for host in (*SHORT_HOSTS, *LONG_HOSTS)
@@ -98,9 +140,6 @@ _HOST_BEGINNINGS = frozenset(
     for length in range(1, len(written) + 1)
 ) | frozenset(host + "." for host in LONG_HOSTS)
 _MAX_UNSURE = 120
-_ADDRESS = re.compile(rf"(?:[^\s<>\"]|<</?SYS>>|</?s>|<unk>){{0,{MAX_ADDRESS}}}")
-_TAG_OR_TOKEN = re.compile(r"(?P<tag><</?SYS>>)|(?P<token><(?:/?s|unk)>)")
-_TAG_BEGUN = re.compile(r"<(?:<(?:/?(?:S(?:YS?>?)?)?)?|/|/?s|u(?:nk?)?)?\Z")
 _ANNOUNCING = re.compile(r"(?:[:\uff1a][\s*_~)\"\u201d]*|\A\s*#{1,3}\s[^\n]*|\A\s*(?:\*\*|__)[^\n]*(?:\*\*|__)\s*)\Z")
 _OUTER_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<rest>[^\n]*)")
 _NEWLINES = re.compile(r"\n+")
@@ -111,16 +150,19 @@ class OutputFilter:
     """Filters one answer as it streams: `feed` each piece of text, then `finish`.
 
     Args:
+        tags: the spellings of structure in the model's chat format.
         names: the people in the conversation, for whom the answer may not speak.
         own_name: the name whose label is dropped at the answer's start.
         question: what was asked; an answer may write lines for those whom it speaks of.
     """
 
-    def __init__(self, names: Iterable[str] = (), own_name: str = DEFAULT_OWN_NAME, *, question: str = "") -> None:
+    def __init__(
+        self, tags: TemplateTags, names: Iterable[str] = (), own_name: str = DEFAULT_OWN_NAME, *, question: str = ""
+    ) -> None:
         people = {speaker_name(name, own_name) for name in names} | set(names)
         self._characters = _Characters()
         self._beginning = _Beginning({name_key(name) for name in (*people, own_name, "Assistant")} - {""})
-        self._text = _Text(people, own_name, question)
+        self._text = _Text(tags, people, own_name, question)
         self._unseen: str | None = ""
         """What is to be shown before the first character that can be seen; None from that on."""
 
@@ -209,7 +251,9 @@ class _Beginning:
 class _Text:
     """The one pass over what the model says: lines, code, and what is live outside of code."""
 
-    def __init__(self, people: set[str], own_name: str, question: str) -> None:
+    def __init__(self, tags: TemplateTags, people: set[str], own_name: str, question: str) -> None:
+        self._tags = tags
+        self._patterns = _patterns(tags)
         self.is_cut = False
         self.is_doubtful = False
         own = {name_key(own_name), ""}
@@ -258,7 +302,7 @@ class _Text:
             return False
         if self.is_cut:
             return False
-        match = _SPECIAL.search(self._buffer, self._place)
+        match = self._patterns.special.search(self._buffer, self._place)
         if match is None:
             return self._take_plain(len(self._buffer) - self._num_unsure(self._place))
         if match.start() > self._place:
@@ -280,7 +324,7 @@ class _Text:
             case "address":
                 return self._advance_over_address(match)
             case _:
-                self._take(match.end(), _inert(match))
+                self._take(match.end(), self._inert(match))
         return True
 
     def _take_plain(self, end: int) -> bool:
@@ -404,7 +448,7 @@ class _Text:
     def _show_undecided(self, behind_ticks: int) -> None:
         """Show of what may be inline code as much as would be the same if it were none."""
         end = len(self._buffer) - self._num_unsure(behind_ticks)
-        for match in _SPECIAL.finditer(self._buffer, behind_ticks):
+        for match in self._patterns.special.finditer(self._buffer, behind_ticks):
             if match.lastgroup in ("escape", "ticks"):
                 continue
             if match.lastgroup == "line":
@@ -422,11 +466,11 @@ class _Text:
 
     def _advance_over_address(self, match: re.Match[str]) -> bool:
         start = match.end()
-        raw = _ADDRESS.findall(self._buffer[start : start + 8 * MAX_ADDRESS])[0]
+        raw = self._patterns.address.findall(self._buffer[start : start + 8 * MAX_ADDRESS])[0]
         end = start + len(raw)
         # Tags first: a client opens the address as it is shown, and the brackets that replace theirs don't end it.
-        rest = _TAG_OR_TOKEN.sub(_inert, raw)
-        is_at_end = end == len(self._buffer) or _TAG_BEGUN.match(self._buffer, end) is not None
+        rest = self._patterns.tag_or_token.sub(self._inert, raw)
+        is_at_end = end == len(self._buffer) or self._patterns.tag_begun.match(self._buffer, end) is not None
         if is_at_end and len(rest) < MAX_ADDRESS and not self._is_last:
             return False
         if rest != raw:
@@ -443,12 +487,26 @@ class _Text:
             self._take(match.end())
         return True
 
+    def _inert(self, match: re.Match[str]) -> str:
+        text = match[0]
+        match match.lastgroup:
+            case "tag":
+                return self._tags.neutralise(text)
+            case "token":
+                return self._tags.neutralise_tokens(text)
+            case "mention" | "small":
+                return text + _ZERO_WIDTH_SPACE
+            case "link":
+                return "] "
+            case _:
+                return _ANY_DOT.sub("[.]", text, count=1)
+
     def _num_unsure(self, start: int) -> int:
         """How many characters at the end may become something with those that follow."""
         if self._is_last:
             return 0
         begin = max(start, len(self._buffer) - _MAX_UNSURE)
-        match = _UNSURE.search(self._buffer, begin)
+        match = self._patterns.unsure.search(self._buffer, begin)
         tail = self._buffer[begin:].translate(_NARROWED).lower()
         longest = next((length for length in range(min(len(tail), 20), 0, -1) if tail[-length:] in _HOST_BEGINNINGS), 0)
         return max(longest, len(self._buffer) - match.start() if match else 0)
@@ -465,18 +523,3 @@ def _may_become_fence(line: str) -> bool:
 def _without(skipped: re.Pattern[str], text: str) -> str:
     match = skipped.match(text)
     return text[match.end() :] if match else text
-
-
-def _inert(match: re.Match[str]) -> str:
-    text = match[0]
-    match match.lastgroup:
-        case "tag":
-            return neutralise(text)
-        case "token":
-            return f"‹{text[1:-1]}›"
-        case "mention" | "small":
-            return text + _ZERO_WIDTH_SPACE
-        case "link":
-            return "] "
-        case _:
-            return _ANY_DOT.sub("[.]", text, count=1)

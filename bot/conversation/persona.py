@@ -6,9 +6,11 @@ What a persona may cost is bounded when it is set, so that no prompt can crowd t
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Protocol
 
+from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.sanitize import has_visible_text, repair
+from bot.conversation.sections import Section
+from bot.conversation.window import TokenBudget
 from bot.errors import InvalidPersonaName, PersonaError, PersonaTooLong
 
 MAX_PERSONA_TOKENS = 512
@@ -31,6 +33,11 @@ class Persona:
     def is_built_in(self) -> bool:
         """Whether it comes with Trinity, and can't be changed."""
         return find_built_in(self.name) is not None
+
+    @property
+    def section(self) -> Section:
+        """Its place in a prompt. It stays whole, because what it costs was checked when it was set."""
+        return Section("persona", self.prompt, MAX_PERSONA_TOKENS, is_required=True, is_shared=self in BUILT_IN)
 
 
 TRINITY = Persona(
@@ -74,15 +81,6 @@ BUILT_IN = (TRINITY, PLAIN, PIRATE, TUTOR, POET, SCEPTIC)
 DEFAULT = TRINITY
 
 
-class _CountsSystemTokens(Protocol):
-    def num_system_tokens(self, system_message: str) -> int: ...
-
-
-class _HasPromptTokens(Protocol):
-    @property
-    def num_prompt_tokens(self) -> int: ...
-
-
 def find_built_in(name: str) -> Persona | None:
     """The built-in persona of that name, in whatever case it is written."""
     wanted = normal_name(name)
@@ -118,13 +116,13 @@ def check_name(name: str) -> str:
     return plain
 
 
-def check_prompt(prompt: str, encoder: _CountsSystemTokens, budget: _HasPromptTokens) -> str:
+def check_prompt(prompt: str, encoder: TurnEncoder, budget: TokenBudget) -> str:
     """`prompt` as it can be stored, made sure that it leaves room for the conversation.
 
     Args:
         prompt: a system prompt as somebody wrote it.
-        encoder: counts what it costs (`prompt.TurnEncoder`).
-        budget: what a whole prompt may cost (`window.TokenBudget`).
+        encoder: counts what it costs.
+        budget: what a whole prompt may cost.
 
     Raises:
         PersonaTooLong: it takes more than 512 tokens, or more than half of the budget.

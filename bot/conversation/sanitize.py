@@ -1,18 +1,21 @@
 """What people may not smuggle into a prompt: template tags, broken Unicode, names that speak for someone else.
 
-A tag is what the model was trained to read as one: its exact spelling in capitals, in letters of any width or style,
-also with invisible characters in it; `rows[inst]`, `<<sys>>` and `[ INST ]` are ordinary text. Tags are made inert by
-swapping their brackets for others that no normal form maps back: `[INST]` reads `⟦INST⟧` and `<<SYS>>` reads `«SYS»`.
-That also holds inside code, the one place where code is altered: the template's tags are text to the tokenizer,
-so the model can't tell a quoted one from a real one. No letter is deleted, so whatever is stripped, decoded or
-normalised later, no tag comes back. `<s>` and `</s>` need nothing here: they are tokens, which no text is encoded to.
+Which tags there are is the chat format's to say (`TemplateTags`). A tag is what the model was trained to read as one:
+its exact spelling, in letters of any width or style, also with invisible characters in it; of Llama-2's, `rows[inst]`,
+`<<sys>>` and `[ INST ]` are ordinary text. Tags are made inert by swapping their brackets for others that no normal
+form maps back: `[INST]` reads `⟦INST⟧` and `<<SYS>>` reads `«SYS»`. That also holds inside code, the one place where
+code is altered: such a tag is text to the tokenizer, so the model can't tell a quoted one from a real one. No letter is
+deleted, so whatever is stripped, decoded or normalised later, no tag comes back. Control tokens such as `</s>` need
+nothing here, since no text is encoded to them.
 """
 
 import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
-from bot.conversation.markup import INVISIBLE, name_key
+from bot.conversation.markup import INVISIBLE, name_key, without_labels
 
 FALLBACK_NAME = "someone"
 MAX_NAME_LENGTH = 32
@@ -28,8 +31,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _GAP = "\x00"
 _BLANK_LETTERS = "\u115f\u1160\u2581\u2800\u3164\uffa0\ufffd\\"
 _UNSEEN = re.compile(f"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{INVISIBLE}]")
-_INST = re.compile(r"(\[)\0*+(?:/\0*+)?I\0*+N\0*+S\0*+T\0*+(\])")
-_SYS = re.compile(r"(<\0*+<)\0*+(?:/\0*+)?S\0*+Y\0*+S\0*+(>\0*+>)")
+_ANY_GAP = r"\0*+"
+_TAG_PARTS = re.compile(r"([\[<|]+)(/?\w+)([\]>|]+)")
 _BRACKETS = {"[": "⟦", "]": "⟧", "<": "«", ">": "»"}
 
 _NAME_PUNCTUATION = frozenset("[]<>⟦⟧«»‹›`:\ua789\u02d0\u02f8\u2236\u0589\u05c3" + _BLANK_LETTERS)
@@ -41,29 +44,77 @@ def repair(text: str) -> str:
     return _UNSTORABLE.sub(_REPLACEMENT, text)
 
 
-def neutralise(text: str) -> str:
-    """Make every `[INST]`, `[/INST]`, `<<SYS>>` and `<</SYS>>` in `text` inert; the rest stays as it is.
+@dataclass(frozen=True)
+class TemplateTags:
+    """The spellings of a chat format's structure, which no text of a person or of the model may be taken for.
 
-    Forms in other width, or with invisible characters between, count too. Doing it twice changes nothing more, and it
-    takes time in proportion to the text's length.
+    Args:
+        tags: text to the tokenizer, structure to the model: brackets, a name and brackets, such as `[/INST]`.
+        tokens: how control tokens are spelled, such as `</s>`. No text is encoded to them, so they are made inert only
+            where a prompt is written out as a string, and in answers, where a reader may take them for structure.
     """
-    if text.isascii() and "[" not in text and "<<" not in text:
-        return text
-    folded = _folded(text)
-    swaps = [match.span(group) for tag in (_INST, _SYS) for match in tag.finditer(folded) for group in (1, 2)]
-    if not swaps:
-        return text
-    pieces: list[str] = []
-    end = 0
-    for start, stop in sorted(swaps):
-        pieces += text[end:start], _BRACKETS[folded[start]], text[start + 1 : stop - 1]
-        end = stop
-    return "".join(pieces) + text[end:]
+
+    tags: tuple[str, ...]
+    tokens: tuple[str, ...] = ()
+
+    def clean(self, text: str) -> str:
+        """`text` as it may stand in a prompt: repaired, its tags inert, without blanks around it."""
+        return self.neutralise(repair(text)).strip()
+
+    def neutralise(self, text: str) -> str:
+        """Make every tag in `text` inert; the rest stays as it is.
+
+        Forms in other width, or with invisible characters between, count too. Doing it twice changes nothing more, and
+        it takes time in proportion to the text's length.
+        """
+        if text.isascii() and not any(opening in text for opening in self._openings):
+            return text
+        folded = _folded(text)
+        pieces: list[str] = []
+        end = 0
+        for match in self._folded_tags.finditer(folded):
+            closing = match.lastindex or 0
+            for group, bracket_at in ((closing - 1, match.start(closing - 1)), (closing, match.end(closing) - 1)):
+                start, stop = match.span(group)
+                pieces += text[end:start], _BRACKETS[folded[bracket_at]], text[start + 1 : stop - 1]
+                end = stop
+        return "".join(pieces) + text[end:] if pieces else text
+
+    def neutralise_tokens(self, text: str) -> str:
+        """Make every spelled control token in `text` inert: `</s>` reads `‹/s›`."""
+        return self._spelled_tokens.sub(lambda match: f"‹{match[0].strip('<|>')}›", text)
+
+    @cached_property
+    def _openings(self) -> frozenset[str]:
+        return frozenset(_parts(tag)[0] for tag in self.tags)
+
+    @cached_property
+    def _folded_tags(self) -> re.Pattern[str]:
+        """Every tag, with its brackets as two groups of their own."""
+        spelled = ([_ANY_GAP.join(map(re.escape, part)) for part in _parts(tag)] for tag in self.tags)
+        return re.compile("|".join(f"({first}){_ANY_GAP}{name}{_ANY_GAP}({last})" for first, name, last in spelled))
+
+    @cached_property
+    def _spelled_tokens(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(re.escape, self.tokens)) or r"(?!)")
 
 
-def clean(text: str) -> str:
-    """`text` as it may stand in a prompt: repaired, its tags inert, without blanks around it."""
-    return neutralise(repair(text)).strip()
+def user_text(
+    tags: TemplateTags,
+    content: str,
+    author_name: str | None = None,
+    own_name: str = DEFAULT_OWN_NAME,
+    others: Collection[str] = (),
+) -> str:
+    """A user message as the prompt shows it, cleaned: with its author's name before it where several people speak.
+
+    There a later line of it speaks for nobody: not for the author, the bot or one of the `others`.
+    """
+    if author_name is None:
+        return tags.clean(content)
+    names = {*others, author_name}
+    names |= {speaker_name(name, own_name) for name in names} | {own_name, DEFAULT_OWN_NAME}
+    return tags.clean(without_labels(f"{speaker_name(author_name, own_name)}: {repair(content).strip()}", names))
 
 
 def has_visible_text(text: str) -> bool:
@@ -84,6 +135,14 @@ def speaker_name(name: str, own_name: str = DEFAULT_OWN_NAME) -> str:
     taken = {name_key(other) for other in (own_name, DEFAULT_OWN_NAME, *ROLE_NAMES)}
     is_readable = any(unicodedata.category(character)[0] in "LNS" for character in plain)
     return plain if is_readable and name_key(plain) not in taken else FALLBACK_NAME
+
+
+def _parts(tag: str) -> tuple[str, str, str]:
+    """A tag's opening brackets, its name and its closing brackets."""
+    parts = _TAG_PARTS.fullmatch(tag)
+    if parts is None:
+        raise ValueError(f"{tag!r} is no tag: brackets, a name and brackets")
+    return parts[1], parts[2], parts[3]
 
 
 def _folded(text: str) -> str:

@@ -6,21 +6,22 @@ its budget, and then moves forward until a quarter of the budget is free again.
 """
 
 import asyncio
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 
-from bot.conversation.chat_format import TurnEncoder, num_common, prompt_token_ids, turn_text, user_text
+from bot.conversation.chat_format import TurnEncoder, num_common
 from bot.conversation.messages import Turn
-from bot.conversation.sanitize import DEFAULT_OWN_NAME, clean
+from bot.conversation.sanitize import DEFAULT_OWN_NAME, user_text
+from bot.conversation.sections import SEPARATOR, PlacedSections, Section, place_sections
 from bot.errors import ConfigError, PromptTooLong
 
 MIN_PROMPT_TOKENS = 512
 """With less room for the prompt than this, Trinity refuses to start."""
 
-_NUM_BORDER_IDS = 2  # <s> and </s> around an answered turn
-_ESTIMATE_MARGIN = 16  # tokens by which a turn behind the system block may differ from the sum of its parts
+_ESTIMATE_MARGIN = 16  # tokens by which a turn behind the system message may differ from the sum of its parts
 _INLINE_CHARACTERS = 2048  # encoded in about a millisecond; a longer history leaves the event loop
 
 
@@ -67,7 +68,7 @@ class Window:
 
     prompt_token_ids: tuple[int, ...]
     num_shared_prefix_tokens: int
-    """How many ids at the beginning depend on the persona alone."""
+    """How many ids at the beginning other conversations may share: they depend on shared sections alone."""
     first_kept_turn_id: int | None
     """From here on turns are kept; above all their ids if none was. None where the conversation has no turns yet."""
     was_trimmed: bool
@@ -79,7 +80,7 @@ class Window:
 def fit_window(
     encoder: TurnEncoder,
     budget: TokenBudget,
-    system_message: str,
+    sections: Sequence[Section],
     turns: Sequence[Turn],
     question: str,
     *,
@@ -89,30 +90,41 @@ def fit_window(
     """Build the prompt for `question` from `turns`, the conversation from its stored first kept turn on.
 
     Args:
-        encoder: remembers what turns cost.
+        encoder: knows the chat format, and remembers what turns cost.
         budget: what the prompt may cost.
-        system_message: the persona's prompt; it always stays.
+        sections: what else stands in it. A required one always stays; of the others the last goes first where the
+            question would not fit otherwise.
         turns: answered questions, oldest first.
         question: the newest user message; it always stays.
         author_name: who asks, where several people speak; `user_text` sanitises it.
         own_name: the name that nobody else may speak under.
 
     Raises:
-        PromptTooLong: persona and question alone exceed the budget. The first kept turn stays where it is.
+        PromptTooLong: required sections and question alone exceed the budget. The first kept turn stays where it is.
     """
     refuse_absurd_length(encoder, budget, question)
+    tags, limit = encoder.format.tags, budget.num_prompt_tokens
     turns = [turn for turn in turns if turn.question.strip() and turn.answer.strip()]
     people = {name for name in (author_name, *(turn.author_name for turn in turns)) if name is not None}
-    texts = [(user_text(turn.question, turn.author_name, own_name, people), clean(turn.answer)) for turn in turns]
-    texts.append((user_text(question, author_name, own_name, people), ""))
-    fitting = _Fitting(encoder, clean(system_message), texts)
-    first = fitting.first_kept(budget.num_prompt_tokens)
+    texts = [
+        (user_text(tags, turn.question, turn.author_name, own_name, people), tags.clean(turn.answer)) for turn in turns
+    ]
+    newest = user_text(tags, question, author_name, own_name, people)
+    while True:
+        fitting = _Fitting(encoder, place_sections(encoder, sections), texts, newest)
+        try:
+            first = fitting.first_kept(limit)
+            break
+        except PromptTooLong:
+            fewer = _without_last_optional(sections)
+            if fewer is None:
+                raise
+            sections = fewer
     token_ids = fitting.token_ids(first)
-    shared_prefix = encoder.shared_prefix(fitting.system_message)
     kept = turns[first:]
     return Window(
         prompt_token_ids=tuple(token_ids),
-        num_shared_prefix_tokens=num_common(shared_prefix, token_ids),
+        num_shared_prefix_tokens=num_common(fitting.shared_prefix(), token_ids),
         first_kept_turn_id=kept[0].id if kept else turns[-1].id + 1 if turns else None,
         was_trimmed=first > 0,
         turn_ids=tuple(turn.id for turn in kept),
@@ -122,7 +134,7 @@ def fit_window(
 async def fit_window_off_loop(
     encoder: TurnEncoder,
     budget: TokenBudget,
-    system_message: str,
+    sections: Sequence[Section],
     turns: Sequence[Turn],
     question: str,
     *,
@@ -130,11 +142,9 @@ async def fit_window_off_loop(
     own_name: str = DEFAULT_OWN_NAME,
 ) -> Window:
     """`fit_window` in another thread, unless everything together is short enough for the event loop."""
-    num_characters = len(system_message) + len(question)
+    num_characters = len(question) + sum(len(section.text) for section in sections)
     num_characters += sum(len(turn.question) + len(turn.answer) for turn in turns)
-    fit = partial(
-        fit_window, encoder, budget, system_message, turns, question, author_name=author_name, own_name=own_name
-    )
+    fit = partial(fit_window, encoder, budget, sections, turns, question, author_name=author_name, own_name=own_name)
     return fit() if num_characters <= _INLINE_CHARACTERS else await asyncio.to_thread(fit)
 
 
@@ -158,24 +168,37 @@ def refuse_absurd_length(encoder: TurnEncoder, budget: TokenBudget, text: str) -
         raise PromptTooLong(fewest, limit)
 
 
-class _Fitting:
-    """The costs of one conversation's turns, the unanswered one last; only the first kept one has the system block."""
+def _without_last_optional(sections: Sequence[Section]) -> list[Section] | None:
+    """`sections` without the last one that may be left out; None if all have to stay."""
+    for index in reversed(range(len(sections))):
+        if not sections[index].is_required:
+            return [*sections[:index], *sections[index + 1 :]]
+    return None
 
-    def __init__(self, encoder: TurnEncoder, system_message: str, texts: Sequence[tuple[str, str]]) -> None:
-        self.system_message = system_message
+
+class _Fitting:
+    """What one conversation's turns cost, the unanswered one last; the first kept one has the system message."""
+
+    def __init__(
+        self, encoder: TurnEncoder, sections: PlacedSections, answered: Sequence[tuple[str, str]], newest: str
+    ) -> None:
         self._encoder = encoder
-        self._texts = texts
-        self._last = len(texts) - 1
-        later = [self._cost(turn_text(*pair), is_last=index == self._last) for index, pair in enumerate(texts) if index]
-        self._costs_from = [0, *[*accumulate(reversed(later), initial=0)][::-1]]
-        """What the turns from an index on cost; index 0 is never asked for, since turn 0 has the system block."""
+        self._sections = sections
+        if sections.before_question:
+            newest = f"{sections.before_question}{SEPARATOR}{newest}"
+        self._texts = [*answered, (newest, "")]
+        self._last = len(answered)
+        self._later = [encoder.turn(*texts) for texts in self._texts[1:]]
+        """The ids of every turn but turn 0, which is never kept behind another."""
+        self._costs_from = [0, *[*accumulate(map(len, reversed(self._later)), initial=0)][::-1]]
+        """What the turns from an index on cost; index 0 is never asked for."""
 
     def first_kept(self, limit: int) -> int:
         """The index of the first turn to keep; that of the unanswered one where no other can be kept."""
         if self._num_tokens(0) <= limit:
             return 0
         target = limit * 3 // 4
-        num_system_tokens = self._encoder.num_system_tokens(self.system_message)
+        num_system_tokens = self._encoder.num_system_tokens(self._sections.system_message)
         for index in range(1, self._last):
             estimate = num_system_tokens + self._costs_from[index]
             if estimate <= target + _ESTIMATE_MARGIN and self._num_tokens(index) <= target:
@@ -186,15 +209,21 @@ class _Fitting:
 
     def token_ids(self, first: int) -> list[int]:
         """The prompt that begins with turn `first`."""
-        turns = [self._with_system(first), *(turn_text(*texts) for texts in self._texts[first + 1 :])]
-        return prompt_token_ids(self._encoder, turns[:-1], turns[-1])
+        token_ids = self._with_system(first).tolist()
+        for ids in self._later[first:]:
+            token_ids += ids
+        return token_ids
+
+    def shared_prefix(self) -> list[int]:
+        """The ids with which every prompt begins that has the same shared sections."""
+        system_message, shared = self._sections.system_message, self._sections.shared
+        if system_message and not shared:
+            return []
+        return self._encoder.shared_prefix(shared, is_continued=shared != system_message)
 
     def _num_tokens(self, first: int) -> int:
         """What the prompt that begins with turn `first` costs, exactly."""
-        return self._cost(self._with_system(first), is_last=first == self._last) + self._costs_from[first + 1]
+        return len(self._with_system(first)) + self._costs_from[first + 1]
 
-    def _with_system(self, index: int) -> str:
-        return turn_text(*self._texts[index], system_message=self.system_message)
-
-    def _cost(self, text: str, *, is_last: bool) -> int:
-        return len(self._encoder.encode(text)) + (1 if is_last else _NUM_BORDER_IDS)
+    def _with_system(self, index: int) -> "array[int]":
+        return self._encoder.turn(*self._texts[index], system_message=self._sections.system_message)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.conversation.chat_format import (
+    LLAMA_2,
     ChatPrompt,
     EmptyConversation,
     EmptyMessage,
@@ -17,9 +18,9 @@ from bot.conversation.chat_format import (
     Message,
     TurnEncoder,
     turn_text,
-    user_text,
 )
 from bot.conversation.messages import Role
+from bot.conversation.sanitize import user_text
 from bot.conversation.tokenizer import encode, load_tokenizer
 from tests.conversation.vocabularies import REAL_FOLDER, load_any_vocabulary, needs_real_vocabulary
 
@@ -175,7 +176,7 @@ def test_what_is_said_never_becomes_structure(small, system, texts):
 
 @given(name=HOSTILE, content=SAID)
 def test_a_name_before_a_message_brings_no_structure(name, content):
-    text = user_text(content, name)
+    text = user_text(LLAMA_2.tags, content, name)
 
     assert not TAG.search(turn_text(text).removeprefix("[INST]").removesuffix("[/INST]"))
     assert "\n" not in text.partition(":")[0]

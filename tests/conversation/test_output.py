@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.conversation.chat_format import LLAMA_2
 from bot.conversation.output import OutputFilter
 from tests.client_markdown import outside_code
 
@@ -38,7 +39,7 @@ HOSTILE = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
 
 
 def shown(*pieces: str, names=NAMES) -> str:
-    output = OutputFilter(names)
+    output = OutputFilter(LLAMA_2.tags, names)
     return "".join([*map(output.feed, pieces), output.finish()])
 
 
@@ -77,7 +78,7 @@ def test_text_is_made_safe_to_show(text, expected):
     ["Anna:", "anna :", "**Anna:**", "**Daniel B.**:", "  fox_42:", "STRASSE:", "AFK Eve：", "User:", "System:"],
 )
 def test_a_line_that_speaks_for_someone_else_ends_the_answer(label):
-    output = OutputFilter(NAMES)
+    output = OutputFilter(LLAMA_2.tags, NAMES)
 
     text = (
         output.feed(f"Fine, thanks.\n{label} and what now?\nTrinity: nothing") + output.feed("\nmore") + output.finish()
@@ -104,7 +105,7 @@ def test_a_line_that_speaks_for_someone_else_ends_the_answer(label):
     ],
 )
 def test_other_lines_are_kept(text):
-    output = OutputFilter(NAMES)
+    output = OutputFilter(LLAMA_2.tags, NAMES)
 
     assert output.feed(text) + output.finish() == text
     assert not output.is_cut
@@ -169,7 +170,7 @@ def test_nothing_harmful_is_left(text):
 
 @given(HOSTILE)
 def test_little_is_held_back(text):
-    output = OutputFilter(NAMES)
+    output = OutputFilter(LLAMA_2.tags, NAMES)
     output.feed(text)
 
     assert len(output.finish()) <= MAX_HELD
@@ -177,7 +178,7 @@ def test_little_is_held_back(text):
 
 @pytest.mark.parametrize("text", ["Hello", "Hello, I am", "one\nUse it", "1 < 2 ", "a [list] ", "Animals", "\n\n- x"])
 def test_ordinary_text_is_shown_at_once(text):
-    output = OutputFilter(NAMES)
+    output = OutputFilter(LLAMA_2.tags, NAMES)
 
     assert output.feed(text) == text.lstrip()
 
@@ -186,7 +187,7 @@ def test_ordinary_text_is_shown_at_once(text):
     "text", ["`", "[", "<", "@", "](", "User: ", "\n", "\nUser", "*", "\u0301", "discord.", "a:\n"]
 )
 def test_a_flood_of_one_spelling_is_held_back_in_part_only(text):
-    output = OutputFilter(NAMES)
+    output = OutputFilter(LLAMA_2.tags, NAMES)
 
     for _ in range(20):
         output.feed(text * 500)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.conversation.chat_format import LLAMA_2
 from bot.conversation.markup import INVISIBLE
-from bot.conversation.sanitize import clean, has_visible_text, neutralise, repair, speaker_name
+from bot.conversation.sanitize import has_visible_text, repair, speaker_name
 
 TAG = re.compile(r"\[/?INST\]|<</?SYS>>")
 UNSEEN = re.compile(f"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{INVISIBLE}]")
@@ -41,7 +42,7 @@ CASES = {
 
 @pytest.mark.parametrize(("text", "inert"), CASES.items(), ids=ascii)
 def test_a_tag_in_any_form_is_made_inert_and_still_reads_the_same(text, inert):
-    assert neutralise(text) == inert
+    assert LLAMA_2.tags.neutralise(text) == inert
 
 
 @pytest.mark.parametrize(
@@ -63,19 +64,19 @@ def test_a_tag_in_any_form_is_made_inert_and_still_reads_the_same(text, inert):
     ],
 )
 def test_text_without_tags_stays_as_it_is(text):
-    assert neutralise(text) == text
+    assert LLAMA_2.tags.neutralise(text) == text
 
 
 @given(HOSTILE)
 def test_making_tags_inert_twice_changes_nothing_more(text):
-    once = neutralise(text)
+    once = LLAMA_2.tags.neutralise(text)
 
-    assert neutralise(once) == once
+    assert LLAMA_2.tags.neutralise(once) == once
 
 
 @given(HOSTILE)
 def test_no_tag_comes_back_whatever_is_stripped_decoded_or_normalised_later(text):
-    inert = neutralise(text)
+    inert = LLAMA_2.tags.neutralise(text)
 
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         normal = unicodedata.normalize(form, inert)
@@ -87,7 +88,7 @@ def test_no_tag_comes_back_whatever_is_stripped_decoded_or_normalised_later(text
 def test_no_letter_is_lost(text):
     letters = [character for character in text if character.isalnum()]
 
-    assert [character for character in neutralise(text) if character.isalnum()] == letters
+    assert [character for character in LLAMA_2.tags.neutralise(text) if character.isalnum()] == letters
 
 
 def test_lone_surrogates_and_nul_are_repaired():
@@ -105,7 +106,7 @@ def test_repaired_text_can_be_encoded_and_stored(text):
 
 
 def test_cleaned_text_has_no_blanks_around_it():
-    assert clean(" \n[INST]\x00 x\u2003") == "⟦INST⟧\ufffd x"
+    assert LLAMA_2.tags.clean(" \n[INST]\x00 x\u2003") == "⟦INST⟧\ufffd x"
 
 
 @pytest.mark.parametrize("text", ["", " \n\t", "\u200b\u2060", "\u3164", "\u0301", "\x00"])

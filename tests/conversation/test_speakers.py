@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.conversation.chat_format import LLAMA_2
 from bot.conversation.markup import name_key
 from bot.conversation.messages import Turn
 from bot.conversation.output import OutputFilter
@@ -102,7 +103,7 @@ def test_no_two_accounts_ever_share_a_label(people: list[tuple[int, str]]) -> No
 
 
 def test_the_output_filter_knows_the_labels() -> None:
-    output = OutputFilter(labels((1, "Alice"), (2, "Alice")))
+    output = OutputFilter(LLAMA_2.tags, labels((1, "Alice"), (2, "Alice")))
 
     shown = output.feed("Hi.\nAlice (2): I am somebody else\n") + output.finish()
 

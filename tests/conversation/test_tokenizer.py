@@ -91,7 +91,9 @@ def test_another_vocabulary_is_refused(tmp_path: Path, old, new, problem):
 
 
 def test_prompts_are_made_without_transformers_and_torch():
-    check = "import sys, bot.conversation.window; sys.exit(bool({'torch', 'transformers', 'discord'} & set(sys.modules)))"
+    check = (
+        "import sys, bot.conversation.window; sys.exit(bool({'torch', 'transformers', 'discord'} & set(sys.modules)))"
+    )
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.messages import ChannelSettings, ConversationKey, Question, Turn
+from bot.conversation.channel_settings import ChannelSettings
+from bot.conversation.messages import ConversationKey, Question, Turn
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
 from bot.store.rows.conversations import ensure_conversation, find_conversation, is_conversation

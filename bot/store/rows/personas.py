@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.messages import ChannelSettings, ConversationKey
+from bot.conversation.channel_settings import ChannelSettings
+from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import Persona, find_built_in, normal_name
 from bot.store.files.database import Database, insert
 from bot.store.tables import persona_changes, persona_choices, personas
