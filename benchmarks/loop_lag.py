@@ -47,11 +47,11 @@ async def ask(chat: Chat, channel: int, count_to: int) -> int:
     question = Question(
         key, channel, channel, "Alice", f"Please count to {count_to}.", datetime.now(UTC), is_direct=True
     )
-    await chat.receive(question)
     num_events = 0
-    async for _ in chat.reply(question):
-        num_events += 1
-    await chat.finish(question, InboxState.ANSWERED)
+    async with chat.open(question) as exchange:
+        async for _ in exchange.events():
+            num_events += 1
+        await exchange.finish(InboxState.ANSWERED)
     return num_events
 
 

@@ -126,6 +126,7 @@ async def open_parts(
                 budget,
                 sampling=_sampling(settings),
                 time_limits=time_limits,
+                observer=observer,
             )
             log.info(
                 "ready: prompts of up to %d tokens, answers of up to %d",

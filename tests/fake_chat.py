@@ -48,13 +48,13 @@ class FakeChat:
     states: list = field(default_factory=list)
     calls: list = field(default_factory=list)
     personas: FakePersonas = field(default_factory=FakePersonas)
-    left_over: list = field(default_factory=list)
+    open_questions: list = field(default_factory=list)
 
-    async def unfinished(self, platform):
-        return self.left_over
+    def open(self, question):
+        return FakeExchange(self, question)
 
-    async def receive(self, question):
-        self.questions.append(question)
+    async def resume(self, platform):
+        return [FakeExchange(self, question) for question in self.open_questions]
 
     async def reply(self, question):
         self.heard.append(question.content)
@@ -67,9 +67,28 @@ class FakeChat:
             yield event
         yield Finished(self.script.get("reason", FinishReason.STOP))
 
-    async def finish(self, question, state):
-        self.states.append((question.content, state))
-
     async def reset(self, key):
         self.calls.append(("reset", key))
         self.heard.clear()
+
+
+@dataclass
+class FakeExchange:
+    """What the chat says to one question."""
+
+    chat: FakeChat
+    question: object
+
+    async def __aenter__(self):
+        if self.question not in self.chat.open_questions:
+            self.chat.questions.append(self.question)
+        return self
+
+    async def __aexit__(self, *_):
+        pass
+
+    def events(self):
+        return self.chat.reply(self.question)
+
+    async def finish(self, state):
+        self.chat.states.append((self.question.content, state))

@@ -45,9 +45,9 @@ async def test_an_answer_may_pause_as_long_as_the_front_end_allows(
     question = Question(ConversationKey("test", 1), 1, 1, "Ada", "Tell me.", datetime.now(UTC), is_direct=True)
 
     async with open_chat(settings, platform="test", time_limits=time_limits) as chat:
-        await chat.receive(question)
         try:
-            was_cut = Notice(FELL_SILENT) in [event async for event in chat.reply(question)]
+            async with chat.open(question) as exchange:
+                was_cut = Notice(FELL_SILENT) in [event async for event in exchange.events()]
         except RequestFailed:  # cut before there was anything to show
             was_cut = True
 

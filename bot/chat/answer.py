@@ -1,28 +1,20 @@
-"""From a question to its stored answer: the history, the prompt that fits, the engine, and what people get to see."""
+"""From a question to its answer: the prompt that fits, the request to the engine, and what people get to see of it."""
 
-import asyncio
-import logging
+import secrets
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 
-from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
-from bot.chat.outage import Outage
-from bot.chat.stopping import Stop
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import Question
 from bot.conversation.output import OutputFilter
-from bot.conversation.persona import Persona
 from bot.conversation.speakers import NamedTurns, Speakers, name_turns
 from bot.conversation.window import TokenBudget, Window, fit_window_off_loop
 from bot.errors import RequestFailed
 from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, SamplingParams
+from bot.observer import AnswerRecord
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.questions import engine_name
 from bot.store.rows.turns import Answer
-
-log = logging.getLogger(__name__)
 
 TRIM_NOTICE = "This conversation is longer than I can read at once, so from here on I forget its oldest part."
 FELL_SILENT = "I stopped here, because my next word took too long."
@@ -48,37 +40,43 @@ class SamplingChoice:
         return SamplingParams(max_new_tokens, self.temperature, self.top_p, self.top_k, self.repetition_penalty, seed)
 
 
-class AnswerText:
-    """An answer as it grows: safe to show, without blanks around it. The pieces joined are `text`."""
+@dataclass(eq=False, slots=True)
+class PendingAnswer:
+    """An answer as it grows: what it is made from, and what came of it so far.
 
-    def __init__(self, output: OutputFilter) -> None:
-        self.text = ""
-        self.reason = FinishReason.STOP
-        self._counters = Counters()
-        self._num_new_tokens = 0
-        self._output = output
-        self._held_back = ""
+    What is shown is safe to show and has no blanks around it; all of it joined is `text`.
+    """
+
+    question: Question
+    """As it stood when the answer was begun."""
+    conversation: Conversation
+    speakers: Speakers
+    window: Window
+    request: Request
+    model_hash: str
+    output: OutputFilter
+    started_at: float
+    tells_trim: bool
+    """Whether it is to be said that the conversation's oldest part is forgotten."""
+    text: str = ""
+    reason: FinishReason = FinishReason.STOP
+    has_begun: bool = False
+    """Whether the model said anything yet."""
+    _counters: Counters = field(default_factory=Counters)
+    _num_new_tokens: int = 0
+    _held_back: str = ""
 
     @property
     def is_cut(self) -> bool:
         """The rest of what the model says is not to be shown; nothing more is taken."""
-        return self._output.is_cut
-
-    @property
-    def is_doubtful(self) -> bool:
-        """The line at which the answer was cut may have been meant well."""
-        return self._output.is_doubtful
-
-    @property
-    def counters(self) -> Counters:
-        """What the engine counted. Of an answer that was left early it is what came of it: the engine doesn't say."""
-        return replace(self._counters, num_new_tokens=max(self._num_new_tokens, self._counters.num_new_tokens))
+        return self.output.is_cut
 
     def feed(self, delta: Delta) -> str:
         """Take what the engine said; returns what can be shown of it now."""
+        self.has_begun = True
         self._num_new_tokens += len(delta.token_ids)
         self._counters = delta.counters or self._counters
-        shown = self._show(self._output.feed(delta.text))
+        shown = self._show(self.output.feed(delta.text))
         if self.is_cut:
             self.reason = FinishReason.FORGED_SPEAKER
         else:
@@ -91,10 +89,58 @@ class AnswerText:
 
     def finish(self) -> str:
         """The last piece."""
-        shown = self._show(self._output.finish())
+        shown = self._show(self.output.finish())
         if self.is_cut:
             self.reason = FinishReason.FORGED_SPEAKER
         return shown
+
+    def notices(self) -> list[str]:
+        """What is to be said of the way in which it ended."""
+        notices = [FELL_SILENT] if self.reason is FinishReason.SILENCE else []
+        if self.is_cut and self.output.is_doubtful and self.text:  # the line at which it was cut may be meant well
+            notices.append(CUT_SHORT)
+        return notices
+
+    def stored(self) -> Answer:
+        """It as the history keeps it.
+
+        Raises:
+            RequestFailed: the model said nothing.
+        """
+        if not self.text:
+            # After a silence it isn't the question's words that are to blame.
+            raise RequestFailed() if self.reason is FinishReason.SILENCE else RequestFailed(NOTHING_SAID)
+        return Answer(
+            text=self.text,
+            sampling=asdict(self.request.sampling),
+            seed=self.request.sampling.seed,
+            model_hash=self.model_hash,
+            finish_reason=self.reason,
+            persona=self.conversation.settings.persona.name,
+            prompt_turn_ids=self.window.turn_ids,
+            num_prompt_tokens=len(self.window.prompt_token_ids),
+            num_new_tokens=self._total_new_tokens,
+        )
+
+    def record(self, reason: FinishReason) -> AnswerRecord:
+        """What an observer is told of it, now that it has ended."""
+        key = self.question.conversation
+        return AnswerRecord(
+            platform=key.platform,
+            channel_id=key.channel_id,
+            message_id=self.question.message_id,
+            num_prompt_tokens=len(self.request.prompt_token_ids),
+            num_cached_tokens=self._counters.num_cached_tokens,
+            num_new_tokens=self._total_new_tokens,
+            first_token_seconds=self._counters.first_token_seconds,
+            total_seconds=time.monotonic() - self.started_at,
+            finish_reason=reason,
+        )
+
+    @property
+    def _total_new_tokens(self) -> int:
+        # Of an answer that was left early it is what came of it: the engine doesn't say.
+        return max(self._num_new_tokens, self._counters.num_new_tokens)
 
     def _show(self, text: str) -> str:
         text = self._held_back + text if self.text else text.lstrip()
@@ -105,7 +151,7 @@ class AnswerText:
 
 
 class AnswerWriter:
-    """Writes one answer at a time for any number of conversations; see `Chat` for the arguments."""
+    """Begins answers, for any number of conversations at a time; see `Chat` for the arguments."""
 
     def __init__(
         self,
@@ -115,79 +161,46 @@ class AnswerWriter:
         budget: TokenBudget,
         sampling: SamplingChoice,
         own_name: str,
-        silence_seconds: float,
-        outage: Outage,
     ) -> None:
-        self._outage = outage
         self._history = history
         self._engine = engine
         self._encoder = encoder
         self._budget = budget
         self._sampling = sampling
         self._own_name = own_name
-        self._silence_seconds = silence_seconds
 
-    async def write(
-        self, question: Question, seed: int, stop: Stop, patience_seconds: float | None = None
-    ) -> AsyncGenerator[ReplyEvent, None]:
-        """Stream the answer and store it as a whole; the last event is `Finished`.
+    def new_seed(self) -> int:
+        """The seed for a question that has none yet."""
+        return self._sampling.seed if self._sampling.seed is not None else secrets.randbits(32)
 
-        In the engine's queue it waits `patience_seconds` at most. It ends with `ABORTED`, and nothing is stored, if
-        `stop` is thrown or the conversation is reset meanwhile.
+    async def begin(
+        self,
+        question: Question,
+        conversation: Conversation,
+        seed: int,
+        max_queued_seconds: float | None,
+        started_at: float,
+    ) -> PendingAnswer:
+        """Fit the prompt into the window, and make the request that waits `max_queued_seconds` in the engine's queue.
 
         Raises:
-            UserError, EngineError, StoreError: as `Chat.reply` says.
+            PromptTooLong: the question alone doesn't fit.
         """
-        started_at = time.monotonic()
-        conversation = await self._outage.outlast(question, lambda: self._history.load(question.conversation))
-        persona = conversation.settings.persona
         speakers = Speakers(conversation.speakers, self._own_name)
         named = None if question.is_direct else _named(question, conversation, speakers)
         window = await self._fit(question, conversation, named)
-        if window.was_trimmed and await self._is_first_trim(conversation, window):
-            yield Notice(TRIM_NOTICE)
-        request = self._request(question, window, seed, patience_seconds)
         labels = named.labels if named else ()
-        answer = AnswerText(OutputFilter(self._encoder.format.tags, labels, self._own_name, question=question.content))
-        async with aclosing(self._texts(request, answer, stop)) as texts:
-            async for text in texts:
-                yield TextDelta(text)
-        if answer.reason is FinishReason.SILENCE:
-            yield Notice(FELL_SILENT)
-        if answer.is_cut and answer.is_doubtful and answer.text:
-            yield Notice(CUT_SHORT)
-        turn_id = None
-        if not stop.is_thrown:
-            stored = self._stored(persona, window, request, answer)
-            turn_id = await self._outage.outlast(
-                question,
-                lambda: self._history.save_turn(question, stored, epoch=conversation.epoch, speakers=speakers.given),
-            )
-        is_stored = turn_id is not None
-        if not is_stored:
-            await self._engine.forget(request.cache_owner)
-        reason = answer.reason if is_stored else FinishReason.ABORTED
-        _log_answer(question, answer.counters, len(request.prompt_token_ids), time.monotonic() - started_at, reason)
-        yield Finished(reason)
-
-    async def _texts(self, request: Request, answer: AnswerText, stop: Stop) -> AsyncGenerator[str, None]:
-        # The first token may take its time: the engine's queue and its watchdog have limits of their own.
-        patience: float | None = None
-        async with aclosing(self._engine.generate(request)) as deltas:
-            while not answer.is_cut:
-                try:
-                    async with asyncio.timeout(patience):
-                        delta = await stop.next(deltas)
-                except TimeoutError:
-                    answer.fall_silent()
-                    break
-                if delta is None:
-                    break
-                if text := answer.feed(delta):
-                    yield text
-                patience = self._silence_seconds
-        if not stop.is_thrown and (text := answer.finish()):
-            yield text
+        return PendingAnswer(
+            question=question,
+            conversation=conversation,
+            speakers=speakers,
+            window=window,
+            request=self._request(question, window, seed, max_queued_seconds),
+            model_hash=self._engine.model_hash,
+            output=OutputFilter(self._encoder.format.tags, labels, self._own_name, question=question.content),
+            started_at=started_at,
+            tells_trim=window.was_trimmed and await self._is_first_trim(conversation, window),
+        )
 
     async def _fit(self, question: Question, conversation: Conversation, named: NamedTurns | None) -> Window:
         return await fit_window_off_loop(
@@ -206,7 +219,7 @@ class AnswerWriter:
             await self._history.move_first_kept(key, epoch, window.first_kept_turn_id)
         return not conversation.trim_told and await self._history.mark_trim_told(conversation.key, conversation.epoch)
 
-    def _request(self, question: Question, window: Window, seed: int, patience_seconds: float | None) -> Request:
+    def _request(self, question: Question, window: Window, seed: int, max_queued_seconds: float | None) -> Request:
         key = question.conversation
         guild = f"guild {key.guild_id}" if key.guild_id is not None else f"person {question.author_id}"
         return Request(
@@ -215,44 +228,10 @@ class AnswerWriter:
             cache_owner=key.cache_owner,
             num_shared_prefix_tokens=window.num_shared_prefix_tokens,
             fairness=FairnessKey(guild, str(key.channel_id), str(question.author_id)),
-            max_queued_seconds=patience_seconds,
+            max_queued_seconds=max_queued_seconds,
             name=engine_name(question),
-        )
-
-    def _stored(self, persona: Persona, window: Window, request: Request, answer: AnswerText) -> Answer:
-        if not answer.text:
-            # After a silence it isn't the question's words that are to blame.
-            raise RequestFailed() if answer.reason is FinishReason.SILENCE else RequestFailed(NOTHING_SAID)
-        return Answer(
-            text=answer.text,
-            sampling=asdict(request.sampling),
-            seed=request.sampling.seed,
-            model_hash=self._engine.model_hash,
-            finish_reason=answer.reason,
-            persona=persona.name,
-            prompt_turn_ids=window.turn_ids,
-            num_prompt_tokens=len(window.prompt_token_ids),
-            num_new_tokens=answer.counters.num_new_tokens,
         )
 
 
 def _named(question: Question, conversation: Conversation, speakers: Speakers) -> NamedTurns:
     return name_turns(conversation.turns, speakers, question.author_id, question.author_name)
-
-
-def _log_answer(
-    question: Question, counters: Counters, num_prompt_tokens: int, seconds: float, reason: FinishReason
-) -> None:
-    key = question.conversation
-    log.info(
-        "answered %s:%s question %s: prompt %d tokens, %d cached, %d new, first after %.2f s, %.2f s in all, %s",
-        key.platform,
-        key.channel_id,
-        question.message_id,
-        num_prompt_tokens,
-        counters.num_cached_tokens,
-        counters.num_new_tokens,
-        counters.first_token_seconds,
-        seconds,
-        reason,
-    )

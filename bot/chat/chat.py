@@ -1,21 +1,18 @@
 """The use cases: answer a question, reset a conversation, choose a persona. Every front end goes through here.
 
-One question's way: `receive` commits it to the inbox and takes its place in the channel's line; `reply` waits for its
-turn, builds the prompt and streams the answer; `finish` records what became of it and lets the next one go. An answer
-is stored as a whole or not at all, and only while its conversation has not been reset.
+A question with its answer is an `Exchange`: `open` makes one of a new question, `resume` of those that an earlier
+process left open. What happens to a conversation meanwhile (it is reset, a message is deleted, its channel is lost)
+stops the exchanges that it concerns.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
-from contextlib import aclosing
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from bot.chat.answer import AnswerWriter, SamplingChoice
-from bot.chat.attempts import Attempts
+from bot.chat.company import Company
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
-from bot.chat.in_hand import QuestionsInHand
+from bot.chat.exchange import Exchange, ExchangeContext, ExchangeRegistry, StopReason
 from bot.chat.outage import Outage
 from bot.chat.persona_desk import PersonaDesk
 from bot.chat.queue import QuestionQueue
@@ -25,19 +22,20 @@ from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import DEFAULT_OWN_NAME, repair
 from bot.conversation.window import TokenBudget
-from bot.errors import DatabaseBusy, EngineOverloaded
 from bot.inference.engine import Engine
+from bot.observer import LogObserver, Observer
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.message_deletion import DeletedMessage
 from bot.store.rows.personas import Personas
-from bot.store.rows.questions import InboxState, KnownChannel, OpenQuestion, Part
+from bot.store.rows.questions import InboxState, KnownChannel, Part
 
-__all__ = ["Chat", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "TextDelta"]
+__all__ = [
+    "Chat", "Exchange", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "StopReason",
+    "TextDelta",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 HIDDEN_SECONDS = 60.0
 """How long after a reset its messages are deleted for good."""
@@ -51,8 +49,10 @@ class Chat:
         encoder: turns text into token ids, and remembers what turns cost.
         budget: what a prompt may cost.
         sampling: how answers are drawn.
+        queue: where questions wait.
         own_name: nobody else speaks under this name in a prompt.
         time_limits: how long things may take.
+        observer: hears of each answer; by default it is a line in the log.
         clock: the present moment, with time zone.
     """
 
@@ -69,125 +69,46 @@ class Chat:
         queue: QuestionQueue | None = None,
         own_name: str = DEFAULT_OWN_NAME,
         time_limits: TimeLimits | None = None,
+        observer: Observer | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.personas = PersonaDesk(personas, engine, encoder, budget)
         """Shows, chooses and changes who Trinity is in a channel."""
         self.queue = queue or QuestionQueue()
+        self.exchanges = ExchangeRegistry()
+        """All that is being asked and answered just now."""
         self._history = history
         self._inbox = inbox
         self._engine = engine
-        time_limits = time_limits or TimeLimits()
-        self.outage = Outage(time_limits.outage_seconds)
-        """Where questions wait while the database is away."""
-        sampling = sampling or SamplingChoice()
-        writer = AnswerWriter(
-            history,
-            engine,
-            encoder,
-            budget,
-            sampling,
-            own_name,
-            time_limits.silence_seconds,
-            self.outage,
-        )
-        self._attempts = Attempts(inbox, writer, sampling.seed, self.outage)
-        self._refused = RefusedQuestions(inbox)
         self._clock = clock
-        self._in_hand = QuestionsInHand(self.queue, time_limits.waiting_seconds)
+        limits = time_limits or TimeLimits()
+        sampling = sampling or SamplingChoice()
+        self._context = ExchangeContext(
+            inbox=inbox,
+            history=history,
+            engine=engine,
+            writer=AnswerWriter(history, engine, encoder, budget, sampling, own_name),
+            queue=self.queue,
+            company=Company(),
+            outage=Outage(limits.outage_seconds),
+            refused=RefusedQuestions(inbox),
+            observer=observer or LogObserver(),
+            waiting_seconds=limits.waiting_seconds,
+            silence_seconds=limits.silence_seconds,
+        )
 
-    async def receive(self, question: Question) -> bool:
-        """Commit a question and give it its place in the channel's line; False if it was received before.
+    def open(self, question: Question) -> Exchange:
+        """An exchange for a question, known from now on: enter it to receive the question, or `close` it."""
+        return Exchange(question, self._context, self.exchanges)
 
-        After True, call `reply` and then `finish`, or `finish` alone.
-
-        Raises:
-            EngineOverloaded: too many questions wait; this one was committed as refused.
-            StoreError: nothing was committed, after a wait for the database where it was away.
-        """
-        try:
-            # Before anything is awaited: the line has the order in which the questions came.
-            slot = self._in_hand.join(question)
-        except EngineOverloaded:
-            if await self._commit_once(question, self._refused.commit, InboxState.REFUSED):
-                raise
-            return False
-        is_accepted = False
-        try:
-            is_accepted = await self._commit_once(question, self._inbox.receive, InboxState.RECEIVED)
-        finally:
-            if not is_accepted:
-                self._in_hand.give_back(slot)
-        if is_accepted:
-            self._in_hand.keep(question, slot)
-        return is_accepted
-
-    async def _commit_once(
-        self, question: Question, commit: Callable[[Question], Awaitable[bool]], state: InboxState
-    ) -> bool:
-        """Commit a question, also after an outage; False if it was there before.
-
-        A commit that met with silence may have succeeded: what is found then is this question's own.
-        """
-        is_unsure = False
-
-        async def step() -> bool:
-            nonlocal is_unsure
-            try:
-                if await commit(question):
-                    return True
-                known = await self._inbox.state(question.conversation.platform, question.message_id)
-            except DatabaseBusy:
-                is_unsure = True
-                raise
-            return is_unsure and known is state
-
-        return await self.outage.outlast(question, step)
-
-    async def _outlast(self, question: Question, step: Callable[[], Awaitable[T]]) -> T:
-        # A question that was never committed has nothing to wait for: what is said of it isn't recorded.
-        return await (self.outage.outlast(question, step) if self._in_hand.holds(question) else step())
-
-    async def reply(self, question: Question) -> AsyncGenerator[ReplyEvent, None]:
-        """Wait for the question's turn, then stream its answer; the last event is `Finished`.
-
-        The turn is held until `finish`, or until this generator is left early.
-
-        Raises:
-            UserError: its text is for the person who asked.
-            EngineError: the engine is starting, shutting down or lost; the question stays open.
-            StoreError: the database failed; the question stays open.
-        """
-        stop = self._in_hand.stop_of(question)
-        try:
-            patience_seconds = await self._in_hand.turn(question)
-            left = self._in_hand.left_over(question)
-            async with aclosing(self._attempts.events(question, left, stop, patience_seconds)) as events:
-                async for event in events:
-                    yield event
-        except (asyncio.CancelledError, GeneratorExit):
-            self._in_hand.leave(question)  # nobody may be left to call `finish`
-            raise
-
-    async def finish(
-        self, question: Question, state: InboxState, reason: str = "", *, keeps_answer: bool = True
-    ) -> None:
-        """Record what became of a question, after the last of its answer was shown, and let the next one go.
-
-        `reason` is for the log, where the state alone doesn't say it. Without `keeps_answer` an answer that was stored
-        leaves the history with its question: nobody saw it whole.
-
-        Raises:
-            StoreError: it could not be recorded; the turn is given back all the same.
-        """
-        if reason:
-            log.info("question %s is %s: %s", question.message_id, state, reason)
-        try:
-            await self._inbox.set_state(question, state)
-            if not keeps_answer:
-                await self._history.delete_message(question.conversation.platform, question.message_id)
-        finally:
-            self._in_hand.leave(question)
+    async def resume(self, platform: str) -> list[Exchange]:
+        """What an earlier process left open, oldest first, each with its slot in the queue again; `close` each."""
+        return [
+            Exchange(left.question, self._context, self.exchanges, left)
+            for left in await self._inbox.unfinished()
+            if left.question.conversation.platform == platform
+            and self.exchanges.asked_by(platform, left.question.message_id) is None
+        ]
 
     async def reset(self, key: ConversationKey) -> int:
         """Forget a conversation: hide it at once, stop its answer, withdraw what waits; returns the number of turns.
@@ -196,7 +117,7 @@ class Chat:
         """
         reset = await self._history.reset(key)
         for message_id in (*reset.answering, *reset.withdrawn):
-            self._in_hand.stop(key.platform, message_id)
+            self._stop(key.platform, message_id, StopReason.RESET, keep=True)
         await self._engine.forget(key.cache_owner)
         return reset.num_turns
 
@@ -209,7 +130,9 @@ class Chat:
         if deletion.kind is DeletedMessage.NOTHING:
             return ()
         if deletion.question_message_id is not None:
-            self._in_hand.stop(platform, deletion.question_message_id)
+            is_question = deletion.question_message_id == message_id
+            reason = StopReason.QUESTION_DELETED if is_question else StopReason.ANSWER_DELETED
+            self._stop(platform, deletion.question_message_id, reason)
         if deletion.channel_id is not None:
             await self._engine.forget(ConversationKey(platform, deletion.channel_id).cache_owner)
         return deletion.part_message_ids
@@ -219,10 +142,14 @@ class Chat:
         return await self._history.known_among(platform, message_ids)
 
     async def delete_channel(self, platform: str, channel_id: int) -> None:
-        """Follow the deletion of a channel or thread: everything said in it goes for good."""
+        """Follow the deletion of a channel or thread: everything said in it, and in its threads, goes for good."""
+        for exchange in self.exchanges:
+            key = exchange.question.conversation
+            if key.platform == platform and channel_id in {key.channel_id, key.parent_channel_id}:
+                exchange.stop(StopReason.CHANNEL_LOST)
         deletion = await self._history.delete_channel(platform, channel_id)
         for message_id in deletion.withdrawn:
-            self._in_hand.stop(platform, message_id)
+            self._stop(platform, message_id, StopReason.CHANNEL_LOST)
         for deleted_id in deletion.channel_ids:
             await self._engine.forget(ConversationKey(platform, deleted_id).cache_owner)
 
@@ -230,12 +157,12 @@ class Chat:
         """Take over an edited question; False, and no effect, once its answer was begun."""
         return await self._inbox.edit_question(platform, message_id, repair(text))
 
-    async def unfinished(self, platform: str) -> list[OpenQuestion]:
-        """What an earlier process left open, oldest first. Call `reply` and `finish` for each."""
-        left_over = [left for left in await self._inbox.unfinished() if left.question.conversation.platform == platform]
-        for left in left_over:
-            self._in_hand.take_up(left)
-        return left_over
+    def leave_guild(self, platform: str, guild_id: int) -> None:
+        """Stop the answers in a guild that the bot isn't in any more; what was said there stays."""
+        for exchange in self.exchanges:
+            key = exchange.question.conversation
+            if key.platform == platform and key.guild_id == guild_id:
+                exchange.stop(StopReason.CHANNEL_LOST)
 
     async def known_channels(self, platform: str) -> list[KnownChannel]:
         """Channels in which something was asked, and the newest question in each; the most recently used first."""
@@ -256,34 +183,11 @@ class Chat:
         if await self._inbox.note_answered(question):
             log.info("question %s was answered before, and is left as it is", question.message_id)
 
-    async def record_part(
-        self, question: Question, purpose: str, part: int, message_id: int, *, is_marked: bool = False
-    ) -> None:
-        """Commit the id of a message that shows a part of the answer, or a notice about it.
-
-        `is_marked` says that it bears the mark of an answer that grows.
-        """
-        shown = Part(purpose, part, message_id, is_marked=is_marked)
-        await self._outlast(question, lambda: self._inbox.record_part(question, shown))
-
-    async def mark_surplus(self, question: Question, purpose: str, part: int) -> None:
-        """Commit that a part, and those behind it, will be deleted by us: that is then not taken for a person's act."""
-        await self._outlast(question, lambda: self._inbox.mark_surplus(question, purpose, part))
-
-    async def remove_part(self, question: Question, purpose: str, part: int) -> None:
-        """Forget a part that no longer exists."""
-        await self._outlast(question, lambda: self._inbox.remove_part(question, purpose, part))
-
-    async def parts(self, question: Question) -> tuple[Part, ...]:
-        """The messages that were created for a question so far."""
-        return await self._inbox.parts(question)
-
-    async def generation(self, question: Question) -> int:
-        """Which answer to the question this is: it grows with a regeneration, not with a retry."""
-        left = self._in_hand.left_over(question)
-        return left.generation if left else 0
-
     async def delete_hidden(self, *, everything: bool = False) -> int:
         """Delete for good what was reset more than a minute ago, or `everything` that was reset."""
         older_than = None if everything else self._clock() - timedelta(seconds=HIDDEN_SECONDS)
         return await self._history.purge_hidden(older_than)
+
+    def _stop(self, platform: str, message_id: int, reason: StopReason, *, keep: bool = False) -> None:
+        if exchange := self.exchanges.asked_by(platform, message_id):
+            exchange.stop(reason, keep=keep)

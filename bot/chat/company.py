@@ -1,6 +1,7 @@
-"""Who may be in the engine with whom: most questions run side by side, a suspect of long standing runs alone.
+"""Who may be in the engine with whom: most questions run side by side, one that was there at two deaths runs alone.
 
-Only what was alone in the engine when the process died can be blamed for that.
+Only what was alone in the engine when the process died can be blamed for that. What ran in company is tried again, one
+such question after the other; what was there at a second death has the engine to itself.
 """
 
 import asyncio
@@ -17,16 +18,30 @@ class Company:
         self._num_inside = 0
         self._num_loners = 0
         self._has_changed = asyncio.Event()
+        self._suspects = asyncio.Lock()
 
     @asynccontextmanager
-    async def shared(self, patience_seconds: float | None = None) -> AsyncIterator[None]:
+    async def resumed(self, num_deaths: int) -> AsyncIterator[None]:
+        """Be there with a question that was in the engine at so many deaths of the process."""
+        if num_deaths == 0:
+            async with self.shared():
+                yield
+        elif num_deaths == 1:
+            async with self._suspects, self.shared():
+                yield
+        else:
+            async with self._suspects, self.alone():
+                yield
+
+    @asynccontextmanager
+    async def shared(self, limit_seconds: float | None = None) -> AsyncIterator[None]:
         """Be there with others.
 
         Raises:
             WaitedTooLong: the room was somebody's own for longer than that.
         """
         try:
-            async with asyncio.timeout(patience_seconds):
+            async with asyncio.timeout(limit_seconds):
                 await self._until(lambda: not self._num_loners)
         except TimeoutError:
             raise WaitedTooLong from None

@@ -1,8 +1,8 @@
 """Waiting for the database to come back: a question outlives an outage of a minute or two in memory, in its place.
 
 While the database is away nothing is committed, and so nothing is acknowledged: a crash then loses only what was never
-shown to be received, and what was missed is fetched after the restart. Questions keep the places in the line that they
-took when they came, so that the line's own bounds (in all, per guild, per person) bound what is kept in memory. One of
+shown to be received, and what was missed is fetched after the restart. Questions keep the slots in the queue that they
+took when they came, so that the queue's own bounds (in all, per guild, per person) bound what is kept in memory. One of
 them at a time tries whether the database is back, the one that waits longest first; then all go on in that order.
 """
 
@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from bot.conversation.messages import Question
 from bot.errors import DatabaseBusy, StoreError
 
 T = TypeVar("T")
@@ -20,20 +19,20 @@ _LONGEST_PAUSE_SECONDS = 2.0
 
 
 class Outage:
-    """Steps of questions that are repeated while the database is away, for `patience_seconds` at most.
+    """Steps that are repeated while the database is away, for `limit_seconds` at most.
 
     Whatever is repeated must do no harm twice: an attempt of which the end isn't known may have been committed.
     """
 
-    def __init__(self, patience_seconds: float) -> None:
-        self.when_away: Callable[[Question], None] = lambda _: None
-        """Called when a question begins to wait."""
-        self._patience_seconds = patience_seconds
-        self._line = asyncio.Lock()
+    def __init__(self, limit_seconds: float) -> None:
+        self._limit_seconds = limit_seconds
+        self._trying = asyncio.Lock()
         self._num_waiting = 0
 
-    async def outlast(self, question: Question, step: Callable[[], Awaitable[T]]) -> T:
-        """Do a step of a question's; while the database is away, wait and do it again, after those that came before.
+    async def outlast(self, step: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:
+        """Do a step; while the database is away, wait and do it again, after those that came before.
+
+        `on_wait` is called when it begins to wait.
 
         Raises:
             DatabaseBusy: it was away for longer than anybody is kept waiting.
@@ -44,12 +43,12 @@ class Outage:
                 return await step()
             except DatabaseBusy as first:
                 error = first
-        if self._patience_seconds <= 0:
+        if self._limit_seconds <= 0:
             raise error or DatabaseBusy("The database is away.")
         self._num_waiting += 1
         try:
-            self.when_away(question)
-            async with asyncio.timeout(self._patience_seconds), self._line:
+            on_wait()
+            async with asyncio.timeout(self._limit_seconds), self._trying:
                 for pause in _pauses():
                     try:
                         return await step()
@@ -64,14 +63,14 @@ class Outage:
 
 
 async def repeat_while_away(
-    step: Callable[[], Awaitable[T]], *, is_ending: Callable[[], bool], patience_seconds: float
+    step: Callable[[], Awaitable[T]], *, is_ending: Callable[[], bool], limit_seconds: float
 ) -> T:
     """Do something that belongs to no question; while the database can't be used, do it again for a while.
 
     Raises:
         StoreError: it couldn't be used for so long, or the process is ending.
     """
-    give_up_at = asyncio.get_running_loop().time() + patience_seconds
+    give_up_at = asyncio.get_running_loop().time() + limit_seconds
     for pause in _pauses():
         try:
             return await step()

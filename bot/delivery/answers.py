@@ -1,7 +1,7 @@
 """The questions that are being answered: each has a task, which ends in an answer, in words, or in a later restart.
 
 `_answer` is the one place on the message path where an error is caught; outcomes.py decides what it means. What isn't
-finished when the process ends is taken up by the next one.
+finished when the process ends is resumed by the next one.
 """
 
 import asyncio
@@ -9,35 +9,32 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
+from functools import partial
 
-from bot.chat.chat import Chat
-from bot.chat.events import Finished, Notice, TextDelta
+from bot.chat.chat import Chat, Exchange, Finished, Notice, TextDelta
 from bot.conversation.messages import Question
-from bot.delivery.endings import Endings
 from bot.delivery.limits import NoticeLimiter
 from bot.delivery.outcomes import (
     ANSWERED,
     ANSWERED_BEFORE,
     AWAY,
-    CHANNEL_LOST,
     EXPIRED,
     MEMORY_AWAY,
-    REPLY_DELETED,
     RESET,
     SEEN_BEFORE,
     WITHDRAWN,
     Outcome,
+    Outcomes,
     outcome_of,
+    outcome_of_stop,
 )
-from bot.delivery.parts import Posts, Purpose, nonce
+from bot.delivery.parts import Purpose, nonce
 from bot.delivery.reply import Reply
-from bot.delivery.running import Running
 from bot.delivery.sender import Sender
 from bot.delivery.transport import Draft, Posted
 from bot.delivery.typing import TypingIndicator
 from bot.errors import DiscordError, EngineFailed
 from bot.inference.engine import FinishReason
-from bot.store.rows.questions import OpenQuestion
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +42,12 @@ OLDEST_ANSWERED = timedelta(minutes=10)
 """An older question that is found after a restart gets a notice in place of an answer."""
 STOPPED_BY_RESET = "I stopped here, because this conversation was reset."
 MAX_UNSETTLED = 1000
-"""Questions in hand, those included that are being refused; no more is read from Discord until there are fewer."""
-_ROOM_PATIENCE_SECONDS = 1.0
+"""Questions under way, those included that are being refused; no more is read from Discord until there are fewer."""
+_ROOM_LIMIT_SECONDS = 1.0
 
 
 class Answers:
-    """Starts, stops and drains the tasks that answer questions.
+    """Starts and drains the tasks that answer questions.
 
     `engine_failed` gets the error when the engine is lost, so that the process can be replaced. `clock` tells the
     present moment as Discord has it.
@@ -60,24 +57,21 @@ class Answers:
         self.engine_failed: asyncio.Future[EngineFailed] = asyncio.get_running_loop().create_future()
         self.wait_until_known: Callable[[int], Awaitable[None]] = _at_once
         """Waits until it is known what was deleted in a channel while nobody listened."""
+        self.is_draining = False
         self._chat = chat
         self._sender = sender
         self._tasks = tasks
         self._clock = clock
         self._typing = TypingIndicator(sender, tasks)
-        self._running: dict[int, Running] = {}
-        self._shown: dict[int, Running] = {}  # the message ids of what is shown of an answer -> the answer
         self._has_room = asyncio.Event()
         self._has_room.set()
-        self.is_draining = False
-        self._endings = Endings(chat)
+        self._outcomes = Outcomes(chat)
         self._away = NoticeLimiter(*AWAY)
-        chat.outage.when_away = self._note_away
 
     async def room(self) -> None:
-        """Wait a moment if there are too many questions in hand."""
+        """Wait a moment if too many questions are under way."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ROOM_PATIENCE_SECONDS):
+            async with asyncio.timeout(_ROOM_LIMIT_SECONDS):
                 await self._has_room.wait()
 
     def begin(self, question: Question, *, note: str = "", is_begun: bool = False) -> None:
@@ -87,58 +81,32 @@ class Answers:
 
         The questions of a channel are received, and get their turns, in the order of these calls.
         """
-        if question.message_id not in self._running and not self.is_draining:
-            running = self._enter(question, is_taken_up=False)
-            running.is_begun = is_begun
-            if note:
-                running.reply.note(note)
-            running.task = self._tasks.create_task(self._answer(running))
-
-    def take_up(self, opened: OpenQuestion) -> None:
-        """Go on with a question that an earlier process left unfinished; one that is in hand already is left alone."""
-        if opened.question.message_id in self._running:
+        is_known = self._chat.exchanges.asked_by(question.conversation.platform, question.message_id) is not None
+        if is_known or self.is_draining:
             return
-        running = self._enter(opened.question, is_taken_up=True)
-        is_too_old = self._clock() - opened.question.created_at > OLDEST_ANSWERED
+        reply = Reply(self._chat.open(question), self._sender)
+        if note:
+            reply.note(note)
+        self._start(reply, partial(self._receive_and_stream, reply, is_begun=is_begun))
+
+    def resume(self, exchange: Exchange) -> None:
+        """Go on with a question that an earlier process left unfinished."""
+        is_too_old = self._clock() - exchange.question.created_at > OLDEST_ANSWERED
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
-        running.is_expired = is_too_old and opened.answer is None
-        running.has_stored_answer = opened.answer is not None
-        running.task = self._tasks.create_task(self._answer(running))
-
-    def message_deleted(self, message_id: int) -> bool:
-        """Stop the answer to a deleted question, and an answer of which a part was deleted.
-
-        True for a question that is withdrawn here, as soon as nothing of its answer is shown any more.
-        """
-        if (answer := self._shown.get(message_id)) is not None:
-            answer.stop(REPLY_DELETED)
-        asked = self._running.get(message_id)
-        return asked is not None and asked.stop(WITHDRAWN)
-
-    def is_in_hand(self, message_id: int) -> bool:
-        """Whether a message is a question in hand, or a part of what is shown of its answer."""
-        return message_id in self._running or message_id in self._shown
-
-    def channels(self) -> set[int]:
-        """Where questions are in hand."""
-        return {running.channel_id for running in self._running.values()}
-
-    def channel_lost(self, is_lost: Callable[[Question], bool]) -> None:
-        """Stop the answers in channels that are gone."""
-        for running in self._running.values():
-            if is_lost(running.question):
-                running.stop(CHANNEL_LOST)
+        is_expired = is_too_old and not exchange.has_stored_answer
+        reply = Reply(exchange, self._sender)
+        self._start(reply, partial(self._look_and_stream, reply, is_expired=is_expired))
 
     async def drain(self, seconds: float) -> None:
         """Let the answers that were begun finish, for some time; leave all others to the next process."""
         self.is_draining = True
         give_up_at = asyncio.get_running_loop().time() + seconds
         seen: set[int] = set()
-        for running in self._running.values():
-            if running.channel_id in seen and running.task is not None:
-                running.task.cancel()
-            seen.add(running.channel_id)
-        while any(running.has_begun for running in self._running.values()):
+        for exchange in self._chat.exchanges:
+            if exchange.channel_id in seen and exchange.task is not None:
+                exchange.task.cancel()
+            seen.add(exchange.channel_id)
+        while any(exchange.has_begun for exchange in self._chat.exchanges):
             remaining = give_up_at - asyncio.get_running_loop().time()
             if remaining <= 0:
                 break
@@ -147,15 +115,78 @@ class Answers:
             task.cancel()
 
     def _running_tasks(self) -> set[asyncio.Task[None]]:
-        return {running.task for running in self._running.values() if running.task is not None}
+        return {exchange.task for exchange in self._chat.exchanges if exchange.task is not None}
 
-    def _note_away(self, question: Question) -> None:
+    def _start(self, reply: Reply, work: Callable[[], Awaitable[Outcome]]) -> None:
+        exchange = reply.exchange
+        exchange.on_held = lambda: self._note_held(exchange)
+        exchange.task = self._tasks.create_task(self._answer(reply, work))
+        # Also where the task is cancelled before it began.
+        exchange.task.add_done_callback(lambda _: self._leave(reply))
+        self._note_room()
+
+    def _leave(self, reply: Reply) -> None:
+        reply.parts.on_first()  # the typing indicator ends in any case
+        reply.exchange.close()
+        self._note_room()
+
+    def _note_room(self) -> None:
+        if len(self._chat.exchanges) < MAX_UNSETTLED:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
+
+    async def _answer(self, reply: Reply, work: Callable[[], Awaitable[Outcome]]) -> None:
+        exchange = reply.exchange
+        try:
+            async with exchange.until_stopped():
+                outcome = await work()
+            outcome = outcome_of_stop(exchange) or outcome
+        except Exception as error:
+            outcome = (outcome_of_stop(exchange) or outcome_of(error)).logged(exchange, error)
+            if isinstance(error, EngineFailed) and not self.engine_failed.done():
+                self.engine_failed.set_result(error)
+        await self._outcomes.close(reply, outcome)
+
+    async def _look_and_stream(self, reply: Reply, *, is_expired: bool) -> Outcome:
+        """Go on with an answer, after a look at what is there of it."""
+        exchange = reply.exchange
+        await self.wait_until_known(exchange.channel_id)
+        if not await self._sender.exists(exchange.channel_id, exchange.message_id):
+            return WITHDRAWN  # deleted while nobody listened
+        await reply.parts.resume()
+        if reply.parts.is_finished and not exchange.has_stored_answer:
+            return ANSWERED_BEFORE  # the database is older than the channel: a backup, for instance
+        return EXPIRED if is_expired else await self._stream(reply)
+
+    async def _receive_and_stream(self, reply: Reply, *, is_begun: bool) -> Outcome:
+        # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
+        if not await reply.exchange.receive():
+            return SEEN_BEFORE
+        if is_begun:
+            await reply.parts.resume()
+        return await self._stream(reply)
+
+    async def _stream(self, reply: Reply) -> Outcome:
+        outcome = ANSWERED
+        reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
+        async with aclosing(reply.exchange.events()) as events, reply.growing():
+            async for event in events:
+                match event:
+                    case TextDelta(text):
+                        reply.write(text)
+                    case Notice(text):
+                        reply.note(text)
+                    case Finished(FinishReason.ABORTED):
+                        reply.note(STOPPED_BY_RESET)
+                        outcome = RESET
+            await reply.finish()
+        return outcome
+
+    def _note_held(self, exchange: Exchange) -> None:
         """The database is away, and a question waits for it: that is said once in a while in its channel."""
-        if (running := self._running.get(question.message_id)) is None:
-            return
-        running.was_held = True
-        if self._away.allows(question.author_id, running.channel_id):
-            self._tasks.create_task(self._say_away(question))
+        if self._away.allows(exchange.question.author_id, exchange.channel_id):
+            self._tasks.create_task(self._say_away(exchange.question))
 
     async def _say_away(self, question: Question) -> None:
         draft = Draft(
@@ -170,88 +201,6 @@ class Answers:
             await self._sender.create(draft, _forget)
         except DiscordError as error:
             log.info("channel %s isn't told that the database is away: %s", draft.channel_id, error)
-
-    def _enter(self, question: Question, *, is_taken_up: bool) -> Running:
-        posts = Posts(self._chat, self._sender, question)
-        running = Running(question, Reply(posts, self._sender), is_taken_up, is_committed=is_taken_up)
-        posts.on_first = running.end_typing
-        posts.on_shown = lambda message_id: self._shown.update({message_id: running})
-        posts.on_gone = lambda message_id: self._shown.pop(message_id, None)
-        self._running[question.message_id] = running
-        self._note_room()
-        return running
-
-    def _leave(self, running: Running) -> None:
-        running.stop_typing()
-        for message_id in running.reply.posts.message_ids():
-            self._shown.pop(message_id, None)
-        self._running.pop(running.question.message_id, None)
-        self._note_room()
-
-    def _note_room(self) -> None:
-        if len(self._running) < MAX_UNSETTLED:
-            self._has_room.set()
-        else:
-            self._has_room.clear()
-
-    async def _answer(self, running: Running) -> None:
-        try:
-            async with asyncio.timeout(0 if running.stopped else None) as running.scope:
-                outcome = await self._receive_and_stream(running)
-            outcome = running.stopped or outcome
-        except Exception as error:
-            outcome = (running.stopped or outcome_of(error)).logged(running.question, error)
-            if isinstance(error, EngineFailed) and not self.engine_failed.done():
-                self.engine_failed.set_result(error)
-        except BaseException:
-            self._leave(running)
-            raise
-        finally:
-            running.scope = None
-        await self._close(running, outcome)
-
-    async def _receive_and_stream(self, running: Running) -> Outcome:
-        if running.is_taken_up:
-            await self.wait_until_known(running.channel_id)
-            if not await self._sender.exists(running.channel_id, running.question.message_id):
-                return WITHDRAWN  # deleted while nobody listened
-            await running.reply.posts.take_up()
-            if running.reply.posts.is_finished and not running.has_stored_answer:
-                return ANSWERED_BEFORE  # the database is older than the channel: a backup, for instance
-        else:
-            # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
-            running.is_committed = await self._chat.receive(running.question)
-            if not running.is_committed:
-                return SEEN_BEFORE
-            if running.is_begun:
-                await running.reply.posts.take_up()
-        if running.is_expired:
-            return EXPIRED
-        running.stop_typing = self._typing.start(running.channel_id)
-        return await self._stream(running)
-
-    async def _stream(self, running: Running) -> Outcome:
-        outcome = ANSWERED
-        async with aclosing(self._chat.reply(running.question)) as events, running.reply.growing():
-            async for event in events:
-                if not running.has_begun:
-                    running.has_begun = True
-                match event:
-                    case TextDelta(text):
-                        running.reply.write(text)
-                    case Notice(text):
-                        running.reply.note(text)
-                    case Finished(FinishReason.ABORTED):
-                        running.reply.note(STOPPED_BY_RESET)
-                        outcome = RESET
-            await running.reply.finish()
-        return outcome
-
-    async def _close(self, running: Running, outcome: Outcome) -> None:
-        try:
-            await self._endings.close(running, outcome)
-        finally:
-            self._leave(running)
 
 
 async def _forget(_: Posted) -> None:

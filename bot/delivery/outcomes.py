@@ -1,12 +1,20 @@
-"""How a question can end, and what is said about it: an error becomes words here, for the one who asked."""
+"""How a question can end, and what is said about it: an error becomes words here, for the one who asked.
 
+Last of all, when everything is said, it is committed what became of the question.
+"""
+
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from bot.conversation.messages import Question
+from bot.chat.chat import Chat, Exchange, StopReason
+from bot.delivery.limits import NoticeLimiter
 from bot.delivery.refusals import ContentRefused, MessageGone, NoAccess, Rejected, Unclear, Unreachable
+from bot.delivery.reply import Reply
+from bot.delivery.sender import growing_pauses
 from bot.errors import (
+    DiscordError,
     EngineFailed,
     EngineOverloaded,
     EngineUnavailable,
@@ -18,6 +26,8 @@ from bot.errors import (
 from bot.store.rows.questions import InboxState
 
 log = logging.getLogger(__name__)
+
+_COMMIT_LIMIT_SECONDS = 120.0
 
 
 class NoticeLimit(NamedTuple):
@@ -58,15 +68,15 @@ class Outcome:
     log_level: int = logging.INFO
     logs_traceback: bool = False
 
-    def logged(self, question: Question, error: Exception) -> "Outcome":
+    def logged(self, exchange: Exchange, error: Exception) -> "Outcome":
         """Say once in the log what happened; what is no fault of ours is left to whoever commits the reason."""
         if self.log_level <= logging.INFO:
             return self if self.reason else replace(self, reason=type(error).__name__)
         log.log(
             self.log_level,
             "question %s in channel %s is %s: %s",
-            question.message_id,
-            question.conversation.channel_id,
+            exchange.message_id,
+            exchange.channel_id,
             self.state or "unfinished",
             error if isinstance(error, TrinityError) else type(error).__name__,
             exc_info=error if self.logs_traceback else None,
@@ -87,6 +97,13 @@ EXPIRED = Outcome(
 )
 SEEN_BEFORE = Outcome(None, "received before")
 
+_STOPPED = {
+    StopReason.QUESTION_DELETED: WITHDRAWN,
+    StopReason.ANSWER_DELETED: REPLY_DELETED,
+    StopReason.CHANNEL_LOST: CHANNEL_LOST,
+}
+"""What a stop means that ends everything at once; a reset is shown to its end."""
+
 # The first kind that fits decides; a UserError's own text is the sentence.
 _MEANINGS: tuple[tuple[type[Exception], Outcome], ...] = (
     (EngineOverloaded, Outcome(InboxState.REFUSED, "too many questions wait", limit=REFUSALS)),
@@ -105,7 +122,82 @@ _MEANINGS: tuple[tuple[type[Exception], Outcome], ...] = (
 )
 
 
+def outcome_of_stop(exchange: Exchange) -> Outcome | None:
+    """What it means that an exchange was stopped; None where it wasn't, or where the answer is shown to its end."""
+    return _STOPPED.get(exchange.stopped) if exchange.stopped else None
+
+
 def outcome_of(error: Exception) -> Outcome:
     """What an error on the way to an answer means."""
     outcome = next(outcome for kind, outcome in _MEANINGS if isinstance(error, kind))
     return replace(outcome, sentence=str(error)) if isinstance(error, UserError) else outcome
+
+
+class Outcomes:
+    """Ends exchanges, each with its outcome, and counts the notices that nobody gets."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._limiters = {limit: NoticeLimiter(*limit) for limit in (REFUSALS, ONE_BY_ONE)}
+
+    async def close(self, reply: Reply, outcome: Outcome) -> None:
+        """Say what has to be said, then commit what became of the question."""
+        # An outage while we apologise for another error leaves nothing more to be said.
+        try:
+            await self._say(reply, outcome)
+        except (DiscordError, StoreError) as error:
+            log.debug("question %s: nothing more can be said (%s)", reply.exchange.message_id, error)
+        except Exception as error:
+            # A notice can't take the session with it.
+            log.error("question %s: its end could not be said", reply.exchange.message_id, exc_info=error)
+        if outcome.state is not None and reply.exchange.is_committed:
+            await self._commit(reply.exchange, outcome, outcome.state)
+
+    async def _say(self, reply: Reply, outcome: Outcome) -> None:
+        parts, sentence = reply.parts, outcome.sentence
+        is_unknown = reply.exchange.resumed is not None and not reply.exchange.has_begun
+        if is_unknown and (sentence or outcome.discards):
+            await parts.resume()
+        if outcome.discards:
+            await parts.discard()
+        elif outcome.refuses and parts:
+            await parts.end_with(sentence)
+        elif sentence and is_unknown:
+            await parts.replace_by(sentence)
+        elif sentence and parts:
+            reply.note(sentence)
+            await reply.show_final()
+        elif sentence and self._may_say(reply.exchange, outcome):
+            await parts.replace_by(sentence)
+
+    def _may_say(self, exchange: Exchange, outcome: Outcome) -> bool:
+        if outcome.limit is None:
+            return True
+        # Who has waited for the database hears what became of it, however many others did.
+        limiter = self._limiters[ONE_BY_ONE if exchange.was_held else outcome.limit]
+        may_say = limiter.allows(exchange.question.author_id, exchange.channel_id)
+        if not may_say and (num_silent := limiter.num_to_log()):
+            log.info("%d questions got no notice, since there were others of late", num_silent)
+        return may_say
+
+    async def _commit(self, exchange: Exchange, outcome: Outcome, state: InboxState) -> None:
+        """Commit the outcome; while the database is locked or full, try again for a while.
+
+        A deleted question is withdrawn only now that nothing of its answer is shown: a crash before leaves that to the
+        next process.
+        """
+        if outcome.reason:
+            log.info("question %s is %s: %s", exchange.message_id, state, outcome.reason)
+        give_up_at = asyncio.get_running_loop().time() + _COMMIT_LIMIT_SECONDS
+        for pause in growing_pauses():
+            try:
+                if outcome is WITHDRAWN:
+                    await self._chat.withdraw(exchange.question.conversation.platform, exchange.message_id)
+                await exchange.finish(state, keeps_answer=not outcome.refuses)
+            except StoreError as error:
+                if asyncio.get_running_loop().time() + pause > give_up_at:
+                    log.error("question %s stays unfinished: %s", exchange.message_id, error)
+                    return
+                await asyncio.sleep(pause)
+            else:
+                return

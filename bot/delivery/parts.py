@@ -1,7 +1,7 @@
 """The messages of ours that belong to one question: each is created once, recorded at once, and found again later.
 
 What a message is for is part of its nonce and of its record: so a notice never hides an answer,
-and a restarted Trinity edits what she finds rather than saying it twice.
+and after a restart what is found is edited rather than said twice.
 
 An answer's first message ends with an invisible mark for as long as the answer grows, and the mark goes last of all. So
 whether an answer is finished is known from the message alone, whatever the database knows: after a crash, with an older
@@ -13,8 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.chat.chat import Chat
-from bot.conversation.messages import Question
+from bot.chat.chat import Exchange, Part
 from bot.delivery.limits import Urgency
 from bot.delivery.refusals import MessageGone, Rejected
 from bot.delivery.sender import Sender
@@ -29,7 +28,7 @@ _MAX_UNITS = 2000  # Discord's limit
 
 
 class Purpose(StrEnum):
-    """What a message of ours is for."""
+    """What a message of ours is for, in the order in which those of one question are created."""
 
     ANSWER = ANSWER
     FILE = "file"
@@ -44,6 +43,7 @@ class Purpose(StrEnum):
 
 Place = tuple[str, int]
 """A message's purpose, and its number among those of one purpose."""
+_FIRST: Place = (Purpose.ANSWER, 0)
 
 
 def nonce(question_id: int, purpose: str, generation: int, part: int) -> str:
@@ -57,69 +57,50 @@ def is_growing(content: str) -> bool:
 
 
 @dataclass(slots=True)
-class _Post:
-    """A message that exists; `content` is None where it isn't known what it says."""
+class Parts:
+    """The messages that show one exchange, by their places: creates, edits or deletes whatever a text takes."""
 
-    message_id: int
-    content: str | None
-
-
-@dataclass(slots=True)
-class Posts:
-    """Shows texts at their places: creates, edits or deletes whatever that takes."""
-
-    chat: Chat
+    exchange: Exchange
     sender: Sender
-    question: Question
     on_first: Callable[[], None] = lambda: None
     """Called when the first message exists."""
-    on_shown: Callable[[int], object] = lambda _: None
-    """Called with the id of each message that exists from now on."""
-    on_gone: Callable[[int], object] = lambda _: None
-    """Called with the id of each message that is about to be deleted."""
     is_finished: bool = False
-    """Whether `take_up` found a finished reply to the question."""
-    _posts: dict[Place, _Post] = field(default_factory=dict)
-    _generation: int | None = None
+    """Whether `resume` found a finished reply to the question."""
+    _contents: dict[Place, str | None] = field(default_factory=dict)
+    """What the messages that exist say; None where that isn't known."""
     _is_discarded: bool = False
-    _is_taken_up: bool = False
+    _is_resumed: bool = False
 
     @property
     def _channel_id(self) -> int:
-        return self.question.conversation.channel_id
+        return self.exchange.channel_id
 
     def __bool__(self) -> bool:
         """Whether anything is shown."""
-        return bool(self._posts)
+        return bool(self._contents)
 
-    def message_ids(self) -> set[int]:
-        """The ids of these messages."""
-        return {post.message_id for post in self._posts.values()}
-
-    async def take_up(self) -> None:
+    async def resume(self) -> None:
         """Find what exists since before a restart, also a message whose id could not be recorded any more.
 
         Twice does no harm.
         """
-        if self._is_taken_up:
+        if self._is_resumed:
             return
-        recorded = await self.chat.parts(self.question)
-        for part in recorded:
-            self._put((part.purpose, part.index), _Post(part.message_id, None))
-        own = await self.sender.own_messages(self._channel_id, self.question.message_id)
+        recorded = await self.exchange.load_parts()
+        own = await self.sender.own_messages(self._channel_id, self.exchange.message_id)
         contents = {posted.message_id: posted.content for posted in own}
-        for post in self._posts.values():
-            post.content = contents.get(post.message_id)
-        first = self._posts.get((Purpose.ANSWER, 0))
-        replies = [posted.content for posted in own if posted.reply_to == self.question.message_id]
-        replies += [first.content] if first and first.content is not None else []
-        is_told_by_mark = all(part.is_marked for part in recorded if (part.purpose, part.index) == (Purpose.ANSWER, 0))
+        for part in recorded:
+            self._contents[part.purpose, part.index] = contents.get(part.message_id)
+        first = self._contents.get(_FIRST)
+        replies = [posted.content for posted in own if posted.reply_to == self.exchange.message_id]
+        replies += [first] if first is not None else []
+        is_told_by_mark = all(part.is_marked for part in recorded if (part.purpose, part.index) == _FIRST)
         self.is_finished = bool(replies) and is_told_by_mark and not any(map(is_growing, replies))
         orphan = self._unrecorded(own)
         if orphan is not None:
             await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
-        self._is_taken_up = True
-        if self._posts:
+        self._is_resumed = True
+        if self._contents:
             self.on_first()
 
     async def show(
@@ -135,34 +116,34 @@ class Posts:
         While an answer grows (`is_final` False), a message that already says more than that stays as it is, and the
         answer's first one bears the mark.
         """
-        mark = "" if is_final or place != (Purpose.ANSWER, 0) else _GROWING
-        post = self._posts.get(place)
-        if post is None:
+        mark = "" if is_final or place != _FIRST else _GROWING
+        if place not in self._contents:
             await self._create(place, latest() + mark, file_text)
             return
-        is_marked = post.content is not None and is_growing(post.content)
-        says_enough = not is_final and _says_more(post.content, latest()) and (is_marked or not mark)
-        if post.content == latest() + mark or says_enough:
+        shown = self._contents[place]
+        is_marked = shown is not None and is_growing(shown)
+        says_enough = not is_final and _says_more(shown, latest()) and (is_marked or not mark)
+        if shown == latest() + mark or says_enough:
             return
-        urgency = Urgency.FIRST if is_final else Urgency.EDIT
-        post.content = await self.sender.edit(self._channel_id, post.message_id, lambda: latest() + mark, urgency)
+        urgency, message_id = Urgency.FIRST if is_final else Urgency.EDIT, self.exchange.parts[place].message_id
+        shown = await self.sender.edit(self._channel_id, message_id, lambda: latest() + mark, urgency)
+        if place in self._contents:
+            self._contents[place] = shown
 
     async def keep_only(self, places: Collection[Place]) -> None:
         """Delete every message at another place."""
-        for place in [place for place in self._posts if place not in places]:
+        for place in [place for place in self._contents if place not in places]:
             # Committed first, so that Discord's event isn't taken for a person's deletion of the answer; forgotten
             # last, so that a restart in between finds what is still to be deleted.
-            await self.chat.mark_surplus(self.question, *place)
-            post = self._posts.pop(place)
-            self.on_gone(post.message_id)
+            part = await self.exchange.mark_surplus(place)
+            del self._contents[place]
             with suppress(MessageGone):
-                await self.sender.delete(self._channel_id, post.message_id)
-            await self.chat.remove_part(self.question, *place)
+                await self.sender.delete(self._channel_id, part.message_id)
+            await self.exchange.remove_part(place)
 
     async def replace_by(self, sentence: str) -> None:
         """Say only this: in the answer's first message where there is one, else in a notice of its own."""
-        first: Place = (Purpose.ANSWER, 0)
-        place: Place = first if first in self._posts else (Purpose.NOTICE, 0)
+        place: Place = _FIRST if _FIRST in self._contents else (Purpose.NOTICE, 0)
         await self.show(place, lambda: sentence)
         await self.keep_only([place])
 
@@ -185,8 +166,8 @@ class Posts:
         await self.keep_only(())
 
     async def _say_below(self, sentence: str) -> None:
-        answers = sorted(place for place in self._posts if place[0] == Purpose.ANSWER)
-        shown = [(self._posts[place].content or "").removesuffix(_GROWING).rstrip() for place in answers]
+        answers = sorted(place for place in self._contents if place[0] == Purpose.ANSWER)
+        shown = [(self._contents[place] or "").removesuffix(_GROWING).rstrip() for place in answers]
         if not answers or not all(shown):  # it isn't known what they say
             await self.replace_by(sentence)
             return
@@ -201,45 +182,51 @@ class Posts:
         await self.keep_only(kept)
 
     async def _create(self, place: Place, content: str, file_text: str | None) -> None:
-        if self._generation is None:
-            self._generation = await self.chat.generation(self.question)
-        purpose, part = place
-        is_reply = part == 0 and purpose != Purpose.FILE
+        purpose, index = place
+        is_reply = index == 0 and purpose != Purpose.FILE
+        last = self._last_message_id()
         draft = Draft(
             channel_id=self._channel_id,
-            guild_id=self.question.conversation.guild_id,
+            guild_id=self.exchange.question.conversation.guild_id,
             content=content,
-            nonce=nonce(self.question.message_id, purpose, self._generation, part),
-            after=max((post.message_id for post in self._posts.values()), default=self.question.message_id),
-            reply_to=self.question.message_id if is_reply else None,
+            nonce=nonce(self.exchange.message_id, purpose, self.exchange.generation, index),
+            after=self.exchange.message_id if last is None else last,
+            reply_to=self.exchange.message_id if is_reply else None,
             file_text=file_text,
         )
         await self.sender.create(draft, lambda posted: self._keep(place, posted))
 
     async def _keep(self, place: Place, posted: Posted) -> None:
         """Record a message that exists now; not to be cancelled."""
-        self._put(place, _Post(posted.message_id, posted.content))
+        self._contents[place] = posted.content
         self.on_first()
-        is_marked = is_growing(posted.content)
-        await self.chat.record_part(self.question, *place, posted.message_id, is_marked=is_marked)
+        await self.exchange.record_part(Part(*place, posted.message_id, is_marked=is_growing(posted.content)))
         if self._is_discarded:
             await self.keep_only(())
 
-    def _put(self, place: Place, post: _Post) -> None:
-        self._posts[place] = post
-        self.on_shown(post.message_id)
-
     def _num_answers(self) -> int:
-        return sum(purpose == Purpose.ANSWER for purpose, _ in self._posts)
+        return sum(purpose == Purpose.ANSWER for purpose, _ in self._contents)
+
+    def _last_message_id(self) -> int | None:
+        """The message of ours that was created last."""
+        if not self._contents:
+            return None
+        return self.exchange.parts[max(self._contents, key=_order_of_creation)].message_id
 
     def _unrecorded(self, own: list[Posted]) -> Posted | None:
         """A message that has to be the next part of the answer: if unsure, it is edited rather than another created."""
-        unknown = [posted for posted in own if posted.message_id not in self.message_ids()]
+        known = {part.message_id for part in self.exchange.parts.values()}
         if self._num_answers() == 0:
-            return next((posted for posted in unknown if posted.reply_to == self.question.message_id), None)
-        last = max(post.message_id for post in self._posts.values())
-        following = [posted for posted in unknown if posted.message_id > last]
+            unknown = (posted for posted in own if posted.message_id not in known)
+            return next((posted for posted in unknown if posted.reply_to == self.exchange.message_id), None)
+        last, ids = self._last_message_id(), [posted.message_id for posted in own]
+        later = own[ids.index(last) + 1 :] if last in ids else []
+        following = [posted for posted in later if posted.message_id not in known]
         return following[0] if following and following[0].reply_to is None else None
+
+
+def _order_of_creation(place: Place) -> tuple[int, int]:
+    return [*Purpose].index(Purpose(place[0])), place[1]
 
 
 def _says_more(shown: str | None, text: str) -> bool:

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from bot.delivery.parts import Place, Posts, Purpose
+from bot.chat.chat import Exchange
+from bot.delivery.parts import Parts, Place, Purpose
 from bot.delivery.refusals import Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import Splitter
@@ -20,10 +21,11 @@ WHOLE_IN_FILE = "-# That was the beginning; the whole answer is in this file."
 
 
 class Reply:
-    """Streams one answer into the messages `posts`."""
+    """Streams the answer of one exchange into the messages `parts`."""
 
-    def __init__(self, posts: Posts, sender: Sender) -> None:
-        self.posts = posts
+    def __init__(self, exchange: Exchange, sender: Sender) -> None:
+        self.exchange = exchange
+        self.parts = Parts(exchange, sender)
         self._sender = sender
         self._splitter = Splitter()
         self._pieces: list[str] = []
@@ -70,10 +72,10 @@ class Reply:
         places = await self._show_parts(num_parts, is_final=True)
         if len(self._splitter.parts) > MAX_PARTS:
             places += await self._show_rest()
-        await self.posts.keep_only(places)
+        await self.parts.keep_only(places)
         if num_parts > 1:
             # Only now, when all of it is there, it isn't marked as growing any more.
-            await self.posts.show((Purpose.ANSWER, 0), lambda: self._splitter.parts[0])
+            await self.parts.show((Purpose.ANSWER, 0), lambda: self._splitter.parts[0])
 
     async def _show_growing(self) -> None:
         while not self._ended.is_set():
@@ -91,14 +93,14 @@ class Reply:
         places: list[Place] = [(Purpose.ANSWER, index) for index in range(num_parts)]
         for place in places:
             is_last_edit = is_final and (place[1] > 0 or num_parts == 1)
-            await self.posts.show(place, lambda index=place[1]: self._splitter.parts[index], is_final=is_last_edit)  # type: ignore[misc]
+            await self.parts.show(place, lambda index=place[1]: self._splitter.parts[index], is_final=is_last_edit)  # type: ignore[misc]
         return places
 
     async def _show_rest(self) -> list[Place]:
         """Attach the whole answer as a file; where files aren't allowed, show the other parts as messages."""
         place: Place = (Purpose.FILE, 0)
         try:
-            await self.posts.show(place, lambda: WHOLE_IN_FILE, file_text="".join(self._pieces))
+            await self.parts.show(place, lambda: WHOLE_IN_FILE, file_text="".join(self._pieces))
         except Rejected:
             return await self._show_parts(len(self._splitter.parts), is_final=True)
         return [place]

@@ -140,7 +140,7 @@ class CatchUp:
                 await repeat_while_away(
                     try_again,
                     is_ending=lambda: self._client.is_draining or self._client.is_closed(),
-                    patience_seconds=OLDEST.total_seconds(),
+                    limit_seconds=OLDEST.total_seconds(),
                 )
         except StoreError as error:
             log.error("what was missed is not fetched: %s", error)

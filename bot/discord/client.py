@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_STORE_PATIENCE_SECONDS = 120.0
+_STORE_LIMIT_SECONDS = 120.0
 _LONGEST_WAIT_SECONDS = 120.0
 """A longer rate limit is left to the sender, which doesn't hold up other channels meanwhile."""
 INVITE_PERMISSIONS = discord.Permissions(
@@ -87,15 +87,15 @@ class TrinityClient(ReceivingClient):
         log.info("connected as %s to %s guilds", self.user, len(self.guilds))
         self.is_session_ready = True
         is_first, self.was_ready = not self.was_ready, True
-        is_taken_up = not is_first or await self._resume_unfinished(patience_seconds=0)
+        is_resumed = not is_first or await self._resume_unfinished(limit_seconds=0)
         if not self.is_draining:
             try:
                 await self.receivers.catch_up.run()
             except Exception:
                 log.exception("what was missed is not fetched")
         self.when_ready()
-        if not is_taken_up:
-            await self._resume_unfinished(patience_seconds=_STORE_PATIENCE_SECONDS)
+        if not is_resumed:
+            await self._resume_unfinished(limit_seconds=_STORE_LIMIT_SECONDS)
         await self.receivers.catch_up.finish()
 
     async def on_message(self, message: discord.Message) -> None:
@@ -121,19 +121,15 @@ class TrinityClient(ReceivingClient):
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """A channel was deleted, and its threads with it."""
-        self.receivers.answers.channel_lost(
-            lambda question: channel.id in {question.conversation.channel_id, question.conversation.parent_channel_id}
-        )
         await self._delete_channel(channel.id)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """A thread was deleted."""
-        self.receivers.answers.channel_lost(lambda question: question.conversation.channel_id == payload.thread_id)
         await self._delete_channel(payload.thread_id)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot was removed from a guild, or the guild was deleted."""
-        self.receivers.answers.channel_lost(lambda question: question.conversation.guild_id == guild.id)
+        self.receivers.chat.leave_guild(PLATFORM, guild.id)
 
     async def on_guild_channel_update(self, _: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """A channel's permissions may have changed."""
@@ -168,28 +164,26 @@ class TrinityClient(ReceivingClient):
             if only is None or only in {channel.id, parent_id}:
                 self.receivers.sender.closed_channels.reopen(channel.id)
 
-    async def _resume_unfinished(self, *, patience_seconds: float) -> bool:
+    async def _resume_unfinished(self, *, limit_seconds: float) -> bool:
         """Go on with what an earlier process left; False if the database was away for all of the time."""
         try:
-            unfinished = partial(self.receivers.chat.unfinished, PLATFORM)
-            for opened in await self._outlast(unfinished, patience_seconds):
-                self.receivers.answers.take_up(opened)
+            resume = partial(self.receivers.chat.resume, PLATFORM)
+            for exchange in await self._outlast(resume, limit_seconds):
+                self.receivers.answers.resume(exchange)
         except StoreError as error:
-            log.error("unfinished questions are not taken up: %s", error)
+            log.error("unfinished questions are not resumed: %s", error)
             return False
         except Exception:
             log.exception("unfinished questions stay unfinished until the next start")
         return True
 
-    async def _outlast(self, step: Callable[[], Awaitable[T]], patience_seconds: float) -> T:
+    async def _outlast(self, step: Callable[[], Awaitable[T]], limit_seconds: float) -> T:
         return await repeat_while_away(
-            step, is_ending=lambda: self.is_draining or self.is_closed(), patience_seconds=patience_seconds
+            step, is_ending=lambda: self.is_draining or self.is_closed(), limit_seconds=limit_seconds
         )
 
     async def _delete_channel(self, channel_id: int) -> None:
         try:
-            await self._outlast(
-                partial(self.receivers.chat.delete_channel, PLATFORM, channel_id), _STORE_PATIENCE_SECONDS
-            )
+            await self._outlast(partial(self.receivers.chat.delete_channel, PLATFORM, channel_id), _STORE_LIMIT_SECONDS)
         except StoreError as error:
             log.error("the deletion of channel %s was not followed: %s", channel_id, error)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import discord
 
-from bot.chat.chat import Chat
+from bot.chat.chat import Chat, StopReason
 from bot.chat.outage import repeat_while_away
 from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
@@ -115,14 +115,18 @@ class Intake:
 
     def busy_channels(self) -> set[int]:
         """The channels whose questions are waiting or being answered."""
-        return self._answers.channels()
+        return {exchange.channel_id for exchange in self._chat.exchanges}
 
     async def take_deletions(self, message_ids: Collection[int]) -> None:
         """Withdraw deleted messages, whoever wrote them: their content must not be used any more."""
         for message_id in message_ids:
-            is_in_hand = self._answers.is_in_hand(message_id)
-            if not self._answers.message_deleted(message_id):
-                self._deleted[message_id] = is_in_hand
+            asked = self._chat.exchanges.asked_by(PLATFORM, message_id)
+            shown = self._chat.exchanges.shown_by(PLATFORM, message_id)
+            if shown is not None:
+                shown.stop(StopReason.ANSWER_DELETED)
+            # A question that is being answered is withdrawn as soon as nothing of its answer is shown any more.
+            if asked is None or not asked.stop(StopReason.QUESTION_DELETED):
+                self._deleted[message_id] = asked is not None or shown is not None
         # Those that arrive meanwhile are looked up together.
         async with self._deletions_lock:
             deleted, self._deleted = self._deleted, {}
@@ -134,7 +138,7 @@ class Intake:
             await repeat_while_away(
                 lambda: self._apply_deletions(deleted),
                 is_ending=lambda: self._answers.is_draining,
-                patience_seconds=_STORE_RETRY_SECONDS,
+                limit_seconds=_STORE_RETRY_SECONDS,
             )
         except StoreError as error:
             log.error("%d deletions were not followed: %s", len(deleted), error)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from bot.chat.chat import Chat, Finished, InboxState, Notice, TextDelta
+from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, TextDelta
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.persona import Persona, normal_name
 from bot.conversation.sanitize import has_visible_text
@@ -66,9 +66,10 @@ async def chat_at_terminal(
         TrinityError: an error that doesn't pass while one waits, such as a lost engine.
     """
     if is_alone:
-        for unfinished in await chat.unfinished(key.platform):
+        for exchange in await chat.resume(key.platform):
             # Whoever asked has left the terminal, and can ask again.
-            await chat.finish(unfinished.question, InboxState.EXPIRED)
+            async with exchange:
+                await exchange.finish(InboxState.EXPIRED)
     await _Session(chat, source, console, key).run()
 
 
@@ -116,18 +117,18 @@ class _Session:
     async def _ask(self, content: str) -> None:
         question = self._question(content)
         persona = await self._chat.personas.show(self._key)
-        await self._chat.receive(question)
-        state = InboxState.FAILED
-        try:
-            with self._input.quiet(self._interrupt, self._end):
-                await self._show_answer(question, persona.name)
-            state = InboxState.ANSWERED
-        except asyncio.CancelledError as cancelled:
-            state = InboxState.WITHDRAWN
-            self._continue_or_leave(cancelled)
-            self._small("Stopped.")
-        finally:
-            await self._chat.finish(question, state)
+        async with self._chat.open(question) as exchange:
+            state = InboxState.FAILED
+            try:
+                with self._input.quiet(self._interrupt, self._end):
+                    await self._show_answer(exchange, persona.name)
+                state = InboxState.ANSWERED
+            except asyncio.CancelledError as cancelled:
+                state = InboxState.WITHDRAWN
+                self._continue_or_leave(cancelled)
+                self._small("Stopped.")
+            finally:
+                await exchange.finish(state)
 
     def _question(self, content: str) -> Question:
         return Question(
@@ -140,11 +141,11 @@ class _Session:
             is_direct=True,
         )
 
-    async def _show_answer(self, question: Question, name: str) -> None:
+    async def _show_answer(self, exchange: Exchange, name: str) -> None:
         notices = []
         self._say(f"{name}: ", style="bold cyan", end="")
         self._is_answer_silent = True
-        async with aclosing(self._chat.reply(question)) as events:
+        async with aclosing(exchange.events()) as events:
             async for event in events:
                 match event:
                     case TextDelta(text):

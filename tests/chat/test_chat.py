@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from bot.chat.answer import FELL_SILENT, NOTHING_SAID, TRIM_NOTICE
-from bot.chat.chat import Chat, Finished, InboxState, Notice, ReplyEvent, SamplingChoice, TextDelta
+from bot.chat.chat import (
+    Chat,
+    Exchange,
+    Finished,
+    InboxState,
+    Notice,
+    Part,
+    ReplyEvent,
+    SamplingChoice,
+    StopReason,
+    TextDelta,
+)
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
@@ -61,10 +72,17 @@ class House:
         return await self.serve(self.asks(text, key, author))
 
     async def serve(self, question: Question) -> list[ReplyEvent]:
-        assert await self.chat.receive(question)
-        events = [event async for event in self.chat.reply(question)]
-        await self.chat.finish(question, InboxState.ANSWERED)
-        return events
+        assert await self.receive(question)
+        return await collect(self, question)
+
+    async def receive(self, question: Question) -> bool:
+        return await self.chat.open(question).receive()
+
+    def exchange(self, question: Question) -> Exchange:
+        """The exchange of a question that was received or resumed."""
+        exchange = self.chat.exchanges.asked_by(question.conversation.platform, question.message_id)
+        assert exchange is not None
+        return exchange
 
     def prompt(self, number: int = -1) -> str:
         return self.encoder.tokenizer.decode(list(self.engine.requests[number].prompt_token_ids))
@@ -185,7 +203,7 @@ async def test_a_question_that_comes_twice_is_received_once(house: House) -> Non
     question = house.asks("Hello?")
     await house.serve(question)
 
-    is_new = await house.chat.receive(question)
+    is_new = await house.receive(question)
 
     assert not is_new
     assert house.chat.queue.num_running == 0
@@ -194,16 +212,16 @@ async def test_a_question_that_comes_twice_is_received_once(house: House) -> Non
 async def test_answers_of_one_channel_come_one_at_a_time_in_order(house: House) -> None:
     questions = [house.asks(f"Question {number}") for number in range(4)]
     for question in questions:
-        assert await house.chat.receive(question)
+        assert await house.receive(question)
     order = []
 
     async def serve(question: Question) -> None:
-        async for event in house.chat.reply(question):
+        async for event in house.exchange(question).events():
             if isinstance(event, Finished):
                 order.append(question.message_id)
                 assert house.engine.num_running == 0
         assert len(house.engine.requests) == len(order), "the next one waits for `finish`"
-        await house.chat.finish(question, InboxState.ANSWERED)
+        await house.exchange(question).finish(InboxState.ANSWERED)
 
     async with asyncio.TaskGroup() as tasks:
         for question in reversed(questions):
@@ -216,8 +234,8 @@ async def test_a_reset_forgets_at_once_and_stops_the_answer_under_way(house: Hou
     await house.ask("The password is swordfish.")
     house.engine.gate.clear()
     question, waiting = house.asks("What is it?"), house.asks("Well?")
-    await house.chat.receive(question)
-    await house.chat.receive(waiting)
+    await house.receive(question)
+    await house.receive(waiting)
     under_way = asyncio.create_task(collect(house, question))
     left_behind = asyncio.create_task(collect(house, waiting))
     await until(lambda: len(house.engine.requests) == 2)
@@ -238,7 +256,7 @@ async def test_a_reset_forgets_at_once_and_stops_the_answer_under_way(house: Hou
 async def test_a_deleted_question_stops_its_answer_and_is_in_no_later_prompt(house: House) -> None:
     house.engine.gate.clear()
     question = house.asks("My name is Secret.")
-    await house.chat.receive(question)
+    await house.receive(question)
     under_way = asyncio.create_task(collect(house, question))
     await until(lambda: bool(house.engine.requests))
 
@@ -249,6 +267,56 @@ async def test_a_deleted_question_stops_its_answer_and_is_in_no_later_prompt(hou
     house.engine.gate.set()
     await house.ask("What is my name?")
     assert "Secret" not in house.prompt()
+
+
+async def test_a_stop_that_keeps_nothing_ends_whatever_is_waited_for(house: House) -> None:
+    house.engine.gate.clear()
+    first, second = house.asks("Hello?"), house.asks("And me?")
+    for question in (first, second):
+        await house.receive(question)
+    tasks = [asyncio.create_task(answer_until_stopped(house.exchange(question))) for question in (first, second)]
+    await until(lambda: bool(house.engine.requests))
+
+    was_ended = [house.exchange(question).stop(StopReason.CHANNEL_LOST) for question in (second, first)]
+
+    await asyncio.gather(*tasks)
+    assert was_ended == [True, True]
+    assert house.engine.num_aborted == 1
+    assert house.chat.queue.num_waiting == house.chat.queue.num_running == len(house.chat.exchanges) == 0
+
+
+async def answer_until_stopped(exchange: Exchange) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with exchange, exchange.until_stopped():
+            await anext(event async for event in exchange.events() if isinstance(event, Finished))
+
+
+async def test_a_later_stop_that_keeps_nothing_goes_before_one_that_keeps(house: House) -> None:
+    question = house.asks("Hello?")
+    await house.receive(question)
+    exchange = house.exchange(question)
+
+    for reason, keep in ((StopReason.RESET, True), (StopReason.QUESTION_DELETED, False), (StopReason.RESET, True)):
+        assert not exchange.stop(reason, keep=keep)  # nothing runs that it could end
+
+    assert exchange.stopped is StopReason.QUESTION_DELETED
+    assert await collect(house, question) == [Finished(FinishReason.ABORTED)]
+
+
+async def test_a_question_that_is_given_up_while_it_waits_holds_nobody_up(house: House) -> None:
+    house.engine.gate.clear()
+    questions = [house.asks(f"Question {number}") for number in range(3)]
+    for question in questions:
+        await house.receive(question)
+    tasks = [asyncio.create_task(collect(house, question)) for question in questions]
+    await until(lambda: len(house.engine.requests) == 1)
+
+    tasks[1].cancel()
+    house.engine.gate.set()
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [isinstance(events, list) for events in told] == [True, False, True]
+    assert len(house.chat.exchanges) == 0
 
 
 async def test_the_deletion_of_an_old_question_takes_its_turn_out_of_the_history(house: House) -> None:
@@ -263,7 +331,7 @@ async def test_the_deletion_of_an_old_question_takes_its_turn_out_of_the_history
 
 async def test_an_edit_counts_until_the_answer_is_begun(house: House) -> None:
     question = house.asks("Tell me about cats")
-    await house.chat.receive(question)
+    await house.receive(question)
 
     assert await house.chat.edit("discord", question.message_id, "Tell me about dogs")
     events = await collect(house, question)
@@ -277,11 +345,11 @@ async def test_an_edit_counts_until_the_answer_is_begun(house: House) -> None:
 async def test_a_failed_question_leaves_no_trace_in_the_history(house: House) -> None:
     house.engine.answer = lambda _: RequestFailed()
     question = house.asks("Boom")
-    await house.chat.receive(question)
+    await house.receive(question)
 
     with pytest.raises(RequestFailed):
         await collect(house, question)
-    await house.chat.finish(question, InboxState.FAILED)
+    await house.exchange(question).finish(InboxState.FAILED)
     house.engine.answer = echo
     await house.ask("Hello?")
 
@@ -292,7 +360,7 @@ async def test_a_failed_question_leaves_no_trace_in_the_history(house: House) ->
 async def test_an_empty_answer_is_an_error_in_words(house: House) -> None:
     house.engine.answer = lambda _: " \u200b\n"
     question = house.asks("Hello?")
-    await house.chat.receive(question)
+    await house.receive(question)
 
     with pytest.raises(RequestFailed, match=NOTHING_SAID):
         await collect(house, question)
@@ -317,7 +385,7 @@ async def test_a_line_that_speaks_for_someone_else_ends_the_answer(house: House)
 async def test_a_cancelled_answer_stays_open_and_its_try_is_not_counted(house: House) -> None:
     house.engine.gate.clear()
     question = house.asks("Hello?")
-    await house.chat.receive(question)
+    await house.receive(question)
     under_way = asyncio.create_task(collect(house, question))
     await until(lambda: bool(house.engine.requests))
 
@@ -332,12 +400,12 @@ async def test_a_cancelled_answer_stays_open_and_its_try_is_not_counted(house: H
 
 async def test_what_an_earlier_process_left_open_is_answered_with_the_same_seed(house: House, open_house) -> None:
     question = house.asks("Hello?")
-    await house.chat.receive(question)
+    await house.receive(question)
     attempt = await house.inbox.begin_attempt(question, seed=99)
     assert attempt is not None
 
     async with open_house() as restarted:
-        [left] = await restarted.chat.unfinished("discord")
+        [left] = await restarted.chat.resume("discord")
         events = await collect(restarted, left.question)
 
     assert text(events)
@@ -348,33 +416,33 @@ async def test_an_answer_that_was_complete_before_a_crash_is_delivered_and_not_m
     house: House, open_house
 ) -> None:
     question = house.asks("Hello?")
-    await house.chat.receive(question)
-    shown = text([event async for event in house.chat.reply(question)])
+    await house.receive(question)
+    shown = text([event async for event in house.exchange(question).events()])
 
     async with open_house() as restarted:
-        [left] = await restarted.chat.unfinished("discord")
+        [left] = await restarted.chat.resume("discord")
         events = await collect(restarted, left.question)
 
         assert text(events) == shown
         assert not restarted.engine.requests
-        assert not await restarted.chat.unfinished("discord")
+        assert not await restarted.chat.resume("discord")
 
 
 async def test_a_question_that_was_alone_in_the_engine_at_two_deaths_is_set_aside(house: House, open_house) -> None:
     question = house.asks("Hello?")
-    await house.chat.receive(question)
+    await house.receive(question)
     for _ in range(2):
         await house.inbox.begin_attempt(question, seed=1)
         await house.inbox.note_deaths([engine_name(question)])
 
     async with open_house() as restarted:
-        [left] = await restarted.chat.unfinished("discord")
+        [left] = await restarted.chat.resume("discord")
         with pytest.raises(RequestFailed, match="set it aside") as told:
             await collect(restarted, left.question)
-        await restarted.chat.finish(left.question, InboxState.FAILED)
+        await restarted.exchange(left.question).finish(InboxState.FAILED)
 
         assert "other words" not in str(told.value)
-        assert not await restarted.chat.unfinished("discord")
+        assert not await restarted.chat.resume("discord")
         assert not restarted.engine.requests
 
 
@@ -393,14 +461,14 @@ async def test_what_waited_or_ran_in_company_when_the_process_died_is_answered(
     house: House, open_house, deaths: list[tuple[str, ...]]
 ) -> None:
     question = house.asks("Hello?")
-    await house.chat.receive(question)
+    await house.receive(question)
     names = {"it": engine_name(question), "other": "discord:9999", "": ""}
     for running in deaths:
         await house.inbox.begin_attempt(question, seed=1)
         await house.inbox.note_deaths([names[name] for name in running])
 
     async with open_house() as restarted:
-        [left] = await restarted.chat.unfinished("discord")
+        [left] = await restarted.chat.resume("discord")
         events = await collect(restarted, left.question)
 
     assert events[-1] == Finished(FinishReason.STOP)
@@ -408,17 +476,17 @@ async def test_what_waited_or_ran_in_company_when_the_process_died_is_answered(
 
 async def test_what_was_there_at_two_deaths_has_the_engine_to_itself(house: House, open_house) -> None:
     suspect = house.asks("Hello?")
-    await house.chat.receive(suspect)
+    await house.receive(suspect)
     for _ in range(2):
         await house.inbox.note_deaths([engine_name(suspect), "discord:9999"])
 
     async with open_house(time_limits=TimeLimits(waiting_seconds=0.2)) as restarted:
         restarted.engine.gate.clear()
-        [left] = await restarted.chat.unfinished("discord")
+        [left] = await restarted.chat.resume("discord")
         first = asyncio.create_task(collect(restarted, left.question))
         await until(lambda: len(restarted.engine.requests) == 1)
         impatient = restarted.asks("And me?", RANDOM, message_id=100)
-        await restarted.chat.receive(impatient)
+        await restarted.receive(impatient)
         with pytest.raises(WaitedTooLong):
             await collect(restarted, impatient)
         assert len(restarted.engine.requests) == 1
@@ -449,7 +517,7 @@ async def test_the_first_trim_after_a_reset_is_told_once_and_is_not_part_of_the_
 async def test_a_message_too_long_by_itself_is_refused_with_its_length_and_the_limit(open_house) -> None:
     async with open_house(num_prompt_tokens=600) as house:
         question = house.asks("7" * 2000)
-        await house.chat.receive(question)
+        await house.receive(question)
 
         with pytest.raises(PromptTooLong) as refused:
             await collect(house, question)
@@ -461,25 +529,23 @@ async def test_a_message_too_long_by_itself_is_refused_with_its_length_and_the_l
 async def test_too_many_waiting_questions_are_refused_and_committed_as_such(open_house) -> None:
     async with open_house(queue=QuestionQueue(max_waiting_per_person=1)) as house:
         running, waiting, refused = (house.asks(f"Question {number}") for number in range(3))
-        assert await house.chat.receive(running)
-        assert await house.chat.receive(waiting)
+        assert await house.receive(running)
+        assert await house.receive(waiting)
 
         with pytest.raises(EngineOverloaded):
-            await house.chat.receive(refused)
+            await house.receive(refused)
 
         assert await house.state(refused) is InboxState.REFUSED
-        assert not await house.chat.receive(refused)
+        assert not await house.receive(refused)
 
 
 async def test_refused_questions_are_all_committed_and_each_refused_once(open_house) -> None:
     async with open_house(queue=QuestionQueue(max_waiting=1)) as house:
         running, waiting, *refused = [house.asks(f"Hello {number}?") for number in range(1202)]
-        assert await house.chat.receive(running)
-        assert await house.chat.receive(waiting)
+        assert await house.receive(running)
+        assert await house.receive(waiting)
 
-        told = await asyncio.gather(
-            *(house.chat.receive(each) for each in (*refused, refused[0])), return_exceptions=True
-        )
+        told = await asyncio.gather(*(house.receive(each) for each in (*refused, refused[0])), return_exceptions=True)
 
         assert [type(answer) for answer in told[:-1]] == [EngineOverloaded] * 1200
         assert told[-1] is False
@@ -491,10 +557,10 @@ async def test_refused_questions_are_all_committed_and_each_refused_once(open_ho
 async def test_a_refusal_that_is_cancelled_does_not_hold_up_the_others(open_house) -> None:
     async with open_house(queue=QuestionQueue(max_waiting=1)) as house:
         running, waiting, *refused = [house.asks("Hello?", author=f"Person {number}") for number in range(20)]
-        assert await house.chat.receive(running)
-        assert await house.chat.receive(waiting)
+        assert await house.receive(running)
+        assert await house.receive(waiting)
 
-        tasks = [asyncio.create_task(house.chat.receive(question)) for question in refused]
+        tasks = [asyncio.create_task(house.receive(question)) for question in refused]
         await asyncio.sleep(0)
         for task in tasks[::2]:
             task.cancel()
@@ -510,7 +576,7 @@ async def test_a_question_whose_turn_does_not_come_is_dropped_with_a_reason(open
         house.engine.gate.clear()
         first, second = house.asks("Hello?"), house.asks("And now?")
         for question in (first, second):
-            await house.chat.receive(question)
+            await house.receive(question)
         answering = asyncio.create_task(collect(house, first))
         await until(lambda: house.engine.num_running == 1)
 
@@ -518,7 +584,7 @@ async def test_a_question_whose_turn_does_not_come_is_dropped_with_a_reason(open
             await collect(house, second)
 
         house.engine.gate.set()
-        await house.chat.finish(second, InboxState.REFUSED)
+        await house.exchange(second).finish(InboxState.REFUSED)
         assert text(await answering)
         assert len(house.engine.requests) == 1
 
@@ -528,25 +594,20 @@ async def test_the_wait_in_the_engines_queue_counts_with_the_wait_for_the_turn(o
         house.engine.gate.clear()
         first, second, left_over = house.asks("Hello?"), house.asks("And now?"), house.asks("And later?", RANDOM)
         for question in (first, second, left_over):
-            await house.chat.receive(question)
-        answering = [asyncio.create_task(house_turn(house, question)) for question in (first, second)]
+            await house.receive(question)
+        answering = [asyncio.create_task(collect(house, question)) for question in (first, second)]
         await until(lambda: house.engine.num_running == 1)
         await asyncio.sleep(0.05)
         house.engine.gate.set()
         await asyncio.gather(*answering)
 
     async with open_house(time_limits=TimeLimits(waiting_seconds=60.0)) as restarted:
-        await restarted.chat.unfinished("discord")
-        await house_turn(restarted, left_over)
+        await restarted.chat.resume("discord")
+        await collect(restarted, left_over)
 
     waits = [request.max_queued_seconds for request in house.engine.requests]
     assert 0 < waits[1] <= waits[0] - 0.04 <= 60
     assert restarted.engine.requests[0].max_queued_seconds is None
-
-
-async def house_turn(house: House, question: Question) -> None:
-    await collect(house, question)
-    await house.chat.finish(question, InboxState.ANSWERED)
 
 
 async def test_an_answer_that_falls_silent_ends_with_a_note_and_is_stored_and_counted_as_it_is(
@@ -609,13 +670,13 @@ async def test_questions_that_may_have_ended_the_process_are_tried_one_by_one(ho
     keys = [ConversationKey("discord", 30 + number, guild_id=1) for number in range(3)]
     suspects = [house.asks("Hello?", key) for key in keys]
     for question in suspects:
-        await house.chat.receive(question)
+        await house.receive(question)
         await house.inbox.begin_attempt(question, seed=1)
     await house.inbox.note_deaths([engine_name(question) for question in suspects])
 
     async with open_house() as restarted:
         restarted.engine.gate.clear()
-        left_over = [left.question for left in await restarted.chat.unfinished("discord")]
+        left_over = [left.question for left in await restarted.chat.resume("discord")]
         answering = [asyncio.create_task(collect(restarted, question)) for question in left_over]
         fresh = asyncio.create_task(restarted.serve(restarted.asks("Me too?", RANDOM, message_id=100)))
         await until(lambda: len(restarted.engine.requests) == 2)
@@ -630,7 +691,7 @@ async def test_questions_that_may_have_ended_the_process_are_tried_one_by_one(ho
 async def test_an_engine_that_is_away_leaves_the_question_open(house: House) -> None:
     house.engine.answer = lambda _: EngineUnavailable("The engine is shutting down.")
     question = house.asks("Hello?")
-    await house.chat.receive(question)
+    await house.receive(question)
 
     with pytest.raises(EngineUnavailable):
         await collect(house, question)
@@ -703,25 +764,30 @@ async def test_a_person_gets_one_hint_a_day(house: House) -> None:
 
 async def test_a_part_that_we_delete_is_not_taken_for_a_persons_deletion(house: House) -> None:
     question = house.asks("Hello?")
-    await house.chat.receive(question)
-    await house.chat.record_part(question, "answer", 1, 501)
+    await house.receive(question)
+    exchange = house.exchange(question)
+    await exchange.record_part(Part("answer", 1, 501))
+    assert house.chat.exchanges.shown_by("discord", 501) is exchange
 
-    await house.chat.mark_surplus(question, "answer", 1)
+    await exchange.mark_surplus(("answer", 1))
     await house.chat.withdraw("discord", 501)
 
     assert await house.state(question) is InboxState.RECEIVED
+    assert house.chat.exchanges.shown_by("discord", 501) is None
+    assert exchange.stopped is None
 
 
 async def test_parts_are_remembered_until_they_are_removed(house: House) -> None:
     question = house.asks("Hello?")
-    await house.chat.receive(question)
-    await house.chat.record_part(question, "answer", 0, 500)
-    await house.chat.record_part(question, "answer", 1, 501)
+    await house.receive(question)
+    exchange = house.exchange(question)
+    await exchange.record_part(Part("answer", 0, 500))
+    await exchange.record_part(Part("answer", 1, 501))
 
-    await house.chat.remove_part(question, "answer", 1)
+    await exchange.remove_part(("answer", 1))
 
-    assert [(part.index, part.message_id) for part in await house.chat.parts(question)] == [(0, 500)]
-    assert await house.chat.generation(question) == 0
+    assert [(part.index, part.message_id) for part in await exchange.load_parts()] == [(0, 500)]
+    assert exchange.generation == 0
 
 
 async def test_what_was_reset_is_deleted_for_good_a_minute_later(house: House) -> None:
@@ -743,9 +809,15 @@ async def test_the_prompt_log_line_holds_no_text(house: House, caplog: pytest.Lo
 
 
 async def collect(house: House, question: Question) -> list[ReplyEvent]:
-    events = [event async for event in house.chat.reply(question)]
-    is_aborted = events[-1] == Finished(FinishReason.ABORTED)
-    await house.chat.finish(question, InboxState.WITHDRAWN if is_aborted else InboxState.ANSWERED)
+    exchange = house.exchange(question)
+    try:
+        events = [event async for event in exchange.events()]
+        is_aborted = events[-1] == Finished(FinishReason.ABORTED)
+        await exchange.finish(InboxState.WITHDRAWN if is_aborted else InboxState.ANSWERED)
+    except asyncio.CancelledError:
+        exchange.close()
+        raise
+    exchange.close()
     return events
 
 

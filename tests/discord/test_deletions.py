@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from bot.chat.outage import Outage
+from bot.chat.chat import Chat
+from bot.chat.queue import QuestionQueue
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.window import TokenBudget
 from bot.delivery.answers import Answers
 from bot.delivery.sender import open_sender
 from tests.discord.house import House, ask
@@ -95,10 +97,7 @@ async def test_what_was_deleted_while_the_database_was_locked_is_followed_afterw
 
 
 class Waiting:
-    """A chat that never receives anything, and a transport that nobody uses."""
-
-    def __init__(self) -> None:
-        self.outage = Outage(patience_seconds=0)
+    """An inbox that never commits anything, and a transport that nobody uses."""
 
     async def receive(self, _: Question) -> bool:
         await asyncio.get_running_loop().create_future()
@@ -107,20 +106,24 @@ class Waiting:
 
 async def test_with_a_thousand_questions_in_hand_the_event_loop_does_not_stand() -> None:
     key, now = ConversationKey("discord", 1, 2), datetime.now(UTC)
+    queue = QuestionQueue(max_waiting=2 * NUM_IN_HAND, max_waiting_per_person=NUM_IN_HAND)
+    chat = Chat(None, Waiting(), None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
     async with open_sender(Waiting()) as sender, asyncio.TaskGroup() as tasks:
-        answers = Answers(Waiting(), sender, tasks, lambda: now)
+        answers = Answers(chat, sender, tasks, lambda: now)
         for number in range(NUM_IN_HAND):
             answers.begin(Question(key, number, 1, "Alice", "hello", now))
         await asyncio.sleep(0)
+        assert len(chat.exchanges) == queue.num_waiting + queue.num_running == NUM_IN_HAND
 
         rounds = []
         for _ in range(10):
             began_at = time.perf_counter()
             for number in range(NUM_IN_HAND, NUM_IN_HAND + NUM_FOREIGN):
-                assert not answers.is_in_hand(number)
-                assert not answers.message_deleted(number)
+                assert chat.exchanges.asked_by("discord", number) is None
+                assert chat.exchanges.shown_by("discord", number) is None
             rounds.append(time.perf_counter() - began_at)
 
         await answers.drain(0)
 
     assert min(rounds) < 0.01  # the quickest, since others may want the core
+    assert len(chat.exchanges) == queue.num_waiting == queue.num_running == 0

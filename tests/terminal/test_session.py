@@ -145,8 +145,7 @@ async def test_reset_forgets():
 
 
 async def test_what_an_earlier_start_left_unanswered_is_closed():
-    left_over = SimpleNamespace(question=SimpleNamespace(content="tell me"))
-    chat = FakeChat(left_over=[left_over])
+    chat = FakeChat(open_questions=[SimpleNamespace(content="tell me")])
 
     await talk(chat, "hello")
 
@@ -154,7 +153,7 @@ async def test_what_an_earlier_start_left_unanswered_is_closed():
 
 
 async def test_what_another_terminal_is_being_answered_stays_open():
-    chat = FakeChat(left_over=[SimpleNamespace(question=SimpleNamespace(content="tell me"))])
+    chat = FakeChat(open_questions=[SimpleNamespace(content="tell me")])
 
     await chat_at_terminal(chat, ScriptedInput(["hello"]), Console(file=io.StringIO()), is_alone=False)
 

@@ -98,7 +98,7 @@ def test_the_logs_of_a_day_take_no_more_than_their_files(tmp_path: Path, num_lin
     file, most = tmp_path / "logs" / "trinity.log", 0.0
     with logging_as_before():
         configure_logging("INFO", "json", file=file)
-        log = logging.getLogger("bot.chat.answer")
+        log = logging.getLogger("bot.observer")
         for number in range(num_lines):
             log.info(LOG_LINE, 10**18 + number % 50, 10**18 + number, 900, 700, 120, 0.4, 6.2, "stop")
             if number % 1000 == 0:
