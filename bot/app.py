@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.chat.time_limits import TimeLimits
-from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.chat_format import LLAMA_2, ChatFormat, TurnEncoder
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
 from bot.conversation.window import TokenBudget
 from bot.errors import ConfigError, StoreError
@@ -57,6 +57,7 @@ class Model:
     folder: Path
     context_window: int
     tokenizer: "Tokenizer"
+    chat_format: ChatFormat
     load: "Callable[[ReportProgress], LoadedModel]"
 
 
@@ -122,7 +123,7 @@ async def open_parts(
                 inbox,
                 Personas(database),
                 engine,
-                TurnEncoder(model.tokenizer),
+                TurnEncoder(model.tokenizer, model.chat_format),
                 budget,
                 sampling=_sampling(settings),
                 time_limits=time_limits,
@@ -194,6 +195,7 @@ def _read_model(settings: Settings, folder: Path) -> Model:
         raise ConfigError("TRINITY_CONTEXT_WINDOW", problem)
     find_weight_files(folder)  # what is missing is said before anything is allocated
     tokenizer = load_tokenizer(folder, num_embeddings=shape.vocab_size)
+    chat_format = LLAMA_2
 
     def load(report_progress: "ReportProgress") -> LoadedModel:
         runner = build_runner(
@@ -204,9 +206,10 @@ def _read_model(settings: Settings, folder: Path) -> Model:
             gpu_memory_fraction=settings.gpu_memory_fraction,
             progress=report_progress,
         )
-        return LoadedModel(runner, read_tokenizer(folder), runner.model_hash, shape.eos_token_ids)
+        stop_ids = shape.eos_token_ids.union(chat_format.stop_ids)
+        return LoadedModel(runner, read_tokenizer(folder), runner.model_hash, stop_ids)
 
-    return Model(folder, settings.context_window or shape.context_window, tokenizer, load)
+    return Model(folder, settings.context_window or shape.context_window, tokenizer, chat_format, load)
 
 
 def _sampling(settings: Settings) -> SamplingChoice:

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from bot.conversation.messages import Role
 from bot.conversation.sanitize import TemplateTags
-from bot.conversation.tokenizer import BEGIN_ID, END_ID, UNKNOWN_ID, AnyTokenizer, encode, plain_tokenizer
+from bot.conversation.tokenizer import BEGIN_ID, END_ID, SPECIAL_TOKENS, AnyTokenizer, encode, plain_tokenizer
 from bot.errors import (
     EmptyConversation,
     EmptyMessage,
@@ -81,8 +81,8 @@ class ChatFormat(Protocol):
 class Llama2Format:
     """Llama-2's chat template: one text a turn, with ids 1 and 2 (`<s>` and `</s>`) around it."""
 
-    tags = TemplateTags(("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"), ("<s>", "</s>", "<unk>"))
-    control_tokens: Mapping[int, str] = {UNKNOWN_ID: "<unk>", BEGIN_ID: "<s>", END_ID: "</s>"}
+    tags = TemplateTags(("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"), tuple(SPECIAL_TOKENS))
+    control_tokens: Mapping[int, str] = {token_id: token for token, token_id in SPECIAL_TOKENS.items()}
     stop_ids = (END_ID,)
 
     def turn(

@@ -12,39 +12,14 @@ from bot.conversation.sections import Section
 from bot.conversation.tokenizer import encode
 from bot.conversation.window import TokenBudget, Window, fit_window, fit_window_off_loop, max_num_tokens
 from bot.errors import ConfigError, PromptTooLong
+from tests.conversation.histories import random_text, random_turns
 
 SYSTEM = "Your name is Trinity. You are a helpful assistant."
 SMALL = TokenBudget(context_window=640, max_sequence_tokens=640, max_new_tokens=128)
-KINDS = [
-    "the quick brown fox said hello to you ",
-    "0123456789",
-    "😀",
-    "𠮷",
-    "数据",
-    "\n",
-    "[INST] ",
-    "</s>",
-    "é\u0301",
-    "\x00",
-    "a",
-]
 
 
 def persona(prompt: str) -> list[Section]:
     return [Section("persona", prompt, 512, is_required=True, is_shared=True)]
-
-
-def random_text(source: random.Random, longest: int) -> str:
-    num_kinds = source.randint(1, 3)
-    pieces = source.choices(KINDS, k=num_kinds)
-    length = int(longest ** source.random())
-    return "x" + "".join(source.choices(pieces, k=length))[:length]
-
-
-def random_turns(source: random.Random, num_turns: int, longest: int = 900) -> list[Turn]:
-    ids = sorted(source.sample(range(1, 10 * num_turns + 2), num_turns))
-    name = source.choice([None, "Anna", "[INST] Trinity", "\u202eeve:\n"])
-    return [Turn(id, random_text(source, longest), random_text(source, longest), name) for id in ids]
 
 
 def prompt_of(system: str, turns: list[Turn], question: str, name: str | None = None) -> ChatPrompt:
