@@ -228,27 +228,24 @@ class LocalEngine:
     def _receive(self, message: Message) -> None:
         match message:
             case StepResults():
-                self._deliver(message)
-            case LoadProgress(done, total):
-                self._on_progress(done, total)
+                self._observer.on_step(message.snapshot)
+                for request_id, delta in message.deltas:
+                    if stream := self._streams.get(request_id):
+                        stream.push(delta)
+                for request_id, error in message.errors:
+                    if stream := self._streams.get(request_id):
+                        stream.fail(error)
+                for ticket in message.forgotten:
+                    if done := self._forgetting.get(ticket):
+                        done.set()
+            case LoadProgress():
+                self._on_progress(message.done, message.total)
             case Loaded():
                 self._observer.on_step(message.snapshot)
                 self._loaded.set_result(message)
-            case Ended(error):
+            case Ended():
                 self._ended.set()
-                self._end(error)
-
-    def _deliver(self, results: StepResults) -> None:
-        self._observer.on_step(results.snapshot)
-        for request_id, delta in results.deltas:
-            if stream := self._streams.get(request_id):
-                stream.push(delta)
-        for request_id, error in results.errors:
-            if stream := self._streams.get(request_id):
-                stream.fail(error)
-        for ticket in results.forgotten:
-            if done := self._forgetting.get(ticket):
-                done.set()
+                self._end(message.error)
 
     def _end(self, error: BaseException | None) -> None:
         if not self._loaded.done():
