@@ -22,16 +22,17 @@ from bot.delivery.outcomes import (
     MEMORY_AWAY,
     RESET,
     SEEN_BEFORE,
+    STOPPED_BY_RESET,
     WITHDRAWN,
     Outcome,
     Outcomes,
     outcome_of,
     outcome_of_stop,
 )
-from bot.delivery.parts import Purpose, nonce
+from bot.delivery.parts import Purpose
 from bot.delivery.reply import Reply
 from bot.delivery.sender import Sender
-from bot.delivery.transport import Draft, Posted
+from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.delivery.typing import TypingIndicator
 from bot.errors import DiscordError, EngineFailed
 from bot.inference.engine import FinishReason
@@ -40,7 +41,6 @@ log = logging.getLogger(__name__)
 
 OLDEST_ANSWERED = timedelta(minutes=10)
 """An older question that is found after a restart gets a notice in place of an answer."""
-STOPPED_BY_RESET = "I stopped here, because this conversation was reset."
 MAX_UNSETTLED = 1000
 """Questions under way, those included that are being refused; no more is read from Discord until there are fewer."""
 _ROOM_LIMIT_SECONDS = 1.0
@@ -193,7 +193,7 @@ class Answers:
             channel_id=question.conversation.channel_id,
             guild_id=question.conversation.guild_id,
             content=MEMORY_AWAY,
-            nonce=nonce(question.message_id, Purpose.AWAY, 0, 0),
+            key=DraftKey(question.message_id, Purpose.AWAY),
             after=question.message_id,
             reply_to=None,  # it is no answer, and must not be taken for one after a restart
         )

@@ -47,6 +47,7 @@ NO_MEMORY = "I can't get at my memory just now, so I can't answer. Please ask ag
 MEMORY_AWAY = "-# I can't get at my memory just now. What you ask waits here, and I answer when it is back."
 NOT_TAKEN = "Discord didn't take my answer. Please ask again in other words."
 NOT_TAKEN_NOW = "Discord doesn't take my answer just now. Please ask again in a minute."
+STOPPED_BY_RESET = "I stopped here, because this conversation was reset."
 BROKEN = "Something went wrong on my side, so there is no answer. Please ask again."
 
 

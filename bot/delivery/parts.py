@@ -1,6 +1,6 @@
 """The messages of ours that belong to one question: each is created once, recorded at once, and found again later.
 
-What a message is for is part of its nonce and of its record: so a notice never hides an answer,
+What a message is for is part of its key and of its record: so a notice never hides an answer,
 and after a restart what is found is edited rather than said twice.
 
 An answer's first message ends with an invisible mark for as long as the answer grows, and the mark goes last of all. So
@@ -18,7 +18,7 @@ from bot.delivery.limits import Urgency
 from bot.delivery.refusals import MessageGone, Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import utf16_length
-from bot.delivery.transport import Draft, Posted
+from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.store.rows.message_deletion import ANSWER
 
 _CLOSING = "\n```"
@@ -44,11 +44,6 @@ class Purpose(StrEnum):
 Place = tuple[str, int]
 """A message's purpose, and its number among those of one purpose."""
 _FIRST: Place = (Purpose.ANSWER, 0)
-
-
-def nonce(question_id: int, purpose: str, generation: int, part: int) -> str:
-    """The nonce of a create, at most 25 characters: a repeated attempt has the same one, also after a restart."""
-    return f"{question_id:x}{purpose[0]}{generation % 0x1000:x}.{part % 0x1000:x}"
 
 
 def is_growing(content: str) -> bool:
@@ -189,7 +184,7 @@ class Parts:
             channel_id=self._channel_id,
             guild_id=self.exchange.question.conversation.guild_id,
             content=content,
-            nonce=nonce(self.exchange.message_id, purpose, self.exchange.generation, index),
+            key=DraftKey(self.exchange.message_id, purpose, self.exchange.generation, index),
             after=self.exchange.message_id if last is None else last,
             reply_to=self.exchange.message_id if is_reply else None,
             file_text=file_text,

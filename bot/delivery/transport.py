@@ -1,21 +1,30 @@
 """What an answer needs of a chat platform: messages to create, edit, delete and find, as plain values."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class DraftKey(NamedTuple):
+    """What a message is created for: the same in every try, also after a restart."""
+
+    question_id: int
+    purpose: str
+    generation: int = 0
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A message to be created.
 
-    `nonce` makes a repeated create harmless for some minutes. `after` is the id behind which the message has to be
-    found, if it isn't sure whether it was created. `file_text` is attached as a text file.
+    The platform makes a nonce of `key`, so that a repeated create does no harm for some minutes. `after` is the message
+    behind which it has to be found, if it isn't sure whether it was created. `file_text` is attached as a text file.
     """
 
     channel_id: int
     guild_id: int | None
     content: str
-    nonce: str
+    key: DraftKey
     after: int
     reply_to: int | None = None
     file_text: str | None = None

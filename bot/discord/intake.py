@@ -14,9 +14,9 @@ from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
 from bot.delivery.answers import Answers
 from bot.delivery.limits import NoticeLimiter
-from bot.delivery.parts import Purpose, nonce
+from bot.delivery.parts import Purpose
 from bot.delivery.sender import Sender
-from bot.delivery.transport import Draft, Posted
+from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.discord.clock import DiscordClock
 from bot.discord.gate import Gate
 from bot.discord.messages import (
@@ -189,7 +189,7 @@ def _hint_draft(question: Question, text: str) -> Draft:
         channel_id=question.conversation.channel_id,
         guild_id=question.conversation.guild_id,
         content=text,
-        nonce=nonce(question.message_id, Purpose.HINT, 0, 0),
+        key=DraftKey(question.message_id, Purpose.HINT),
         after=question.message_id,
         reply_to=question.message_id,
     )

@@ -30,7 +30,7 @@ from bot.delivery.refusals import (
     error_of,
     refused_fields,
 )
-from bot.delivery.transport import Draft, Posted
+from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.discord import payloads
 from bot.discord.event_guard import described
 from bot.discord.payload_shapes import OutOfShape
@@ -135,7 +135,7 @@ class DiscordTransport:
         file = MISSING if text is None else discord.File(io.BytesIO(text.encode("utf-8", "replace")), FILE_NAME)
         with handle_message_parameters(
             content=draft.content,
-            nonce=draft.nonce,
+            nonce=_nonce(draft.key),
             flags=discord.MessageFlags(suppress_embeds=True),
             file=file,
             allowed_mentions=_NO_PINGS,
@@ -160,6 +160,11 @@ class DiscordTransport:
         route = Route(method, path, channel_id=channel_id, message_id=message_id)
         async with translated():
             return await self._client.http.request(route, timeout=_TIME_LIMIT, **body)
+
+
+def _nonce(key: DraftKey) -> str:
+    """At most the 25 characters that Discord takes."""
+    return f"{key.question_id:x}{key.purpose[0]}{key.generation % 0x1000:x}.{key.part % 0x1000:x}"
 
 
 def _reference(draft: Draft, message_id: int) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from bot.delivery.limits import ClosedChannels, Urgency
 from bot.delivery.refusals import MessageGone, NoAccess, Rejected, TokenRefused, Unclear, Unreachable, Unreadable
 from bot.delivery.sender import GIVE_UP_SECONDS, NONCE_WINDOW_SECONDS, TRIES_OF_UNCLEAR, open_sender
-from bot.delivery.transport import Draft, Posted
+from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.observer import Observers
 from tests.discord.virtual_time import in_virtual_time, now
 
@@ -19,7 +19,7 @@ class Transport:
     is_created_before_fault: bool = False
     messages: list[Posted] = field(default_factory=list)
     calls: list[tuple[float, str]] = field(default_factory=list)
-    nonces: dict[str, tuple[float, Posted]] = field(default_factory=dict)
+    nonces: dict[DraftKey, tuple[float, Posted]] = field(default_factory=dict)
     seconds: float = 0.0
     num_finished: int = 0
     muted_until: float = 0.0
@@ -40,12 +40,12 @@ class Transport:
         return posted
 
     def _post(self, draft):
-        at, known = self.nonces.get(draft.nonce, (-1e9, None))
+        at, known = self.nonces.get(draft.key, (-1e9, None))
         if now() - at < 180:
             return known
         posted = Posted(len(self.messages) + 100, draft.content, draft.reply_to)
         self.messages.append(posted)
-        self.nonces[draft.nonce] = (now(), posted)
+        self.nonces[draft.key] = (now(), posted)
         return posted
 
     async def edit(self, channel_id, message_id, content):
@@ -65,7 +65,7 @@ class Transport:
         return [posted for posted in self.messages if posted.message_id > after]
 
 
-DRAFT = Draft(channel_id=1, guild_id=2, content="hello", nonce="a", after=10, reply_to=10)
+DRAFT = Draft(channel_id=1, guild_id=2, content="hello", key=DraftKey(10, "answer"), after=10, reply_to=10)
 
 
 async def keep_nothing(posted):

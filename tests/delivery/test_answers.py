@@ -1,0 +1,69 @@
+import asyncio
+from datetime import UTC, datetime
+
+from bot.chat.chat import Chat
+from bot.chat.queue import QuestionQueue
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.window import TokenBudget
+from bot.delivery.answers import MAX_UNSETTLED, Answers
+from bot.delivery.sender import open_sender
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GENERAL = ConversationKey("anywhere", 1, 2)
+
+
+class Silent:
+    """An inbox that commits nothing, and a transport that nobody uses."""
+
+    async def receive(self, _: Question) -> bool:
+        await asyncio.Event().wait()
+        return False
+
+
+def ask(number: int) -> Question:
+    return Question(GENERAL, number, number, "Alice", "hello", NOW)
+
+
+def open_chat() -> Chat:
+    queue = QuestionQueue(max_waiting=2 * MAX_UNSETTLED)
+    return Chat(None, Silent(), None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
+
+
+async def test_an_answer_that_is_cancelled_before_it_began_leaves_nothing_behind() -> None:
+    chat = open_chat()
+    async with open_sender(Silent()) as sender, asyncio.TaskGroup() as tasks:
+        answers = Answers(chat, sender, tasks, lambda: NOW)
+        answers.begin(ask(1))
+
+        await answers.drain(0)
+
+    assert len(chat.exchanges) == chat.queue.num_running == 0
+
+
+async def test_a_question_that_is_told_twice_at_once_is_answered_by_one() -> None:
+    chat = open_chat()
+    async with open_sender(Silent()) as sender, asyncio.TaskGroup() as tasks:
+        answers = Answers(chat, sender, tasks, lambda: NOW)
+        answers.begin(ask(1))
+        first = chat.exchanges.asked_by("anywhere", 1)
+        answers.begin(ask(1))
+
+        await asyncio.sleep(0)
+        assert [*chat.exchanges] == [first]
+        assert (chat.queue.num_running, chat.queue.num_waiting) == (1, 0)
+        await answers.drain(0)
+
+
+async def test_when_too_many_questions_are_under_way_no_more_is_read_until_one_is_done() -> None:
+    chat = open_chat()
+    async with open_sender(Silent()) as sender, asyncio.TaskGroup() as tasks:
+        answers = Answers(chat, sender, tasks, lambda: NOW)
+        for number in range(MAX_UNSETTLED):
+            answers.begin(ask(number))
+        reading = asyncio.create_task(answers.room())
+        await asyncio.sleep(0)
+        assert not reading.done()
+
+        await answers.drain(0)
+
+        await reading
