@@ -24,9 +24,9 @@ from bot.conversation.sanitize import DEFAULT_OWN_NAME, repair
 from bot.conversation.window import TokenBudget
 from bot.inference.engine import Engine
 from bot.observer import LogObserver, Observer
+from bot.store.rows.deletion import DeletedMessage
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
-from bot.store.rows.message_deletion import DeletedMessage
 from bot.store.rows.personas import Personas
 from bot.store.rows.questions import InboxState, KnownChannel, Part
 

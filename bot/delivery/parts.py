@@ -19,7 +19,7 @@ from bot.delivery.refusals import MessageGone, Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import utf16_length
 from bot.delivery.transport import Draft, DraftKey, Posted
-from bot.store.rows.message_deletion import ANSWER
+from bot.store.rows.deletion import ANSWER
 
 _CLOSING = "\n```"
 _GROWING = "\u2060"

@@ -1,17 +1,22 @@
 """The tables, as SQLAlchemy Core sees them; `migrations/` builds the same ones, and a test keeps the two alike.
 
 A turn is a user's message and its answer. The answer refers to its message in the same conversation, and the schema
-refuses an answer without one: no words get into the assistant's mouth except by `History.save_turn`.
+refuses an answer without one: only `History.save_turn` can store what the assistant said. The column types mean the
+same in SQLite and in PostgreSQL.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
+    DateTime,
+    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -19,15 +24,63 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
+    TypeDecorator,
     UniqueConstraint,
     false,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.store.types import BigId, RepairedText, UtcDateTime
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""Discord's ids need 64 bits; SQLite counts rows up only in a column declared INTEGER, which holds 64 bits too."""
+
+
+def repair_text(content: str) -> str:
+    """Replace NUL and lone surrogates, which some database, tokenizer or log file refuses, by U+FFFD."""
+    joined = content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return joined.replace("\x00", "\ufffd")
+
+
+class RepairedText(TypeDecorator[str]):
+    """Text of any length that every database takes."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Repair what goes in, be it stored or compared."""
+        return None if value is None else repair_text(value)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment with its time zone; SQLite has none, so that UTC is stored."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(timezone=True)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Turn any time zone into UTC; a moment without one is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs its time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Give SQLite's naive moments their time zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
 
 SCHEMA_VERSION = "0006"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
+
 
 metadata = MetaData(
     naming_convention={
@@ -62,6 +115,7 @@ conversations = Table(
     UniqueConstraint("platform", "channel_id"),
     sqlite_autoincrement=True,
 )
+
 
 messages = Table(
     "messages",
@@ -105,6 +159,8 @@ messages = Table(
     CheckConstraint("role <> 'user' OR (author_id IS NOT NULL AND message_id IS NOT NULL)", name="user_is_known"),
     sqlite_autoincrement=True,
 )
+
+
 Index(
     "uq_messages_question",
     messages.c.conversation_id,
@@ -113,6 +169,7 @@ Index(
     sqlite_where=text("role = 'user'"),
     postgresql_where=text("role = 'user'"),
 )
+
 
 # What each account is called in a conversation's prompts while it has a certain name; see bot/conversation/speakers.py.
 speakers = Table(
@@ -125,6 +182,7 @@ speakers = Table(
     Column("label", RepairedText, nullable=False),
     UniqueConstraint("conversation_id", "author_id", "name_key"),
 )
+
 
 inbox = Table(
     "inbox",
@@ -160,6 +218,7 @@ inbox = Table(
     sqlite_autoincrement=True,
 )
 
+
 # Few rows have a text, however many there are: the others are done with.
 Index(
     "ix_inbox_text",
@@ -167,6 +226,7 @@ Index(
     sqlite_where=text("content <> ''"),
     postgresql_where=text("content <> ''"),
 )
+
 
 parts = Table(
     "parts",
@@ -182,6 +242,7 @@ parts = Table(
     CheckConstraint("part_index >= 0", name="part_index"),
 )
 
+
 hints = Table(
     "hints",
     metadata,
@@ -189,6 +250,7 @@ hints = Table(
     Column("author_id", BigId, primary_key=True, autoincrement=False),
     Column("day", Date, primary_key=True, index=True),
 )
+
 
 personas = Table(
     "personas",
@@ -209,6 +271,7 @@ personas = Table(
     sqlite_autoincrement=True,
 )
 
+
 persona_choices = Table(
     "persona_choices",
     metadata,
@@ -218,6 +281,7 @@ persona_choices = Table(
     Column("name", RepairedText, nullable=False),
     Column("name_key", RepairedText, nullable=False),
 )
+
 
 persona_changes = Table(
     "persona_changes",
@@ -235,3 +299,8 @@ persona_changes = Table(
     CheckConstraint("action IN ('set', 'delete', 'use', 'clear')", name="action"),
     sqlite_autoincrement=True,
 )
+
+
+def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy has once for each."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

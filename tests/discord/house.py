@@ -15,7 +15,7 @@ from bot.conversation.window import TokenBudget
 from bot.discord.run import DiscordOptions, run_discord
 from bot.operations.health import Health
 from bot.store.files.database import open_database
-from bot.store.files.limits import Limits
+from bot.store.files.timeouts import Timeouts
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
@@ -92,11 +92,11 @@ async def open_house(
     waits_until_ready: bool = True,
     token: str | None = None,
     time_limits: TimeLimits | None = None,
-    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
     engine = engine or EchoEngine()
-    async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}", limits=limits) as database:
+    async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}", timeouts=timeouts) as database:
         inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
         chat = Chat(
             History(database), inbox, personas, engine, encoder, budget,

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing
 
 from bot.chat.time_limits import TimeLimits
 from bot.delivery.outcomes import MEMORY_AWAY, NO_MEMORY
-from bot.store.files.limits import Limits
+from bot.store.files.timeouts import Timeouts
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine
@@ -15,7 +15,7 @@ from tests.loopback import LoopbackDiscord, Message
 
 NUM_ASKERS = 100
 # SQLite waits for a lock only for a moment, so that the test needn't.
-BRIEF = Limits(busy_seconds=0.05)
+BRIEF = Timeouts(busy_seconds=0.05)
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def test_a_hundred_people_who_ask_while_the_database_is_away_are_all_answe
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
     places = [server.channel(f"channel-{number}") for number in range(10)]
-    async with enter(server, limits=BRIEF) as house:
+    async with enter(server, timeouts=BRIEF) as house:
         async with database_away(house):
             asked = [
                 await server.person(f"Person {number}").says(places[number % 10], f"question {number}", mention=True)
@@ -70,7 +70,7 @@ async def test_a_hundred_people_who_ask_while_the_database_is_away_are_all_answe
 async def test_who_was_waiting_for_an_answer_when_the_database_went_away_is_answered_afterwards(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
-    async with enter(server, engine=EchoEngine(is_held=True), limits=BRIEF) as house:
+    async with enter(server, engine=EchoEngine(is_held=True), timeouts=BRIEF) as house:
         asked = [
             await server.person(f"Person {number}").says(server.channel("general"), "hello", mention=True)
             for number in range(5)
@@ -89,7 +89,7 @@ async def test_who_was_waiting_for_an_answer_when_the_database_went_away_is_answ
 
 
 async def test_when_the_database_stays_away_each_is_told(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    async with enter(server, limits=BRIEF, time_limits=TimeLimits(outage_seconds=0.3)) as house, database_away(house):
+    async with enter(server, timeouts=BRIEF, time_limits=TimeLimits(outage_seconds=0.3)) as house, database_away(house):
         asked = [
             await server.person(f"Person {number}").says(server.channel("general"), "hello", mention=True)
             for number in range(8)
@@ -103,7 +103,7 @@ async def test_when_the_database_stays_away_each_is_told(server: LoopbackDiscord
 async def test_what_waited_for_the_database_at_the_end_is_found_and_answered_by_the_next_process(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
-    async with enter(server, limits=BRIEF) as house:
+    async with enter(server, timeouts=BRIEF) as house:
         first = await server.person("Alice").says(server.channel("general"), "hello", mention=True)
         await house.reaches(first, "answered")
         async with database_away(house):

@@ -18,8 +18,8 @@ from bot.store.files.database import outlast_cancel
 from bot.store.files.failures import WHAT_TO_DO, translate, translated_failures
 from bot.store.files.header import Mark
 from bot.store.files.instance import hold_database_file
-from bot.store.files.leftovers import refuse_foreign_leftovers
 from bot.store.files.paths import create_empty_file, create_private_folder, folder_lock, sidecar, sync_folder
+from bot.store.files.recovery_files import refuse_foreign_recovery_files
 from bot.store.files.sqlite import database_file, open_existing, open_read_only
 
 
@@ -134,17 +134,17 @@ def _keep_aside(database: Path) -> Path | None:
     """Give whatever lies in the database's place a second name, so that the place is never empty."""
     kept = sidecar(database, datetime.now().astimezone().strftime(".before-restore-%Y%m%d-%H%M%S-%f"))
     if not os.path.lexists(database):
-        _move_leftovers(database, kept)
+        _move_recovery_files(database, kept)
         return None
     if not database.is_file():
         raise DatabaseUnusable(f"{database} is not a file. Move it away, and restore again.")
     _fold_log(database)
     os.link(database, kept)
-    _move_leftovers(database, kept)
+    _move_recovery_files(database, kept)
     return kept
 
 
-def _move_leftovers(database: Path, kept: Path) -> None:
+def _move_recovery_files(database: Path, kept: Path) -> None:
     """Let nothing lie beside the place that SQLite would put into the file which comes there."""
     for suffix in ("-wal", "-shm", "-journal"):
         if os.path.lexists(sidecar(database, suffix)):
@@ -154,7 +154,7 @@ def _move_leftovers(database: Path, kept: Path) -> None:
 def _fold_log(database: Path) -> None:
     """Move the log into the database, which nobody else may have open then; one that is damaged keeps its log."""
     try:
-        refuse_foreign_leftovers(database)
+        refuse_foreign_recovery_files(database)
     except DatabaseUnusable:
         return
     try:

@@ -2,8 +2,8 @@
 damaged one or one of a newer Trinity stays as it is, byte for byte.
 
 A file of zero bytes is refused too: Trinity creates a database under another name and renames it when it is complete
-(`migrate.py`), so that an empty file is what a full disk or a crash left of one. Nobody's history is begun anew in
-silence.
+(`migrate.py`), so that an empty file is what a full disk or a crash left of one. A lost
+history must not go unnoticed.
 """
 
 import logging
@@ -16,8 +16,8 @@ from pathlib import Path
 from bot.errors import DatabaseBusy, DatabaseUnusable
 from bot.store.files.failures import WHAT_TO_DO, translate
 from bot.store.files.header import read_header
-from bot.store.files.leftovers import has_journal, is_log_missing, refuse_foreign_leftovers
 from bot.store.files.paths import sidecar
+from bot.store.files.recovery_files import has_journal, is_log_missing, refuse_foreign_recovery_files
 from bot.store.files.schema import Form, migrations_folder, read_form, refuse_altered
 from bot.store.files.sqlite import APPLICATION_ID, open_existing, open_read_only
 from bot.store.tables import SCHEMA_VERSION
@@ -43,7 +43,7 @@ def check_file(
     _refuse_unless_ours(file)
     if for_writing:
         _refuse_unless_writable(file)
-    refuse_foreign_leftovers(file)
+    refuse_foreign_recovery_files(file)
     version, form = _read_schema(file)
     refuse_newer(version, str(file), newest)
     refuse_altered(str(file), version, form, folder or migrations_folder())

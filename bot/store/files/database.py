@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, event, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -25,31 +24,38 @@ from bot.store.files import postgresql as server
 from bot.store.files import sqlite as embedded
 from bot.store.files.check import refuse_newer
 from bot.store.files.failures import translated_failures
-from bot.store.files.limits import SILENT, Limits, Progress, report_progress
 from bot.store.files.migrate import Migration, prepare_file
 from bot.store.files.schema import migrations_folder, read_version, refuse_altered_server, run_migrations
 from bot.store.files.server_url import ServerAddress, ServerUrlError, read_server_url
 from bot.store.files.sqlite import database_file, is_server_url, mark_anew, mark_next, parse_url, truncate_log
+from bot.store.files.timeouts import SILENT, Timeouts, TransactionProgress, report_progress
 from bot.store.tables import SCHEMA_VERSION
 from bot.tasks import in_daemon_thread
 
 log = logging.getLogger(__name__)
 
+
 T = TypeVar("T")
+
+
 Work = Callable[[AsyncConnection], Awaitable[T]]
+
 
 READ = {"transaction": "read"}
 WRITE = {"transaction": "write"}
 NO_TRANSACTION = {"transaction": None}
-
 _COMMITTED = "cancelled; the transaction was committed"
 _ROLLED_BACK = "cancelled; nothing was written"
 _UNKNOWN = "cancelled; it isn't known whether the transaction was committed"
 _LOCKED = "The database is locked by another process, or very slow."
+
+
 # How long a transaction that was given up gets to clean up after itself before its asker goes on without it.
 _CLEANING_SECONDS = 0.5
 _STATUS_PAUSE_SECONDS = 0.5
 _MAX_CANCELS = 100
+
+
 # Any number that no other program takes: "Trin".
 _UPGRADE_LOCK = 1416784238
 
@@ -68,15 +74,15 @@ class Database:
     """Runs transactions. Made by `open_database`."""
 
     def __init__(
-        self, engine: AsyncEngine, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None
+        self, engine: AsyncEngine, clock: Callable[[], datetime] = utc_now, timeouts: Timeouts | None = None
     ) -> None:
         self.engine = engine
         self.clock = clock
-        self._limits = limits or Limits()
+        self._timeouts = timeouts or Timeouts()
         self._is_server = engine.dialect.name == "postgresql"
         self._abort = server.abort if self._is_server else embedded.abort
         self._running: set[asyncio.Task[Any]] = set()
-        self._idle = _IdleConnections(engine)
+        self._idle = server.IdleConnections(engine)
         self._write_lock = asyncio.Lock()
         self._last_busy_at = float("-inf")
         self._is_closed = False
@@ -112,7 +118,7 @@ class Database:
 
     async def upgrade(self) -> Migration:
         """Bring a server's database to this Trinity's schema; `migrate` says what may be raised."""
-        migration = partial(_migrate_server, long_step_seconds=self._limits.long_step_seconds)
+        migration = partial(_migrate_server, long_step_seconds=self._timeouts.long_step_seconds)
         return await self._run(lambda connection: connection.run_sync(migration), NO_TRANSACTION)
 
     async def mark_opened(self) -> None:
@@ -127,7 +133,7 @@ class Database:
         """Show in an SQLite file that it was closed in order; without a word if it can't be written just then."""
         if not self._is_server:
             with suppress(StoreError, TimeoutError):
-                async with asyncio.timeout(self._limits.close_seconds):
+                async with asyncio.timeout(self._timeouts.close_seconds):
                     await self.write(lambda connection: connection.run_sync(mark_next, is_open=False))
 
     async def close(self) -> None:
@@ -140,10 +146,10 @@ class Database:
 
     async def _close(self) -> None:
         if self._running:
-            await asyncio.wait(self._running, timeout=self._limits.close_seconds)
+            await asyncio.wait(self._running, timeout=self._timeouts.close_seconds)
         closing = asyncio.create_task(self.engine.dispose())
         closing.add_done_callback(self._note_end)
-        await asyncio.wait({closing}, timeout=self._limits.close_seconds)
+        await asyncio.wait({closing}, timeout=self._timeouts.close_seconds)
         left = [task for task in (*self._running, closing) if not task.done()]
         if left:
             log.warning("the database doesn't answer; its connections are left as they are")
@@ -174,7 +180,7 @@ class Database:
     async def _writers_turn(self) -> AsyncIterator[None]:
         asked_at = time.monotonic()
         try:
-            async with asyncio.timeout(self._limits.step_seconds):
+            async with asyncio.timeout(self._timeouts.step_seconds):
                 await self._write_lock.acquire()
         except TimeoutError:  # the writer before this one doesn't move on
             raise DatabaseBusy(SILENT) from None
@@ -186,8 +192,8 @@ class Database:
             self._write_lock.release()
 
     def _refuse_if_locked_since(self, asked_at: float) -> None:
-        # Who waited while another one's patience ran out has waited long enough: not each in turn another 5 s.
-        if self._last_busy_at > asked_at and time.monotonic() - asked_at >= self._limits.busy_seconds:
+        # Who waited behind a writer that gave up has waited long enough: not each in turn another 5 s.
+        if self._last_busy_at > asked_at and time.monotonic() - asked_at >= self._timeouts.busy_seconds:
             raise DatabaseBusy(_LOCKED)
 
     async def _run(self, work: Work[T], options: Mapping[str, Any], *, is_long: bool = False) -> T:
@@ -208,12 +214,12 @@ class Database:
             self._last_busy_at = time.monotonic()
             raise
 
-    def _new_progress(self, is_long: bool) -> Progress:
-        return Progress(
-            self._limits.long_step_seconds if is_long and not self._is_server else self._limits.step_seconds
+    def _new_progress(self, is_long: bool) -> TransactionProgress:
+        return TransactionProgress(
+            self._timeouts.long_step_seconds if is_long and not self._is_server else self._timeouts.step_seconds
         )
 
-    async def _transact(self, work: Work[T], options: Mapping[str, Any], progress: Progress) -> T:
+    async def _transact(self, work: Work[T], options: Mapping[str, Any], progress: TransactionProgress) -> T:
         with translated_failures():
             try:
                 async with self.engine.connect() as connection:
@@ -230,7 +236,7 @@ class Database:
                     self._idle.abandon()  # another server may have become the one that is written to
                 raise
 
-    async def _watched(self, work: Coroutine[Any, Any, T], progress: Progress) -> T:
+    async def _watched(self, work: Coroutine[Any, Any, T], progress: TransactionProgress) -> T:
         """Run a transaction to its end, come what may, or until it doesn't move on any more."""
         # Not in a TaskGroup: that would cancel the work together with its asker.
         task = asyncio.create_task(work)
@@ -238,13 +244,13 @@ class Database:
         task.add_done_callback(self._note_end)
         loop, cancelled_at, cleaned_at = asyncio.get_running_loop(), None, float("inf")
         while not task.done():
-            patience_ends_at = float("inf") if cancelled_at is None else cancelled_at + self._limits.cancel_seconds
+            leave_at = float("inf") if cancelled_at is None else cancelled_at + self._timeouts.cancel_seconds
             if loop.time() >= cleaned_at:
                 break
-            if loop.time() >= min(progress.due_at, patience_ends_at) and not progress.is_abandoned:
+            if loop.time() >= min(progress.due_at, leave_at) and not progress.is_abandoned:
                 cleaned_at = loop.time() + _CLEANING_SECONDS
                 await self._abandon(task, progress)
-            ends_at = cleaned_at if progress.is_abandoned else min(progress.due_at, patience_ends_at)
+            ends_at = cleaned_at if progress.is_abandoned else min(progress.due_at, leave_at)
             try:
                 await asyncio.wait({task}, timeout=max(0.0, ends_at - loop.time()))
             except asyncio.CancelledError:
@@ -255,7 +261,7 @@ class Database:
             raise DatabaseBusy(SILENT)
         return task.result()
 
-    async def _abandon(self, task: asyncio.Task[Any], progress: Progress) -> None:
+    async def _abandon(self, task: asyncio.Task[Any], progress: TransactionProgress) -> None:
         progress.is_abandoned = True
         if progress.connection is not None:
             with suppress(Exception):  # it may be closed by now
@@ -266,12 +272,12 @@ class Database:
             # They lead to the same place; whoever got one of them would wait as long.
             self._idle.abandon()
 
-    async def _find_out(self, progress: Progress) -> bool:
+    async def _find_out(self, progress: TransactionProgress) -> bool:
         """Whether a transaction whose connection was lost in its commit was committed, as its server says now."""
         if progress.transaction_id is None:
             return False
         ask = partial(server.was_committed, transaction_id=progress.transaction_id)
-        give_up_at = time.monotonic() + self._limits.step_seconds
+        give_up_at = time.monotonic() + self._timeouts.step_seconds
         while time.monotonic() < give_up_at:
             try:
                 asking = self._new_progress(is_long=False)
@@ -291,39 +297,12 @@ class Database:
             task.exception()  # nobody may be left to ask for it
 
 
-class _IdleConnections:
-    """The driver's connections that nobody uses just now."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._idle: dict[int, Any] = {}
-        pool = engine.sync_engine.pool
-        event.listen(pool, "checkout", self._note_taken)
-        event.listen(pool, "checkin", self._note_idle)
-        event.listen(pool, "close", self._note_closed)
-
-    def abandon(self) -> None:
-        """Leave all of them without another word."""
-        for connection in self._idle.values():
-            if hasattr(connection, "terminate"):
-                connection.terminate()
-
-    def _note_taken(self, connection: Any, *_: object) -> None:
-        self._idle.pop(id(connection), None)
-
-    def _note_idle(self, connection: Any, *_: object) -> None:
-        if connection is not None:
-            self._idle[id(connection)] = connection.driver_connection
-
-    def _note_closed(self, connection: Any, *_: object) -> None:
-        self._idle.pop(id(connection), None)
-
-
 def _is_a_librarys(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and any(name in code.co_filename for name in ("sqlalchemy", "aiosqlite", "asyncpg"))
 
 
-def _ending(task: asyncio.Task[Any], progress: Progress) -> str:
+def _ending(task: asyncio.Task[Any], progress: TransactionProgress) -> str:
     if task.done() and not task.cancelled() and task.exception() is None:
         return _COMMITTED
     is_unsure = progress.is_committing and (progress.is_abandoned or progress.is_lost or not task.done())
@@ -332,7 +311,7 @@ def _ending(task: asyncio.Task[Any], progress: Progress) -> str:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None
+    url: str, *, clock: Callable[[], datetime] = utc_now, timeouts: Timeouts | None = None
 ) -> AsyncIterator[Database]:
     """Check the database, migrate it, keep it open and close it.
 
@@ -342,8 +321,8 @@ async def open_database(
         DatabaseUnusable: not ours, corrupt, read-only or from a newer Trinity; it was left untouched.
         DatabaseBusy: locked by another process, or out of reach.
     """
-    await migrate(url, limits)
-    database = Database(build_engine(url, limits), clock, limits)
+    await migrate(url, timeouts)
+    database = Database(build_engine(url, timeouts), clock, timeouts)
     try:
         await database.mark_opened()
         try:
@@ -354,21 +333,21 @@ async def open_database(
         await database.close()
 
 
-def build_engine(url: str, limits: Limits | None = None) -> AsyncEngine:
+def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
     """An engine for either kind of database, with its connections set up.
 
     Raises:
         DatabaseUnusable: the URL can't be used.
     """
-    limits = limits or Limits()
+    timeouts = timeouts or Timeouts()
     options: dict[str, Any] = {
-        "pool_size": 5, "max_overflow": 0, "pool_timeout": limits.step_seconds, "hide_parameters": True,
+        "pool_size": 5, "max_overflow": 0, "pool_timeout": timeouts.step_seconds, "hide_parameters": True,
     }  # fmt: skip
     if is_server_url(url):
-        engine = server.build_server_engine(read_address(url), limits, **options)
+        engine = server.build_server_engine(read_address(url), timeouts, **options)
     else:
         engine = create_async_engine(parse_url(url), **options)
-        embedded.prepare_connections(engine.sync_engine, busy_seconds=limits.busy_seconds)
+        embedded.prepare_connections(engine.sync_engine, busy_seconds=timeouts.busy_seconds)
     report_progress(engine.sync_engine)
     return engine
 
@@ -385,21 +364,21 @@ def read_address(url: str) -> ServerAddress:
         raise DatabaseUnusable(f"TRINITY_DATABASE_URL {error}.") from None
 
 
-async def migrate(url: str, limits: Limits | None = None) -> Migration:
+async def migrate(url: str, timeouts: Timeouts | None = None) -> Migration:
     """Create the database or bring it to this Trinity's schema; also part of every `open_database`.
 
     Raises:
         DatabaseUnusable: it can't be used; it was left untouched.
         DatabaseBusy: locked by another process, or out of reach.
     """
-    limits = limits or Limits()
+    timeouts = timeouts or Timeouts()
     file = database_file(url)
     if file is not None:
         # In a thread that the process doesn't wait for at its end: the disk may have stalled.
         migrating = asyncio.create_task(in_daemon_thread(partial(prepare_file, file), name="migrating"))
-        await _outlast(migrating, seconds_after_cancel=limits.cancel_seconds)
+        await _outlast(migrating, seconds_after_cancel=timeouts.cancel_seconds)
         return migrating.result()
-    database = Database(build_engine(url, limits), limits=limits)
+    database = Database(build_engine(url, timeouts), timeouts=timeouts)
     try:
         return await database.upgrade()
     finally:
@@ -439,8 +418,3 @@ async def _outlast(task: asyncio.Task[Any], *, seconds_after_cancel: float = flo
             is_cancelled, leave_at = True, min(leave_at, loop.time() + seconds_after_cancel)
     if is_cancelled:
         raise asyncio.CancelledError
-
-
-def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy has once for each."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

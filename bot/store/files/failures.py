@@ -1,7 +1,7 @@
-"""The store's border: what drivers and operating system raise becomes an error of `bot.errors` here.
+"""Translates what drivers and the operating system raise into the errors of `bot.errors`.
 
-What passes by itself is `DatabaseBusy`, in words that say what it is: a disk that is full isn't busy, and neither is a
-server that is gone. What stays until somebody mends it is `DatabaseUnusable`, and names the setting where it is one.
+A failure that may pass by itself is `DatabaseBusy`, with a sentence that names it, such as a full disk or a lost
+server. One that somebody has to repair is `DatabaseUnusable`, which names the setting where it is one.
 """
 
 import errno
@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.errors import DatabaseBusy, DatabaseUnusable, StoreError
-from bot.store.files.limits import SILENT
+from bot.store.files.timeouts import SILENT
 
 WHAT_TO_DO = "Restore a backup with `trinity restore FILE`, or move the file away to start with an empty database."
 
@@ -97,7 +97,7 @@ def translated_failures() -> Iterator[None]:
 
 
 def translate(error: Exception) -> StoreError:
-    """Say in our words what a driver, SQLAlchemy or the operating system raised."""
+    """The error for what a driver, SQLAlchemy or the operating system raised."""
     if isinstance(error, PoolTimeout):
         return DatabaseBusy("The database is too slow: all of its connections are taken.")
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error

@@ -2,8 +2,8 @@
 
 The mark is a number that counts on with every commit that changes something and is drawn anew whenever the database
 is opened, restored or copied by us. It lies in `user_version`, on the page that each commit then writes into the log
-as well. So a log shows whether it continues this very state of the file (`leftovers.py`); SQLite itself would replay
-any log that has the right name. The mark's last bit says that somebody has the database open.
+as well. So a log shows whether it continues this very state of the file (`recovery_files.py`); SQLite itself would
+replay any log that has the right name. The mark's last bit says that somebody has the database open.
 """
 
 import secrets

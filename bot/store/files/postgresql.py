@@ -1,8 +1,8 @@
-"""What is PostgreSQL's alone: its transactions are made to mean what SQLite's do, and its connections can be given up.
+"""The parts for PostgreSQL only: its transactions mean what SQLite's do, and its connections can be given up.
 
 One process writes at a time, so that none loses another's update between reading and writing; and a reader sees one
-state of the database, however many statements it asks. All that a transaction needs is said inside of it, since a
-pooler takes few parameters at the beginning of a connection and may give each transaction another one.
+state of the database, however many statements it runs. Every transaction sets what it needs itself, since a pooler
+takes few parameters at the beginning of a connection and may give each transaction another connection.
 """
 
 import ssl
@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import DatabaseUnusable
-from bot.store.files.limits import Limits, Progress
 from bot.store.files.server_url import ServerAddress
+from bot.store.files.timeouts import Timeouts, TransactionProgress
 
 # Any number that no other program takes, and not the one that migrations take turns by.
 _WRITE = text(
@@ -26,12 +26,14 @@ _WRITE = text(
     "set_config('idle_in_transaction_session_timeout', :idle, true), "
     "pg_advisory_xact_lock(1416784239), txid_current()"
 )
+
+
 _READ = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _READ_ONLY = "25006"
 _STATUS = select(func.txid_status(bindparam("transaction_id", type_=BigInteger)))
 
 
-def build_server_engine(address: ServerAddress, limits: Limits, **options: Any) -> AsyncEngine:
+def build_server_engine(address: ServerAddress, timeouts: Timeouts, **options: Any) -> AsyncEngine:
     """An engine whose connections go to `address` and report their progress."""
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -43,12 +45,12 @@ def build_server_engine(address: ServerAddress, limits: Limits, **options: Any) 
         },
         **options,
     )
-    _prepare_transactions(engine.sync_engine, limits)
+    _prepare_transactions(engine.sync_engine, timeouts)
     return engine
 
 
 async def abort(connection: Any) -> None:
-    """Leave a connection whose server may have gone silent, without another word to it; what waits on it fails."""
+    """Drop a connection without waiting for its server, which may have gone silent; what waits on it fails."""
     connection.terminate()
 
 
@@ -91,10 +93,10 @@ def _no_name() -> str:
     return ""
 
 
-def _prepare_transactions(engine: Engine, limits: Limits) -> None:
+def _prepare_transactions(engine: Engine, timeouts: Timeouts) -> None:
     """Begin every transaction that says what it is for, in the execution option `transaction`, accordingly."""
-    # Longer than any step of ours takes: then nobody is there any more.
-    time_limits = {"lock": str(int(limits.busy_seconds * 1000)), "idle": str(int(limits.step_seconds * 1500))}
+    # Longer than any step of ours takes: a connection that idles longer has lost its process.
+    time_limits = {"lock": str(int(timeouts.busy_seconds * 1000)), "idle": str(int(timeouts.step_seconds * 1500))}
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -104,6 +106,33 @@ def _prepare_transactions(engine: Engine, limits: Limits) -> None:
                 connection.exec_driver_sql(_READ)
             case "write":
                 row = connection.execute(_WRITE, time_limits).one()
-                progress: Progress | None = options.get("progress")
+                progress: TransactionProgress | None = options.get("progress")
                 if progress is not None:
                     progress.transaction_id = row[-1]
+
+
+class IdleConnections:
+    """The driver's connections that no transaction uses."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._idle: dict[int, Any] = {}
+        pool = engine.sync_engine.pool
+        event.listen(pool, "checkout", self._note_taken)
+        event.listen(pool, "checkin", self._note_idle)
+        event.listen(pool, "close", self._note_closed)
+
+    def abandon(self) -> None:
+        """Close all of them without waiting for the server."""
+        for connection in self._idle.values():
+            if hasattr(connection, "terminate"):
+                connection.terminate()
+
+    def _note_taken(self, connection: Any, *_: object) -> None:
+        self._idle.pop(id(connection), None)
+
+    def _note_idle(self, connection: Any, *_: object) -> None:
+        if connection is not None:
+            self._idle[id(connection)] = connection.driver_connection
+
+    def _note_closed(self, connection: Any, *_: object) -> None:
+        self._idle.pop(id(connection), None)

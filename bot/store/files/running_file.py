@@ -1,4 +1,4 @@
-"""What the engine runs at this moment, in a file that outlives a sudden death: so a question that kills is found out.
+"""A file that says what the engine runs, so that after a crash the questions that may have caused it are known.
 
 It is written from the engine's thread whenever what it runs changes, before the step that runs it, and costs neither a
 commit nor a wait: the file is mapped into memory, and the kernel keeps what was written there when the process is

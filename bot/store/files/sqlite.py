@@ -1,4 +1,4 @@
-"""What is SQLite's alone: where its file lies, how each connection is set up and how transactions begin.
+"""The parts for SQLite only: where its file lies, how each connection is set up and how transactions begin.
 
 The driver's default, a deferred transaction, loses updates: two readers that both want to write can't both have their
 way. So every writing transaction begins as one (BEGIN IMMEDIATE), and waits for its turn instead of failing half-way.

@@ -6,8 +6,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
-from bot.store.files.database import insert
-from bot.store.tables import conversations
+from bot.store.tables import conversations, insert
 
 
 class ConversationRow(NamedTuple):

@@ -19,24 +19,34 @@ from bot.store.files.database import Database
 from bot.store.rows.conversations import ensure_conversation, find_conversation, is_conversation
 from bot.store.rows.deletion import (
     MAX_DELETED_AT_ONCE,
-    OPEN_STATES,
+    DeletedMessage,
     Due,
+    MessageDeletion,
     begin_epoch,
     count_due,
     delete_hidden,
+    delete_message,
     delete_turns,
     delete_turns_before,
+    find_known,
+    find_messages,
     find_oldest,
     forget_channels,
     hide_turns,
     is_anything_hidden,
     withdraw,
 )
-from bot.store.rows.message_deletion import DeletedMessage, MessageDeletion, delete_message, find_known, find_messages
 from bot.store.rows.personas import load_settings
-from bot.store.rows.questions import is_row
-from bot.store.rows.speakers import load_speakers, save_speakers
-from bot.store.rows.turns import Answer, find_open_generation, load_turns, save_answer, save_question
+from bot.store.rows.questions import OPEN_STATES, is_row
+from bot.store.rows.turns import (
+    Answer,
+    find_open_generation,
+    load_speakers,
+    load_turns,
+    save_answer,
+    save_question,
+    save_speakers,
+)
 from bot.store.tables import conversations, inbox, messages
 
 

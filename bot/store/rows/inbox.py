@@ -8,17 +8,17 @@ next one is sent. So a restart knows what to answer, with which seed, and what i
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
-from bot.store.files.database import Database, insert
+from bot.store.files.database import Database
 from bot.store.rows.conversations import ensure_conversation, is_conversation
-from bot.store.rows.deletion import OPEN_STATES
 from bot.store.rows.questions import (
     OPEN_QUESTIONS,
+    OPEN_STATES,
     Attempt,
     InboxState,
     KnownChannel,
@@ -32,8 +32,7 @@ from bot.store.rows.questions import (
     read_question,
     row_id,
 )
-from bot.store.rows.refusal import refuse
-from bot.store.tables import conversations, hints, inbox, parts
+from bot.store.tables import conversations, hints, inbox, insert, parts
 
 
 class Inbox:
@@ -81,7 +80,7 @@ class Inbox:
     async def refuse(self, questions: Sequence[Question]) -> set[tuple[str, int]]:
         """Commit questions as refused, in one transaction; returns platform and message id of those that were new."""
         now = self._database.clock()
-        return await self._database.write(lambda connection: refuse(connection, questions, now))
+        return await self._database.write(lambda connection: _store_refused(connection, questions, now))
 
     async def begin_attempt(self, question: Question, *, seed: int) -> Attempt | None:
         """Count a try before it is made; None if the question is done with by now.
@@ -290,4 +289,35 @@ async def _note_message(connection: AsyncConnection, conversation_id: int, messa
     is_newer = or_(conversations.c.last_message_id.is_(None), conversations.c.last_message_id < message_id)
     await connection.execute(
         update(conversations).where(conversations.c.id == conversation_id, is_newer).values(last_message_id=message_id)
+    )
+
+
+async def _store_refused(
+    connection: AsyncConnection, questions: Sequence[Question], now: datetime
+) -> set[tuple[str, int]]:
+    """Store refused questions, without their text; returns platform and message id of those that were new."""
+    asked = {(question.conversation.platform, question.message_id): question for question in questions}
+    ids = inbox.c.platform, inbox.c.message_id
+    known = await connection.execute(select(*ids).where(tuple_(*ids).in_(list(asked))))
+    new = asked.keys() - {(platform, message_id) for platform, message_id in known}
+    of_conversation: dict[ConversationKey, list[Question]] = {}
+    for name in sorted(new):
+        of_conversation.setdefault(asked[name].conversation, []).append(asked[name])
+    for key, refused in of_conversation.items():
+        await _store_refused_in(connection, key, refused, now)
+    return set(new)
+
+
+async def _store_refused_in(
+    connection: AsyncConnection, key: ConversationKey, refused: list[Question], now: datetime
+) -> None:
+    row = await ensure_conversation(connection, key)
+    fixed = {"conversation_id": row.id, "epoch": row.epoch, "received_at": now, "state": InboxState.REFUSED.value}
+    emptied = {"content": "", "author_name": ""}
+    await connection.execute(inbox.insert(), [question_values(question) | emptied | fixed for question in refused])
+    newest = func.coalesce(conversations.c.last_message_id, 0)
+    await connection.execute(
+        update(conversations)
+        .where(conversations.c.id == row.id, newest < refused[-1].message_id)
+        .values(last_message_id=refused[-1].message_id)
     )

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import Persona, find_built_in, normal_name
-from bot.store.files.database import Database, insert
-from bot.store.tables import persona_changes, persona_choices, personas
+from bot.store.files.database import Database
+from bot.store.tables import insert, persona_changes, persona_choices, personas
 
 NOBODY = 0
 """The author in the record of what is nobody's business any more."""

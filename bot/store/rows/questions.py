@@ -8,8 +8,15 @@ from sqlalchemy import ColumnElement, Row, ScalarSelect, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
-from bot.store.rows.deletion import OPEN_STATES
-from bot.store.tables import conversations, inbox, messages, parts
+from bot.store.tables import (
+    conversations,
+    inbox,
+    messages,
+    parts,
+)
+
+OPEN_STATES = ("received", "waiting", "answering")
+"""The states of a question that isn't done with."""
 
 
 class InboxState(StrEnum):
@@ -85,6 +92,7 @@ class KnownChannel:
 
 
 _answers = messages.alias("answers")
+
 
 OPEN_QUESTIONS = (
     select(

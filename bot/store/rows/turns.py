@@ -1,6 +1,6 @@
 """How a turn lies in the messages table: two rows, the answer referring to its question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,10 @@ from sqlalchemy import and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import Question, Role, Turn
+from bot.conversation.speakers import Speaker
 from bot.store.rows.conversations import ConversationRow
-from bot.store.rows.deletion import OPEN_STATES
-from bot.store.rows.questions import is_row
-from bot.store.tables import inbox, messages
+from bot.store.rows.questions import OPEN_STATES, is_row
+from bot.store.tables import inbox, insert, messages, speakers
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +114,24 @@ async def save_answer(
             finish_reason=answer.finish_reason,
         )
     )
+
+
+async def load_speakers(connection: AsyncConnection, conversation_id: int) -> tuple[Speaker, ...]:
+    """The labels of a conversation."""
+    columns = speakers.c
+    query = select(columns.author_id, columns.name_key, columns.label, columns.label_key)
+    rows = await connection.execute(query.where(columns.conversation_id == conversation_id))
+    return tuple(Speaker(*row) for row in rows)
+
+
+async def save_speakers(connection: AsyncConnection, conversation_id: int, given: Iterable[Speaker]) -> None:
+    """Keep labels that were given; one that is kept already stays."""
+    for speaker in given:
+        statement = insert(connection, speakers).values(
+            conversation_id=conversation_id,
+            author_id=speaker.author_id,
+            name_key=speaker.name_key,
+            label=speaker.label,
+            label_key=speaker.label_key,
+        )
+        await connection.execute(statement.on_conflict_do_nothing())

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.errors import DatabaseBusy
 from bot.store.files.database import Database, migrate, open_database, was_committed
-from bot.store.files.limits import Limits
+from bot.store.files.timeouts import Timeouts
 from bot.store.rows.inbox import Inbox
 from bot.store.tables import hints
 from tests.store.postgresql_server import new_database, on_postgresql
@@ -20,8 +20,8 @@ from tests.store.silence import SilentProxy, open_proxy
 
 pytestmark = on_postgresql()
 
-SHORT = Limits(step_seconds=1.0, busy_seconds=0.5, cancel_seconds=0.5, close_seconds=0.5)
-# What a machine that others keep busy may need beside the limits.
+SHORT = Timeouts(step_seconds=1.0, busy_seconds=0.5, cancel_seconds=0.5, close_seconds=0.5)
+# What a machine that others keep busy may need beside the timeouts.
 SLACK_SECONDS = 10.0
 
 Step = Callable[[Database], Awaitable[object]]
@@ -42,7 +42,7 @@ async def proxy(address: URL) -> AsyncIterator[SilentProxy]:
 @pytest.fixture
 async def database(address: URL, proxy: SilentProxy) -> AsyncIterator[Database]:
     await migrate(written(address))
-    async with open_database(written(address, proxy), limits=SHORT) as database:
+    async with open_database(written(address, proxy), timeouts=SHORT) as database:
         yield database
 
 
@@ -101,8 +101,8 @@ async def test_a_cancel_and_the_end_wait_for_a_silent_server_for_a_moment_only(
     address: URL, proxy: SilentProxy
 ) -> None:
     await migrate(written(address))
-    limits = Limits(step_seconds=60, busy_seconds=0.5, cancel_seconds=0.3, close_seconds=0.3)
-    async with open_database(written(address, proxy), limits=limits) as database:
+    timeouts = Timeouts(step_seconds=60, busy_seconds=0.5, cancel_seconds=0.3, close_seconds=0.3)
+    async with open_database(written(address, proxy), timeouts=timeouts) as database:
         await asyncio.gather(*(database.read(count) for _ in range(5)))
         proxy.fall_silent()
         waiting = [
@@ -127,7 +127,7 @@ async def test_a_silent_server_at_the_start_is_out_of_reach(address: URL, proxy:
     proxy.fall_silent()
 
     with pytest.raises(DatabaseBusy, match="doesn't answer"):
-        async with open_database(written(address, proxy), limits=SHORT):
+        async with open_database(written(address, proxy), timeouts=SHORT):
             pass
 
 

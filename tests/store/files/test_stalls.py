@@ -1,4 +1,4 @@
-"""A disk that stalls under SQLite: nobody waits for it longer than the limits say, and it is used again afterwards."""
+"""A disk that stalls under SQLite: nobody waits for it longer than its timeouts, and it is used again afterwards."""
 
 import asyncio
 import threading
@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import DatabaseBusy
 from bot.store.files.database import Database, open_database, was_committed
-from bot.store.files.limits import Limits
+from bot.store.files.timeouts import Timeouts
 from bot.store.rows.inbox import Inbox
 from bot.store.tables import hints
 from tests.store.said import MORNING, ask
 
-SHORT = Limits(step_seconds=0.4, busy_seconds=0.1, cancel_seconds=0.3, close_seconds=0.3)
+SHORT = Timeouts(step_seconds=0.4, busy_seconds=0.1, cancel_seconds=0.3, close_seconds=0.3)
 SLACK_SECONDS = 10.0
 
 
@@ -56,7 +56,7 @@ def disk() -> Iterator[Disk]:
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    async with open_database(url, limits=SHORT) as database:
+    async with open_database(url, timeouts=SHORT) as database:
         yield database
 
 
@@ -128,7 +128,7 @@ async def test_a_cancel_does_not_wait_for_a_stalled_commit(database: Database, d
 
 
 async def test_the_end_does_not_wait_for_a_stalled_disk(url: str, disk: Disk) -> None:
-    async with open_database(url, limits=SHORT) as database:
+    async with open_database(url, timeouts=SHORT) as database:
         with pytest.raises(DatabaseBusy):
             await database.write(disk.stall)
         num_threads, began_at = threading.active_count(), time.monotonic()

@@ -2,9 +2,9 @@ import pytest
 
 from bot.store.files.backup import backup
 from bot.store.files.database import Database
+from bot.store.rows.deletion import DeletedMessage, MessageDeletion
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
-from bot.store.rows.message_deletion import DeletedMessage, MessageDeletion
 from bot.store.rows.questions import InboxState, Part
 from tests.store.said import ELSEWHERE, HERE, answer, ask, hold_turn, said
 

@@ -1,7 +1,7 @@
-"""How long the steps of a transaction may take, and how far one has come.
+"""The timeouts of a transaction's steps, and how far a transaction has come.
 
 A server that has gone silent closes nothing and answers nothing, and a disk may stall for minutes. So every step
-(to get a connection and begin, each statement, the commit) has a limit. Statements report their beginning and their
+(to get a connection and begin, each statement, the commit) has a timeout. Statements report their beginning and their
 end; whoever waits for the transaction gives it up when nothing was reported for too long.
 """
 
@@ -17,11 +17,11 @@ SILENT = "The database doesn't answer."
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Time limits of the database, in seconds."""
+class Timeouts:
+    """Timeouts of the database, in seconds."""
 
     step_seconds: float = 10.0
-    """For one step, and for a writer's turn."""
+    """For one step, and for waiting until other writers of this process are done."""
     long_step_seconds: float = 600.0
     """For a step that deletes or migrates much of an SQLite file."""
     busy_seconds: float = 5.0
@@ -33,7 +33,7 @@ class Limits:
 
 
 @dataclass(eq=False, slots=True)
-class Progress:
+class TransactionProgress:
     """How far one transaction has come. Reported by its statements, read by whoever waits for it."""
 
     step_seconds: float
@@ -82,8 +82,8 @@ def report_progress(engine: Engine) -> None:
             progress.is_committing = True
 
 
-def _moved(connection: Connection) -> Progress | None:
-    progress: Progress | None = connection.get_execution_options().get("progress")
+def _moved(connection: Connection) -> TransactionProgress | None:
+    progress: TransactionProgress | None = connection.get_execution_options().get("progress")
     if progress is not None:
         progress.moved()
     return progress

@@ -49,7 +49,7 @@ class _Log:
     is_damaged: bool = False
 
 
-def refuse_foreign_leftovers(file: Path) -> None:
+def refuse_foreign_recovery_files(file: Path) -> None:
     """Raise `DatabaseUnusable` if a log or journal beside the database isn't its own, or is damaged."""
     for suffix in ("-wal", "-shm", "-journal"):
         _refuse_unless_plain(sidecar(file, suffix))
