@@ -50,7 +50,7 @@ cli = typer.Typer(
 
 def main() -> None:
     """Run the command line, and end the process with its exit status."""
-    # What Trinity writes (database, logs) holds what people said: it is for its owner alone.
+    # Database and logs hold what people said: they are for their owner alone.
     os.umask(0o077)
     mend_standard_streams()
     configure_logging("WARNING", "text")

@@ -1,4 +1,4 @@
-"""Every error Trinity raises on purpose, sorted by who can act on it.
+"""Every error that the bot raises on purpose, sorted by who can act on it.
 
 TrinityError
 ├── UserError                 shown, in its own words, to the person who asked
@@ -32,7 +32,7 @@ TrinityError
 
 
 class TrinityError(Exception):
-    """The root of every error that Trinity raises on purpose.
+    """The root of every error that the bot raises on purpose.
 
     `exit_status` is what the process ends with when the error reaches `__main__` (sysexits.h).
     """

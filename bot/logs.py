@@ -1,10 +1,10 @@
 r"""One event is one line on stderr or in one file, as text or JSON, without secrets and without what people said.
 
 Lines are written by a thread of their own: where nobody reads them (a full pipe, Ctrl-S at a terminal), at most
-`MAX_WAITING_LINES` wait, later ones are dropped and counted, and nothing else stands still.
+`MAX_WAITING_LINES` wait, later ones are dropped and counted, and nothing else waits.
 
 Control characters are written out (`\n`, `\x1b`), so that no name or message can forge a line or steer a terminal.
-Libraries are never heard below INFO, whatever level is set: discord.py's and aiosqlite's DEBUG lines hold messages.
+Libraries are never logged below INFO, whatever level is set: discord.py's and aiosqlite's DEBUG lines hold messages.
 """
 
 import json
@@ -55,7 +55,7 @@ def configure_logging(level: str, log_format: str, *, secrets: Iterable[str] = (
     """
     handler = _QueuedHandler(_Stream(sys.stderr) if file is None else _PrivateRotatingFile(file))
     handler.setFormatter((_JsonLine if log_format == "json" else _TextLine)(tuple(secrets)))
-    handler.addFilter(_may_be_heard)
+    handler.addFilter(_is_allowed)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -93,7 +93,7 @@ def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
-def _may_be_heard(record: logging.LogRecord) -> bool:
+def _is_allowed(record: logging.LogRecord) -> bool:
     """Hold libraries to INFO even where somebody set a logger of theirs to DEBUG."""
     return record.levelno >= logging.INFO or record.name.split(".", 1)[0] in _OWN
 

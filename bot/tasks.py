@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
-"""Before work that failed is begun anew the first, second, ... time in a row."""
+"""Before work that failed is started again the first, second, ... time in a row."""
 _HEALTHY_SECONDS = 600.0
 
 
@@ -32,7 +32,7 @@ async def keep_running(
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Run `work()` until it returns; when it raises, log that and begin it anew after a growing pause.
+    """Run `work()` until it returns; when it raises, log that and start it again after a growing pause.
 
     Args:
         name: what the log calls the work.
@@ -118,6 +118,6 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
 
 
 def _log_failure(task: "asyncio.Task[None]") -> None:
-    """Work may fail while its block ends; nobody else would hear of it."""
+    """Log a failure that came while the block ended; it would be lost otherwise."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("what ran in the background failed at its end", exc_info=error)

@@ -1,16 +1,16 @@
-"""What was said while Trinity was away is fetched, after a start and whenever Discord forgot the gateway's session.
+"""Fetches what was said while the bot was away, after a start and whenever Discord lost the gateway's session.
 
-Only channels are asked whose newest message is newer than what was seen there, and only ten minutes back. Whether a
-message was answered is for the inbox to say; but an inbox may be older than the channel, since it was restored from a
-backup, or be empty. So a finished reply of ours is an answer, whatever the inbox knows, an unfinished one is gone on
-with, and in a channel that this database has never seen nothing is taken from behind our own newest message. A fresh
-install asks nowhere.
+Only channels whose newest message is newer than what was seen there are fetched, and only ten minutes back. The inbox
+knows which messages were answered; but it may be older than the channel, since it was restored from a backup, or be
+empty. So a finished reply of ours counts as an answer, whatever the inbox says; an unfinished one is continued; and in
+a channel that this database has never seen, only messages after our own newest one are taken. A fresh install fetches
+nothing.
 
-While the database is away nothing can be found out. Live messages are let in then, so that whoever asks is told, and
-what was missed is fetched when it is back.
+While the database is away, none of this can be found out. Live messages are then let in, so that people get an answer
+or an error, and what was missed is fetched when the database is back.
 
-Discord doesn't tell what was deleted meanwhile either. Of what she knows, whatever ought to be on such a page of
-messages and isn't is asked for singly; a message that is gone then goes the way of one that is deleted now.
+Discord doesn't say which messages were deleted meanwhile either. A message that the database knows and that is missing
+on a fetched page is requested by itself; if it is gone, it is handled like one that is deleted now.
 """
 
 import asyncio
@@ -41,11 +41,11 @@ MESSAGES_PER_CHANNEL = 50
 OLDEST = timedelta(minutes=10)
 MAX_SUSPECTS = 50
 """Messages in one channel that are asked for, the newest of those that seem to have been deleted."""
-_AT_ONCE = 8
-_AWAY_AGAIN = "The database is away again."
+_MAX_CONCURRENT_FETCHES = 8
+_STILL_AWAY = "The database is away again."
 _GATHERING_SECONDS = 0.1
-_LOOKED_AT_IN_ONE_GO = 2_000
-_COMPUTED_IN_ONE_GO = 100
+_CHANNELS_PER_SLICE = 2_000
+_PERMISSIONS_PER_SLICE = 100
 _MAX_REMEMBERED = 20_000
 
 _Item = TypeVar("_Item")
@@ -75,17 +75,17 @@ class CatchUp:
         self._intake = intake
         self._sender = sender
         self._transport = transport
-        self._seen: OrderedDict[int, int] = OrderedDict()  # channel id -> newest message id that the gateway told
+        self._seen: OrderedDict[int, int] = OrderedDict()  # channel id -> newest message id from the gateway
         self._seen_before: dict[int, int] = {}  # the same when the session began
-        self._first_seen: dict[int, int] = {}  # channel id -> first message id that was told while something is missed
+        self._first_seen: dict[int, int] = {}  # channel id -> first message id since something was missed
         self._session = 0
         self._is_caught_up = True
         self._finishing = asyncio.Lock()
-        self._came_back: list[discord.Guild] = []
+        self._returned_guilds: list[discord.Guild] = []
         self._barriers: dict[int, asyncio.Event] = {}  # of the channels of those guilds
 
     def note_seen(self, message: discord.Message) -> None:
-        """Remember that the gateway told us of a message."""
+        """Remember a message that the gateway sent."""
         if not self._is_caught_up:
             self._first_seen.setdefault(message.channel.id, message.id)
         self._seen[message.channel.id] = max(message.id, self._seen.get(message.channel.id, 0))
@@ -103,7 +103,7 @@ class CatchUp:
         self._intake.gate.shut()
 
     def _begin_missing(self) -> None:
-        """From now on something may be missed: remember what was told until now."""
+        """From now on something may be missed: remember what was seen until now."""
         if self._is_caught_up:
             self._seen_before, self._first_seen = dict(self._seen), {}
         self._is_caught_up = False
@@ -132,7 +132,7 @@ class CatchUp:
                 return
             is_fetched = await self._fetch_all(await self._find_missed(self._seen_before), {}, session)
             if not is_fetched:
-                raise DatabaseBusy(_AWAY_AGAIN)
+                raise DatabaseBusy(_STILL_AWAY)
             self._is_caught_up = session == self._session
 
         try:
@@ -152,15 +152,15 @@ class CatchUp:
         """
         session, missed, gate = self._session, [], self._intake.gate
         self._barriers |= gate.shut_channels(channel.id for channel in (*guild.channels, *guild.threads))
-        self._came_back.append(guild)
-        if len(self._came_back) > 1:
+        self._returned_guilds.append(guild)
+        if len(self._returned_guilds) > 1:
             return
-        told = dict(self._seen)  # before anything that is said from now on
+        seen_before = dict(self._seen)  # before anything that is said from now on
         await asyncio.sleep(_GATHERING_SECONDS)
-        guilds, self._came_back = self._came_back, []
+        guilds, self._returned_guilds = self._returned_guilds, []
         barriers, self._barriers = self._barriers, {}
         try:
-            missed = await self._find_missed(told, guilds)
+            missed = await self._find_missed(seen_before, guilds)
         except StoreError as error:
             self._begin_missing()
             log.warning("what was missed is fetched when the database is back: %s", error)
@@ -174,40 +174,42 @@ class CatchUp:
 
     async def _fetch_all(self, missed: list[_Missed], barriers: Mapping[int, asyncio.Event], session: int) -> bool:
         """Fetch what was missed; False if the database was away, and something has to be fetched once more."""
-        slots = asyncio.Semaphore(_AT_ONCE)
+        fetch_slots = asyncio.Semaphore(_MAX_CONCURRENT_FETCHES)
         async with asyncio.TaskGroup() as tasks:
             fetching = [
-                tasks.create_task(self._fetch(place, slots, barriers.get(place.channel_id), session))
+                tasks.create_task(self._fetch(place, fetch_slots, barriers.get(place.channel_id), session))
                 for place in missed
             ]
         return all(each.result() for each in fetching)
 
     async def _find_missed(
-        self, told: Mapping[int, int], guilds: Collection[discord.Guild] | None = None
+        self, seen_before: Mapping[int, int], guilds: Collection[discord.Guild] | None = None
     ) -> list[_Missed]:
-        """Where something newer may be than what the inbox knows and the gateway `told`, the newest first.
+        """Where there may be something newer than what the inbox knows and the gateway sent, the newest first.
 
         Looked for in these `guilds`, by default everywhere.
         """
         known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
-        if not known and not told:
+        if not known and not seen_before:
             return []
         last = {channel_id: known.last_message_id for channel_id, known in known.items()}
-        do_ids_tell_the_time = min([*last.values(), *told.values()]) >= discord.utils.time_snowflake(EARLIEST_QUESTION)
-        seen = dict(told)
+        do_ids_hold_the_time = min([*last.values(), *seen_before.values()]) >= discord.utils.time_snowflake(
+            EARLIEST_QUESTION
+        )
+        seen = dict(seen_before)
         for channel_id, message_id in last.items():
             # Where a live message was let in meanwhile, the newest one that is known lies behind what was missed.
             if message_id < self._first_seen.get(channel_id, message_id + 1):
                 seen[channel_id] = max(message_id, seen.get(channel_id, 0))
-        floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST) if do_ids_tell_the_time else 0
-        # In a lost session the questions in hand may have been deleted; at a start each of them is asked for.
-        busy = self._intake.busy_channels() if told or self._session > 1 else set()
+        floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST) if do_ids_hold_the_time else 0
+        # In a lost session pending questions may have been deleted; at a start each of them is requested anyway.
+        busy = self._intake.busy_channels() if seen_before or self._session > 1 else set()
         missed = []
         places = _channels(list(self._client.guilds) if guilds is None else guilds)
-        async for channel in _sliced(places, _LOOKED_AT_IN_ONE_GO):
+        async for channel in _sliced(places, _CHANNELS_PER_SLICE):
             newest, after = channel.last_message_id, max(floor, seen.get(channel.id, 0))
-            is_untold = newest is None and channel.id in known  # there was a message at least
-            if is_untold or channel.id in busy or (newest or 0) > after:
+            is_newest_unknown = newest is None and channel.id in known  # there was a message at least
+            if is_newest_unknown or channel.id in busy or (newest or 0) > after:
                 missed.append(_Missed(channel, channel.id, after, newest or 0, channel.id in known))
         # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
         for channel_id, each in known.items():
@@ -221,7 +223,7 @@ class CatchUp:
     async def _first_readable(self, missed: list[_Missed]) -> list[_Missed]:
         """As many as are fetched. What may be read is computed for these alone: in many guilds it takes a second."""
         readable: list[_Missed] = []
-        async for place in _sliced(missed, _COMPUTED_IN_ONE_GO):
+        async for place in _sliced(missed, _PERMISSIONS_PER_SLICE):
             if len(readable) == MAX_CHANNELS:
                 break
             if self._may_read(place.channel):
@@ -242,11 +244,11 @@ class CatchUp:
         return allowed is None or (allowed.view_channel and allowed.read_message_history)
 
     async def _fetch(
-        self, place: _Missed, slots: asyncio.Semaphore, barrier: asyncio.Event | None, session: int
+        self, place: _Missed, fetch_slots: asyncio.Semaphore, barrier: asyncio.Event | None, session: int
     ) -> bool:
         """Fetch what was missed in one channel; False if the database was away."""
         try:
-            async with slots:
+            async with fetch_slots:
                 if session != self._session:
                     return True
                 messages = await self._sender.read(
@@ -288,7 +290,7 @@ class CatchUp:
             log.exception("message %s in channel %s is not taken", message.id, message.channel.id)
 
     async def _follow_deletions(self, channel_id: int, page: list[int]) -> None:
-        """Find out which messages that she knows were deleted; `page` holds the ids of the channel's newest ones."""
+        """Find out which known messages were deleted; `page` holds the ids of the channel's newest messages."""
         is_whole_channel = len(page) < MESSAGES_PER_CHANNEL
         known = await self._chat.known_messages(
             PLATFORM, channel_id, 0 if is_whole_channel else page[0], page[-1] if page else None

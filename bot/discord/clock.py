@@ -50,12 +50,12 @@ class DiscordClock:
             return  # an offset of 99 hours, for instance
         if not EARLIEST_QUESTION <= moment < _END:
             return
-        told = moment, monotonic()
+        noted = moment, monotonic()
         earlier = self._known, self._doubtful
         if self._known is None or any(of and abs(_moved_on(of) - moment) < _WIDEST_STEP for of in earlier):
-            self._known, self._doubtful = told, None
+            self._known, self._doubtful = noted, None
         else:
-            self._doubtful = told
+            self._doubtful = noted
 
     def trace(self) -> aiohttp.TraceConfig:
         """What has to be given to an HTTP client for this clock to hear of its answers."""
@@ -68,6 +68,6 @@ class DiscordClock:
         return trace
 
 
-def _moved_on(told: tuple[datetime, float]) -> datetime:
-    moment, told_at = told
-    return moment + timedelta(seconds=monotonic() - told_at)
+def _moved_on(noted: tuple[datetime, float]) -> datetime:
+    moment, noted_at = noted
+    return moment + timedelta(seconds=monotonic() - noted_at)

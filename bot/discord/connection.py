@@ -202,11 +202,11 @@ class ConnectedClient(discord.Client):
         self.ws = await asyncio.wait_for(opening, _HANDSHAKE_SECONDS)
         self._has_identified = True
         try:
-            async with asyncio.timeout(_RESUME_SECONDS if resumption else None) as patience:
+            async with asyncio.timeout(_RESUME_SECONDS if resumption else None) as resuming:
                 while True:
                     await self._receive_next()
                     if self._is_resumed.is_set() or self.ws.sequence != resumption.get("sequence"):
-                        patience.reschedule(None)
+                        resuming.reschedule(None)
         except TimeoutError:
             log.warning("Discord didn't answer the resumption of the session")
             await self._leave()

@@ -83,7 +83,7 @@ class EventGuard:
     # --- what has to be known besides the event
 
     def _as_logged_in(self, event: dict[str, Any]) -> dict[str, Any]:
-        """READY's user is the one that logged in, also where that isn't told."""
+        """READY's user is the one that logged in, also where Discord doesn't say."""
         user = self._state.user
         if user is not None and ("user" not in event or int(event["user"]["id"]) != user.id):
             names = {"username": user.name, "discriminator": user.discriminator, "avatar": None, "bot": True}
@@ -127,8 +127,8 @@ class EventGuard:
         kept = {name: getattr(channel, name, None) for name in _KEPT_OF_A_CHANNEL}
         kept |= {"type": channel.type.value, "parent_id": channel.category_id}
         kept["permission_overwrites"] = [overwrite._asdict() for overwrite in channel._overwrites]
-        told = {name: value for name, value in payload.items() if value is not None or name == "parent_id"}
-        return kept | told
+        given = {name: value for name, value in payload.items() if value is not None or name == "parent_id"}
+        return kept | given
 
     def _before_channel_delete(self, payload: dict[str, Any]) -> dict[str, Any]:
         if is_snowflake(payload.get("id")):
@@ -166,13 +166,13 @@ def _user_id(member: Any) -> str | None:
 def _log_missing_parts(payload: dict[str, Any], guild: dict[str, Any]) -> None:
     """A guild that can be read but for some of its parts is kept without them."""
     for name in _PARTS_OF_A_GUILD:
-        told = payload.get(name)
-        if not isinstance(told, list):
-            if told is not None:
+        sent = payload.get(name)
+        if not isinstance(sent, list):
+            if sent is not None:
                 log.warning("guild %s came without its %s: they can't be read", guild["id"], name)
             continue
         read = {str(part["id"]) for part in guild[name]}
-        lost = [part for part in told if not isinstance(part, dict) or str(part.get("id")) not in read]
+        lost = [part for part in sent if not isinstance(part, dict) or str(part.get("id")) not in read]
         if lost:
             ids = [str(part["id"]) for part in lost if isinstance(part, dict) and is_snowflake(part.get("id"))]
             log.warning(

@@ -88,7 +88,7 @@ class DiscordTransport:
             await self._client.http.delete_message(channel_id, message_id)
 
     async def show_typing(self, channel_id: int) -> None:
-        """Show "Trinity is typing" for ten seconds, or until her next message."""
+        """Show that the bot is typing, for ten seconds or until its next message."""
         await self._request("POST", _TYPING, channel_id)
 
     async def own_messages(self, channel_id: int, after: int) -> list[Posted]:

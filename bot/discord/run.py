@@ -1,6 +1,6 @@
-"""Keeps Trinity on Discord until she is told to stop: log in, connect, answer, drain; and again after a failure.
+"""Runs the bot on Discord until `stop` is set: log in, connect, answer, drain; and again after a failure.
 
-Each login gets a client of its own. What was not finished when one ends is taken up by the next, as after a restart.
+Each login gets a client of its own. Questions that one leaves unfinished are resumed by the next, as after a restart.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class DiscordOptions:
     proxy: str | None = field(default=None, repr=False)
     """The URL of the proxy that everything goes through."""
     state_folder: Path | None = None
-    """Where it is kept how many sessions were begun today; without it, a new process begins to count anew."""
+    """Where the number of today's sessions is kept; without it, each process counts from zero."""
     clock: DiscordClock = field(default_factory=DiscordClock, repr=False)
     """Learns Discord's time, from the check of the token on; each session goes on with it."""
 

@@ -1,4 +1,4 @@
-"""Tells systemd how the daemon is: a datagram to the socket that NOTIFY_SOCKET names (man 3 sd_notify)."""
+"""Notifies systemd of the daemon's state: a datagram to the socket that NOTIFY_SOCKET names (man 3 sd_notify)."""
 
 import os
 import socket

@@ -193,7 +193,7 @@ inbox = Table(
     Column("message_id", BigId, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("epoch", Integer, nullable=False),
-    # Committed before each try: a question that kills the process is seen by its count.
+    # Committed before each attempt: a question that crashes the process is found by its count.
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # Counts the answers that were asked for anew; a repeated attempt is not a new generation.
     Column("generation", Integer, nullable=False, server_default=text("0")),

@@ -1,9 +1,9 @@
-"""The database, open: one place where transactions run, each with a limit, and outlive whoever asked for them.
+"""The open database: the one place where transactions run, each with timeouts and in a task of its own.
 
-A transaction that is cancelled half-way leaves its asker not knowing whether it was committed, and its connection in
-an unknown state. So each runs in a task of its own; a cancel waits a moment for it to end and then says which way it
-ended. One that doesn't move on is given up: its asker is told, and its connection is used no more. Writers of one
-process take turns at a lock, so that SQLite never refuses one of them because of another.
+A transaction that is cancelled half-way would leave its caller not knowing whether it was committed, and its connection
+in an unknown state. So each runs in its own task: a cancelled caller waits a moment for its end, and the cancellation
+says whether it was committed. One that makes no progress is given up with an error, and its connection is dropped.
+Writers of one process take turns at a lock, so that SQLite never refuses one of them because of another.
 """
 
 import asyncio
@@ -124,7 +124,7 @@ class Database:
     async def mark_opened(self) -> None:
         """Show in an SQLite file that it is in use, and what is written from now on as of this use (`header.py`)."""
         if not self._is_server:
-            # Two commits: the first continues the file's own mark, or the log could not be told to be its own.
+            # Two commits: the first continues the file's own mark, or nothing would show that the log is its own.
             await self.write(lambda connection: connection.run_sync(mark_next))
             await self.write(lambda connection: connection.run_sync(mark_anew))
             await self.erase_traces()

@@ -157,6 +157,6 @@ def _translate_sqlite(error: sqlite3.Error) -> StoreError:
 
 
 def _unexpected(cause: BaseException) -> StoreError:
-    # A driver's own message may quote what people said (PostgreSQL shows the failing row): only its kind is told.
+    # A driver's own message may quote what people said (PostgreSQL shows the failing row): only its kind is said.
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or type(cause).__name__
     return StoreError(f"The database refused the statement ({name}).")

@@ -97,7 +97,7 @@ class History:
     async def load(self, key: ConversationKey, *, without_question: int | None = None) -> Conversation:
         """The state of a conversation; an empty one where nothing was said yet.
 
-        `without_question` leaves one turn out, by its question's message id: the one that is to be answered anew.
+        `without_question` leaves one turn out, by its question's message id: the one that is to be answered again.
         """
 
         async def work(connection: AsyncConnection) -> Conversation:
@@ -222,7 +222,7 @@ class History:
         """Follow the deletion of a message on the platform, and say what it was.
 
         A question takes its turn with it, and so does any part of an answer; a question without an answer is
-        withdrawn. Of the answer, the parts that still exist are told. What later answers repeated stays with them.
+        withdrawn. The parts of the answer that still exist are returned. What later answers repeated stays with them.
         """
         deletion = await self._database.write(lambda connection: delete_message(connection, platform, message_id))
         if deletion.kind is not DeletedMessage.NOTHING:

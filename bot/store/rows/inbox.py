@@ -83,7 +83,7 @@ class Inbox:
         return await self._database.write(lambda connection: _store_refused(connection, questions, now))
 
     async def begin_attempt(self, question: Question, *, seed: int) -> Attempt | None:
-        """Count a try before it is made; None if the question is done with by now.
+        """Count an attempt before it is made; None if the question is done with by now.
 
         The first attempt stores its seed and later ones get it back. The question comes back as it stands now:
         its text may have been edited while it waited.
@@ -116,7 +116,7 @@ class Inbox:
             await self._database.write(work)
 
     async def release(self, question: Question) -> None:
-        """Take back the count of an attempt that ended in order, unfinished: it says nothing about the question."""
+        """Uncount an attempt that was ended on purpose, unfinished: it says nothing about the question."""
 
         async def work(connection: AsyncConnection) -> None:
             is_counted = and_(_is_open(question), inbox.c.attempts > 0)
@@ -125,7 +125,7 @@ class Inbox:
         await self._database.write(work)
 
     async def begin_generation(self, question: Question) -> bool:
-        """Have an answered question answered anew, with another seed; False unless its turn still is in the history.
+        """Have an answered question answered again, with another seed; False unless its turn is still in the history.
 
         The old turn stays until `History.save_turn` replaces it.
         """
@@ -147,7 +147,7 @@ class Inbox:
         return await self._database.write(work)
 
     async def set_state(self, question: Question, state: InboxState) -> bool:
-        """Move a question on; False, and no effect, if it was done with before.
+        """Set a question's state; False, and no effect, if it was done with before.
 
         A question that is done with loses its text: what was said and answered is in the history.
         """
@@ -161,7 +161,7 @@ class Inbox:
         return await self._database.write(work)
 
     async def edit_question(self, platform: str, message_id: int, content: str) -> bool:
-        """Take over an edit; False if the answer was begun before (an edit then changes nothing)."""
+        """Store an edit; False if the answer was begun before (an edit then changes nothing)."""
         is_waiting = and_(
             inbox.c.platform == platform,
             inbox.c.message_id == message_id,
@@ -219,7 +219,7 @@ class Inbox:
         )
 
     async def unfinished(self) -> list[OpenQuestion]:
-        """All that is left to do, oldest first."""
+        """All questions that aren't done with, oldest first."""
 
         async def work(connection: AsyncConnection) -> list[OpenQuestion]:
             rows = (await connection.execute(OPEN_QUESTIONS)).all()
@@ -270,7 +270,7 @@ class Inbox:
         return await self._database.read(work)
 
     async def claim_hint(self, platform: str, author_id: int, day: date) -> bool:
-        """Whether a person may be given a hint today; False if they had theirs."""
+        """Note that a person gets today's hint; False if they had it."""
 
         async def work(connection: AsyncConnection) -> bool:
             await connection.execute(delete(hints).where(hints.c.day < day - timedelta(days=1)))

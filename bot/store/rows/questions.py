@@ -1,4 +1,4 @@
-"""What the inbox holds, as values, and how its rows are read."""
+"""The inbox's values, and the queries that read its rows."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,7 +39,7 @@ class InboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at an answer. `attempts` counts this one; `seed` is the same in every attempt of one `generation`."""
+    """One attempt at an answer. `attempts` counts this one; `seed` is the same in every attempt of one `generation`."""
 
     question: Question
     attempts: int
