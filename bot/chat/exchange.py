@@ -154,11 +154,13 @@ class Exchange:
             # Before anything is awaited: the queue has the order in which the questions came.
             self._slot = self._join()
         except EngineOverloaded:
-            if await self._commit_once(self._context.refused.commit, InboxState.REFUSED):
+            step = self._commit_step(self._context.refused.commit, InboxState.REFUSED)
+            if await self._context.outage.outlast(step, self._note_held):
                 raise
             return False
+        step = self._commit_step(self._context.inbox.receive, InboxState.RECEIVED)
         try:
-            self.is_committed = await self._commit_once(self._context.inbox.receive, InboxState.RECEIVED)
+            self.is_committed = await self._context.outage.outlast(step, self._note_held)
         finally:
             if not self.is_committed:
                 self._give_slot_back()
@@ -286,8 +288,10 @@ class Exchange:
             self._context.queue.leave(self._slot)
             self._slot = None
 
-    async def _commit_once(self, commit: Callable[[Question], Awaitable[bool]], state: InboxState) -> bool:
-        """Commit the question, also after an outage; False if it was there before.
+    def _commit_step(
+        self, commit: Callable[[Question], Awaitable[bool]], state: InboxState
+    ) -> Callable[[], Awaitable[bool]]:
+        """What commits the question, to be repeated after an outage; it returns False if it was there before.
 
         A commit that met with silence may have succeeded: what is found then is this question's own.
         """
@@ -304,7 +308,7 @@ class Exchange:
                 raise
             return is_unsure and known is state
 
-        return await self._context.outage.outlast(step, self._note_held)
+        return step
 
     async def _outlast(self, step: Callable[[], Awaitable[T]]) -> T:
         # A question that has no slot has nothing to wait for: what is said of it isn't recorded.

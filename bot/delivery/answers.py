@@ -87,7 +87,8 @@ class Answers:
         reply = Reply(self._chat.open(question), self._sender)
         if note:
             reply.note(note)
-        self._start(reply, partial(self._receive_and_stream, reply, is_begun=is_begun))
+        work = partial(self._receive_and_stream, reply, is_begun=is_begun)
+        self._enter(reply, self._tasks.create_task(self._answer(reply, work)))
 
     def resume(self, exchange: Exchange) -> None:
         """Go on with a question that an earlier process left unfinished."""
@@ -95,7 +96,8 @@ class Answers:
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
         is_expired = is_too_old and not exchange.has_stored_answer
         reply = Reply(exchange, self._sender)
-        self._start(reply, partial(self._look_and_stream, reply, is_expired=is_expired))
+        work = partial(self._look_and_stream, reply, is_expired=is_expired)
+        self._enter(reply, self._tasks.create_task(self._answer(reply, work)))
 
     async def drain(self, seconds: float) -> None:
         """Let the answers that were begun finish, for some time; leave all others to the next process."""
@@ -117,12 +119,12 @@ class Answers:
     def _running_tasks(self) -> set[asyncio.Task[None]]:
         return {exchange.task for exchange in self._chat.exchanges if exchange.task is not None}
 
-    def _start(self, reply: Reply, work: Callable[[], Awaitable[Outcome]]) -> None:
+    def _enter(self, reply: Reply, task: asyncio.Task[None]) -> None:
         exchange = reply.exchange
         exchange.on_held = lambda: self._note_held(exchange)
-        exchange.task = self._tasks.create_task(self._answer(reply, work))
+        exchange.task = task
         # Also where the task is cancelled before it began.
-        exchange.task.add_done_callback(lambda _: self._leave(reply))
+        task.add_done_callback(lambda _: self._leave(reply))
         self._note_room()
 
     def _leave(self, reply: Reply) -> None:

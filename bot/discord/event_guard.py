@@ -9,7 +9,7 @@ the frames around the events. Both stand where discord.py 2.7 looks for them: th
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import discord
@@ -28,8 +28,6 @@ _KEPT_OF_A_CHANNEL = ("name", "position", "bitrate", "user_limit", "last_message
 _HEARTBEAT_MILLISECONDS = 41_250
 _READ_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
-Parse = Callable[[Any], None]
-
 
 class EventGuard:
     """Reads each event, and hands it to discord.py's parser if it can be read.
@@ -44,41 +42,38 @@ class EventGuard:
         self._parsers = dict(state.parsers)
         state.parsers.clear()
         for name in EVENTS.keys() & self._parsers.keys():
-            state.parsers[name] = self._guarded(name)
-
-    def _guarded(self, name: str) -> Parse:
-        def parse(payload: Any) -> None:
-            try:
-                self._parse(name, payload)
-            except OutOfShape as error:
-                log.warning("an event of Discord's is skipped, %s: %s", described(name, payload), error)
-            except Exception as error:
-                # An error's text may hold what people said; its type and place say enough.
-                log.error(
-                    "an event of Discord's is skipped, %s: discord.py stumbled over it (%s%s)",
-                    described(name, payload), type(error).__name__, _place(error),
-                )  # fmt: skip
-
-        return parse
+            state.parsers[name] = partial(self._parse, name)
 
     def _parse(self, name: str, payload: Any) -> None:
+        try:
+            event = self._read(name, payload)
+            if event is None:
+                return
+            # discord.py drops an update of a channel that it doesn't know.
+            is_new_channel = name == "CHANNEL_UPDATE" and self._is_new_channel(event)
+            self._parsers["CHANNEL_CREATE" if is_new_channel else name](event)
+            if name == "READY" and self._state._ready_task is not None:
+                self._state._ready_task.add_done_callback(_log_overtaken)
+        except OutOfShape as error:
+            log.warning("an event of Discord's is skipped, %s: %s", described(name, payload), error)
+        except Exception as error:
+            # An error's text may hold what people said; its type and place say enough.
+            log.error(
+                "an event of Discord's is skipped, %s: discord.py stumbled over it (%s%s)",
+                described(name, payload), type(error).__name__, _place(error),
+            )  # fmt: skip
+
+    def _read(self, name: str, payload: Any) -> Any:
+        """The event as discord.py's parser gets it; None where that isn't to know of it."""
         prepare = getattr(self, f"_before_{name.lower()}", None)
         if isinstance(payload, dict) and prepare is not None:
             payload = prepare(payload)
             if payload is None:
-                return
+                return None
         event = EVENTS[name](payload)
-        match name:
-            case "READY":
-                event = self._as_logged_in(event)
-            case "GUILD_CREATE":
-                _log_missing_parts(payload, event)
-            case "CHANNEL_UPDATE" if self._is_new_channel(event):
-                # discord.py drops an update of a channel that it doesn't know.
-                name = "CHANNEL_CREATE"
-        self._parsers[name](event)
-        if name == "READY" and self._state._ready_task is not None:
-            self._state._ready_task.add_done_callback(_log_overtaken)
+        if name == "GUILD_CREATE":
+            _log_missing_parts(payload, event)
+        return self._as_logged_in(event) if name == "READY" else event
 
     # --- what has to be known besides the event
 
@@ -204,20 +199,9 @@ class GatewaySocket(DiscordWebSocket):
         Raises:
             ReconnectWebSocket: the connection can't go on.
         """
-        try:
-            text = self._decompressor.decompress(msg) if isinstance(msg, bytes) else msg
-        except UnicodeDecodeError:
-            log.warning("a frame of Discord's is skipped: it isn't text")
+        text = await self._unpacked(msg) if isinstance(msg, bytes) else msg
+        if text is None:
             return
-        except Exception as error:
-            # Every later frame is compressed on top of this one.
-            log.warning("what Discord sends can't be unpacked any more (%s)", type(error).__name__)
-            await self.close()
-            raise ReconnectWebSocket(self.shard_id) from None
-        if text is not None:
-            await self._take(text)
-
-    async def _take(self, text: str) -> None:
         sequence = self.sequence
         try:
             if self._keep_alive is None:
@@ -230,6 +214,19 @@ class GatewaySocket(DiscordWebSocket):
             log.warning("a frame of Discord's is skipped: it can't be read (%s)", type(error).__name__)
         if self.sequence is not None and (isinstance(self.sequence, bool) or not isinstance(self.sequence, int)):
             self.sequence = sequence
+
+    async def _unpacked(self, frame: bytes) -> str | None:
+        """A compressed frame's text; None where it has none, or goes on in the next one."""
+        try:
+            return self._decompressor.decompress(frame)
+        except UnicodeDecodeError:
+            log.warning("a frame of Discord's is skipped: it isn't text")
+            return None
+        except Exception as error:
+            # Every later frame is compressed on top of this one.
+            log.warning("what Discord sends can't be unpacked any more (%s)", type(error).__name__)
+            await self.close()
+            raise ReconnectWebSocket(self.shard_id) from None
 
 
 def mended_frame(text: str) -> str:
