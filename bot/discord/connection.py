@@ -72,6 +72,8 @@ class ConnectedClient(discord.Client):
         **options: Any,
     ) -> None:
         self.clock = clock or DiscordClock()
+        self.is_draining = False
+        """Nothing new is begun any more."""
         # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
         super().__init__(http_trace=self.clock.trace(), heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
         self.when_moved: Callable[[], None] = lambda: None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import DEMO_MODEL
-from tests.end_to_end.daemon import Daemon, environment_for, open_daemon
+from tests.end_to_end.daemon import START_SECONDS, Daemon, environment_for, open_daemon
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
 from tests.loopback.forward_proxy import open_forward_proxy
 from tests.loopback.hub import open_hub
@@ -151,7 +151,7 @@ async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_proc
         daemon.process.send_signal(signal.SIGUSR1)
         daemon.process.send_signal(signal.SIGHUP)
         answer = await daemon.answer(question)
-        await server.wait_until(lambda: server.gateway.counts["READY"] == 2, timeout=60)
+        await server.wait_until(lambda: server.gateway.counts["READY"] == 2, timeout=START_SECONDS)
         told = await ask(daemon, alice, general, "My favourite colour is teal.")
         daemon.process.send_signal(signal.SIGQUIT)
         status = await daemon.ended()

@@ -1,6 +1,5 @@
 """The daemon on a PostgreSQL server behind a proxy that falls silent: it forwards nothing and closes nothing."""
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -10,19 +9,18 @@ import pytest
 from sqlalchemy import URL
 
 from bot.app import DEMO_MODEL
-from bot.delivery.outcomes import MEMORY_AWAY
+from bot.delivery.outcomes import MEMORY_AWAY, NO_MEMORY
 from tests.end_to_end.daemon import open_daemon
-from tests.loopback import LoopbackDiscord
+from tests.loopback import LoopbackDiscord, Message
 from tests.store.postgresql_server import new_database, on_postgresql
 from tests.store.silence import SilentProxy, open_proxy
 
 pytestmark = [
     *on_postgresql(),
-    pytest.mark.skipif(
-        not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there"
-    ),
+    pytest.mark.skipif(not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model isn't there"),
 ]
 
+ASK = "What is my favourite colour?"
 DRAIN_SECONDS = 1.0
 # The end of a transaction and of the connections takes 3 s each, whatever hangs; the rest is a busy machine's.
 CLOSING_SECONDS = 6.0
@@ -50,34 +48,34 @@ async def test_a_daemon_whose_database_falls_silent_says_so_catches_up_afterward
 
     async with open_daemon(server, tmp_path, settings) as daemon:
         for channel in (general, random):
-            told = await alice.says(channel, "My favourite colour is teal.", mention=True)
-            await server.wait_until(lambda told=told: server.answer_to(told))
+            await answered(server, await alice.says(channel, "My favourite colour is teal.", mention=True))
         proxy.fall_silent()
-        asked = await alice.says(general, "What is my favourite colour?", mention=True)
-        reset = await alice.uses("/reset", random)
-        await reset.answered(timeout=60)
+        reset = await (await alice.uses("/reset", random)).answered(timeout=60)
+        asked = await alice.says(general, ASK, mention=True)
         await server.wait_until(lambda: MEMORY_AWAY in {message.content for message in general.visible_messages()})
         server.gateway.is_refusing = True
         server.gateway.abort()
         await server.wait_until(lambda: not server.gateway.connected())
-        missed = await alice.says(random, "What is my favourite colour?", mention=True)
+        missed = await alice.says(random, ASK, mention=True)
         server.gateway.forget_sessions()
         server.gateway.is_refusing = False
-        await server.wait_for_login()
-        await asyncio.sleep(CATCH)
+        await server.wait_until(lambda: "fetched when the database is back" in daemon.log, timeout=120)
+        live = await alice.says(random, ASK, mention=True)
         proxy.speak()
-        answers = [await server.wait_until(lambda q=q: server.answer_to(q)) for q in (asked, missed)]
+        for question in (asked, missed, live):
+            await answered(server, question)
         proxy.fall_silent()
-        late = await alice.says(general, "What is my favourite colour?", mention=True)
+        await alice.says(general, ASK, mention=True)
         began_at = time.monotonic()
         status = await daemon.stop()
         seconds = time.monotonic() - began_at
 
-    print([r for r in reset.responses], answers, seconds, general.visible_messages(), random.visible_messages())
-    print(daemon.log)
+    assert reset.text == NO_MEMORY
     assert status == 0
     assert seconds < DRAIN_SECONDS + CLOSING_SECONDS + SLACK_SECONDS
     assert "Traceback" not in daemon.log
 
 
-CATCH = 25
+async def answered(server: LoopbackDiscord, question: Message) -> None:
+    """Wait for an answer that knows the colour."""
+    await server.wait_until(lambda: (answer := server.answer_to(question)) and "teal" in answer.text, timeout=120)

@@ -1,10 +1,10 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.store.files.database import Database, open_database
-from tests.store.postgresql_server import postgresql_server as postgresql_server
+from tests.store.postgresql_server import some_server
 from tests.store.said import Clock
 
 
@@ -27,3 +27,10 @@ def clock() -> Clock:
 async def database(url: str, clock: Clock) -> AsyncIterator[Database]:
     async with open_database(url, clock=clock) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server on which databases may be made."""
+    with some_server() as url:
+        yield url

@@ -139,9 +139,9 @@ async def new_database(server_url: str, name: str) -> AsyncIterator[URL]:
     await engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server on which databases may be made."""
+@contextmanager
+def some_server() -> Iterator[str]:
+    """The URL of a server on which databases may be made, as long as the block lasts."""
     if SERVER:
         yield SERVER
         return
