@@ -12,7 +12,7 @@ its neighbours aren't blamed: what the engine really ran when a process died is 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Self, TypeVar
@@ -24,7 +24,7 @@ from bot.chat.outage import Outage
 from bot.chat.queue import QuestionQueue, Slot
 from bot.chat.refused_questions import RefusedQuestions
 from bot.conversation.messages import Question
-from bot.errors import DatabaseBusy, EngineFailed, EngineOverloaded, RequestFailed, WaitedTooLong
+from bot.errors import DatabaseBusy, EngineFailed, EngineOverloaded, RequestFailed, StoreError, WaitedTooLong
 from bot.inference.engine import Delta, Engine, FinishReason
 from bot.observer import Observer
 from bot.store.rows.history import History
@@ -33,6 +33,7 @@ from bot.store.rows.questions import Attempt, InboxState, OpenQuestion, Part
 
 T = TypeVar("T")
 
+_RELEASE_SECONDS = 2.0
 MAX_LONE_DEATHS = 2
 """A question that was alone in the engine when the process died, this often, is set aside."""
 SET_ASIDE = (
@@ -230,9 +231,14 @@ class Exchange:
             except EngineFailed:
                 raise
             except BaseException:
-                # It ended in order: this try isn't counted.
-                await self._context.inbox.release(self.question)
+                await self._release()
                 raise
+
+    async def _release(self) -> None:
+        """It ended in order: this try isn't counted. A database that is away can't be told, and holds nothing up."""
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._context.inbox.release(self.question)
 
     async def finish(self, state: InboxState, *, keeps_answer: bool = True) -> None:
         """Record what became of the question, after the last of its answer was shown, and let the next one go.

@@ -145,6 +145,8 @@ class Answers:
                 outcome = await work()
             outcome = outcome_of_stop(exchange) or outcome
         except Exception as error:
+            if (task := asyncio.current_task()) and task.cancelling():  # what fails while it ends is no outcome
+                raise asyncio.CancelledError from error
             outcome = (outcome_of_stop(exchange) or outcome_of(error)).logged(exchange, error)
             if isinstance(error, EngineFailed) and not self.engine_failed.done():
                 self.engine_failed.set_result(error)
