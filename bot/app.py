@@ -46,7 +46,7 @@ DEMO_MODEL = Path(__file__).parent / "demo_model"
 """The model that is used where TRINITY_MODEL names no other."""
 HOUSEKEEPING_SECONDS = 15.0
 _SLOW_BYTES = 2**30
-_TOLD_EVERY_SECONDS = 30.0
+_PROGRESS_INTERVAL_SECONDS = 30.0
 _READING = "model files"
 
 
@@ -249,13 +249,13 @@ class _LoggedProgress:
     def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._doing = doing
         self._clock = clock
-        self._told_at = clock()
+        self._logged_at = clock()
         self._tenths = 0
 
     def __call__(self, done: int, total: int) -> None:
         tenths = 10 * done // total if total else 0
         is_next_tenth = tenths > self._tenths and total >= _SLOW_BYTES
-        if is_next_tenth or self._clock() - self._told_at >= _TOLD_EVERY_SECONDS:
-            self._tenths, self._told_at = max(tenths, self._tenths), self._clock()
+        if is_next_tenth or self._clock() - self._logged_at >= _PROGRESS_INTERVAL_SECONDS:
+            self._tenths, self._logged_at = max(tenths, self._tenths), self._clock()
             percent = 100 * done // total if total else 0
             log.info("%s the model: %d %% of %.1f GiB", self._doing, percent, total / 2**30)

@@ -79,7 +79,6 @@ class TrinityClient(ReceivingClient):
         self.receivers.catch_up.begin_session()
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
-        """Log an event whose handler failed."""
         log.exception("an event was not followed to its end: %s", event_method)
 
     async def on_ready(self) -> None:
@@ -99,7 +98,6 @@ class TrinityClient(ReceivingClient):
         await self.receivers.catch_up.finish()
 
     async def on_message(self, message: discord.Message) -> None:
-        """A new message."""
         if not self.is_draining:
             self.receivers.catch_up.note_seen(message)
             await self.receivers.intake.take(message)
@@ -112,11 +110,9 @@ class TrinityClient(ReceivingClient):
             log.warning("an edit was not taken over: %s", error)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        """A message was deleted."""
         await self.receivers.intake.take_deletions({payload.message_id})
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        """Many messages were deleted at once."""
         await self.receivers.intake.take_deletions(payload.message_ids)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
@@ -124,7 +120,6 @@ class TrinityClient(ReceivingClient):
         await self._delete_channel(channel.id)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
-        """A thread was deleted."""
         await self._delete_channel(payload.thread_id)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:

@@ -30,7 +30,6 @@ class DiscordClock:
         self._doubtful: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        """The present moment."""
         return datetime.now(UTC) if self._known is None else _moved_on(self._known)
 
     def certain_now(self) -> datetime | None:

@@ -35,7 +35,6 @@ class CommandReply:
 
     @property
     def content(self) -> str:
-        """The text of the message."""
         return self.text if self._fits else self.text.partition("\n")[0][:PART_UNITS]
 
     def file(self) -> discord.File | None:

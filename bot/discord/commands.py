@@ -111,20 +111,16 @@ class PersonaCommands(app_commands.Group):
 
     @app_commands.command(description="Show who Trinity is in this channel, with the whole prompt")
     async def show(self, interaction: discord.Interaction) -> None:
-        """`/persona show`"""
         await reply_to(interaction, _show(_chat(interaction), key_of(interaction)), is_private=True)
 
     @app_commands.command(name="list", description="List the personas that can be chosen here")
     async def list_all(self, interaction: discord.Interaction) -> None:
-        """`/persona list`"""
         await reply_to(interaction, _list(_chat(interaction), key_of(interaction)), is_private=True)
 
     @app_commands.command(description="Choose who Trinity is in this channel")
     @app_commands.describe(name="The persona's name")
     @app_commands.autocomplete(name=suggest_names)
     async def use(self, interaction: discord.Interaction, name: _Name) -> None:
-        """`/persona use NAME`"""
-
         async def work() -> str:
             persona = await _chat(interaction).personas.use(key_of(interaction), name, interaction.user.id)
             return f"From now on I'm **{escape_markdown(persona.name)}** in this channel."
@@ -134,8 +130,6 @@ class PersonaCommands(app_commands.Group):
     @app_commands.command(name="set", description="Make a persona of your own, or change one")
     @app_commands.describe(name="One word", prompt="Who Trinity is to be, in a few sentences")
     async def set_prompt(self, interaction: discord.Interaction, name: _Name, prompt: _Prompt) -> None:
-        """`/persona set NAME PROMPT`"""
-
         async def work() -> str:
             persona = await _chat(interaction).personas.set(key_of(interaction), name, prompt, interaction.user.id)
             shown = escape_markdown(persona.name)
@@ -147,8 +141,6 @@ class PersonaCommands(app_commands.Group):
     @app_commands.describe(name="The persona's name")
     @app_commands.autocomplete(name=suggest_names)
     async def delete(self, interaction: discord.Interaction, name: _Name) -> None:
-        """`/persona delete NAME`"""
-
         async def work() -> str:
             await _chat(interaction).personas.delete(key_of(interaction), name, interaction.user.id)
             return f"The persona **{escape_markdown(name)}** is deleted."
@@ -157,8 +149,6 @@ class PersonaCommands(app_commands.Group):
 
     @app_commands.command(description="Let Trinity be herself again in this channel")
     async def clear(self, interaction: discord.Interaction) -> None:
-        """`/persona clear`"""
-
         async def work() -> str:
             persona = await _chat(interaction).personas.clear(key_of(interaction), interaction.user.id)
             return f"From now on I'm **{escape_markdown(persona.name)}** in this channel."

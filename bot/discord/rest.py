@@ -75,7 +75,6 @@ class DiscordTransport:
         return await self._send(draft, None)
 
     async def edit(self, channel_id: int, message_id: int, content: str) -> None:
-        """Give a message another text."""
         flags = discord.MessageFlags(suppress_embeds=True)
         with handle_message_parameters(
             content=content, flags=flags, allowed_mentions=_NO_PINGS, mention_author=False
@@ -83,7 +82,6 @@ class DiscordTransport:
             await self._request("PATCH", _MESSAGE, channel_id, message_id, json=params.payload)
 
     async def delete(self, channel_id: int, message_id: int) -> None:
-        """Delete a message of ours."""
         async with translated():
             await self._client.http.delete_message(channel_id, message_id)
 

@@ -32,7 +32,6 @@ class Status:
         self._num_sessions += 1
 
     def line(self) -> str:
-        """The status now."""
         uptime = f"up {_span(self._clock() - self._started_at)}"
         if self.activity is None:
             return f"{uptime}; still starting: the database is being opened or the model loaded"

@@ -61,7 +61,6 @@ class PipedInput:
         return self._peeked[0]
 
     async def next(self) -> str | None:
-        """Wait for the next line."""
         if self._peeked:
             return self._peeked.pop()
         return await in_daemon_thread(lambda: _read_without_interrupt(self._lines), name="standard input")
@@ -85,7 +84,6 @@ class ScriptedInput:
         self._lines = iter(lines)
 
     async def next(self) -> str | None:
-        """Return the next line at once."""
         return next(self._lines, None)
 
     def opened(self) -> AbstractContextManager[None]:
