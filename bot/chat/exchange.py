@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Self, TypeVar
 
 from bot.chat.answer import TRIM_NOTICE, AnswerWriter, PendingAnswer
@@ -24,7 +25,7 @@ from bot.chat.outage import Outage
 from bot.chat.queue import QuestionQueue, Slot
 from bot.chat.refused_questions import RefusedQuestions
 from bot.conversation.messages import Question
-from bot.errors import DatabaseBusy, EngineFailed, EngineOverloaded, RequestFailed, StoreError, WaitedTooLong
+from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, WaitedTooLong
 from bot.inference.engine import Delta, Engine, FinishReason
 from bot.observer import Observer
 from bot.store.rows.history import History
@@ -107,7 +108,8 @@ class Exchange:
         self._is_kept = False
         self._running: asyncio.Timeout | None = None
         self._waiting: asyncio.Timeout | None = None
-        registry.add(self)
+        self.is_repeated = not registry.add(self)
+        """Whether the same question is being asked and answered already."""
         if resumed is not None:
             self._slot = self._join(is_limited=False)
 
@@ -155,13 +157,15 @@ class Exchange:
             # Before anything is awaited: the queue has the order in which the questions came.
             self._slot = self._join()
         except EngineOverloaded:
-            step = self._commit_step(self._context.refused.commit, InboxState.REFUSED)
-            if await self._context.outage.outlast(step, self._note_held):
+            refuse = partial(self._context.refused.commit, self.question)
+            if await self._context.outage.commit_once(refuse, self._is_in(InboxState.REFUSED), self._note_held):
                 raise
             return False
-        step = self._commit_step(self._context.inbox.receive, InboxState.RECEIVED)
         try:
-            self.is_committed = await self._context.outage.outlast(step, self._note_held)
+            receive = partial(self._context.inbox.receive, self.question)
+            self.is_committed = await self._context.outage.commit_once(
+                receive, self._is_in(InboxState.RECEIVED), self._note_held
+            )
         finally:
             if not self.is_committed:
                 self._give_slot_back()
@@ -289,32 +293,17 @@ class Exchange:
             (key.platform, key.channel_id), self.question.author_id, guild=key.guild_id, is_limited=is_limited
         )
 
+    def _is_in(self, state: InboxState) -> Callable[[], Awaitable[bool]]:
+        async def is_in_state() -> bool:
+            platform = self.question.conversation.platform
+            return await self._context.inbox.state(platform, self.message_id) is state
+
+        return is_in_state
+
     def _give_slot_back(self) -> None:
         if self._slot is not None:
             self._context.queue.leave(self._slot)
             self._slot = None
-
-    def _commit_step(
-        self, commit: Callable[[Question], Awaitable[bool]], state: InboxState
-    ) -> Callable[[], Awaitable[bool]]:
-        """What commits the question, to be repeated after an outage; it returns False if it was there before.
-
-        A commit that met with silence may have succeeded: what is found then is this question's own.
-        """
-        is_unsure = False
-
-        async def step() -> bool:
-            nonlocal is_unsure
-            try:
-                if await commit(self.question):
-                    return True
-                known = await self._context.inbox.state(self.question.conversation.platform, self.message_id)
-            except DatabaseBusy:
-                is_unsure = True
-                raise
-            return is_unsure and known is state
-
-        return step
 
     async def _outlast(self, step: Callable[[], Awaitable[T]]) -> T:
         # A question that has no slot has nothing to wait for: what is said of it isn't recorded.
@@ -428,9 +417,9 @@ class ExchangeRegistry:
         """The exchange of which a message shows a part."""
         return self._by_part.get((platform, message_id))
 
-    def add(self, exchange: Exchange) -> None:
-        """Know an exchange. One that has the same question keeps its place: this one is a repetition."""
-        self._by_question.setdefault(_id(exchange, exchange.message_id), exchange)
+    def add(self, exchange: Exchange) -> bool:
+        """Know an exchange; False where another one has the same question and keeps its place."""
+        return self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
 
     def remove(self, exchange: Exchange) -> None:
         """Forget an exchange and its parts."""

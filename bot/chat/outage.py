@@ -61,6 +61,28 @@ class Outage:
             self._num_waiting -= 1
         raise AssertionError  # the pauses have no end
 
+    async def commit_once(
+        self,
+        commit: Callable[[], Awaitable[bool]],
+        is_there: Callable[[], Awaitable[bool]],
+        on_wait: Callable[[], None],
+    ) -> bool:
+        """Commit something new, as `outlast` does; False if it was there before.
+
+        A commit that met with silence may have succeeded: what `is_there` then is what was to be committed.
+        """
+        is_unsure = False
+
+        async def step() -> bool:
+            nonlocal is_unsure
+            try:
+                return await commit() or (is_unsure and await is_there())
+            except DatabaseBusy:
+                is_unsure = True
+                raise
+
+        return await self.outlast(step, on_wait)
+
 
 async def repeat_while_away(
     step: Callable[[], Awaitable[T]], *, is_ending: Callable[[], bool], limit_seconds: float

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
-from functools import partial
 
 from bot.chat.chat import Chat, Exchange, Finished, Notice, TextDelta
 from bot.conversation.messages import Question
@@ -74,30 +73,27 @@ class Answers:
             async with asyncio.timeout(_ROOM_LIMIT_SECONDS):
                 await self._has_room.wait()
 
-    def begin(self, question: Question, *, note: str = "", is_begun: bool = False) -> None:
-        """Answer a question, if it wasn't received before; `note` is shown as a small line above the answer.
+    def begin(self, exchange: Exchange, *, note: str = "", is_begun: bool = False) -> None:
+        """Answer a question, new or resumed, unless it is being answered; `note` is shown as a small line above it.
 
-        `is_begun` says that an unfinished answer is in the channel already, to be gone on with.
+        `is_begun` says that an unfinished answer is in the channel, to be gone on with, although the question is new.
 
         The questions of a channel are received, and get their turns, in the order of these calls.
         """
-        is_known = self._chat.exchanges.asked_by(question.conversation.platform, question.message_id) is not None
-        if is_known or self.is_draining:
+        if exchange.is_repeated or self.is_draining:
+            exchange.close()
             return
-        reply = Reply(self._chat.open(question), self._sender)
+        reply = Reply(exchange, self._sender)
         if note:
             reply.note(note)
-        work = partial(self._receive_and_stream, reply, is_begun=is_begun)
-        self._enter(reply, self._tasks.create_task(self._answer(reply, work)))
-
-    def resume(self, exchange: Exchange) -> None:
-        """Go on with a question that an earlier process left unfinished."""
         is_too_old = self._clock() - exchange.question.created_at > OLDEST_ANSWERED
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
-        is_expired = is_too_old and not exchange.has_stored_answer
-        reply = Reply(exchange, self._sender)
-        work = partial(self._look_and_stream, reply, is_expired=is_expired)
-        self._enter(reply, self._tasks.create_task(self._answer(reply, work)))
+        is_expired = exchange.resumed is not None and is_too_old and not exchange.has_stored_answer
+        exchange.on_held = lambda: self._note_held(exchange)
+        exchange.task = self._tasks.create_task(self._answer(reply, is_begun=is_begun, is_expired=is_expired))
+        # Also where the task is cancelled before it began.
+        exchange.task.add_done_callback(lambda _: self._leave(reply))
+        self._note_room()
 
     async def drain(self, seconds: float) -> None:
         """Let the answers that were begun finish, for some time; leave all others to the next process."""
@@ -119,14 +115,6 @@ class Answers:
     def _running_tasks(self) -> set[asyncio.Task[None]]:
         return {exchange.task for exchange in self._chat.exchanges if exchange.task is not None}
 
-    def _enter(self, reply: Reply, task: asyncio.Task[None]) -> None:
-        exchange = reply.exchange
-        exchange.on_held = lambda: self._note_held(exchange)
-        exchange.task = task
-        # Also where the task is cancelled before it began.
-        task.add_done_callback(lambda _: self._leave(reply))
-        self._note_room()
-
     def _leave(self, reply: Reply) -> None:
         reply.parts.on_first()  # the typing indicator ends in any case
         reply.exchange.close()
@@ -138,11 +126,11 @@ class Answers:
         else:
             self._has_room.clear()
 
-    async def _answer(self, reply: Reply, work: Callable[[], Awaitable[Outcome]]) -> None:
+    async def _answer(self, reply: Reply, *, is_begun: bool, is_expired: bool) -> None:
         exchange = reply.exchange
         try:
             async with exchange.until_stopped():
-                outcome = await work()
+                outcome = await self._stream(reply, is_begun=is_begun, is_expired=is_expired)
             outcome = outcome_of_stop(exchange) or outcome
         except Exception as error:
             if (task := asyncio.current_task()) and task.cancelling():  # what fails while it ends is no outcome
@@ -152,26 +140,16 @@ class Answers:
                 self.engine_failed.set_result(error)
         await self._outcomes.close(reply, outcome)
 
-    async def _look_and_stream(self, reply: Reply, *, is_expired: bool) -> Outcome:
-        """Go on with an answer, after a look at what is there of it."""
-        exchange = reply.exchange
-        await self.wait_until_known(exchange.channel_id)
-        if not await self._sender.exists(exchange.channel_id, exchange.message_id):
-            return WITHDRAWN  # deleted while nobody listened
-        await reply.parts.resume()
-        if reply.parts.is_finished and not exchange.has_stored_answer:
-            return ANSWERED_BEFORE  # the database is older than the channel: a backup, for instance
-        return EXPIRED if is_expired else await self._stream(reply)
-
-    async def _receive_and_stream(self, reply: Reply, *, is_begun: bool) -> Outcome:
+    async def _stream(self, reply: Reply, *, is_begun: bool, is_expired: bool) -> Outcome:
         # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
         if not await reply.exchange.receive():
             return SEEN_BEFORE
+        if reply.exchange.resumed is not None and (ended := await self._look(reply)) is not None:
+            return ended
+        if is_expired:
+            return EXPIRED
         if is_begun:
             await reply.parts.resume()
-        return await self._stream(reply)
-
-    async def _stream(self, reply: Reply) -> Outcome:
         outcome = ANSWERED
         reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
         async with aclosing(reply.exchange.events()) as events, reply.growing():
@@ -186,6 +164,17 @@ class Answers:
                         outcome = RESET
             await reply.finish()
         return outcome
+
+    async def _look(self, reply: Reply) -> Outcome | None:
+        """Find what is there of a resumed answer; returns its outcome where there is nothing more to do."""
+        exchange = reply.exchange
+        await self.wait_until_known(exchange.channel_id)
+        if not await self._sender.exists(exchange.channel_id, exchange.message_id):
+            return WITHDRAWN  # deleted while nobody listened
+        await reply.parts.resume()
+        if reply.parts.is_finished and not exchange.has_stored_answer:
+            return ANSWERED_BEFORE  # the database is older than the channel: a backup, for instance
+        return None
 
     def _note_held(self, exchange: Exchange) -> None:
         """The database is away, and a question waits for it: that is said once in a while in its channel."""

@@ -113,7 +113,8 @@ class Parts:
         """
         mark = "" if is_final or place != _FIRST else _GROWING
         if place not in self._contents:
-            await self._create(place, latest() + mark, file_text)
+            draft = self._draft(place, latest() + mark, file_text)
+            await self.sender.create(draft, lambda posted: self._keep(place, posted))
             return
         shown = self._contents[place]
         is_marked = shown is not None and is_growing(shown)
@@ -176,11 +177,11 @@ class Parts:
             await self.show(place, lambda text=text: text)  # type: ignore[misc]
         await self.keep_only(kept)
 
-    async def _create(self, place: Place, content: str, file_text: str | None) -> None:
+    def _draft(self, place: Place, content: str, file_text: str | None) -> Draft:
         purpose, index = place
         is_reply = index == 0 and purpose != Purpose.FILE
         last = self._last_message_id()
-        draft = Draft(
+        return Draft(
             channel_id=self._channel_id,
             guild_id=self.exchange.question.conversation.guild_id,
             content=content,
@@ -189,7 +190,6 @@ class Parts:
             reply_to=self.exchange.message_id if is_reply else None,
             file_text=file_text,
         )
-        await self.sender.create(draft, lambda posted: self._keep(place, posted))
 
     async def _keep(self, place: Place, posted: Posted) -> None:
         """Record a message that exists now; not to be cancelled."""

@@ -164,7 +164,7 @@ class TrinityClient(ReceivingClient):
         try:
             resume = partial(self.receivers.chat.resume, PLATFORM)
             for exchange in await self._outlast(resume, limit_seconds):
-                self.receivers.answers.resume(exchange)
+                self.receivers.answers.begin(exchange)
         except StoreError as error:
             log.error("unfinished questions are not resumed: %s", error)
             return False

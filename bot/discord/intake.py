@@ -89,7 +89,7 @@ class Intake:
             return
         question = question_in(message, self._own_id, self._clock.asked_at(asked_at or message.created_at))
         if address is Address.QUESTION and has_visible_text(question.content):
-            self._answers.begin(question, note=_note(unreadable_in(message)), is_begun=is_begun)
+            self._answers.begin(self._chat.open(question), note=_note(unreadable_in(message)), is_begun=is_begun)
         elif is_live and message.id not in self._hinted:
             await self._hint(address, message, question)
 

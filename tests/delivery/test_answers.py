@@ -33,7 +33,7 @@ async def test_an_answer_that_is_cancelled_before_it_began_leaves_nothing_behind
     chat = open_chat()
     async with open_sender(Silent()) as sender, asyncio.TaskGroup() as tasks:
         answers = Answers(chat, sender, tasks, lambda: NOW)
-        answers.begin(ask(1))
+        answers.begin(chat.open(ask(1)))
 
         await answers.drain(0)
 
@@ -44,9 +44,9 @@ async def test_a_question_that_is_told_twice_at_once_is_answered_by_one() -> Non
     chat = open_chat()
     async with open_sender(Silent()) as sender, asyncio.TaskGroup() as tasks:
         answers = Answers(chat, sender, tasks, lambda: NOW)
-        answers.begin(ask(1))
+        answers.begin(chat.open(ask(1)))
         first = chat.exchanges.asked_by("anywhere", 1)
-        answers.begin(ask(1))
+        answers.begin(chat.open(ask(1)))
 
         await asyncio.sleep(0)
         assert [*chat.exchanges] == [first]
@@ -59,7 +59,7 @@ async def test_when_too_many_questions_are_under_way_no_more_is_read_until_one_i
     async with open_sender(Silent()) as sender, asyncio.TaskGroup() as tasks:
         answers = Answers(chat, sender, tasks, lambda: NOW)
         for number in range(MAX_UNSETTLED):
-            answers.begin(ask(number))
+            answers.begin(chat.open(ask(number)))
         reading = asyncio.create_task(answers.room())
         await asyncio.sleep(0)
         assert not reading.done()

@@ -111,7 +111,7 @@ async def test_with_a_thousand_questions_in_hand_the_event_loop_does_not_stand()
     async with open_sender(Waiting()) as sender, asyncio.TaskGroup() as tasks:
         answers = Answers(chat, sender, tasks, lambda: now)
         for number in range(NUM_IN_HAND):
-            answers.begin(Question(key, number, 1, "Alice", "hello", now))
+            answers.begin(chat.open(Question(key, number, 1, "Alice", "hello", now)))
         await asyncio.sleep(0)
         assert len(chat.exchanges) == queue.num_waiting + queue.num_running == NUM_IN_HAND
 
