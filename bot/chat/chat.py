@@ -73,7 +73,7 @@ class Chat:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.personas = PersonaDesk(personas, engine, encoder, budget)
-        """Shows, chooses and changes who Trinity is in a channel."""
+        """Shows, chooses and changes who the bot is in a channel."""
         self.queue = queue or QuestionQueue()
         self.exchanges = ExchangeRegistry()
         """All that is being asked and answered just now."""

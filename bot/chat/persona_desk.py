@@ -1,4 +1,4 @@
-"""Who Trinity is in a channel: built-in personas and the guild's own, shown, chosen and changed."""
+"""Who the bot is in a channel: built-in personas and the guild's own, shown, chosen and changed."""
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey

@@ -1,4 +1,4 @@
-"""What keeps Trinity inside Discord's limits: one pace for all requests, and no request that is known to be refused.
+"""What keeps the bot inside Discord's limits: one pace for all requests, and no request that is known to be refused.
 
 Discord allows a bot 50 requests a second in all, and bans an address for 10,000 refused ones in ten minutes. All times
 are the event loop's own, so that a clock that jumps changes nothing.
@@ -43,7 +43,7 @@ class Pacer:
         self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    async def turn(self, urgency: Urgency) -> None:
+    async def wait(self, urgency: Urgency) -> None:
         """Wait until this request may leave."""
         if not self._waiting and _now() >= self._next_at:
             self._next_at = _now() + self._gap
@@ -92,7 +92,7 @@ class Breaker:
         """Whether requests are held back."""
         return not self._closed.is_set()
 
-    async def passage(self) -> None:
+    async def wait(self) -> None:
         """Wait until a request may be tried."""
         while self.is_open:
             if _now() >= self._probe_at:

@@ -108,7 +108,7 @@ class Sender:
             await keep(posted)
             return posted
 
-        return await self._insist("create", draft.channel_id, Urgency.FIRST, attempt)
+        return await self._repeat("create", draft.channel_id, Urgency.FIRST, attempt)
 
     async def edit(
         self, channel_id: int, message_id: int, latest: Callable[[], str], urgency: Urgency = Urgency.FIRST
@@ -120,11 +120,11 @@ class Sender:
             await self._transport.edit(channel_id, message_id, content)
             return content
 
-        return await self._insist("edit", channel_id, urgency, attempt)
+        return await self._repeat("edit", channel_id, urgency, attempt)
 
     async def delete(self, channel_id: int, message_id: int) -> None:
         """Delete a message of ours."""
-        await self._insist("delete", channel_id, Urgency.FIRST, lambda: self._transport.delete(channel_id, message_id))
+        await self._repeat("delete", channel_id, Urgency.FIRST, lambda: self._transport.delete(channel_id, message_id))
 
     async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
         """Our own messages among the hundred that follow `after`, oldest first."""
@@ -140,7 +140,7 @@ class Sender:
 
     async def read(self, channel_id: int, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Run a request of the transport that changes nothing."""
-        return await self._insist("read", channel_id, Urgency.LAST, attempt)
+        return await self._repeat("read", channel_id, Urgency.LAST, attempt)
 
     async def show_typing(self, channel_id: int) -> None:
         """Show the typing indicator once, if that is possible just now."""
@@ -149,7 +149,7 @@ class Sender:
         with suppress(DiscordError):
             await self._try("typing", channel_id, Urgency.LAST, lambda: self._transport.show_typing(channel_id))
 
-    async def leave_behind(self) -> None:
+    async def close(self) -> None:
         """Wait a moment for requests that nobody waits for any more, then cancel them: the connection is closing."""
         self._is_over = True
         if self._running:
@@ -157,7 +157,7 @@ class Sender:
         for call in self._running:
             call.cancel()
 
-    async def _insist(
+    async def _repeat(
         self, kind: str, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]
     ) -> Result:
         """Repeat `attempt`, with growing pauses, for as long as what refuses it may pass."""
@@ -198,8 +198,8 @@ class Sender:
     async def _try(
         self, kind: str, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]
     ) -> Result:
-        await self.breaker.passage()
-        await self.pacer.turn(urgency)
+        await self.breaker.wait()
+        await self.pacer.wait(urgency)
         if self._is_over:
             raise Unreachable("we are leaving Discord")
         if self.closed_channels.is_closed(channel_id):
@@ -226,7 +226,7 @@ class Sender:
             self.breaker.succeeded()
             raise
         self.breaker.succeeded()
-        if urgency is not Urgency.LAST:  # that she may read or be seen typing doesn't mean that she may speak
+        if urgency is not Urgency.LAST:  # that the bot may read or be seen typing doesn't mean that it may speak
             self.closed_channels.open(channel_id)
         return result
 
@@ -282,7 +282,7 @@ async def open_sender(
         try:
             yield sender
         finally:
-            await sender.leave_behind()
+            await sender.close()
 
 
 def growing_pauses(first: float = 1.0, longest: float = 30.0) -> Iterator[float]:

@@ -12,7 +12,7 @@ def test_requests_are_evenly_spaced():
         pacer, times = Pacer(requests_per_second=40), []
 
         async def request():
-            await pacer.turn(Urgency.EDIT)
+            await pacer.wait(Urgency.EDIT)
             times.append(now())
 
         await asyncio.gather(*(request() for _ in range(200)))
@@ -28,10 +28,10 @@ def test_the_most_urgent_goes_first_and_equals_keep_their_order():
         pacer, order = Pacer(), []
 
         async def request(urgency, name):
-            await pacer.turn(urgency)
+            await pacer.wait(urgency)
             order.append(name)
 
-        await pacer.turn(Urgency.FIRST)
+        await pacer.wait(Urgency.FIRST)
         kinds = [
             (Urgency.LAST, "typing"),
             (Urgency.EDIT, "edit 1"),
@@ -47,8 +47,8 @@ def test_the_most_urgent_goes_first_and_equals_keep_their_order():
 def test_a_cancelled_request_takes_no_turn():
     async def scenario():
         pacer = Pacer(requests_per_second=1)
-        await pacer.turn(Urgency.FIRST)
-        waiting = [asyncio.ensure_future(pacer.turn(Urgency.EDIT)) for _ in range(3)]
+        await pacer.wait(Urgency.FIRST)
+        waiting = [asyncio.ensure_future(pacer.wait(Urgency.EDIT)) for _ in range(3)]
         await asyncio.sleep(0)
         waiting[0].cancel()
         waiting[1].cancel()
@@ -63,7 +63,7 @@ def test_an_answer_to_a_command_counts():
         pacer = Pacer(requests_per_second=1)
         pacer.spend()
         pacer.spend()
-        await pacer.turn(Urgency.FIRST)
+        await pacer.wait(Urgency.FIRST)
         return now()
 
     assert in_virtual_time(scenario()) == pytest.approx(2.0)
@@ -76,7 +76,7 @@ def test_a_ban_lets_one_probe_through_per_half_minute():
 
         async def request():
             while True:
-                await breaker.passage()
+                await breaker.wait()
                 probes.append(now())
                 if now() > 100:
                     breaker.succeeded()
