@@ -217,7 +217,9 @@ class AnswerWriter:
         if window.first_kept_turn_id is not None:
             key, epoch = conversation.key, conversation.epoch
             await self._history.move_first_kept(key, epoch, window.first_kept_turn_id)
-        return not conversation.trim_told and await self._history.mark_trim_told(conversation.key, conversation.epoch)
+        return not conversation.is_trim_announced and await self._history.mark_trim_announced(
+            conversation.key, conversation.epoch
+        )
 
     def _request(self, question: Question, window: Window, seed: int, max_queued_seconds: float | None) -> Request:
         key = question.conversation

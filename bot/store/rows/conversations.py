@@ -15,7 +15,7 @@ class ConversationRow(NamedTuple):
     id: int
     epoch: int
     first_kept_turn_id: int | None
-    trim_told: bool
+    is_trim_announced: bool
     parent_channel_id: int | None
 
 

@@ -61,7 +61,7 @@ class Conversation:
     epoch: int = 0
     settings: ChannelSettings = field(default_factory=ChannelSettings)
     first_kept_turn_id: int | None = None
-    trim_told: bool = False
+    is_trim_announced: bool = False
     turns: tuple[Turn, ...] = ()
     speakers: tuple[Speaker, ...] = ()
 
@@ -107,7 +107,9 @@ class History:
                 return Conversation(key, settings=settings)
             turns = await load_turns(connection, row, without_question)
             speakers = await load_speakers(connection, row.id)
-            return Conversation(key, row.epoch, settings, row.first_kept_turn_id, row.trim_told, turns, speakers)
+            return Conversation(
+                key, row.epoch, settings, row.first_kept_turn_id, row.is_trim_announced, turns, speakers
+            )
 
         return await self._database.read(work)
 
@@ -148,8 +150,8 @@ class History:
             first_kept_turn_id=turn_id,
         )
 
-    async def mark_trim_told(self, key: ConversationKey, epoch: int) -> bool:
-        """Remember that the channel was told of the first trim since its reset; False if it had been already."""
+    async def mark_trim_announced(self, key: ConversationKey, epoch: int) -> bool:
+        """Note that the channel was told of the first trim since its reset; False if that was noted before."""
         return await self._update(key, epoch, conversations.c.trim_told.is_(False), trim_told=True)
 
     async def reset(self, key: ConversationKey) -> Reset:
