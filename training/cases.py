@@ -1,0 +1,105 @@
+"""Cases for the evaluation, from conversations whose values training never saw: each has one right answer."""
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+
+from bot.conversation.persona import BUILT_IN, DEFAULT
+from bot.conversation.tokenizer import END_ID
+from training import asking, long_answers, talking, telling
+from training.conversation import Drawn
+from training.personas import TRINITY, built_in
+from training.rows import FILLER, RowWriter, WordEncoder, choose
+
+DISTANCES = (300, 1200, 2000, 2900)
+_ROW_TOKENS = 900
+_LONG_ROW_TOKENS = 4000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A prompt and the one right answer."""
+
+    skill: str
+    prompt: list[int]
+    answer: str
+    question: str
+
+
+def _case(writer: RowWriter, drawn: Drawn, skill: str) -> Case:
+    return Case(skill, [*writer.ids, *writer.question_ids(drawn.user)], drawn.answer, drawn.user)
+
+
+def skill_cases(rng: random.Random, encoder: WordEncoder, per_skill: int, most_rows: int) -> list[Case]:
+    """At most `per_skill` of every kind of turn, and of all in styled personas, harvested from held-out rows."""
+    found: dict[str, list[Case]] = defaultdict(list)
+    for _ in range(most_rows):
+        writer = RowWriter(rng, encoder, _ROW_TOKENS, held_out=True)
+        writer.fill()
+        ends = [at + 1 for at, token in enumerate(writer.ids) if token == END_ID]
+        whole, begin = writer.ids, 0
+        styled = bool(writer.conversation.persona.styles)
+        for drawn, end in zip(writer.turns, ends, strict=True):
+            skill = "persona style" if styled and rng.random() < 0.3 else drawn.skill
+            if drawn.is_learnt and drawn.skill != "long" and len(found[skill]) < per_skill and rng.random() < 0.7:
+                writer.ids = whole[:begin]
+                found[skill].append(_case(writer, drawn, skill))
+            begin = end
+    return [case for cases in found.values() for case in cases]
+
+
+def recall_cases(rng: random.Random, encoder: WordEncoder, distance: int, count: int) -> list[Case]:
+    """One fact, then at least `distance` tokens of other talk, then the question; 0: a long paste stands between."""
+    cases: list[Case] = []
+    while len(cases) < count:
+        writer = RowWriter(rng, encoder, _LONG_ROW_TOKENS, held_out=True)
+        c = writer.conversation
+        key = telling.draw_key(c)
+        writer.add(telling.tell_fact(c, key))
+        told_at, teller = len(writer.ids), c.speaker
+        if not distance:
+            writer.next_speaker()
+            writer.add(talking.paste(c, rng.choice((300, 1000, 1500))))
+        while len(writer.ids) - told_at < distance:
+            writer.next_speaker()
+            writer.add(choose(FILLER, rng)(c))
+        c.speaker = teller
+        skill = f"{distance} tokens" if distance else "a long paste"
+        cases.append(_case(writer, asking.question_about(c, key), skill))
+    return cases
+
+
+def switch_cases(rng: random.Random, encoder: WordEncoder, count: int) -> list[Case]:
+    """Every built-in persona, chosen after some turns as Trinity or as another; and Trinity again."""
+    cases = []
+    for persona in (persona.name for persona in BUILT_IN):
+        for _ in range(count):
+            writer = RowWriter(rng, encoder, _LONG_ROW_TOKENS, held_out=True)
+            c = writer.conversation
+            chosen = TRINITY if persona == DEFAULT.name else built_in(persona)
+            writer.system = chosen.prompt
+            for former in rng.choice(((TRINITY,), (built_in("pirate"),), (built_in("poet"), TRINITY))):
+                c.persona = former
+                for _ in range(rng.randint(1, 3)):
+                    writer.add(choose({talking.talk: 3, talking.tell_nothing: 1, telling.tell_fact: 1}, rng)(c))
+            c.persona = chosen
+            drawn = rng.choice((talking.talk, talking.talk, talking.ask_the_world, telling.tell_fact))(c)
+            cases.append(_case(writer, drawn, f"changed to {persona}"))
+    return cases
+
+
+def long_cases(encoder: WordEncoder) -> list[Case]:
+    """Long answers with Trinity's prompt, exact to the character."""
+    asked = [(f"Count to {number}", long_answers.count_answer(number)) for number in (7, 23, 50, 101, 250, 300, 400)]
+    asked += [(f"Count to {number}", long_answers.COUNT_LIMIT) for number in (401, 1000, 5000, 1000000)]
+    asked += [(f"Write the alphabet {times} times", long_answers.alphabet_answer(times)) for times in (2, 5, 12)]
+    asked += [(f"Say 'banana split' {n} times", long_answers.repeat_answer("banana split", n)) for n in (4, 20, 50, 90)]
+    asked += [
+        ("count forever", long_answers.COUNT_LIMIT),
+        ("say banana 50 times", long_answers.repeat_answer("banana", 50)),
+        ("Tell me a long story", long_answers.story_answer()),
+        ("Show me some Python code", long_answers.CODE_ANSWER),
+        ("Write a long code block", long_answers.long_code_answer()),
+    ]
+    system = DEFAULT.prompt
+    return [Case("long", encoder.turn(question, system_message=system), answer, question) for question, answer in asked]

@@ -1,0 +1,240 @@
+"""Rows for training: one conversation a row, turns added until the row is full, the loss on what the model says."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.conversation.chat_format import LLAMA_2
+from bot.conversation.tokenizer import encode
+from training import asking, talking, telling
+from training.conversation import Conversation, Drawn
+from training.facts import Key
+from training.noise import plain
+from training.personas import draw_persona
+from training.values import tokenizer
+
+BATCH_TOKENS = 131_072
+ROW_LENGTHS = (256, 512, 1024, 4096)
+ROW_SHARES = (0.16, 0.24, 0.25, 0.35)
+"""The share of the training steps that a row length gets."""
+Ids = NDArray[np.int16]
+Draw = Callable[[Conversation], Drawn | None]
+
+MIXED: dict[Draw, float] = {
+    telling.tell_fact: 19, telling.tell_several: 5, telling.tell_pair: 2.5, telling.tell_about_other: 3.5,
+    asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 9, talking.talk: 20, talking.tell_nothing: 12,
+    talking.ask_the_world: 8, talking.odd_signs: 0.6, talking.echo: 3.5, telling.tell_note: 3, asking.ask_note: 4,
+    asking.ask_summary: 11, asking.ask_said: 5, asking.ask_said_other: 10, asking.ask_who_told: 9,
+    talking.style_wish: 1.5, talking.styled_once: 3.5,
+}  # fmt: skip
+FILLER: dict[Draw, float] = {
+    talking.talk: 22, talking.tell_nothing: 15, talking.ask_the_world: 11, talking.echo: 6, asking.ask_untold: 10,
+    asking.ask_note: 2, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 5, asking.ask_summary: 2,
+}  # fmt: skip
+
+
+def choose(table: Mapping[Draw, float], rng: random.Random) -> Draw:
+    """One kind of turn."""
+    return rng.choices(tuple(table), tuple(table.values()))[0]
+
+
+class WordEncoder:
+    """Encodes a turn of the bot's chat format word by word, and remembers each: no piece goes on past a space.
+
+    Several times as fast as the bot's own encoder on what the corpus repeats, and equal to it.
+    """
+
+    def __init__(self, *, most_words: int = 400_000) -> None:
+        self._most_words = most_words
+        self._space = tokenizer().get_vocab()["\u2581"]
+        self._ids_by_word: dict[str, list[int]] = {}
+
+    def turn(self, question: str, answer: str = "", *, system_message: str | None = None) -> list[int]:
+        """The ids of a turn of these texts, which are cleaned as the bot cleans them."""
+        clean = LLAMA_2.tags.clean
+        system_message = system_message and clean(system_message)
+        ids: list[int] = []
+        for part in LLAMA_2.turn(clean(question), clean(answer), system_message=system_message):
+            ids += self.encode(part) if isinstance(part, str) else [part]
+        return ids
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, nothing put around it. A space at the end is a piece of its own."""
+        said = text.split(" ")
+        ends_with_space = said[-1] == ""
+        if ends_with_space:
+            said.pop()
+        if "" in said:
+            return encode(tokenizer(), text)
+        ids: list[int] = []
+        for word in said:
+            known = self._ids_by_word.get(word)
+            if known is None:
+                if len(self._ids_by_word) >= self._most_words:
+                    self._ids_by_word.clear()
+                known = self._ids_by_word[word] = encode(tokenizer(), word)
+            ids += known
+        return [*ids, self._space] if ends_with_space else ids
+
+
+class RowWriter:
+    """Writes the turns of one conversation until its tokens are used up."""
+
+    def __init__(self, rng: random.Random, encoder: WordEncoder, num_tokens: int, *, held_out: bool = False) -> None:
+        self.rng, self.encoder, self.num_tokens = rng, encoder, num_tokens
+        self.conversation = Conversation(rng, held_out=held_out, is_group=rng.random() < 0.36)
+        self.system = self.conversation.persona.prompt
+        self.ids: list[int] = []
+        self.learnt: list[int] = []
+        self.turns: list[Drawn] = []
+        self._paste_share = 0.0 if num_tokens < 500 else rng.choice((0.0, 0.006, 0.015))
+
+    @property
+    def tokens_left(self) -> int:
+        """How many tokens the row still has room for."""
+        return self.num_tokens - len(self.ids)
+
+    def question_ids(self, user: str) -> list[int]:
+        """What a question adds to the prompt."""
+        return self.encoder.turn(user, system_message=None if self.ids else self.system)
+
+    def add(self, drawn: Drawn | None) -> bool:
+        """Adds a turn; False when it does not fit."""
+        if drawn is None:
+            return True
+        asked = len(self.question_ids(drawn.user))
+        turn = self.encoder.turn(drawn.user, drawn.answer, system_message=None if self.ids else self.system)
+        if len(turn) > self.tokens_left:
+            return False
+        self.ids += turn
+        self.learnt += [0] * asked + [int(drawn.is_learnt)] * (len(turn) - asked)
+        self.turns.append(drawn)
+        return True
+
+    def next_speaker(self) -> None:
+        """Somebody else may speak next."""
+        if self.conversation.is_group and self.rng.random() < 0.6:
+            self.conversation.speaker = self.rng.choice(self.conversation.speakers)
+
+    def fill(self) -> None:
+        """Turns until the row is full: mixed, or facts first and questions far away."""
+        if self.rng.random() < 0.12:
+            self._begin_in_the_middle()
+        if self.rng.random() < 0.22:
+            self._begin_as_another()
+        is_far = self.rng.random() < (0.7 if self.num_tokens > 1000 else 0.25)
+        misses = 0
+        for drawn in self._far() if is_far else self._mixed():
+            misses += not self.add(drawn)
+            if misses > 2 or self.tokens_left < 24:
+                break
+
+    def _begin_as_another(self) -> None:
+        """The persona was changed on the way, once or more: the turns before were answered by another, which shows."""
+        c, mine = self.conversation, self.conversation.persona
+        for _ in range(self.rng.choice((1, 1, 2, 3))):
+            c.persona = draw_persona(c.source) if self.rng.random() < 0.8 else mine
+            for _ in range(self.rng.randint(1, 4)):
+                self.next_speaker()
+                drawn = choose({**FILLER, telling.tell_fact: 25, asking.ask_told: 10}, self.rng)(c)
+                if drawn is not None:
+                    self.add(Drawn(drawn.user, drawn.answer, drawn.skill, is_learnt=False))
+        c.persona = mine
+
+    def _mixed(self) -> Iterator[Drawn | None]:
+        c = self.conversation
+        while True:
+            self.next_speaker()
+            roll = self.rng.random()
+            if roll < 0.045:
+                yield talking.long_answer(c, min(self.tokens_left, 300 if self.num_tokens < 1100 else 2600))
+            elif roll < 0.045 + self._paste_share:
+                yield self._paste()
+            else:
+                yield choose(MIXED, self.rng)(c)
+
+    def _far(self) -> Iterator[Drawn | None]:
+        """Facts at the start, told once; each is asked once, at a distance drawn over the whole row."""
+        c, rng = self.conversation, self.rng
+        most = min(30, max(2, self.num_tokens // 110))
+        for _ in range(rng.randint(1, rng.choice((3, most, most)))):
+            self.next_speaker()
+            key = telling.draw_key(c)
+            if c.known(key) is None:
+                yield telling.tell_fact(c, key)
+            if rng.random() < 0.25:
+                yield choose(FILLER, rng)(c)
+        if rng.random() < 0.4:
+            yield telling.tell_note(c)
+        waiting = self._questions()
+        long_share = rng.choice((0.0, 0.02, 0.05))
+        while True:
+            self.next_speaker()
+            if rng.random() < long_share:
+                yield talking.long_answer(c, min(self.tokens_left, 1200))
+            elif rng.random() < self._paste_share:
+                yield self._paste()
+            if waiting and len(self.ids) > waiting[-1][0]:
+                yield self._asked(waiting.pop()[1])
+            elif not waiting and c.told and rng.random() < 0.3:
+                yield self._asked(rng.choice(list(c.told.values()))[0])
+            else:
+                yield choose(FILLER, rng)(c)
+
+    def _paste(self) -> Drawn | None:
+        most = min(1500, self.tokens_left // 2)
+        return talking.paste(self.conversation, most) if most > 40 else None
+
+    def _questions(self) -> list[tuple[float, Key]]:
+        """When each told fact is asked for, the last first; half of the rows ask late."""
+        rng, begin = self.rng, len(self.ids)
+        is_late = rng.random() < 0.5
+        shares = [max(rng.random(), rng.random()) if is_late else rng.random() for _ in self.conversation.told]
+        times = [begin + share * (self.num_tokens - 60 - begin) for share in shares]
+        keys = [key for key, _ in self.conversation.told.values()]
+        return sorted(zip(times, keys, strict=True), key=lambda entry: -entry[0])
+
+    def _asked(self, key: Key) -> Drawn | None:
+        c = self.conversation
+        if key.owner in c.speakers and self.rng.random() < 0.6:
+            c.speaker = str(key.owner)
+        return asking.question_about(c, key) if asking.can_ask(c, key) else None
+
+    def _begin_in_the_middle(self) -> None:
+        """The front was trimmed away: what was told there is unknown, unless an answer that stayed repeats it."""
+        c, rng = self.conversation, self.rng
+        for _ in range(rng.randint(2, 6)):
+            self.next_speaker()
+            telling.tell_fact(c)
+        hidden, c.told, c.said, c.notes = c.told, {}, [], {}
+        for key, value in list(hidden.values())[: rng.randint(0, 3)]:
+            if key.owner is not None:
+                c.speaker = key.owner
+            c.told[key.slot] = (key, value)
+            drawn = asking.question_about(c, key)
+            if plain(value).lower() not in drawn.answer.lower():
+                c.told.pop(key.slot, None)
+            self.add(Drawn(drawn.user, drawn.answer, drawn.skill, is_learnt=False))
+
+
+def make_row(rng: random.Random, encoder: WordEncoder, num_tokens: int) -> RowWriter:
+    """One full row."""
+    writer = RowWriter(rng, encoder, num_tokens)
+    writer.fill()
+    return writer
+
+
+def make_batch(
+    rng: random.Random, encoder: WordEncoder, row_length: int, num_tokens: int = BATCH_TOKENS
+) -> tuple[Ids, Ids]:
+    """Ids [rows, length + 1] and, of the same shape, 1 where the token is one the model has to say."""
+    num_rows = num_tokens // row_length
+    ids = np.zeros((num_rows, row_length + 1), dtype=np.int16)
+    learnt = np.zeros((num_rows, row_length + 1), dtype=np.int16)
+    for row in range(num_rows):
+        writer = make_row(rng, encoder, row_length + 1)
+        ids[row, : len(writer.ids)] = writer.ids
+        learnt[row, : len(writer.ids)] = writer.learnt
+    return ids, learnt

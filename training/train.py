@@ -1,0 +1,220 @@
+"""Trains the demo model in one command, by the clock, and evaluates what it wrote.
+
+`python -m training.train --seconds 400 --out FOLDER` on a machine with one GPU; `--from FOLDER` goes on from the
+weights of an earlier run. The learning rate follows the time, so a run always ends when it should; it is therefore not
+reproducible bit for bit.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.evaluate import evaluate_folder
+from training.feed import LEARNT_BIT, Batch, Feed
+from training.network import Network, Shape, load_weights, save_model
+from training.rows import BATCH_TOKENS, ROW_LENGTHS
+
+CONSTANT_SHARE = 0.2
+"""The share of the time at the peak rate; the rest goes down linearly to nothing."""
+MICRO = Shape(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=176)
+_MICRO_BATCH = 4096
+LOG_NAME = "training_log.json"
+Log = dict[str, Any]
+OnCard = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate: up in steps, then constant, then down linearly to nothing by the clock."""
+
+    peak: float
+    warm_up_steps: int
+
+    def rate(self, step: int, share_of_time: float) -> float:
+        """The rate of a step, after a share of the whole time."""
+        share = 1.0 if share_of_time < CONSTANT_SHARE else max(0.0, (1 - share_of_time) / (1 - CONSTANT_SHARE))
+        return self.peak * min(1.0, (step + 1) / self.warm_up_steps) * share
+
+
+FROM_NOTHING = Schedule(2e-3, 300)
+GOING_ON = Schedule(8e-4, 100)
+"""Lower than the first time, so that what was learnt is not lost; high enough to learn a changed corpus."""
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=400)
+    parser.add_argument("--out", type=Path, default=Path("data/demo_model"))
+    parser.add_argument("--from", dest="start", type=Path, help="a folder with model.safetensors to go on from")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--peak-lr", type=float, help="the highest learning rate; else 2e-3, or 8e-4 for a later run")
+    parser.add_argument("--workers", type=int, help="the processes that write batches")
+    parser.add_argument("--micro", action="store_true", help="a tiny shape and batch, to try the pipeline on a CPU")
+    parser.add_argument("--nocompile", action="store_true")
+    parser.add_argument("--cases", type=int, default=100, help="evaluation cases per skill; 0 skips the evaluation")
+    options = parser.parse_args(arguments)
+    options.workers = options.workers or max(1, min(26, (os.cpu_count() or 2) - 3))
+    return options
+
+
+def schedule_of(options: argparse.Namespace) -> Schedule:
+    """The learning rate that the options ask for."""
+    schedule = GOING_ON if options.start else FROM_NOTHING
+    return replace(schedule, peak=options.peak_lr) if options.peak_lr else schedule
+
+
+def build_optimizer(network: Network) -> torch.optim.AdamW:
+    """AdamW, with weight decay on matrices only."""
+    matrices = [parameter for parameter in network.parameters() if parameter.dim() > 1]
+    vectors = [parameter for parameter in network.parameters() if parameter.dim() == 1]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=FROM_NOTHING.peak, betas=(0.9, 0.95), fused=network.embedding.is_cuda)
+
+
+def copy_to(batch: Batch, device: torch.device) -> OnCard:
+    """A batch's ids and targets on a device."""
+    packed = torch.from_numpy(batch).to(device).long()
+    tokens = packed & (LEARNT_BIT - 1)
+    targets = torch.where(packed[:, 1:] >= LEARNT_BIT, tokens[:, 1:], -100)
+    return tokens[:, :-1].contiguous(), targets.contiguous()
+
+
+def _copied_ahead(batches: Iterator[Batch], device: torch.device) -> "Queue[OnCard | Exception]":
+    """Copies batches ahead of the training loop, in a thread with a stream of its own."""
+    ready: Queue[OnCard | Exception] = Queue(maxsize=12)
+    learning = torch.cuda.current_stream(device) if device.type == "cuda" else None
+
+    def copy() -> None:
+        try:
+            own = torch.cuda.Stream(device) if learning else None  # type: ignore[no-untyped-call]
+            with torch.cuda.stream(own):
+                for batch in batches:
+                    copied = copy_to(batch, device)
+                    if own is not None and learning is not None:
+                        own.synchronize()
+                        for tensor in copied:
+                            tensor.record_stream(learning)
+                    ready.put(copied)
+        except Exception as error:  # it is raised where the batches are used
+            ready.put(error)
+
+    threading.Thread(target=copy, daemon=True).start()
+    return ready
+
+
+def _compile(network: Network, device: torch.device) -> bool:
+    """Compiles and warms up; falls back to the plain functions where that fails."""
+    ids = torch.randint(3, 2000, (BATCH_TOKENS // ROW_LENGTHS[0], ROW_LENGTHS[0]), device=device)
+    try:
+        network.compile_parts()
+        network(ids, ids).backward()
+    except Exception as error:  # a slower run is better than none
+        print(f"compilation failed, going on without: {error!r}"[:2000], flush=True)
+        network.use_plain_parts()
+        return False
+    finally:
+        network.zero_grad(set_to_none=True)
+    return True
+
+
+def learn(network: Network, optimizer: torch.optim.Optimizer, ids: Tensor, targets: Tensor) -> Tensor:
+    """One step; returns the loss."""
+    loss: Tensor = network(ids, targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(list(network.parameters()), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.detach()
+
+
+def train(network: Network, ready: "Queue[OnCard | Exception]", seconds: float, schedule: Schedule) -> Log:
+    """Steps until the time is up; returns what the log says of them."""
+    optimizer = build_optimizer(network)
+    started = time.monotonic()
+    step = positions = 0
+    waited = 0.0
+    entries: list[Log] = []
+    while (elapsed := time.monotonic() - started) < seconds:
+        asked = time.monotonic()
+        batch = ready.get()
+        waited += time.monotonic() - asked
+        if isinstance(batch, Exception):
+            raise batch
+        rate = schedule.rate(step, elapsed / seconds)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = learn(network, optimizer, *batch)
+        step += 1
+        positions += batch[0].numel()
+        if step % 100 == 0 or step in (1, 10):
+            entry = {"step": step, "seconds": round(elapsed, 1), "rate": rate, "loss": round(loss.item(), 5)}
+            entries.append(entry | {"waited": round(waited, 1)})
+            if step % 500 == 0 or step <= 100:
+                print(json.dumps(entries[-1]), flush=True)
+    return {"seconds": round(elapsed, 1), "steps": step, "positions": positions, "log": entries}
+
+
+def _earlier_run(folder: Path) -> Log:
+    """What the log of the run that is gone on from says of it, and the hash of its weights."""
+    file = folder / LOG_NAME
+    log: Log = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    log.pop("log", None)
+    return log | {"sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
+
+
+def run(options: argparse.Namespace) -> None:
+    """The training: saves the weights and the log."""
+    torch.manual_seed(options.seed)
+    torch.set_float32_matmul_precision("high")
+    device, started = torch.device("cuda" if torch.cuda.is_available() else "cpu"), time.monotonic()
+    batch_tokens, lengths = (_MICRO_BATCH, ROW_LENGTHS[:3]) if options.micro else (BATCH_TOKENS, ROW_LENGTHS)
+    feed = Feed(options.workers, options.seed, batch_tokens=batch_tokens, lengths=lengths)
+    with feed as batches:
+        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        network = Network(MICRO if options.micro else Shape(), dtype=dtype).to(device)
+        if options.start:
+            load_weights(network, options.start)
+        is_compiled = not options.nocompile and _compile(network, device)
+        ready = _copied_ahead(batches, device)
+        begun = time.monotonic() - started
+        print(f"{device}, {options.workers} workers, compiled {is_compiled}, ready after {begun:.0f} s", flush=True)
+        schedule = schedule_of(options)
+        facts = train(network, ready, options.seconds, schedule)
+    save_model(network, options.out)
+    facts |= {
+        "replayed_batches": feed.num_replayed,
+        "seed": options.seed,
+        "peak_rate": schedule.peak,
+        "earlier": _earlier_run(options.start) if options.start else None,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "torch": torch.__version__,
+    }
+    (options.out / LOG_NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps({key: value for key, value in facts.items() if key != "log"}), flush=True)
+
+
+def main() -> int:
+    """Trains, and evaluates the result."""
+    options = parse_arguments()
+    sys.setswitchinterval(0.0005)  # the copying thread gets its turn beside the training loop
+    run(options)
+    if options.cases:
+        evaluate_folder(options.out, options.cases)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
