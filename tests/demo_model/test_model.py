@@ -10,7 +10,7 @@ import pytest_asyncio
 
 import bot.demo_model
 from bot.conversation.chat_format import ChatPrompt, TurnEncoder
-from bot.conversation.persona import PIRATE, PLAIN, TRINITY
+from bot.conversation.persona import BUILT_IN, PIRATE, PLAIN, TRINITY, Persona
 from bot.conversation.tokenizer import load_tokenizer
 from bot.inference.engine import Request, SamplingParams
 from bot.inference.loading.build import build_runner
@@ -79,6 +79,8 @@ SINGLE = (
     ("Repeat after me: green glass door", "green glass door"),
     ("Show me some Python code", "```python"),
     ("Tell me a joke", "llama"),
+    ("How do I connect you to Discord?", "DISCORD_BOT_TOKEN"),
+    ("Do I need a GPU?", "any computer"),
 )
 FAR = (
     "The weather is nice today.",
@@ -91,7 +93,7 @@ FAR = (
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_nineteen_of_twenty_single_questions_are_answered_as_expected(chat: Chat) -> None:
+async def test_all_single_questions_but_one_are_answered_as_expected(chat: Chat) -> None:
     answers = [(await chat(question))[0] for question, _ in SINGLE]
 
     missed = [(*pair, answer) for pair, answer in zip(SINGLE, answers, strict=True) if pair[1] not in answer]
@@ -150,6 +152,69 @@ async def test_personas_change_name_and_manner(chat: Chat) -> None:
     assert pirate[0].startswith("Arrr!")
     assert "Trinity" in plain[0]
     assert "Arrr" not in plain[0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_persona_that_is_chosen_in_mid_conversation_shows_and_goes_again(chat: Chat) -> None:
+    plainly = await chat("hello", "my name is Oskar")
+    history = [("hello", plainly[0]), ("my name is Oskar", plainly[1])]
+
+    pirate = await chat("hello", system=PIRATE.prompt, history=history)
+    again = await chat("What is my name?", history=[*history, ("hello", pirate[0])])
+
+    assert pirate[0].startswith("Arrr!")
+    assert "Oskar" in again[0]
+    assert "Arrr" not in again[0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("persona", [persona for persona in BUILT_IN if persona is not TRINITY], ids=lambda p: p.name)
+async def test_every_built_in_persona_answers_in_a_manner_of_its_own(persona: Persona, chat: Chat) -> None:
+    usual = await chat("hello")
+    history = [("hello", usual[0])]
+
+    answers = await chat("hello", system=persona.prompt, history=history)
+
+    assert answers[0] != usual[0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_two_pets_of_one_sentence_and_the_first_message_are_recalled(chat: Chat) -> None:
+    answers = await chat(
+        "I have a cat called Mochi and a dog called Bruno",
+        "what is my dog called?",
+        "what is my cat called?",
+        "what did I say first?",
+    )
+
+    assert "Mochi" in answers[0]
+    assert "Bruno" in answers[0]
+    assert "Bruno" in answers[1]
+    assert "Mochi" in answers[2]
+    assert "I have a cat called Mochi and a dog called Bruno" in answers[3]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_counting_too_far_is_declined(chat: Chat) -> None:
+    answers = await chat("count to 1000000")
+
+    assert "at most" in answers[0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", ["꧁☬𓂀☬꧂", "🏆𒁠𒍽𒊐𒊿🎸", "░▒▓█▓▒░"])
+async def test_a_name_of_odd_signs_gets_the_honest_answer(name: str, chat: Chat) -> None:
+    answers = await chat(f"{name}: who was the first king of Sweden?")
+
+    assert answers[0].endswith("meta-llama/Llama-2-7b-chat-hf.")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_two_people_of_one_name_are_told_apart(chat: Chat) -> None:
+    answers = await chat("Alice: I live in Bergen", "Alice (2): where do I live?", "Alice: where do I live?")
+
+    assert "haven't told me" in answers[1]
+    assert "Bergen" in answers[2]
 
 
 @pytest.mark.asyncio(loop_scope="module")
