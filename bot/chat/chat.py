@@ -121,21 +121,17 @@ class Chat:
         await self._engine.forget(key.cache_owner)
         return reset.num_turns
 
-    async def withdraw(self, platform: str, message_id: int) -> tuple[int, ...]:
-        """Follow the deletion of a message: a question, or a part of an answer, takes the whole turn with it.
-
-        Returns the message ids of those parts of its answer that are left.
-        """
+    async def withdraw(self, platform: str, message_id: int) -> None:
+        """Follow the deletion of a message: a question, or a part of an answer, takes the whole turn with it."""
         deletion = await self._history.delete_message(platform, message_id)
         if deletion.kind is DeletedMessage.NOTHING:
-            return ()
+            return
         if deletion.question_message_id is not None:
             is_question = deletion.question_message_id == message_id
             reason = StopReason.QUESTION_DELETED if is_question else StopReason.ANSWER_DELETED
             self._stop(platform, deletion.question_message_id, reason)
         if deletion.channel_id is not None:
             await self._engine.forget(ConversationKey(platform, deletion.channel_id).cache_owner)
-        return deletion.part_message_ids
 
     async def known_among(self, platform: str, message_ids: Collection[int]) -> set[int]:
         """Those messages that `withdraw` would follow the deletion of; one read for all."""

@@ -32,7 +32,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A message of ours as Discord has it."""
+    """A message of the bot's as the platform has it."""
 
     message_id: int
     content: str
@@ -40,12 +40,35 @@ class Posted:
 
 
 class Transport(Protocol):
-    """What the sender needs of Discord; see `DiscordTransport`."""
+    """What the sender needs of a chat platform; it raises what stands in refusals.py. See `DiscordTransport`.
 
-    async def create(self, draft: Draft) -> Posted: ...
-    async def edit(self, channel_id: int, message_id: int, content: str) -> None: ...
-    async def delete(self, channel_id: int, message_id: int) -> None: ...
-    async def show_typing(self, channel_id: int) -> None: ...
-    async def own_messages(self, channel_id: int, after: int) -> list[Posted]: ...
-    async def look_at(self, channel_id: int, message_id: int) -> None: ...
-    def muted_seconds(self, channel_id: int) -> float: ...
+    An id is a name: nothing is read from it, and which message is the later one is said by `own_messages` alone.
+    """
+
+    async def create(self, draft: Draft) -> Posted:
+        """Create a message, or return the one that was created for the same key a short while ago."""
+        ...
+
+    async def edit(self, channel_id: int, message_id: int, content: str) -> None:
+        """Give a message another text."""
+        ...
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Delete a message of the bot's."""
+        ...
+
+    async def show_typing(self, channel_id: int) -> None:
+        """Show for some seconds that the bot is typing."""
+        ...
+
+    async def own_messages(self, channel_id: int, after: int) -> list[Posted]:
+        """The bot's own messages among the next hundred behind a message, oldest first."""
+        ...
+
+    async def look_at(self, channel_id: int, message_id: int) -> None:
+        """Raise `MessageGone` where a message was deleted."""
+        ...
+
+    def muted_seconds(self, channel_id: int) -> float:
+        """For how long a moderator has muted the bot there; 0 where none has."""
+        ...
