@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile, zip_longest
+from itertools import zip_longest
 from typing import Protocol
 
 from bot.conversation.messages import Role
@@ -292,4 +292,7 @@ def turn_text(question: str, answer: str = "", *, system_message: str = "") -> s
 
 def num_common(first: Sequence[int], second: Sequence[int]) -> int:
     """How many ids both sequences begin with."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+    for index, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return index
+    return min(len(first), len(second))

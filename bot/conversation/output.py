@@ -21,7 +21,7 @@ question, where they are announced. `is_doubtful` says of a cut that it may have
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -88,6 +88,8 @@ class _Patterns:
     """An address behind its scheme. Tags don't end it, since what is shown in their place doesn't."""
     tag_or_token: re.Pattern[str]
     tag_begun: re.Pattern[str]
+    inert: Mapping[str, str]
+    """What is shown in the place of each tag and each token."""
 
 
 @lru_cache(maxsize=16)
@@ -116,9 +118,10 @@ def _patterns(tags: TemplateTags) -> _Patterns:
     return _Patterns(
         re.compile(special, re.ASCII),
         re.compile(unsure, re.ASCII),
-        re.compile(rf"(?:[^\s<>\"]|{tag}|{token}){{0,{MAX_ADDRESS}}}"),
+        re.compile(rf"(?:[^\s<>\"]++|{tag}|{token})*+"),
         re.compile(rf"(?P<tag>{tag})|(?P<token>{token})"),
         re.compile(rf"(?:{begun})\Z"),
+        {text: tags.neutralise_tokens(tags.neutralise(text)) for text in spelled},
     )
 
 
@@ -252,7 +255,6 @@ class _Text:
     """The one pass over what the model says: lines, code, and what is live outside of code."""
 
     def __init__(self, tags: TemplateTags, people: set[str], own_name: str, question: str) -> None:
-        self._tags = tags
         self._patterns = _patterns(tags)
         self.is_cut = False
         self.is_doubtful = False
@@ -466,8 +468,9 @@ class _Text:
 
     def _advance_over_address(self, match: re.Match[str]) -> bool:
         start = match.end()
-        raw = self._patterns.address.findall(self._buffer[start : start + 8 * MAX_ADDRESS])[0]
-        end = start + len(raw)
+        address = self._patterns.address.match(self._buffer, start, start + 8 * MAX_ADDRESS)
+        end = address.end() if address else start
+        raw = self._buffer[start:end]
         # Tags first: a client opens the address as it is shown, and the brackets that replace theirs don't end it.
         rest = self._patterns.tag_or_token.sub(self._inert, raw)
         is_at_end = end == len(self._buffer) or self._patterns.tag_begun.match(self._buffer, end) is not None
@@ -490,10 +493,8 @@ class _Text:
     def _inert(self, match: re.Match[str]) -> str:
         text = match[0]
         match match.lastgroup:
-            case "tag":
-                return self._tags.neutralise(text)
-            case "token":
-                return self._tags.neutralise_tokens(text)
+            case "tag" | "token":
+                return self._patterns.inert[text]
             case "mention" | "small":
                 return text + _ZERO_WIDTH_SPACE
             case "link":

@@ -67,17 +67,20 @@ class TemplateTags:
         Forms in other width, or with invisible characters between, count too. Doing it twice changes nothing more, and
         it takes time in proportion to the text's length.
         """
-        if text.isascii() and not any(opening in text for opening in self._openings):
+        if text.isascii() and not any(map(text.__contains__, self._openings)):
             return text
         folded = _folded(text)
+        swaps = [
+            (*match.span(group), folded[match.start(group) if group == 1 else match.end(group) - 1])
+            for tags in self._folded_tags
+            for match in tags.finditer(folded)
+            for group in (1, 2)
+        ]
         pieces: list[str] = []
         end = 0
-        for match in self._folded_tags.finditer(folded):
-            closing = match.lastindex or 0
-            for group, bracket_at in ((closing - 1, match.start(closing - 1)), (closing, match.end(closing) - 1)):
-                start, stop = match.span(group)
-                pieces += text[end:start], _BRACKETS[folded[bracket_at]], text[start + 1 : stop - 1]
-                end = stop
+        for start, stop, bracket in sorted(swaps):
+            pieces += text[end:start], _BRACKETS[bracket], text[start + 1 : stop - 1]
+            end = stop
         return "".join(pieces) + text[end:] if pieces else text
 
     def neutralise_tokens(self, text: str) -> str:
@@ -85,14 +88,20 @@ class TemplateTags:
         return self._spelled_tokens.sub(lambda match: f"‹{match[0].strip('<|>')}›", text)
 
     @cached_property
-    def _openings(self) -> frozenset[str]:
-        return frozenset(_parts(tag)[0] for tag in self.tags)
+    def _openings(self) -> tuple[str, ...]:
+        return tuple({_parts(tag)[0] for tag in self.tags})
 
     @cached_property
-    def _folded_tags(self) -> re.Pattern[str]:
-        """Every tag, with its brackets as two groups of their own."""
-        spelled = ([_ANY_GAP.join(map(re.escape, part)) for part in _parts(tag)] for tag in self.tags)
-        return re.compile("|".join(f"({first}){_ANY_GAP}{name}{_ANY_GAP}({last})" for first, name, last in spelled))
+    def _folded_tags(self) -> tuple[re.Pattern[str], ...]:
+        """Every tag, with its brackets as two groups: one pattern for each kind of brackets, which makes it quick."""
+        names: dict[tuple[str, str], list[str]] = {}
+        for tag in self.tags:
+            first, name, last = (_ANY_GAP.join(map(re.escape, part)) for part in _parts(tag))
+            names.setdefault((first, last), []).append(name)
+        return tuple(
+            re.compile(f"({first}){_ANY_GAP}(?:{'|'.join(same)}){_ANY_GAP}({last})")
+            for (first, last), same in names.items()
+        )
 
     @cached_property
     def _spelled_tokens(self) -> re.Pattern[str]:

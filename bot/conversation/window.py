@@ -207,9 +207,9 @@ class _Fitting:
             raise PromptTooLong(self._num_tokens(self._last), limit)
         return self._last
 
-    def token_ids(self, first: int) -> list[int]:
+    def token_ids(self, first: int) -> "array[int]":
         """The prompt that begins with turn `first`."""
-        token_ids = self._with_system(first).tolist()
+        token_ids = self._with_system(first)
         for ids in self._later[first:]:
             token_ids += ids
         return token_ids
