@@ -1,0 +1,6 @@
+"""The use cases: answer a question, reset a conversation, choose a persona; for any front end.
+
+Read `chat` (what a front end calls), `exchange` (one question from its commit to the last edit of its answer) and
+`answer` (the prompt, the request and what came of it); then who may go first (`queue`), what may run together
+(`company`), and what happens while the database is away (`outage`).
+"""
