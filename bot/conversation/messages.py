@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """Who speaks, in the words of the Llama-2 chat template."""
+    """Who speaks, in the words that chat templates use."""
 
     SYSTEM = "system"
     USER = "user"
@@ -36,7 +36,7 @@ class ConversationKey:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person asked, as an edge (Discord, terminal) hands it in.
+    """What a person asked, as a front end (Discord, the terminal) hands it in.
 
     `message_id` is the platform's own id of the message, unique per platform. `is_direct` is True where only one
     person speaks (a direct message, the terminal), so that no name is put before the text.

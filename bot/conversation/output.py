@@ -200,6 +200,8 @@ class OutputFilter:
 
 
 class _Characters:
+    """Takes out characters that are invisible or harmful, and all but the first marks on a letter."""
+
     def __init__(self) -> None:
         self._num_marks = 0
         self._unseen: str | None = ""
@@ -229,7 +231,7 @@ class _Characters:
 
 
 class _Beginning:
-    """Drops blanks and labels before the answer's first words."""
+    """Drops blanks, and labels such as `Trinity:`, before the answer's first words."""
 
     def __init__(self, keys: set[str]) -> None:
         self._keys = keys
@@ -252,7 +254,7 @@ class _Beginning:
 
 
 class _Text:
-    """The one pass over what the model says: lines, code, and what is live outside of code."""
+    """The one pass over what the model says: lines that speak for somebody, code, and what is live outside of code."""
 
     def __init__(self, tags: TemplateTags, people: set[str], own_name: str, question: str) -> None:
         self._patterns = _patterns(tags)
@@ -262,9 +264,10 @@ class _Text:
         self._people = {name_key(name) for name in people} - own
         self._roles = {name_key(name) for name in ROLE_NAMES} - own - self._people
         self._keys = self._people | self._roles
+        # Names that the question speaks of: it may have asked for a dialogue between them.
         self._asked = {name_key(name) for name in (*people, *ROLE_NAMES) if _speaks_of(question, name)}
-        self._are_roles_told = False
-        self._are_asked_told = False
+        self._may_roles_speak = False
+        self._may_asked_speak = False
         self._held = ""
         self._num_shown = 0
         """How much of the beginning of `_held` was shown already, because it is the same whatever follows."""
@@ -376,13 +379,13 @@ class _Text:
     def _may_speak(self, label: Label) -> bool:
         is_announced = self._is_first or _ANNOUNCING.search(self._line) is not None
         if label.key in self._roles:
-            self._are_roles_told = self._are_roles_told or is_announced or label.key in self._asked
+            self._may_roles_speak = self._may_roles_speak or is_announced or label.key in self._asked
             self.is_doubtful = True
-            return self._are_roles_told
+            return self._may_roles_speak
         if label.key in self._asked:
-            self._are_asked_told = self._are_asked_told or is_announced
+            self._may_asked_speak = self._may_asked_speak or is_announced
         self.is_doubtful = is_announced or bool(label.lead) or label.key in self._asked
-        return label.key in self._asked and self._are_asked_told
+        return label.key in self._asked and self._may_asked_speak
 
     # Code.
 

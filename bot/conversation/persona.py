@@ -1,4 +1,4 @@
-"""Who Trinity is in a conversation: a name and a system prompt. Prompts are public: a persona never holds a secret.
+"""Who the bot is in a conversation: a name and a system prompt. Prompts are public: a persona never holds a secret.
 
 What a persona may cost is bounded when it is set, so that no prompt can crowd the conversation out of the window.
 """
@@ -31,7 +31,7 @@ class Persona:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it comes with Trinity, and can't be changed."""
+        """Whether it comes with the bot, and can't be changed."""
         return find_built_in(self.name) is not None
 
     @property

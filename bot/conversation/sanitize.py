@@ -138,7 +138,7 @@ def speaker_name(name: str, own_name: str = DEFAULT_OWN_NAME) -> str:
     """`name` as it may stand before a message in a prompt (`NAME: text`).
 
     One line of at most 32 characters, without brackets, colons, control, direction or invisible characters. A name that
-    passes for Trinity's own, for a role of the template, or that has nothing to read in it becomes "someone".
+    passes for the bot's own, for a role of a template, or that has nothing to read in it becomes "someone".
     """
     plain = _plain_name(name)
     taken = {name_key(other) for other in (own_name, DEFAULT_OWN_NAME, *ROLE_NAMES)}

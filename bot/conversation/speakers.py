@@ -1,4 +1,4 @@
-"""Who is who in a channel: each account has a label of its own there, so that nobody's words are told as another's.
+"""Who is who in a channel: each account has a label of its own there, so that nobody's words pass for another's.
 
 Two people may have the same display name, or names that look alike: the first is `Alice` for the model, the next
 `Alice (2)`. A label belongs to an account and a name for as long as the account has said something that is remembered,
@@ -20,7 +20,10 @@ _NUMBER = re.compile(r"[\s(]*\d+[\s)]*$")
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A label that an account has in a conversation under a certain name; keys are what a reader sees of both."""
+    """A label that an account has in a conversation under a certain name.
+
+    `name_key` and `label_key` are what a reader sees of the name and the label at a glance (`markup.name_key`).
+    """
 
     author_id: int
     name_key: str
@@ -29,7 +32,7 @@ class Speaker:
 
 
 class Speakers:
-    """The labels of one conversation.
+    """The labels of one conversation; it gives a new one to whoever has none yet.
 
     Args:
         known: those that were given before.

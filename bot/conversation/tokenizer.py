@@ -1,5 +1,7 @@
 """Text to token ids with the vocabulary as it was published: tokenizer.json, read by the `tokenizers` library alone.
 
+The vocabulary is Llama-2's kind: another family brings a check of its own, as it brings another `ChatFormat`.
+
 `transformers` is kept out on purpose. From version 5 its AutoTokenizer rebuilds a Llama-2 tokenizer without the file's
 normaliser (huggingface/transformers PR 47700), and then no prompt has Meta's ids any more. It also turns a typed "</s>"
 into the end of the conversation; here, text never becomes a special token or one that was added later, whoever loaded

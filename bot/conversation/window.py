@@ -19,7 +19,7 @@ from bot.conversation.sections import SEPARATOR, PlacedSections, Section, place_
 from bot.errors import ConfigError, PromptTooLong
 
 MIN_PROMPT_TOKENS = 512
-"""With less room for the prompt than this, Trinity refuses to start."""
+"""With less room for the prompt than this, the bot refuses to start."""
 
 _ESTIMATE_MARGIN = 16  # tokens by which a turn behind the system message may differ from the sum of its parts
 _INLINE_CHARACTERS = 2048  # encoded in about a millisecond; a longer history leaves the event loop
