@@ -31,7 +31,6 @@ from bot.errors import DiscordError, StoreError
 
 log = logging.getLogger(__name__)
 
-
 BARE_HINT = "-# Yes? Write your question in the same message as my name."
 NO_TEXT_HINT = "-# I can only read text. Please put your question into words."
 UNPINGED_HINT = "-# I can't read a reply without its ping: turn the @ on in your reply, or mention me."
@@ -39,8 +38,6 @@ ROLE_HINT = (
     "-# That was my role, and Discord doesn't show me what is written beside it. "
     "Choose me in place of my role when you type @."
 )
-
-
 TEXT_ONLY = "I can't open what is attached; I only read the text."
 LATEST_EDIT = timedelta(minutes=10)
 """An edit that was made longer ago is not looked at for a mention that it added."""

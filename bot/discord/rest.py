@@ -37,7 +37,6 @@ from bot.discord.payload_shapes import OutOfShape
 
 log = logging.getLogger(__name__)
 
-
 _FILES_REFUSED = frozenset({MISSING_PERMISSIONS, 400001})
 _REPLY_NEEDS_HISTORY = 160002
 _NO_PINGS = discord.AllowedMentions.none()

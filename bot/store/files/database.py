@@ -33,8 +33,6 @@ from bot.store.tables import SCHEMA_VERSION
 from bot.tasks import in_daemon_thread
 
 log = logging.getLogger(__name__)
-
-
 T = TypeVar("T")
 
 

@@ -26,8 +26,6 @@ _WRITE = text(
     "set_config('idle_in_transaction_session_timeout', :idle, true), "
     "pg_advisory_xact_lock(1416784239), txid_current()"
 )
-
-
 _READ = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _READ_ONLY = "25006"
 _STATUS = select(func.txid_status(bindparam("transaction_id", type_=BigInteger)))

@@ -1,6 +1,7 @@
 """Statements that delete for good: what was reset, what is too old, what a channel held.
 
-Deleting a user's message deletes its answer with it; the inbox keeps only that the question was seen.
+Deleting a user's message deletes its answer with it; the inbox keeps only that the question was seen. A message that is
+deleted on the platform may be a question, a part of an answer, or nothing of ours.
 """
 
 from collections.abc import Collection, Iterator
@@ -25,6 +26,8 @@ from bot.store.tables import (
     speakers,
 )
 
+ANSWER = "answer"
+"""The purpose of those parts that make up an answer; all others are notices."""
 MAX_DELETED_AT_ONCE = 1000
 """Turns in one transaction, so that a great many don't hold up those who write."""
 
@@ -194,10 +197,6 @@ def _hidden(hidden_until: datetime | None, now: datetime | None) -> Iterator[Col
 
 def _first(column: Column[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
     return select(column).where(*conditions).order_by(column).limit(1)
-
-
-ANSWER = "answer"
-"""The purpose of those parts that make up an answer; all others are notices."""
 
 
 class DeletedMessage(StrEnum):
