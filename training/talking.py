@@ -7,6 +7,7 @@ from training.grammar import article_fixed, draw, fill, word_lists
 from training.noise import add_noise, marked, sentence
 from training.statements import draw_paste, draw_question, draw_statement
 from training.styles import Style, draw_style
+from training.telling import in_context
 
 _NO_CONTEXT = ("hello", "okay", "compliment", "insult", "how are you")
 _ASKING = ("your name", "who are you", "abilities", "talk", "memory", "privacy", "model", "discord", "graphics card")
@@ -22,16 +23,8 @@ def talk(c: Conversation, name: str = "") -> Drawn:
         return c.finish(fill(f"common {name}", rng), c.answer_to(name), name)
     text = draw(name, rng, name=marked(c.persona.name), other=marked(fill("person", rng)))
     if name not in _NO_CONTEXT:
-        text = in_context_of_talk(c, text)
+        text = in_context(c, text, 0.03)
     return c.finish(add_noise(text, rng, "question" if name in _ASKING else ""), c.answer_to(name), name)
-
-
-def in_context_of_talk(c: Conversation, text: str) -> str:
-    """The text behind a sentence that tells nothing, now and then."""
-    if c.rng.random() > 0.02:
-        return text
-    other = sentence(draw_statement(c.rng).strip())
-    return f"{other}{'' if other.endswith(('.', '!', '?')) else '.'} {text}"
 
 
 def tell_nothing(c: Conversation) -> Drawn:
@@ -75,12 +68,7 @@ def long_answer(c: Conversation, tokens_left: int) -> Drawn | None:
         return None
     asked, answer = drawn
     text = asked if "'" in asked or '"' in asked else add_noise(asked, c.rng)
-    # A brief answer is the first sentence: what is marked as a value has only one.
-    return c.finish(text, Answer(marked(answer) if _is_brief(c) else answer, answer), "long")
-
-
-def _is_brief(c: Conversation) -> bool:
-    return any(style.name == "brief" for style in c.styles)
+    return c.finish(text, Answer(marked(answer), answer), "long")  # as a value, which no style cuts or rewords
 
 
 def style_wish(c: Conversation) -> Drawn:
