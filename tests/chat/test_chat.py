@@ -23,6 +23,12 @@ async def test_the_next_prompt_holds_what_was_said(house: House) -> None:
     assert house.prompt().endswith("[INST] Alice: What is my cat called? [/INST]")
 
 
+async def test_an_answer_may_be_as_long_as_the_budget_keeps_free_for_it(house: House) -> None:
+    await house.ask("Hello?")
+
+    assert house.engine.requests[0].sampling.max_new_tokens == 100
+
+
 async def test_names_are_left_out_where_one_person_speaks(house: House) -> None:
     await house.serve(house.asks("Hello?", ConversationKey("terminal", 1), is_direct=True))
 
