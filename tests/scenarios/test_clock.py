@@ -3,11 +3,13 @@
 import random
 import struct
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.end_to_end.daemon import open_daemon
 from tests.loopback import LoopbackDiscord, Message
 from tests.preload import build_preload
 from tests.scenarios.processes import EchoDaemon, open_echo_daemon
@@ -93,6 +95,23 @@ async def test_by_a_wrong_clock_what_was_missed_is_still_answered(
 
     assert states == {"answered": 4}
     require_all(server, daemon.database, turns=4, replies=4)
+
+
+async def test_a_clock_a_year_ahead_at_a_start_costs_no_history(server: LoopbackDiscord, tmp_path: Path) -> None:
+    clock, alice, general = WallClock(tmp_path), server.person("Alice"), server.channel("general")
+    settings = {"TRINITY_RETENTION_DAYS": "30", **clock.environ}
+    async with open_daemon(server, tmp_path) as daemon:
+        await daemon.answer(await alice.says(general, "My favourite colour is teal.", mention=True))
+        assert await daemon.stop() == 0
+
+    clock.jump(400 * 24 * HOUR)
+    async with open_daemon(server, tmp_path, settings) as daemon:
+        answer = await daemon.answer(await alice.says(general, "What is my favourite colour?", mention=True))
+        assert await daemon.stop() == 0
+
+    last_line = daemon.log.splitlines()[-1]
+    assert int(last_line[:4]) > datetime.now(UTC).year, "the daemon didn't notice that its clock is wrong"
+    assert "teal" in answer
 
 
 async def lose_session(server: LoopbackDiscord, say) -> None:
