@@ -18,10 +18,6 @@ _TRACK = 12
 """Between two arrows that run beside each other."""
 _PORT = 5
 """Arrows leave a little further left, and arrive a little further right, so that none leaves above another's tip."""
-_FOUNDATION = {"errors", "tasks", "observer"}
-"""The lowest layer: everybody imports it, so its arrows would hide the others."""
-_JOINERS = {"__main__", "daemon", "app"}
-"""What starts the others imports most of them: the same."""
 _COLOURS = ("#1b5e9e", "#a3480f", "#2c7a3d", "#7a2c75", "#8a1f2b", "#0e6f73", "#6b5a10", "#45459e", "#4a4a4a")
 
 
@@ -62,19 +58,33 @@ def draw() -> str:
     return "\n".join([head, f'<rect width="{_WIDTH}" height="{y:.0f}" fill="white"/>', *parts, "</svg>"]) + "\n"
 
 
+def _joiners(diagram: Diagram) -> set[str]:
+    """What starts and joins the parts, above Discord: it imports most of them, and its arrows would hide the others."""
+    first = next(index for index, layer in enumerate(diagram.layers) if "discord" in {box.name for box in layer})
+    return {box.name for layer in diagram.layers[:first] for box in layer}
+
+
+def _foundation(diagram: Diagram) -> set[str]:
+    """What stands below conversation: everybody imports it."""
+    last = next(index for index, layer in enumerate(diagram.layers) if "conversation" in {box.name for box in layer})
+    return {box.name for layer in diagram.layers[last + 1 :] for box in layer}
+
+
 def _words_about(diagram: Diagram) -> str:
-    joined = sum(count for (source, _), count in diagram.arrows.items() if source in _JOINERS)
-    founded = sum(count for (_, target), count in diagram.arrows.items() if target in _FOUNDATION)
-    return f"Not drawn: the {joined} imports of what joins the parts, and the {founded} of the lowest layer."
+    joiners, foundation = _joiners(diagram), _foundation(diagram)
+    joined = sum(count for (source, _), count in diagram.arrows.items() if source in joiners)
+    founded = sum(count for (_, target), count in diagram.arrows.items() if target in foundation)
+    return f"Not drawn: the {joined} imports of what joins the parts, and the {founded} of the lowest layers."
 
 
 def _without_common_arrows(diagram: Diagram) -> Diagram:
     if diagram.package != "bot":
         return diagram
+    joiners, foundation = _joiners(diagram), _foundation(diagram)
     arrows = {
         ends: count
         for ends, count in diagram.arrows.items()
-        if ends[1] not in _FOUNDATION and (ends[0] not in _JOINERS or ends[1] in _JOINERS)
+        if ends[1] not in foundation and (ends[0] not in joiners or ends[1] in joiners)
     }
     return Diagram(diagram.package, diagram.layers, arrows)
 

@@ -15,6 +15,7 @@ that commits the question, and the engine's thread behind the one that asks it.
 import asyncio
 import itertools
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,12 +27,17 @@ from typing import Any
 from bot.conversation.chat_format import TurnEncoder
 from bot.inference.local import open_local_engine
 from bot.inference.messages import LoadedModel
+from bot.inference.scheduling.step import Step
+from bot.inference.worker import Watchdog
 from tests.architecture.imports import ROOT
 from tests.discord.house import ask, open_house
 from tests.inference.fakes import EchoRunner
 from tests.inference.vocabulary import build_tokenizer
 from tests.loopback import LoopbackDiscord, without_waits
 
+_NUM_STEPS_FIRST = 40
+"""Enough for some words that are surely shown."""
+_HOLD_SECONDS = 60.0
 _BOT = str(ROOT / "bot") + "/"
 _PLAIN = (str, int, float, Enum, NoneType)
 _FIRST = "GatewaySocket.received_message"
@@ -66,6 +72,7 @@ class Trace:
     """What was seen of a question's way: the hops to each moment, in order."""
 
     ways: dict[str, Way] = field(default_factory=dict)
+    is_sent: threading.Event = field(default_factory=threading.Event)
     _makers: dict[asyncio.Task[Any], Way] = field(default_factory=dict)
 
     @property
@@ -88,14 +95,6 @@ class Trace:
         if not any(hop in self.ways.get(moment, ()) for moment in ("committed", "asked")):
             return 5
         return 1 if part == "discord" else 2
-
-    def table(self) -> list[str]:
-        """The hops as rows of docs/architecture.md, by station."""
-        numbers = itertools.count(1)
-        return [
-            f"| {'' if hop.is_wrapper else next(numbers)} | {self.station(hop)} | `{hop.file}` | `{hop.function}` |"
-            for hop in self.passed
-        ]
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -126,6 +125,8 @@ class Trace:
             return
         if moment is not None and moment not in self.ways:
             self.ways[moment] = self._way_to(frame)
+            if moment == "sent":
+                self.is_sent.set()
 
     def _way_to(self, frame: FrameType | None) -> Way:
         hops: list[Hop] = []
@@ -156,12 +157,24 @@ def _is_wrapper(frame: FrameType) -> bool:
 
 
 async def trace_question(folder: Path) -> Trace:
-    """Ask the bot something on the loopback Discord; the engine is the real one around a model without tensors."""
-    trace, tokenizer = Trace(), build_tokenizer()
-    runner = EchoRunner(num_blocks=4000, context_window=4096, max_prefill_tokens=2048)
+    """Ask the bot something on the loopback Discord; the engine is the real one around a model without tensors.
+
+    On a busy machine the answer could be over before any of it is shown, and is then shown another way: so the model
+    goes on only once the first message is on its way.
+    """
+    trace, tokenizer, num_steps = Trace(), build_tokenizer(), itertools.count(1)
+    watchdog = Watchdog(10 * _HOLD_SECONDS)
+
+    def hold(_: Step) -> None:
+        if next(num_steps) > _NUM_STEPS_FIRST:
+            trace.is_sent.wait(_HOLD_SECONDS)
+
+    runner = EchoRunner(
+        num_blocks=4000, context_window=4096, max_prefill_tokens=2048, has_eos=False, before_launch=hold
+    )
     async with (
         LoopbackDiscord(without_waits()) as server,
-        open_local_engine(lambda _: LoadedModel(runner, tokenizer, "echo")) as engine,
+        open_local_engine(lambda _: LoadedModel(runner, tokenizer, "echo"), watchdog=watchdog) as engine,
         open_house(server, folder, TurnEncoder(tokenizer), engine) as house,
     ):
         with trace.watching():
