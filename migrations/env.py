@@ -1,7 +1,7 @@
 """Alembic's entry: migrates the one connection it is handed, inside the transaction that connection is already in.
 
-There is no ini file; `bot.store.files.migrate` builds the configuration. The transaction is the caller's, so that several
-migrations succeed or fail as one.
+There is no ini file; `bot.store.files.migrate` builds the configuration. The transaction is the caller's, so that
+several migrations succeed or fail as one.
 """
 
 from alembic import context
