@@ -159,7 +159,7 @@ def test_nothing_harmful_is_left(text):
 
     live = outside_code(safe)
     assert not re.search(r"\[/?INST\]|<</?SYS>>|</?s>|<unk>|(?i:@everyone|@here)|<@[!&\d]", live, re.A)
-    assert not re.search(r"\]\(\s*<?\s*https?:", live, re.I | re.A)
+    assert not re.search(r"\]\(\s*<?\s*https?:[^\s)]", live, re.I | re.A)  # an address without anything is no target
     assert not re.search(r"(?m)^\W*-#\s", live)
     assert not re.search(r"discord\.gg/|discord(app)?\.com/invite", live, re.I | re.A)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", safe)
