@@ -16,6 +16,7 @@ from tests.store.postgresql_server import new_database, on_postgresql
 from tests.store.silence import SilentProxy, open_proxy
 
 pytestmark = [
+    pytest.mark.soak,  # it waits for limits of ten seconds, and asserts the time that the end takes
     *on_postgresql(),
     pytest.mark.skipif(not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model isn't there"),
 ]
