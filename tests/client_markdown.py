@@ -17,6 +17,11 @@ def outside_code(text: str) -> str:
     return _CODE.sub(lambda match: "`" if match["code"] else match[0], text)
 
 
+def has_fence_in_inline_code(text: str) -> bool:
+    """Whether three backticks stand in code that one or two backticks began."""
+    return any("```" in match["code"] for match in _CODE.finditer(text) if match["ticks"])
+
+
 def has_open_block(text: str) -> bool:
     """Whether a code block of `text` is never closed; one that holds nothing is none for Discord."""
     blocks = [match["code"] for match in _CODE.finditer(text) if match["code"] and match["code"].startswith("```")]

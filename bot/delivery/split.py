@@ -122,7 +122,8 @@ class _Piece:
         if match["mark"] in marks:
             del opened[marks.index(match["mark"]) :]
             return match.end()
-        if span := SPAN.match(self.text, match.start()):
+        # Of two backticks that no two follow, Discord takes one to begin code, and the other belongs to it.
+        if span := SPAN.match(self.text, match.start()) or SPAN.match(self.text, match.end() - 1):
             return span.end()
         is_sure = self._may_open(match)
         if not any(was.mark.startswith("`") for was in opened):
