@@ -6,8 +6,9 @@ stops the exchanges that it concerns.
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.company import Company
@@ -36,6 +37,8 @@ __all__ = [
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 HIDDEN_SECONDS = 60.0
 """How long after a reset its messages are deleted for good."""
@@ -148,6 +151,16 @@ class Chat:
             self._stop(platform, message_id, StopReason.CHANNEL_LOST)
         for deleted_id in deletion.channel_ids:
             await self._engine.forget(ConversationKey(platform, deleted_id).cache_owner)
+
+    async def outlast(self, step: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:
+        """Do a step that belongs to no question; while the database is away, it waits in line with the questions.
+
+        So it is done before whatever is asked after `on_wait` was called.
+
+        Raises:
+            DatabaseBusy: the database was away for too long.
+        """
+        return await self._context.outage.outlast(step, on_wait)
 
     async def edit(self, platform: str, message_id: int, text: str) -> bool:
         """Take over an edited question; False, and no effect, once its answer was begun."""

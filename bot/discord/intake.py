@@ -27,7 +27,7 @@ from bot.discord.messages import (
     question_in,
     unreadable_in,
 )
-from bot.errors import DiscordError, StoreError
+from bot.errors import DatabaseBusy, DiscordError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,15 @@ _ATTACHED = "what is attached"
 class Intake:
     """Takes messages in, live or fetched later."""
 
-    def __init__(self, chat: Chat, sender: Sender, answers: Answers, own_id: int, clock: DiscordClock) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        sender: Sender,
+        answers: Answers,
+        own_id: int,
+        clock: DiscordClock,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self.gate = Gate()
         self._chat = chat
         self._sender = sender
@@ -61,7 +69,10 @@ class Intake:
         self._hints = NoticeLimiter()
         self._hinted: OrderedDict[int, None] = OrderedDict()
         self._deleted: dict[int, bool] = {}  # message id -> whether it is surely one of ours
-        self._deletions_lock = asyncio.Lock()
+        self._tasks = tasks
+        self._following: asyncio.Task[None] | None = None
+        self._is_followed = asyncio.Event()  # or waits for the database
+        self._is_closed = False
 
     async def take(
         self,
@@ -104,18 +115,35 @@ class Intake:
         if address is Address.NOT_FOR_US or message.edited_at is None:
             return
         text = question_in(message, self._own_id).content if address is Address.QUESTION else ""
-        if text and await self._chat.edit(PLATFORM, message.id, text):
+        if text and await self._edit_waiting(message.id, text):
             return
         now = self._clock.now()
         if now - message.edited_at < LATEST_EDIT and now - message.created_at < OLDEST_EDITED:
             await self.take(message, asked_at=message.edited_at)
+
+    async def _edit_waiting(self, message_id: int, text: str) -> bool:
+        """Edit a question that waits; False where there is none."""
+
+        async def edit() -> bool:
+            return await self._chat.edit(PLATFORM, message_id, text)
+
+        try:
+            return await edit()
+        except DatabaseBusy:
+            if self._chat.exchanges.asked_by(PLATFORM, message_id) is None:
+                return False  # a new question, which is told that it waits, or one that the inbox has answered
+        return await self._chat.outlast(edit)
 
     def busy_channels(self) -> set[int]:
         """The channels whose questions are waiting or being answered."""
         return {exchange.channel_id for exchange in self._chat.exchanges}
 
     async def take_deletions(self, message_ids: Collection[int]) -> None:
-        """Withdraw deleted messages, whoever wrote them: their content must not be used any more."""
+        """Withdraw deleted messages, whoever wrote them: their content must not be used any more.
+
+        Returns when that is done, or when it waits for a database that is away: it is done before whatever is asked
+        from then on, so nobody has to be held up for it.
+        """
         for message_id in message_ids:
             asked = self._chat.exchanges.asked_by(PLATFORM, message_id)
             shown = self._chat.exchanges.shown_by(PLATFORM, message_id)
@@ -124,30 +152,44 @@ class Intake:
             # A question that is being answered is withdrawn as soon as nothing of its answer is shown any more.
             if asked is None or not asked.stop(StopReason.QUESTION_DELETED):
                 self._deleted[message_id] = asked is not None or shown is not None
-        # Those that arrive meanwhile are looked up together.
-        async with self._deletions_lock:
-            deleted, self._deleted = self._deleted, {}
-            if deleted:
-                await self._apply_with_retries(deleted)
+        if not self._deleted or self._is_closed:
+            return
+        if self._following is None or self._following.done():
+            self._is_followed.clear()
+            self._following = self._tasks.create_task(self._follow_deletions())
+        await self._is_followed.wait()
 
-    async def _apply_with_retries(self, deleted: dict[int, bool]) -> None:
+    def close(self) -> None:
+        """Leave the deletions that wait for the database to the next start, which finds most of them again."""
+        self._is_closed = True
+        if self._following is not None:
+            self._following.cancel()
+
+    async def _follow_deletions(self) -> None:
         try:
             await repeat_while_away(
-                lambda: self._apply_deletions(deleted),
-                is_ending=lambda: self._answers.is_draining,
+                lambda: self._chat.outlast(self._apply_deletions, self._is_followed.set),
+                is_ending=lambda: self._is_closed,
                 limit_seconds=_STORE_RETRY_SECONDS,
             )
         except StoreError as error:
-            log.error("%d deletions were not followed: %s", len(deleted), error)
+            log.error("%d deletions were not followed: %s", len(self._deleted), error)
+        except Exception:
+            log.exception("%d deletions were not followed", len(self._deleted))
+        finally:
+            self._deleted.clear()
+            self._is_followed.set()
 
-    async def _apply_deletions(self, deleted: dict[int, bool]) -> None:
-        """Withdraw those of our messages that are in `deleted`, and take each out of it when that is done."""
-        unsure = [message_id for message_id, is_ours in deleted.items() if not is_ours]
-        known = await self._chat.known_among(PLATFORM, unsure) if unsure else set()
-        for message_id in [*deleted]:
-            if deleted[message_id] or message_id in known:
-                await self._chat.withdraw(PLATFORM, message_id)
-            del deleted[message_id]
+    async def _apply_deletions(self) -> None:
+        """Withdraw those of our messages that were deleted; those that arrive meanwhile are looked up together."""
+        while self._deleted:
+            deleted = dict(self._deleted)
+            unsure = [message_id for message_id, is_ours in deleted.items() if not is_ours]
+            known = await self._chat.known_among(PLATFORM, unsure) if unsure else set()
+            for message_id, is_ours in deleted.items():
+                if is_ours or message_id in known:
+                    await self._chat.withdraw(PLATFORM, message_id)
+                self._deleted.pop(message_id, None)
 
     async def _hint(self, address: Address, message: discord.Message, question: Question) -> None:
         texts = {Address.UNPINGED_REPLY: UNPINGED_HINT, Address.ROLE_PING: ROLE_HINT}

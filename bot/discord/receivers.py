@@ -1,5 +1,6 @@
 """The parts that Discord's events and slash commands are handed to, and the client that has them."""
 
+import asyncio
 from dataclasses import dataclass
 
 from bot.chat.chat import Chat
@@ -29,10 +30,15 @@ class ReceivingClient(ConnectedClient):
 
 
 def build_receivers(
-    client: ConnectedClient, chat: Chat, sender: Sender, transport: DiscordTransport, answers: Answers
+    client: ConnectedClient,
+    chat: Chat,
+    sender: Sender,
+    transport: DiscordTransport,
+    answers: Answers,
+    tasks: asyncio.TaskGroup,
 ) -> Receivers:
     """Join the parts; the client has to be logged in."""
     own_id = client.user.id if client.user else 0
-    intake = Intake(chat, sender, answers, own_id, client.clock)
+    intake = Intake(chat, sender, answers, own_id, client.clock, tasks)
     answers.wait_until_known = intake.gate.passage
     return Receivers(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, transport))

@@ -195,7 +195,7 @@ class _ClientRun:
         interval = self._options.edit_interval_seconds
         async with open_sender(transport, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
-            client.receivers = build_receivers(client, self._chat, sender, transport, answers)
+            client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks)
             registering = partial(register_commands, client, client.tree)
             syncing = tasks.create_task(keep_running("registering the slash commands", registering))
             connection = tasks.create_task(_problem(client.connect()))
@@ -205,6 +205,7 @@ class _ClientRun:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             client.is_draining = True
             await answers.drain(self._options.drain_seconds if stopping.done() else 0.0)
+            client.receivers.intake.close()
             problem = token.result() if token.done() else None
             syncing.cancel()
             token.cancel()

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,3 +133,15 @@ async def ask(house: House, text: str = "hello", *, state: str = "answered", sec
     question = await server.person("Alice").says(server.channel("general"), text, mention=True)
     await house.reaches(question, state, seconds)
     return question
+
+
+async def lose_session(server: LoopbackDiscord, *meanwhile: Awaitable[object]) -> None:
+    """Cut her off, let something happen, and have her log in anew without being told of it."""
+    server.gateway.is_refusing = True
+    server.gateway.abort()
+    await server.wait_until(lambda: not server.gateway.connected())
+    for act in meanwhile:
+        await act
+    server.gateway.forget_sessions()
+    server.gateway.is_refusing = False
+    await server.wait_for_login()

@@ -1,12 +1,11 @@
 """What happened while nobody listened: fetched within bounds, answered once, and what was deleted is forgotten."""
 
 import asyncio
-from collections.abc import Awaitable
 
 import pytest
 
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import ask
+from tests.discord.house import ask, lose_session
 from tests.engines import EchoEngine
 from tests.loopback import Intent, LoopbackDiscord, Message, Permission, Person, Status, judge
 from tests.loopback.snowflake import Snowflakes
@@ -152,18 +151,6 @@ async def test_what_was_deleted_while_nobody_listened_is_in_no_later_prompt(
     assert "kept" in house.prompts[-1]
     assert b"secret" not in house.database_path.read_bytes()
     assert server.answer_to(kept)
-
-
-async def lose_session(server: LoopbackDiscord, *meanwhile: Awaitable[object]) -> None:
-    """Cut her off, let something happen, and have her log in anew without being told of it."""
-    server.gateway.is_refusing = True
-    server.gateway.abort()
-    await server.wait_until(lambda: not server.gateway.connected())
-    for act in meanwhile:
-        await act
-    server.gateway.forget_sessions()
-    server.gateway.is_refusing = False
-    await server.wait_for_login()
 
 
 async def test_a_question_that_waits_is_not_answered_if_it_is_deleted_in_a_lost_session(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
@@ -9,7 +10,7 @@ from bot.chat.time_limits import TimeLimits
 from bot.delivery.outcomes import MEMORY_AWAY, NO_MEMORY
 from bot.store.files.timeouts import Timeouts
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House
+from tests.discord.house import House, ask, lose_session
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message
 
@@ -119,3 +120,66 @@ async def test_what_waited_for_the_database_at_the_end_is_found_and_answered_by_
     async with enter(server) as house:
         for question in asked:
             await house.reaches(question, "answered", 60)
+
+
+async def test_who_asks_while_a_deletion_of_a_lost_session_waits_for_the_database_is_told_at_once(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+    async with enter(server, timeouts=BRIEF) as house:
+        secret = await ask(house, "the word is swordfish")
+        async with database_away(house):
+            await lose_session(server, alice.deletes(secret), bob.says(general, "not for the bot"))
+            live = await bob.says(general, "which word?", mention=True)
+            elsewhere = await bob.says(server.channel("elsewhere"), "and here?", mention=True)
+            began_at = time.monotonic()
+            await server.wait_until(lambda: len(told(server)) == 2, timeout=60)
+            seconds = time.monotonic() - began_at
+        for question in (live, elsewhere):
+            await house.reaches(question, "answered")
+
+    assert seconds < 30  # at the gate nobody waits for longer than a minute
+    assert not [prompt for prompt in house.prompts[1:] if "swordfish" in prompt]
+
+
+async def test_a_deletion_comes_before_what_is_asked_after_it_when_the_database_is_back(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server, timeouts=BRIEF) as house:
+        secrets = [await ask(house, f"secret {number}") for number in range(3)]
+        async with database_away(house):
+            await alice.deletes(secrets[0])
+            for secret in secrets[1:]:
+                await alice.deletes(secret)
+            question = await alice.says(general, "what was secret?", mention=True)
+            await server.wait_until(lambda: told(server), timeout=60)
+        await house.reaches(question, "answered")
+
+    assert not [number for number in range(3) if f"secret {number}" in house.prompts[-1]]
+
+
+async def test_what_is_edited_into_a_question_while_the_database_is_away_is_told_and_answered(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server, timeouts=BRIEF) as house:
+        message = await alice.says(general, "hello")
+        async with database_away(house):
+            await alice.edits(message, f"{server.bot.mention} hello you")
+            await server.wait_until(lambda: told(server), timeout=60)
+        await house.reaches(message, "answered")
+
+    assert "hello you" in house.prompts[-1]
+
+
+async def test_an_edit_of_what_waits_for_the_database_counts(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server, timeouts=BRIEF) as house:
+        async with database_away(house):
+            question = await alice.says(general, "first thoughts", mention=True)
+            await server.wait_until(lambda: told(server), timeout=60)
+            await alice.edits(question, f"{server.bot.mention} second thoughts")
+        await house.reaches(question, "answered")
+
+    assert "second thoughts" in house.prompts[-1]
