@@ -30,6 +30,7 @@ from bot.observer import LogObserver, Observer
 from bot.settings.settings import Settings
 from bot.store.files.database import open_database, utc_now
 from bot.store.files.running_file import RunningFile, open_running_file
+from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
@@ -106,6 +107,8 @@ async def open_parts(
     async with open_database(settings.effective_database_url) as database:
         history = History(database)
         await history.purge_hidden()
+        chosen = ChosenSettings(database)
+        await chosen.load()
         model = await _find_model(settings, on_progress or _LoggedProgress("downloading"))
         log.info("loading the model in %s for %s", model.folder, platform)
         inbox = Inbox(database)
@@ -122,6 +125,7 @@ async def open_parts(
                 history,
                 inbox,
                 Personas(database),
+                chosen,
                 engine,
                 TurnEncoder(model.tokenizer, model.chat_format),
                 budget,

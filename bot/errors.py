@@ -8,6 +8,7 @@ TrinityError
 │   │   ├── InvalidPersonaName
 │   │   ├── BuiltInPersona    a built-in persona can be used, not changed
 │   │   └── PersonaTooLong    the persona's prompt leaves too little room
+│   ├── InvalidSetting        a channel's setting has no such name, or can't have that value
 │   ├── NotAllowed            the person may not do this here
 │   ├── EngineOverloaded      the queue is full
 │   ├── WaitedTooLong         the question's turn didn't come in time
@@ -94,6 +95,10 @@ class PersonaTooLong(PersonaError):
         )
         self.num_tokens = num_tokens
         self.limit = limit
+
+
+class InvalidSetting(UserError):
+    """A channel's setting has no such name, or can't have that value."""
 
 
 class NotAllowed(UserError):

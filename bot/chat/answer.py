@@ -2,8 +2,9 @@
 
 import secrets
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
+from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import Question
 from bot.conversation.output import OutputFilter
@@ -34,6 +35,11 @@ class SamplingChoice:
     top_k: int = _DEFAULTS.top_k
     repetition_penalty: float = _DEFAULTS.repetition_penalty
     seed: int | None = None
+
+    def within(self, settings: ChannelSettings) -> "SamplingChoice":
+        """How answers are drawn in a channel: what was chosen there goes before this."""
+        chosen = {name: getattr(settings, name) for name in ("temperature", "top_p", "top_k")}
+        return replace(self, **{name: value for name, value in chosen.items() if value is not None})
 
     def params(self, seed: int, max_new_tokens: int) -> SamplingParams:
         """The engine's params for one answer."""
@@ -188,24 +194,29 @@ class AnswerWriter:
         """
         speakers = Speakers(conversation.speakers, self._own_name)
         named = None if question.is_direct else _named(question, conversation, speakers)
-        window = await self._fit(question, conversation, named)
+        settings = conversation.settings
+        budget = self._budget.with_longest_answer(settings.longest_answer)
+        window = await self._fit(question, conversation, named, budget)
+        sampling = self._sampling.within(settings).params(seed, budget.max_new_tokens)
         labels = named.labels if named else ()
         return PendingAnswer(
             question=question,
             conversation=conversation,
             speakers=speakers,
             window=window,
-            request=self._request(question, window, seed, max_queued_seconds),
+            request=self._request(question, window, sampling, max_queued_seconds),
             model_hash=self._engine.model_hash,
             output=OutputFilter(self._encoder.format.tags, labels, self._own_name, question=question.content),
             started_at=started_at,
             tells_trim=window.was_trimmed and await self._is_first_trim(conversation, window),
         )
 
-    async def _fit(self, question: Question, conversation: Conversation, named: NamedTurns | None) -> Window:
+    async def _fit(
+        self, question: Question, conversation: Conversation, named: NamedTurns | None, budget: TokenBudget
+    ) -> Window:
         return await fit_window_off_loop(
             self._encoder,
-            self._budget,
+            budget,
             conversation.settings.sections,
             named.turns if named else conversation.turns,
             question.content,
@@ -221,12 +232,14 @@ class AnswerWriter:
             conversation.key, conversation.epoch
         )
 
-    def _request(self, question: Question, window: Window, seed: int, max_queued_seconds: float | None) -> Request:
+    def _request(
+        self, question: Question, window: Window, sampling: SamplingParams, max_queued_seconds: float | None
+    ) -> Request:
         key = question.conversation
         guild = f"guild {key.guild_id}" if key.guild_id is not None else f"person {question.author_id}"
         return Request(
             prompt_token_ids=window.prompt_token_ids,
-            sampling=self._sampling.params(seed, self._budget.max_new_tokens),
+            sampling=sampling,
             cache_owner=key.cache_owner,
             num_shared_prefix_tokens=window.num_shared_prefix_tokens,
             fairness=FairnessKey(guild, str(key.channel_id), str(question.author_id)),

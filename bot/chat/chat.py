@@ -18,6 +18,7 @@ from bot.chat.outage import Outage
 from bot.chat.persona_desk import PersonaDesk
 from bot.chat.queue import QuestionQueue
 from bot.chat.refused_questions import RefusedQuestions
+from bot.chat.settings_desk import SettingsDesk
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
@@ -25,6 +26,7 @@ from bot.conversation.sanitize import DEFAULT_OWN_NAME, repair
 from bot.conversation.window import TokenBudget
 from bot.inference.engine import Engine
 from bot.observer import LogObserver, Observer
+from bot.store.rows.chosen_settings import ChosenSettings, Scope
 from bot.store.rows.deletion import DeletedMessage
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
@@ -32,8 +34,8 @@ from bot.store.rows.personas import Personas
 from bot.store.rows.questions import InboxState, KnownChannel, Part
 
 __all__ = [
-    "Chat", "Exchange", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "StopReason",
-    "TextDelta",
+    "Chat", "Exchange", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "Scope",
+    "StopReason", "TextDelta",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class Chat:
         history: History,
         inbox: Inbox,
         personas: Personas,
+        chosen: ChosenSettings,
         engine: Engine,
         encoder: TurnEncoder,
         budget: TokenBudget,
@@ -75,8 +78,11 @@ class Chat:
         observer: Observer | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        sampling = sampling or SamplingChoice()
         self.personas = PersonaDesk(personas, engine, encoder, budget)
         """Shows, chooses and changes who the bot is in a channel."""
+        self.settings = SettingsDesk(chosen, sampling, budget)
+        """Shows and changes what people chose for a channel or its server."""
         self.queue = queue or QuestionQueue()
         self.exchanges = ExchangeRegistry()
         """All that is being asked and answered just now."""
@@ -85,7 +91,6 @@ class Chat:
         self._engine = engine
         self._clock = clock
         limits = time_limits or TimeLimits()
-        sampling = sampling or SamplingChoice()
         self._context = ExchangeContext(
             inbox=inbox,
             history=history,
@@ -147,6 +152,7 @@ class Chat:
             if key.platform == platform and channel_id in {key.channel_id, key.parent_channel_id}:
                 exchange.stop(StopReason.CHANNEL_LOST)
         deletion = await self._history.delete_channel(platform, channel_id)
+        self.settings.forget_channels(platform, deletion.channel_ids)
         for message_id in deletion.withdrawn:
             self._stop(platform, message_id, StopReason.CHANNEL_LOST)
         for deleted_id in deletion.channel_ids:

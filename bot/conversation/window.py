@@ -8,7 +8,7 @@ its budget, and then moves forward until a quarter of the budget is free again.
 import asyncio
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 
@@ -60,6 +60,15 @@ class TokenBudget:
     def num_prompt_tokens(self) -> int:
         """The most tokens that a prompt may have."""
         return min(self.context_window, self.max_sequence_tokens) - self.max_new_tokens
+
+    def with_longest_answer(self, num_tokens: int | None) -> "TokenBudget":
+        """The budget where answers get so many tokens at most, but never more than in this one; None changes nothing.
+
+        What is no longer kept free for the completion is the prompt's.
+        """
+        if num_tokens is None or num_tokens >= self.max_new_tokens:
+            return self
+        return replace(self, max_new_tokens=max(1, num_tokens))
 
 
 @dataclass(frozen=True, slots=True)

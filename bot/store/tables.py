@@ -78,7 +78,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -298,6 +298,21 @@ persona_changes = Table(
     Column("prompt", RepairedText),
     CheckConstraint("action IN ('set', 'delete', 'use', 'clear')", name="action"),
     sqlite_autoincrement=True,
+)
+
+
+# What people chose with /settings; a new kind of choice is no new column. See bot/conversation/channel_settings.py.
+channel_settings = Table(
+    "channel_settings",
+    metadata,
+    Column("platform", String(32), primary_key=True),
+    Column("scope", String(16), primary_key=True),
+    Column("scope_id", BigId, primary_key=True, autoincrement=False),
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("changed_by", BigId, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    CheckConstraint("scope IN ('guild', 'channel')", name="scope"),
 )
 
 

@@ -11,6 +11,7 @@ from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.window import TokenBudget
 from bot.store.files.database import open_database
+from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
@@ -37,7 +38,7 @@ def open_house(
             budget = TokenBudget(num_prompt_tokens + 100, 100_000, 100)
             sampling = SamplingChoice(seed=7)
             chat = Chat(
-                history, inbox, Personas(database), engine, small_encoder, budget,
+                history, inbox, Personas(database), ChosenSettings(database), engine, small_encoder, budget,
                 sampling=sampling, queue=queue, time_limits=time_limits,
             )  # fmt: skip
             yield House(chat, engine, inbox, history, small_encoder)

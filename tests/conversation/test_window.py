@@ -61,6 +61,7 @@ def check_random_histories(encoder: TurnEncoder, num_histories: int, seed: int) 
         if index % 4 == 0:
             turns = random_turns(source, int(60 ** source.random()))
         budget = TokenBudget(source.randint(700, 4096), source.randint(700, 4096), source.randint(1, 188))
+        budget = budget.with_longest_answer(source.choice([None, source.randint(1, 250)]))
         system = source.choice(["", SYSTEM, SYSTEM + " Be brief, and say please."])
         question = random_text(source, 3 * budget.num_prompt_tokens)
         check_fits(encoder, budget, system, turns[source.randrange(len(turns)) :], question)
@@ -252,6 +253,14 @@ def test_a_budget_that_leaves_no_room_is_refused(budget, setting, words):
         TokenBudget(*budget)
 
     assert refused.value.setting == setting
+
+
+def test_what_a_shorter_answer_does_not_need_is_the_prompts_and_a_longer_one_is_cut():
+    budget = TokenBudget(4096, 4096, 1024)
+
+    assert budget.with_longest_answer(24) == TokenBudget(4096, 4096, 24)
+    assert budget.with_longest_answer(24).num_prompt_tokens == 4072
+    assert budget.with_longest_answer(2000) == budget.with_longest_answer(None) == budget
 
 
 def test_the_smallest_budget_is_512():

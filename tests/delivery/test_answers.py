@@ -26,7 +26,7 @@ def ask(number: int) -> Question:
 
 def open_chat() -> Chat:
     queue = QuestionQueue(max_waiting=2 * MAX_UNSETTLED)
-    return Chat(None, Silent(), None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
+    return Chat(None, Silent(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
 
 
 async def test_an_answer_that_is_cancelled_before_it_began_leaves_nothing_behind() -> None:

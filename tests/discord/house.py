@@ -16,6 +16,7 @@ from bot.discord.run import DiscordOptions, run_discord
 from bot.operations.health import Health
 from bot.store.files.database import open_database
 from bot.store.files.timeouts import Timeouts
+from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
@@ -98,8 +99,10 @@ async def open_house(
     engine = engine or EchoEngine()
     async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}", timeouts=timeouts) as database:
         inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
+        chosen = ChosenSettings(database)
+        await chosen.load()
         chat = Chat(
-            History(database), inbox, personas, engine, encoder, budget,
+            History(database), inbox, personas, chosen, engine, encoder, budget,
             sampling=SamplingChoice(seed=7), queue=queue, time_limits=time_limits,
         )  # fmt: skip
         options = DiscordOptions(

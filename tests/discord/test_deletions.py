@@ -107,7 +107,7 @@ class Waiting:
 async def test_with_a_thousand_questions_in_hand_the_event_loop_does_not_stand() -> None:
     key, now = ConversationKey("discord", 1, 2), datetime.now(UTC)
     queue = QuestionQueue(max_waiting=2 * NUM_IN_HAND, max_waiting_per_person=NUM_IN_HAND)
-    chat = Chat(None, Waiting(), None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
+    chat = Chat(None, Waiting(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
     async with open_sender(Waiting()) as sender, asyncio.TaskGroup() as tasks:
         answers = Answers(chat, sender, tasks, lambda: now)
         for number in range(NUM_IN_HAND):

@@ -31,6 +31,7 @@ from bot.logs import configure_logging
 from bot.operations.garbage_collection import loaded_objects_frozen
 from bot.store.files.database import Database, open_database
 from bot.store.files.instance import hold_instance
+from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
@@ -93,7 +94,7 @@ async def serve(orders: Orders) -> None:
             running = await noted.enter_async_context(noted_deaths(inbox, folder / "engine.running"))
             engine.on_running = running.write
             chat = Chat(
-                History(database), inbox, Personas(database), engine, encoder,
+                History(database), inbox, Personas(database), ChosenSettings(database), engine, encoder,
                 TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(seed=7),
                 queue=QuestionQueue(max_waiting=orders.max_waiting),
             )  # fmt: skip

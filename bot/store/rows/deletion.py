@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Row, Select, and_, delete, func, or_, select, text, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.store.rows.chosen_settings import Scope, forget_settings
 from bot.store.rows.questions import OPEN_STATES
 from bot.store.tables import (
     conversations,
@@ -109,7 +110,11 @@ async def withdraw(connection: AsyncConnection, condition: ColumnElement[bool]) 
 
 
 async def forget_channels(connection: AsyncConnection, platform: str, channel_ids: Collection[int]) -> None:
-    """Forget that these channels exist, and their personas: the chosen, those of a direct message, and who did what."""
+    """Forget that these channels exist, what was chosen for them, and their personas.
+
+    Those are the chosen ones, those of a direct message, and who did what.
+    """
+    await forget_settings(connection, platform, Scope.CHANNEL, channel_ids)
     await connection.execute(
         update(conversations)
         .where(conversations.c.platform == platform, conversations.c.channel_id.in_(channel_ids))

@@ -6,16 +6,19 @@ name: of one of these, or else of a built-in persona.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, select
+from sqlalchemy import JSON, ColumnElement, Select, Text, and_, cast, delete, literal, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import ConversationKey
-from bot.conversation.persona import Persona, find_built_in, normal_name
+from bot.conversation.persona import DEFAULT, Persona, find_built_in, normal_name
 from bot.store.files.database import Database
+from bot.store.rows.chosen_settings import choices_query, layers_of
 from bot.store.tables import insert, persona_changes, persona_choices, personas
 
+_PERSONA = "persona"
 NOBODY = 0
 """The author in the record of what is nobody's business any more."""
 
@@ -159,27 +162,32 @@ class Personas:
 async def load_settings(
     connection: AsyncConnection, key: ConversationKey, stored_parent_id: int | None
 ) -> ChannelSettings:
-    """What was chosen for a channel, or else for the channel that it is a thread of.
+    """What was chosen for a channel, or else for the channel that it is a thread of, or else for the guild.
 
     In the place of a persona that is gone stands the default.
     """
+    parent_id = key.parent_channel_id or stored_parent_id
+    choices = choices_query(key, parent_id).add_columns(cast(null(), Text).label("prompt"))
+    rows = (await connection.execute(choices.union_all(_persona_query(key, parent_id)))).all()
+    layers = layers_of((row[:4] for row in rows if row.scope != _PERSONA), key, parent_id)
+    chosen = {row.scope_id: (row.name, row.prompt) for row in rows if row.scope == _PERSONA}
+    choice = chosen.get(key.channel_id) or chosen.get(parent_id or 0)
+    if choice is None:
+        return ChannelSettings.merged(DEFAULT, layers)
+    name, prompt = choice
+    persona = Persona(name, prompt) if prompt is not None else find_built_in(name) or DEFAULT
+    return ChannelSettings.merged(persona, layers)
+
+
+def _persona_query(key: ConversationKey, parent_id: int | None) -> "Select[str, int, str, Any, str]":
+    """The personas chosen for a channel, and for the one that it is a thread of, in the columns of other choices."""
     chosen = persona_choices.c
-    channel_ids = [
-        channel_id for channel_id in (key.channel_id, key.parent_channel_id or stored_parent_id) if channel_id
-    ]
-    query = (
-        select(chosen.name, personas.c.prompt)
+    channel_ids = [channel_id for channel_id in (key.channel_id, parent_id) if channel_id]
+    return (
+        select(literal(_PERSONA), chosen.channel_id, chosen.name, cast(null(), JSON), personas.c.prompt)
         .outerjoin(personas, and_(_in_scope(key), personas.c.name_key == chosen.name_key))
         .where(chosen.platform == key.platform, chosen.channel_id.in_(channel_ids))
-        .order_by(case((chosen.channel_id == key.channel_id, 0), else_=1))
-        .limit(1)
     )
-    choice = (await connection.execute(query)).one_or_none()
-    if choice is None:
-        return ChannelSettings()
-    name, prompt = choice
-    persona = Persona(name, prompt) if prompt is not None else find_built_in(name)
-    return ChannelSettings(persona) if persona else ChannelSettings()
 
 
 async def _read_own(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[OwnPersona]:

@@ -1,0 +1,79 @@
+"""What people choose for a channel, from the choice to the request that it changes."""
+
+import pytest
+
+from bot.chat.chat import Scope
+from bot.chat.settings_desk import Origin
+from bot.conversation.messages import ConversationKey
+from bot.errors import InvalidSetting
+from tests.chat.house import GENERAL, RANDOM, THREAD, House
+
+DIRECT = ConversationKey("discord", 30)
+
+
+def shown(house: House, key: ConversationKey, name: str) -> tuple[str, Origin]:
+    return next((each.value, each.origin) for each in house.chat.settings.show(key) if each.setting.name == name)
+
+
+async def test_an_answer_is_drawn_as_its_channel_chose(house: House) -> None:
+    settings = house.chat.settings
+    for name, value in (("temperature", "0.7"), ("top_p", "0.5"), ("top_k", "20")):
+        await settings.set(GENERAL, Scope.CHANNEL, name, value, by=1)
+
+    await house.ask("hello")
+    await house.ask("hello", THREAD)
+    await house.ask("hello", RANDOM)
+
+    drawn = [(params.temperature, params.top_p, params.top_k, params.seed) for params in _sampling(house)]
+    assert drawn == [(0.7, 0.5, 20, 7), (0.7, 0.5, 20, 7), (0.0, 0.95, 50, 7)]
+
+
+async def test_an_answer_gets_as_many_tokens_as_its_channel_chose_and_the_prompt_the_rest(house: House) -> None:
+    await house.chat.settings.set(GENERAL, Scope.CHANNEL, "longest_answer", "20", by=1)
+
+    for number in range(40):
+        await house.ask(f"question {number} " + "word " * 60)
+    await house.ask("hello", RANDOM)
+
+    assert [params.max_new_tokens for params in _sampling(house)] == [20] * 40 + [100]
+    longest = max(len(request.prompt_token_ids) for request in house.engine.requests)
+    assert 3072 < longest <= 3172 - 20
+
+
+async def test_an_answer_is_never_longer_than_the_operator_allows(house: House) -> None:
+    with pytest.raises(InvalidSetting, match="100 tokens at most"):
+        await house.chat.settings.set(GENERAL, Scope.CHANNEL, "longest_answer", "101", by=1)
+
+    assert shown(house, GENERAL, "longest_answer") == ("100", Origin.OPERATOR)
+
+
+async def test_show_says_where_each_value_comes_from(house: House) -> None:
+    settings = house.chat.settings
+    await settings.set(GENERAL, Scope.GUILD, "top_k", "20", by=1)
+    await settings.set(GENERAL, Scope.CHANNEL, "top_k", "30", by=1)
+    await settings.set(THREAD, Scope.CHANNEL, "top_p", "0.5", by=1)
+
+    assert shown(house, RANDOM, "top_k") == ("20", Origin.GUILD)
+    assert shown(house, GENERAL, "top_k") == ("30", Origin.HERE)
+    assert shown(house, THREAD, "top_k") == ("30", Origin.PARENT)
+    assert shown(house, THREAD, "top_p") == ("0.5", Origin.HERE)
+    assert shown(house, DIRECT, "top_k") == ("50", Origin.DEFAULT)
+
+
+async def test_what_is_cleared_falls_back_to_what_is_behind_it(house: House) -> None:
+    settings = house.chat.settings
+    await settings.set(GENERAL, Scope.GUILD, "top_k", "20", by=1)
+    await settings.set(GENERAL, Scope.CHANNEL, "top_k", "30", by=1)
+
+    fallen_back = [await settings.clear(GENERAL, scope, "Top-K") for scope in (Scope.CHANNEL, Scope.GUILD)]
+
+    assert [(each.value, each.origin) for each in fallen_back] == [("20", Origin.GUILD), ("50", Origin.DEFAULT)]
+
+
+async def test_a_name_that_is_none_is_refused(house: House) -> None:
+    with pytest.raises(InvalidSetting, match="volume"):
+        await house.chat.settings.set(GENERAL, Scope.CHANNEL, "volume", "11", by=1)
+
+
+def _sampling(house: House) -> list:
+    return [request.sampling for request in house.engine.requests]
