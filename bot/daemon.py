@@ -89,7 +89,7 @@ async def _run_on_discord(settings: Settings) -> tuple[StopRequest, EngineError 
     except TimeoutError:
         if not opening.expired():
             raise
-        log.info("stopped while the model was loading")
+        log.info("stopped while starting")
         return stop_request, None
     if lost is not None and stop_request.signalled.is_set():
         log.error("the engine was lost while I stopped; what it left is answered after the next start")

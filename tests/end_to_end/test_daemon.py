@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.app import DEMO_MODEL
+from bot.store.files.migrate import Migration, prepare_file
+from bot.store.tables import SCHEMA_VERSION
 from tests.end_to_end.daemon import START_SECONDS, Daemon, environment_for, open_daemon
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
 from tests.loopback.forward_proxy import open_forward_proxy
@@ -132,12 +134,53 @@ async def test_a_signal_ends_the_loading_of_the_model(server: LoopbackDiscord, t
         cwd=tmp_path,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(START_SECONDS):
         _, errors = await process.communicate()
 
     assert process.returncode == 0, errors.decode()
-    assert b"stopped while the model was loading" in errors
+    assert b"stopped while starting" in errors
     assert server.gateway.counts["connections"] == 0
+
+
+SIGNALLED_WHILE_MIGRATING = """
+    import os, signal, sys
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+    HOURS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e12) SELECT max(i) FROM n"
+    def hold_up(connection, cursor, statement, *_):
+        if statement.startswith("ALTER TABLE parts") and connection.engine.url.database:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cursor.execute(HOURS)
+    event.listen(Engine, "before_cursor_execute", hold_up)
+    from bot.__main__ import main
+    sys.argv = ["trinity", "run"]
+    main()
+"""
+
+
+async def test_a_signal_ends_a_migration_of_hours_and_leaves_the_database_as_it_was(
+    server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    file = tmp_path / "trinity.db"
+    prepare_file(file, version="0003")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", textwrap.dedent(SIGNALLED_WHILE_MIGRATING)),
+        env=environment_for(server, tmp_path),
+        cwd=tmp_path,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            _, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    assert process.returncode == 0, errors.decode()
+    assert b"the migration is not finished" in errors
+    assert b"stopped while starting" in errors
+    assert prepare_file(file) == Migration("0003", SCHEMA_VERSION)
 
 
 async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_process(
@@ -212,7 +255,7 @@ async def test_a_signal_ends_the_first_download(server: LoopbackDiscord, tmp_pat
 
     assert process.returncode == 0, errors.decode()
     assert time.monotonic() - started < 20  # a tenth of a second on a quiet machine; the hub's library waits 10 s
-    assert b"stopped while the model was loading" in errors
+    assert b"stopped while starting" in errors
     assert all(line.startswith(b"20") for line in errors.splitlines())  # no progress bar between the lines
 
 

@@ -374,7 +374,11 @@ async def migrate(url: str, timeouts: Timeouts | None = None) -> Migration:
     if file is not None:
         # In a thread that the process doesn't wait for at its end: the disk may have stalled.
         migrating = asyncio.create_task(in_daemon_thread(partial(prepare_file, file), name="migrating"))
-        await _outlast(migrating, seconds_after_cancel=timeouts.cancel_seconds)
+        try:
+            await _outlast(migrating, seconds_after_cancel=timeouts.cancel_seconds)
+        finally:
+            if not migrating.done():
+                log.info("the migration is not finished: the database stays as it was, and the next start migrates it")
         return migrating.result()
     database = Database(build_engine(url, timeouts), timeouts=timeouts)
     try:
