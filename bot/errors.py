@@ -31,6 +31,8 @@ TrinityError
     └── EngineFailed          the GPU or its thread is lost, the process has to be replaced; exit status 70
 """
 
+from bot.words import phrase
+
 
 class TrinityError(Exception):
     """The root of every error that the bot raises on purpose.
@@ -42,7 +44,7 @@ class TrinityError(Exception):
 
 
 class UserError(TrinityError):
-    """An error whose text is a sentence for the person who asked."""
+    """An error whose text is a sentence for the person who asked: a phrase, so that it has their language."""
 
     exit_status = 2
 
@@ -56,10 +58,7 @@ class PromptTooLong(UserError):
     """
 
     def __init__(self, num_tokens: int, limit: int) -> None:
-        super().__init__(
-            f"That message is too long for me: it takes {num_tokens:,} tokens and I can read {limit:,}. "
-            "Please shorten it, or send it in parts."
-        )
+        super().__init__(phrase("too_long", num_tokens=num_tokens, limit=limit))
         self.num_tokens = num_tokens
         self.limit = limit
 
@@ -89,10 +88,7 @@ class PersonaTooLong(PersonaError):
     """
 
     def __init__(self, num_tokens: int, limit: int) -> None:
-        super().__init__(
-            f"That prompt takes {num_tokens:,} tokens; a persona may take {limit:,}, "
-            "so that there is room left for the conversation. Please shorten it."
-        )
+        super().__init__(phrase("persona_too_long", num_tokens=num_tokens, limit=limit))
         self.num_tokens = num_tokens
         self.limit = limit
 
@@ -108,7 +104,7 @@ class NotAllowed(UserError):
 class EngineOverloaded(UserError):
     """The engine's queue is full; nothing was queued."""
 
-    def __init__(self, message: str = "More questions are waiting than I can answer. Please ask again later.") -> None:
+    def __init__(self, message: str = phrase("queue_full")) -> None:
         super().__init__(message)
 
 
@@ -116,13 +112,13 @@ class WaitedTooLong(UserError):
     """A question's turn didn't come while its answer would still have been of use."""
 
     def __init__(self) -> None:
-        super().__init__("Too many questions were before yours, so I have dropped it. Please ask again later.")
+        super().__init__(phrase("waited_too_long"))
 
 
 class RequestFailed(UserError):
     """One request failed inside the engine; the engine and all other requests live on."""
 
-    def __init__(self, message: str = "Something went wrong while I was answering. Please ask again.") -> None:
+    def __init__(self, message: str = phrase("request_failed")) -> None:
         super().__init__(message)
 
 

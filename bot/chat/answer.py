@@ -16,11 +16,12 @@ from bot.observer import AnswerRecord
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.questions import engine_name
 from bot.store.rows.turns import Answer
+from bot.words import phrase
 
-TRIM_NOTICE = "This conversation is longer than I can read at once, so from here on I forget its oldest part."
-FELL_SILENT = "I stopped here, because my next word took too long."
-CUT_SHORT = "I stopped here, because the next line would have been somebody else's."
-NOTHING_SAID = "I found nothing to say to that. Please ask in other words."
+TRIM_NOTICE = phrase("trim_notice")
+FELL_SILENT = phrase("fell_silent")
+CUT_SHORT = phrase("cut_short")
+NOTHING_SAID = phrase("nothing_said")
 
 
 _DEFAULTS = SamplingParams()
@@ -102,7 +103,7 @@ class PendingAnswer:
 
     def notices(self) -> list[str]:
         """What is to be said of the way in which it ended."""
-        notices = [FELL_SILENT] if self.reason is FinishReason.SILENCE else []
+        notices: list[str] = [FELL_SILENT] if self.reason is FinishReason.SILENCE else []
         if self.is_cut and self.output.is_doubtful and self.text:  # the line at which it was cut may be meant well
             notices.append(CUT_SHORT)
         return notices

@@ -31,16 +31,14 @@ from bot.observer import Observer
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import Attempt, InboxState, OpenQuestion, Part
+from bot.words import phrase
 
 T = TypeVar("T")
 
 _RELEASE_SECONDS = 2.0
 MAX_LONE_DEATHS = 2
 """A question that was alone in the engine when the process died, this often, is set aside."""
-SET_ASIDE = (
-    "I was cut off and had to start anew each time I tried to answer this, so I have set it aside. "
-    "If you still want to know, please ask again."
-)
+SET_ASIDE = phrase("set_aside")
 
 
 class StopReason(Enum):

@@ -7,6 +7,7 @@ from bot.conversation.window import TokenBudget
 from bot.errors import BuiltInPersona, UnknownPersona
 from bot.inference.engine import Engine
 from bot.store.rows.personas import Personas
+from bot.words import phrase
 
 
 class PersonaDesk:
@@ -37,7 +38,7 @@ class PersonaDesk:
         if persona is None:
             own = await self._personas.find_own(key, name)
             if own is None:
-                raise UnknownPersona(f"I know no persona called “{name}” here. `/persona list` shows them all.")
+                raise UnknownPersona(phrase("unknown_persona", name=name))
             persona = Persona(own.name, own.prompt)
         await self._personas.choose(key, persona.name, author_id=by, author_name="")
         await self._engine.forget(key.cache_owner)
@@ -53,7 +54,7 @@ class PersonaDesk:
         """
         name = check_name(name)
         if find_built_in(name):
-            raise BuiltInPersona(f"“{name}” is built in and can't be changed. Please choose another name.")
+            raise BuiltInPersona(phrase("built_in_stays", name=name))
         prompt = check_prompt(prompt, self._encoder, self._budget)
         await self._personas.save(key, name, prompt, author_id=by, author_name="")
         await self._engine.forget(key.cache_owner)
@@ -67,9 +68,9 @@ class PersonaDesk:
             UnknownPersona: there is none of that name here.
         """
         if find_built_in(name):
-            raise BuiltInPersona(f"“{name}” is built in and can't be deleted.")
+            raise BuiltInPersona(phrase("built_in_not_deleted", name=name))
         if not await self._personas.delete(key, name, author_id=by, author_name=""):
-            raise UnknownPersona(f"I know no persona called “{name}” here. `/persona list` shows them all.")
+            raise UnknownPersona(phrase("unknown_persona", name=name))
         await self._engine.forget(key.cache_owner)
 
     async def clear(self, key: ConversationKey, by: int) -> Persona:

@@ -14,6 +14,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from bot.errors import EngineOverloaded
+from bot.words import phrase
 
 SLOTS_PER_PERSON = 2
 
@@ -99,7 +100,7 @@ class QuestionQueue:
     def _refuse_excess(self, channel: _ChannelQueue, person: Hashable, guild: Hashable) -> None:
         own = sum(other.person == person for other in (*channel.waiting, *channel.deferred))
         if own >= self._max_waiting_per_person:
-            raise EngineOverloaded(f"You already have {own} questions waiting here. Please wait for an answer first.")
+            raise EngineOverloaded(phrase("own_questions_waiting", n=own))
         channels, share = self._channels.values(), self._max_waiting * 3 / 4
         by_guild = Counter(slot.guild for other in channels for slot in (*other.waiting, *other.deferred))
         if guild is not None and by_guild[guild] >= share:

@@ -12,6 +12,7 @@ from bot.conversation.sanitize import has_visible_text, repair
 from bot.conversation.sections import Section
 from bot.conversation.window import TokenBudget
 from bot.errors import InvalidPersonaName, PersonaError, PersonaTooLong
+from bot.words import phrase
 
 MAX_PERSONA_TOKENS = 512
 MAX_PERSONA_NAME_LENGTH = 32
@@ -108,11 +109,11 @@ def check_name(name: str) -> str:
     """
     plain = _visible(name).strip()
     if not plain:
-        raise InvalidPersonaName("A persona needs a name.")
+        raise InvalidPersonaName(phrase("persona_needs_name"))
     if len(plain) > MAX_PERSONA_NAME_LENGTH:
-        raise InvalidPersonaName(f"A persona's name may have {MAX_PERSONA_NAME_LENGTH} characters; that has more.")
+        raise InvalidPersonaName(phrase("persona_name_too_long", limit=MAX_PERSONA_NAME_LENGTH))
     if not all(map(_is_name_character, plain)) or not any(map(str.isalnum, plain)):
-        raise InvalidPersonaName("A persona's name is one word of letters, digits, hyphens and underscores.")
+        raise InvalidPersonaName(phrase("persona_name_has_other_characters"))
     return plain
 
 
@@ -130,7 +131,7 @@ def check_prompt(prompt: str, encoder: TurnEncoder, budget: TokenBudget) -> str:
     """
     prompt = repair(prompt).strip()
     if not has_visible_text(prompt):
-        raise PersonaError("A persona needs a prompt: say in a sentence or two who I should be.")
+        raise PersonaError(phrase("persona_needs_prompt"))
     num_tokens = encoder.num_system_tokens(prompt)
     limit = min(MAX_PERSONA_TOKENS, budget.num_prompt_tokens // 2)
     if num_tokens > limit:

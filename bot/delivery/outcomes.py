@@ -24,6 +24,7 @@ from bot.errors import (
     UserError,
 )
 from bot.store.rows.questions import InboxState
+from bot.words import phrase
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +43,13 @@ ONE_BY_ONE = NoticeLimit(person_seconds=30.0, channel_seconds=0.0)
 """Where everybody has waited for a word."""
 AWAY = NoticeLimit(person_seconds=0.0, channel_seconds=60.0)
 
-NOT_READY = "I can't answer just now: my model isn't ready. Please ask again in a minute."
-NO_MEMORY = "I can't get at my memory just now, so I can't answer. Please ask again in a minute."
-MEMORY_AWAY = "-# I can't get at my memory just now. What you ask waits here, and I answer when it is back."
-NOT_TAKEN = "Discord didn't take my answer. Please ask again in other words."
-NOT_TAKEN_NOW = "Discord doesn't take my answer just now. Please ask again in a minute."
-STOPPED_BY_RESET = "I stopped here, because this conversation was reset."
-BROKEN = "Something went wrong on my side, so there is no answer. Please ask again."
+NOT_READY = phrase("not_ready")
+NO_MEMORY = phrase("no_memory")
+MEMORY_AWAY = phrase("memory_away")
+NOT_TAKEN = phrase("not_taken")
+NOT_TAKEN_NOW = phrase("not_taken_now")
+STOPPED_BY_RESET = phrase("stopped_by_reset")
+BROKEN = phrase("broken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ CHANNEL_LOST = Outcome(InboxState.FAILED, "the channel is gone, or closed to us"
 EXPIRED = Outcome(
     InboxState.EXPIRED,
     "found after a restart, too old",
-    "I was down when you asked this, and it's a while ago. If you still want to know, please ask again.",
+    phrase("expired"),
 )
 SEEN_BEFORE = Outcome(None, "received before")
 

@@ -20,6 +20,7 @@ from bot.delivery.sender import Sender
 from bot.delivery.split import utf16_length
 from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.store.rows.deletion import ANSWER
+from bot.words import in_language
 
 _CLOSING = "\n```"
 _GROWING = "\u2060"
@@ -65,6 +66,13 @@ class Parts:
     """What the messages that exist say; None where that isn't known."""
     _is_discarded: bool = False
     _is_resumed: bool = False
+    _language: str = ""
+
+    @property
+    def language(self) -> str:
+        """What is said about the answer is said in; it stays the same for as long as the answer is shown."""
+        self._language = self._language or self.sender.language_of(self._channel_id)
+        return self._language
 
     @property
     def _channel_id(self) -> int:
@@ -106,23 +114,27 @@ class Parts:
         is_final: bool = True,
         file_text: str | None = None,
     ) -> None:
-        """Make the message at `place` say what `latest` returns when the request leaves.
+        """Make the message at `place` say what `latest` returns when the request leaves, in the channel's language.
 
         While an answer grows (`is_final` False), a message that already says more than that stays as it is, and the
         answer's first one bears the mark.
         """
         mark = "" if is_final or place != _FIRST else _GROWING
+
+        def said() -> str:
+            return in_language(latest(), self.language)
+
         if place not in self._contents:
-            draft = self._draft(place, latest() + mark, file_text)
+            draft = self._draft(place, said() + mark, file_text)
             await self.sender.create(draft, lambda posted: self._keep(place, posted))
             return
         shown = self._contents[place]
         is_marked = shown is not None and is_growing(shown)
-        says_enough = not is_final and _says_more(shown, latest()) and (is_marked or not mark)
-        if shown == latest() + mark or says_enough:
+        says_enough = not is_final and _says_more(shown, said()) and (is_marked or not mark)
+        if shown == said() + mark or says_enough:
             return
         urgency, message_id = Urgency.FIRST if is_final else Urgency.EDIT, self.exchange.parts[place].message_id
-        shown = await self.sender.edit(self._channel_id, message_id, lambda: latest() + mark, urgency)
+        shown = await self.sender.edit(self._channel_id, message_id, lambda: said() + mark, urgency)
         if place in self._contents:
             self._contents[place] = shown
 
@@ -162,6 +174,7 @@ class Parts:
         await self.keep_only(())
 
     async def _say_below(self, sentence: str) -> None:
+        sentence = in_language(sentence, self.language)
         answers = sorted(place for place in self._contents if place[0] == Purpose.ANSWER)
         shown = [(self._contents[place] or "").removesuffix(_GROWING).rstrip() for place in answers]
         if not answers or not all(shown):  # it isn't known what they say

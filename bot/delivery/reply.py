@@ -13,11 +13,12 @@ from bot.delivery.parts import Parts, Place, Purpose
 from bot.delivery.refusals import Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import Splitter
+from bot.words import in_language, phrase
 
 MAX_PARTS = 5
 """A longer answer gets a text file."""
-NOTHING_TO_SAY = "I have nothing to say to that."
-WHOLE_IN_FILE = "-# That was the beginning; the whole answer is in this file."
+NOTHING_TO_SAY = phrase("nothing_to_say")
+WHOLE_IN_FILE = phrase("whole_in_file")
 
 
 class Reply:
@@ -40,10 +41,10 @@ class Reply:
         self._changed.set()
 
     def note(self, line: str) -> None:
-        """Add a small line that is not a part of the answer."""
+        """Add a small line that is not a part of the answer, in the channel's language."""
         closing = "\n```" if self._splitter.ends_in_code_block else ""
         start = closing + "\n" if self._splitter.parts else ""
-        self._splitter.feed(f"{start}-# {line}\n")
+        self._splitter.feed(f"{start}-# {in_language(line, self.parts.language)}\n")
         self._changed.set()
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from bot.delivery.limits import EDITS_PER_SECOND, Breaker, ClosedChannels, Pacer, Urgency
@@ -24,6 +25,7 @@ from bot.delivery.refusals import (
 from bot.delivery.transport import Draft, Posted, Transport
 from bot.errors import DiscordError
 from bot.observer import Observer, Observers, RequestRecord
+from bot.words import in_language
 
 NONCE_WINDOW_SECONDS = 150.0
 """Discord remembers a nonce for "a few minutes"; seen are 180 seconds."""
@@ -90,12 +92,17 @@ class Sender:
         finally:
             self._num_streaming -= 1
 
+    def language_of(self, channel_id: int) -> str:
+        """The language that is spoken in a channel."""
+        return self._transport.language_of(channel_id)
+
     async def create(self, draft: Draft, keep: Callable[[Posted], Awaitable[None]]) -> Posted:
         """Create a message exactly once, and call `keep` with it, even if the caller is cancelled meanwhile.
 
         Within the nonce's window a repeated create returns the first message. After it the channel is searched first.
-        So the result may say something else than `draft`.
+        So the result may say something else than `draft`. A phrase is said in the channel's language.
         """
+        draft = replace(draft, content=in_language(draft.content, self.language_of(draft.channel_id)))
         first_tried_at: float | None = None
 
         async def attempt() -> Posted:

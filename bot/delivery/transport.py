@@ -69,6 +69,10 @@ class Transport(Protocol):
         """Raise `MessageGone` where a message was deleted."""
         ...
 
+    def language_of(self, channel_id: int) -> str:
+        """The language that is spoken in a channel, as a locale of Discord's; English where that isn't known."""
+        ...
+
     def muted_seconds(self, channel_id: int) -> float:
         """For how long a moderator has muted the bot there; 0 where none has."""
         ...

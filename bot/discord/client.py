@@ -14,7 +14,8 @@ import discord
 from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
 from bot.discord.commands import TrinityTree
-from bot.discord.messages import PLATFORM
+from bot.discord.languages import Languages
+from bot.discord.messages import PLATFORM, is_direct
 from bot.discord.receivers import ReceivingClient
 from bot.discord.session_starts import SessionStarts
 from bot.errors import StoreError
@@ -66,6 +67,7 @@ class TrinityClient(ReceivingClient):
         self.was_ready = False
         self.is_session_ready = False
         self.when_ready: Callable[[], None] = lambda: None
+        self.languages = Languages()
         self.tree = TrinityTree(self)
 
     async def make_room(self) -> None:
@@ -100,7 +102,13 @@ class TrinityClient(ReceivingClient):
     async def on_message(self, message: discord.Message) -> None:
         if not self.is_draining:
             self.receivers.catch_up.note_seen(message)
+            if is_direct(message):
+                self.languages.note_direct(message.channel.id, message.author.id)
             await self.receivers.intake.take(message)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """A command or a button was used; who answers it is decided elsewhere."""
+        self.languages.note_interaction(interaction)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or Discord added a link's preview."""

@@ -9,7 +9,7 @@ import io
 import logging
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import discord
 from discord.utils import MISSING
@@ -19,16 +19,20 @@ from bot.delivery.refusals import InteractionGone, Rejected, Unreadable
 from bot.delivery.split import PART_UNITS, utf16_length
 from bot.discord.rest import translated
 from bot.errors import DiscordError
+from bot.words import in_language, phrase
 
 log = logging.getLogger(__name__)
 
 DEFER_AFTER_SECONDS = 0.4
-NOT_TAKEN = "Discord doesn't take what I have to say to that; perhaps it holds a word that is filtered here."
+NOT_TAKEN = phrase("command_not_taken")
 
 
 @dataclass(frozen=True, slots=True)
 class CommandReply:
-    """The reply to a command. A text too long for a message becomes a file below its first line."""
+    """The reply to a command, said in the language of who used it.
+
+    A text too long for a message becomes a file below its first line.
+    """
 
     text: str
     is_private: bool = True
@@ -79,11 +83,12 @@ async def _reply_or_error(interaction: discord.Interaction, work: Awaitable[Comm
             type(error).__name__,
             exc_info=error if outcome.logs_traceback else None,
         )
-        return CommandReply(outcome.sentence or "That isn't possible just now. Please try again in a minute.")
+        return CommandReply(outcome.sentence or phrase("not_possible_now"))
 
 
 async def _show(interaction: discord.Interaction, reply: CommandReply) -> None:
     """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer."""
+    reply = replace(reply, text=in_language(reply.text, interaction.locale))
     if not interaction.response.is_done():
         try:
             await _send(interaction, reply)

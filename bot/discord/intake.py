@@ -5,6 +5,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import reduce
 
 import discord
 
@@ -20,6 +21,7 @@ from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.discord.clock import DiscordClock
 from bot.discord.gate import Gate
 from bot.discord.messages import (
+    ATTACHED,
     PLATFORM,
     Address,
     address_of,
@@ -28,24 +30,21 @@ from bot.discord.messages import (
     unreadable_in,
 )
 from bot.errors import DatabaseBusy, DiscordError, StoreError
+from bot.words import Phrase, phrase
 
 log = logging.getLogger(__name__)
 
-BARE_HINT = "-# Yes? Write your question in the same message as my name."
-NO_TEXT_HINT = "-# I can only read text. Please put your question into words."
-UNPINGED_HINT = "-# I can't read a reply without its ping: turn the @ on in your reply, or mention me."
-ROLE_HINT = (
-    "-# That was my role, and Discord doesn't show me what is written beside it. "
-    "Choose me in place of my role when you type @."
-)
-TEXT_ONLY = "I can't open what is attached; I only read the text."
+BARE_HINT = phrase("bare_hint")
+NO_TEXT_HINT = phrase("no_text_hint")
+UNPINGED_HINT = phrase("unpinged_hint")
+ROLE_HINT = phrase("role_hint")
+TEXT_ONLY = phrase("text_only", unreadable=ATTACHED)
 LATEST_EDIT = timedelta(minutes=10)
 """An edit that was made longer ago is not looked at for a mention that it added."""
 OLDEST_EDITED = timedelta(days=1)
 """Nor is one of an older message: whether that was answered may be forgotten by now."""
 _MAX_HINTED = 1000
 _STORE_RETRY_SECONDS = 120.0
-_ATTACHED = "what is attached"
 
 
 class Intake:
@@ -209,18 +208,23 @@ class Intake:
         return self._hints.allows(question.author_id, question.conversation.channel_id)
 
 
-def _note(unreadable: list[str]) -> str:
+def _note(unreadable: list[Phrase]) -> str:
     """The note above the answer to a message that has more than text."""
-    return TEXT_ONLY.replace(_ATTACHED, " and ".join(unreadable)) if unreadable else ""
+    if not unreadable:
+        return ""
+    return phrase(
+        "text_only", unreadable=reduce(lambda one, other: phrase("both", first=one, second=other), unreadable)
+    )
 
 
-def _hint_about(unreadable: list[str]) -> str:
+def _hint_about(unreadable: list[Phrase]) -> str:
     """The hint for a message without text; pictures aren't named."""
     if not unreadable:
         return BARE_HINT
-    if unreadable == [_ATTACHED]:
+    if unreadable == [ATTACHED]:
         return NO_TEXT_HINT
-    return NO_TEXT_HINT.replace("text.", f"text, not {' or '.join(unreadable)}.", 1)
+    kinds = reduce(lambda one, other: phrase("either", first=one, second=other), unreadable)
+    return phrase("no_text_but_hint", unreadable=kinds)
 
 
 def _hint_draft(question: Question, text: str) -> Draft:

@@ -12,9 +12,11 @@ import discord
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import has_visible_text
 from bot.discord.mentions import Names, names_in, readable
+from bot.words import Phrase, phrase
 
 PLATFORM = "discord"
 FORWARDED = "Forwarded message:"
+ATTACHED = phrase("attached")
 
 
 class Address(Enum):
@@ -97,25 +99,25 @@ def words_in(message: discord.Message, bot_id: int) -> str:
     return "\n\n".join(part for part in words if part)
 
 
-def unreadable_in(message: discord.Message) -> list[str]:
+def unreadable_in(message: discord.Message) -> list[Phrase]:
     """What is in it that the bot can't read, each kind once, as it is called in a sentence."""
     found = dict.fromkeys(_kinds(message))
     for snapshot in message.message_snapshots:
         if not is_direct(message):
-            found["a forwarded message"] = None
+            found[phrase("a_forwarded_message")] = None
         elif not has_visible_text(snapshot.content or ""):
-            found["a forwarded message without text"] = None
+            found[phrase("a_forwarded_message_without_text")] = None
         else:
             found |= dict.fromkeys(_kinds(snapshot))
     if message.poll is not None:
-        found["a poll"] = None
+        found[phrase("a_poll")] = None
     if message.embeds and not found and not has_visible_text(message.content):  # beside a text it is a link's preview
-        found["an embed"] = None
+        found[phrase("an_embed")] = None
     return list(found)
 
 
-def _kinds(message: discord.Message | discord.MessageSnapshot) -> list[str]:
+def _kinds(message: discord.Message | discord.MessageSnapshot) -> list[Phrase]:
     if message.flags.voice:
-        return ["a voice message"]
-    kinds = ["what is attached"] if message.attachments else []
-    return [*kinds, "a sticker"] if message.stickers else kinds
+        return [phrase("a_voice_message")]
+    kinds = [ATTACHED] if message.attachments else []
+    return [*kinds, phrase("a_sticker")] if message.stickers else kinds

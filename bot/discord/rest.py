@@ -10,7 +10,7 @@ import io
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -33,6 +33,7 @@ from bot.delivery.refusals import (
 from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.discord import payloads
 from bot.discord.event_guard import described
+from bot.discord.languages import Languages
 from bot.discord.payload_shapes import OutOfShape
 
 log = logging.getLogger(__name__)
@@ -54,9 +55,10 @@ class DiscordTransport:
     Every method raises the errors of `bot.delivery.refusals`, never discord.py's. `now` is the time at Discord.
     """
 
-    def __init__(self, client: discord.Client, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, client: discord.Client, now: Callable[[], datetime], languages: Languages) -> None:
         self._client = client
         self._now = now
+        self._languages = languages
 
     async def create(self, draft: Draft) -> Posted:
         """Create a message; the first one again if its nonce was used a short while ago."""
@@ -145,6 +147,10 @@ class DiscordTransport:
             return _posted(answer)
         except _UNREADABLE as error:
             raise Unreadable(f"the message that Discord created can't be read ({type(error).__name__})") from error
+
+    def language_of(self, channel_id: int) -> str:
+        """The locale of a channel's guild, or of whoever writes in a direct message."""
+        return self._languages.of(channel_id, getattr(self._client.get_channel(channel_id), "guild", None))
 
     def muted_seconds(self, channel_id: int) -> float:
         """For how long a moderator has muted the bot in a channel's guild, by `communication_disabled_until`."""

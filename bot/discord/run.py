@@ -191,7 +191,7 @@ class _ClientRun:
             return problem
 
     async def _serve(self, client: TrinityClient, stopping: "asyncio.Task[bool]") -> Exception | None:
-        transport = DiscordTransport(client, client.clock.now)
+        transport = DiscordTransport(client, client.clock.now, client.languages)
         interval = self._options.edit_interval_seconds
         async with open_sender(transport, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)

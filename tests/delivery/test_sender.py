@@ -25,6 +25,9 @@ class Transport:
     muted_until: float = 0.0
     muted_from: float = 0.0
 
+    def language_of(self, channel_id):
+        return "en-US"
+
     def muted_seconds(self, channel_id):
         return max(self.muted_until - now(), 0.0) if now() >= self.muted_from else 0.0
 

@@ -1,0 +1,123 @@
+"""Every sentence that people read is there in every language, fits its place, and says the same everywhere."""
+
+import ast
+import copy
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+import bot
+from bot.errors import PromptTooLong, RequestFailed, UserError
+from bot.words import LANGUAGES, Phrase, in_language, joined, language_of, phrase, sentences
+
+PACKAGE = Path(bot.__file__).parent
+ENTRIES = [(key, language) for key in sentences() for language in LANGUAGES]
+
+
+def placeholders(text: str) -> list[tuple[str, str]]:
+    return sorted((name, form) for _, name, form, _ in string.Formatter().parse(text) if name is not None)
+
+
+def markup(text: str) -> dict[str, int]:
+    marks = {mark: text.count(mark) for mark in ("`", "**", "-# ", "\n", ">>>")}
+    return marks | {"commands": len(re.findall(r"`/", text))}
+
+
+def keys_in_code() -> set[str]:
+    keys = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "phrase" and path.name != "words.py":
+                assert node.args, f"{path.name}:{node.lineno} names no sentence"
+                for each in ast.walk(node.args[0]):
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                        keys.add(each.value)
+    return keys
+
+
+@pytest.mark.parametrize("key", sentences())
+def test_every_sentence_is_there_in_every_language_and_no_other(key: str) -> None:
+    sentence = sentences()[key]
+
+    assert list(sentence) == list(LANGUAGES)
+    assert all(text == text.strip() and text for text in sentence.values())
+
+
+@pytest.mark.parametrize(("key", "language"), ENTRIES)
+def test_every_language_has_the_same_values_and_the_same_markup(key: str, language: str) -> None:
+    english, text = sentences()[key]["en"], sentences()[key][language]
+
+    assert placeholders(text) == placeholders(english)
+    assert markup(text) == markup(english)
+
+
+def test_code_says_only_what_is_there_and_everything_that_is_there_is_said() -> None:
+    said = keys_in_code()
+    there = {key.removesuffix("_one") for key in sentences() if not key.startswith("/") and not key.endswith(":")}
+
+    assert said - there == set()
+    assert there - said == set()
+
+
+def test_a_phrase_reads_as_its_english_and_speaks_every_language() -> None:
+    queue_full = phrase("queue_full")
+
+    assert queue_full == sentences()["queue_full"]["en"]
+    assert [queue_full.to(language) for language in LANGUAGES] == list(sentences()["queue_full"].values())
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("de", "de"), ("es-ES", "es"), ("es-419", "es"), ("pt-BR", "pt"), ("ja", "ja"), ("en-GB", "en"), ("fr", "en"),
+     ("", "en"), ("xx-unknown", "en")],
+)  # fmt: skip
+def test_a_locale_of_discords_has_a_language(locale: str, language: str) -> None:
+    assert language_of(locale) == language
+
+
+def test_an_error_keeps_its_phrase() -> None:
+    errors = (UserError(phrase("broken")), RequestFailed(), PromptTooLong(5000, 4096))
+
+    assert all(isinstance(str(error), Phrase) for error in errors)
+    assert "5.000" in in_language(str(errors[-1]), "de")
+    assert "5,000" in in_language(str(errors[-1]), "ja")
+
+
+def test_what_is_no_phrase_stays_as_it_is() -> None:
+    assert in_language("somebody's own words", "de") == "somebody's own words"
+
+
+def test_phrases_within_phrases_have_the_same_language() -> None:
+    both = phrase("both", first=phrase("a_poll"), second=phrase("a_sticker"))
+
+    assert both == "a poll and a sticker"
+    assert phrase("text_only", unreadable=both).to("de") == (
+        "Ich kann eine Umfrage und einen Sticker nicht öffnen; ich lese nur den Text."
+    )
+
+
+def test_lines_that_are_joined_keep_their_languages() -> None:
+    lines = joined([phrase("a_poll"), "own {words}"])
+
+    assert lines == "a poll\nown {words}"
+    assert lines.to("es") == "una encuesta\nown {words}"
+
+
+def test_one_has_a_form_of_its_own() -> None:
+    assert "1 question " in phrase("own_questions_waiting", n=1)
+    assert "8 questions " in phrase("own_questions_waiting", n=8)
+
+
+def test_a_phrase_can_be_copied() -> None:
+    original = phrase("both", first=phrase("a_poll"), second="x")
+
+    copied = copy.deepcopy(original)
+
+    assert copied == original
+    assert copied.to("de") == original.to("de")
+
+
+def test_what_is_put_in_is_shown_as_it_is() -> None:
+    assert "{limit}" in phrase("unknown_persona", name="{limit}").to("ja")
