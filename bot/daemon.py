@@ -147,6 +147,7 @@ def _discord_options(settings: Settings, token: str) -> DiscordOptions:
         edit_interval_seconds=settings.edit_interval_seconds,
         drain_seconds=settings.drain_seconds,
         proxy=proxy,
+        access=settings.access,
         state_folder=settings.data_dir,
     )
 

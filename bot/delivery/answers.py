@@ -19,6 +19,7 @@ from bot.delivery.outcomes import (
     AWAY,
     EXPIRED,
     MEMORY_AWAY,
+    NO_LONGER_ADMITTED,
     RESET,
     SEEN_BEFORE,
     STOPPED_BY_RESET,
@@ -56,6 +57,8 @@ class Answers:
         self.engine_failed: asyncio.Future[EngineFailed] = asyncio.get_running_loop().create_future()
         self.wait_until_known: Callable[[int], Awaitable[None]] = _at_once
         """Waits until it is known what was deleted in a channel while nobody listened."""
+        self.may_still_ask: Callable[[Question], Awaitable[bool]] = _everybody
+        """Whether the operator still lets in who asked a question before a restart."""
         self.is_draining = False
         self._chat = chat
         self._sender = sender
@@ -168,6 +171,8 @@ class Answers:
     async def _look(self, reply: Reply) -> Outcome | None:
         """Find what is there of a resumed answer; returns its outcome where there is nothing more to do."""
         exchange = reply.exchange
+        if not await self.may_still_ask(exchange.question):
+            return NO_LONGER_ADMITTED
         await self.wait_until_known(exchange.channel_id)
         if not await self._sender.exists(exchange.channel_id, exchange.message_id):
             return WITHDRAWN  # deleted while nobody listened
@@ -198,6 +203,11 @@ class Answers:
 
 async def _forget(_: Posted) -> None:
     """What is said of an outage isn't recorded: the database is away."""
+
+
+async def _everybody(_: Question) -> bool:
+    """Nobody is kept out."""
+    return True
 
 
 async def _at_once(_channel_id: int) -> None:

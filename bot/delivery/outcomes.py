@@ -97,6 +97,9 @@ EXPIRED = Outcome(
     "found after a restart, too old",
     phrase("expired"),
 )
+NO_LONGER_ADMITTED = Outcome(
+    InboxState.REFUSED, "who asked it may no longer talk to me there", discards=True, refuses=True
+)
 SEEN_BEFORE = Outcome(None, "received before")
 
 _STOPPED = {

@@ -17,6 +17,7 @@ from discord import app_commands
 from bot.chat.chat import Chat
 from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, normal_name
+from bot.discord.access import may_interact
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.markdown import escape_markdown
 from bot.discord.messages import PLATFORM
@@ -188,8 +189,10 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         self.add_command(show_help)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Count the reply against the rate of requests; refuse while the bot shuts down."""
+        """Count the reply against the rate of requests; refuse who may not use the bot here, and all while it ends."""
         self.client.receivers.sender.pacer.spend()
+        if not await may_interact(interaction):
+            return False
         if self.client.is_draining and interaction.type is discord.InteractionType.application_command:
             await reply_to(interaction, _ready(CommandReply(RESTARTING)), is_private=True)
         return not self.client.is_draining

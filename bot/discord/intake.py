@@ -18,6 +18,7 @@ from bot.delivery.limits import NoticeLimiter
 from bot.delivery.parts import Purpose
 from bot.delivery.sender import Sender
 from bot.delivery.transport import Draft, DraftKey, Posted
+from bot.discord.access import AccessCheck
 from bot.discord.clock import DiscordClock
 from bot.discord.gate import Gate
 from bot.discord.messages import (
@@ -55,11 +56,13 @@ class Intake:
         chat: Chat,
         sender: Sender,
         answers: Answers,
+        access: AccessCheck,
         own_id: int,
         clock: DiscordClock,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.gate = Gate()
+        self._access = access
         self._chat = chat
         self._sender = sender
         self._answers = answers
@@ -81,13 +84,13 @@ class Intake:
         is_begun: bool = False,
         asked_at: datetime | None = None,
     ) -> None:
-        """Answer a message, or hint how to ask, if it is for us and we can speak there.
+        """Answer a message, or hint how to ask, if it is for us, its author may ask there, and we can speak there.
 
         `is_begun` says that an unfinished answer to it is in the channel already. It was asked when its id says, unless
         `asked_at` does.
         """
         address = address_of(message, self._own_id)
-        if address is Address.NOT_FOR_US:
+        if address is Address.NOT_FOR_US or not await self._access.admits_message(message):
             return
         if is_live:
             await self.gate.passage(message.channel.id)
@@ -112,6 +115,8 @@ class Intake:
         """
         address = address_of(message, self._own_id)
         if address is Address.NOT_FOR_US or message.edited_at is None:
+            return
+        if not await self._access.admits_message(message):
             return
         text = question_in(message, self._own_id).content if address is Address.QUESTION else ""
         if text and await self._edit_waiting(message.id, text):

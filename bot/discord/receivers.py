@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 
+from bot.chat.access import Access
 from bot.chat.chat import Chat
 from bot.delivery.answers import Answers
 from bot.delivery.sender import Sender
+from bot.discord.access import AccessCheck
 from bot.discord.catch_up import CatchUp
 from bot.discord.connection import ConnectedClient
 from bot.discord.intake import Intake
@@ -21,6 +23,7 @@ class Receivers:
     answers: Answers
     intake: Intake
     catch_up: CatchUp
+    access: AccessCheck
 
 
 class ReceivingClient(ConnectedClient):
@@ -36,9 +39,12 @@ def build_receivers(
     transport: DiscordTransport,
     answers: Answers,
     tasks: asyncio.TaskGroup,
+    access: Access,
 ) -> Receivers:
     """Join the parts; the client has to be logged in."""
     own_id = client.user.id if client.user else 0
-    intake = Intake(chat, sender, answers, own_id, client.clock, tasks)
+    check = AccessCheck(access, client, sender, transport)
+    intake = Intake(chat, sender, answers, check, own_id, client.clock, tasks)
     answers.wait_until_known = intake.gate.passage
-    return Receivers(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, transport))
+    answers.may_still_ask = check.admits_question
+    return Receivers(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, transport), check)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import discord
@@ -46,7 +46,16 @@ _MESSAGES = "/channels/{channel_id}/messages"
 _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 _TYPING = "/channels/{channel_id}/typing"
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+_THREADS = (10, 11, 12)
+"""Discord's types of channel."""
 _TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
+
+
+class PlaceAbove(NamedTuple):
+    """What a channel belongs to: a category, or else the channel that it is a thread of."""
+
+    channel_id: int | None
+    is_category: bool
 
 
 class DiscordTransport:
@@ -120,6 +129,23 @@ class DiscordTransport:
         async with translated():
             await self._client.http.request(Route("GET", "/users/@me"), timeout=_TIME_LIMIT)
 
+    async def roles_of(self, guild_id: int, user_id: int) -> frozenset[int]:
+        """The ids of a member's roles, @everyone's not among them."""
+        member = await self._get("/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id)
+        try:
+            return frozenset(int(role_id) for role_id in member["roles"])
+        except _UNREADABLE as error:
+            raise Unreadable("Discord's answer about a member can't be read") from error
+
+    async def place_above(self, channel_id: int) -> PlaceAbove:
+        """The channel that a thread belongs to, or a channel's category."""
+        channel = await self._get("/channels/{channel_id}", channel_id=channel_id)
+        try:
+            parent_id, kind = channel.get("parent_id"), channel["type"]
+            return PlaceAbove(None if parent_id is None else int(parent_id), is_category=kind not in _THREADS)
+        except _UNREADABLE as error:
+            raise Unreadable("Discord's answer about a channel can't be read") from error
+
     async def newest_messages(self, channel: discord.abc.Messageable, limit: int) -> list[discord.Message]:
         """A channel's newest messages, oldest first; one that can't be read is left out."""
         place = await channel._get_channel()
@@ -157,6 +183,10 @@ class DiscordTransport:
         guild = getattr(self._client.get_channel(channel_id), "guild", None)
         until = guild.me.timed_out_until if guild is not None and guild.me is not None else None
         return max((until - self._now()).total_seconds(), 0.0) if until is not None else 0.0
+
+    async def _get(self, path: str, **ids: Any) -> Any:
+        async with translated():
+            return await self._client.http.request(Route("GET", path, **ids), timeout=_TIME_LIMIT)
 
     async def _request(self, method: str, path: str, channel_id: int, message_id: int = 0, **body: Any) -> Any:
         """A request of discord.py's, with its rate limits, but with a time limit that fits a chat."""

@@ -17,6 +17,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.chat.access import Access
 from bot.chat.chat import Chat
 from bot.delivery.answers import Answers
 from bot.delivery.refusals import TokenRefused, Unreachable
@@ -55,6 +56,8 @@ class DiscordOptions:
     """What Discord wants between two new sessions."""
     proxy: str | None = field(default=None, repr=False)
     """The URL of the proxy that everything goes through."""
+    access: Access = field(default_factory=Access)
+    """Who may talk to the bot, and where."""
     state_folder: Path | None = None
     """Where the number of today's sessions is kept; without it, each process counts from zero."""
     clock: DiscordClock = field(default_factory=DiscordClock, repr=False)
@@ -195,7 +198,8 @@ class _ClientRun:
         interval = self._options.edit_interval_seconds
         async with open_sender(transport, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
-            client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks)
+            access = self._options.access
+            client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks, access)
             registering = partial(register_commands, client, client.tree)
             syncing = tasks.create_task(keep_running("registering the slash commands", registering))
             connection = tasks.create_task(_problem(client.connect()))

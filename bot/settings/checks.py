@@ -105,6 +105,26 @@ def _expand_folder(name: str) -> str:
     return str(expand_home(Path(name))) if name.startswith("~") else name
 
 
+_LARGEST_ID = 2**63 - 1
+_SHORTEST_ID = 15
+
+
+def _read_ids(value: object) -> object:
+    """Ids with commas or blanks between them."""
+    if not isinstance(value, str):
+        return value
+    ids = value.replace(",", " ").split()
+    if not all(each.isascii() and each.isdecimal() and _SHORTEST_ID <= len(each) <= 20 for each in ids):
+        raise refusal(
+            "may hold ids alone, such as 123456789012345678, with commas between them; with Discord's Developer Mode "
+            "on, a right click on a server, channel, role or person copies its id"
+        )
+    found = frozenset(int(each) for each in ids)
+    if not ids or max(found) > _LARGEST_ID:
+        raise refusal("holds no id, or a number that is none of Discord's")
+    return found
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -121,5 +141,7 @@ HttpUrl = Annotated[str, _check_url("https", "http")]
 WebsocketUrl = Annotated[str, _check_url("wss", "ws")]
 FolderOrHubId = Annotated[str, AfterValidator(_expand_folder)]
 Folder = Annotated[Path, AfterValidator(expand_home)]
+Ids = Annotated[frozenset[int], BeforeValidator(_read_ids)]
+"""Discord's ids of guilds, channels, roles or people."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Device = Annotated[str, LOWER, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")]

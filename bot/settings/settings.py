@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.chat.access import Access, AccessList
 from bot.conversation.window import MIN_PROMPT_TOKENS
 from bot.errors import ConfigError
 from bot.inference.engine import SamplingParams
@@ -26,6 +27,7 @@ from bot.settings.checks import (
     Folder,
     FolderOrHubId,
     HttpUrl,
+    Ids,
     Number,
     Secret,
     WebsocketUrl,
@@ -102,6 +104,18 @@ class Settings(BaseSettings):
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     """None draws one for every answer."""
 
+    allowed_guilds: Ids | None = None
+    """None, here and in the next seven, is a list without anything in it. `access` has them all together."""
+    allowed_channels: Ids | None = None
+    allowed_roles: Ids | None = None
+    allowed_users: Ids | None = None
+    blocked_guilds: Ids | None = None
+    blocked_channels: Ids | None = None
+    blocked_roles: Ids | None = None
+    blocked_users: Ids | None = None
+    direct_messages: bool | None = None
+    """None is true, unless only certain guilds or channels are allowed."""
+
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: WebsocketUrl | None = None
     edit_interval_seconds: Annotated[Number, Field(ge=0.05, le=60)] = 1.0
@@ -140,6 +154,20 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'trinity.db'}"
+
+    @property
+    def access(self) -> Access:
+        """Who may talk to the bot, and where."""
+        nothing = frozenset[int]()
+        allowed = AccessList(
+            self.allowed_guilds or nothing, self.allowed_channels or nothing,
+            self.allowed_roles or nothing, self.allowed_users or nothing,
+        )  # fmt: skip
+        blocked = AccessList(
+            self.blocked_guilds or nothing, self.blocked_channels or nothing,
+            self.blocked_roles or nothing, self.blocked_users or nothing,
+        )  # fmt: skip
+        return Access(allowed, blocked, self.direct_messages)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.chat.access import Access
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
@@ -94,6 +95,7 @@ async def open_house(
     token: str | None = None,
     time_limits: TimeLimits | None = None,
     timeouts: Timeouts | None = None,
+    access: Access | None = None,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
     engine = engine or EchoEngine()
@@ -113,6 +115,7 @@ async def open_house(
             drain_seconds=drain_seconds,
             guild_ready_seconds=0.05,
             identify_pause_seconds=0.2,
+            access=access or Access(),
             state_folder=folder,
         )
         house = House(server, engine, chat, inbox, personas, encoder, folder / "trinity.db")

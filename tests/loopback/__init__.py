@@ -36,7 +36,7 @@ from tests.loopback.interaction import Interaction
 from tests.loopback.oracle import Expectation, Verdict, judge
 from tests.loopback.people import Person
 from tests.loopback.redirect import redirect
-from tests.loopback.rules import Intent, Limit, MessageKind, Permission, Rules, without_waits
+from tests.loopback.rules import ChannelKind, Intent, Limit, MessageKind, Permission, Rules, without_waits
 from tests.loopback.server import LoopbackDiscord
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Answer",
     "BotAccount",
     "Channel",
+    "ChannelKind",
     "CloudflareBan",
     "DatabaseVerdict",
     "Delay",

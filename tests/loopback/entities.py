@@ -126,6 +126,7 @@ class Channel:
     kind: ChannelKind = ChannelKind.TEXT
     guild: Guild | None = None
     parent: Channel | None = None
+    category: Channel | None = None
     owner: User | None = None
     recipients: list[User] = field(default_factory=list)
     overwrites: dict[int, Overwrite] = field(default_factory=dict)

@@ -120,8 +120,9 @@ def start_typing(channel: Channel, user: User) -> None:
 
 
 def read_by(message: Message, bot: BotAccount) -> Json:
-    """The message as a REST answer shows it to a bot."""
-    return message_json(message, Viewer(bot, bool(bot.privileged_intents & Intent.MESSAGE_CONTENT)))
+    """The message as a REST answer shows it to a bot: without the guild and the member, which only events have."""
+    payload = message_json(message, Viewer(bot, bool(bot.privileged_intents & Intent.MESSAGE_CONTENT)))
+    return {key: value for key, value in payload.items() if key not in ("guild_id", "member")}
 
 
 def _tell_message(name: str, message: Message) -> None:

@@ -55,6 +55,7 @@ def channel_json(channel: Channel, viewer: User | None = None) -> Json:
         return payload | _thread_fields(channel, channel.parent)
     if channel.kind in {ChannelKind.VOICE, ChannelKind.STAGE}:
         payload |= {"bitrate": 64_000, "user_limit": 0}
+    payload["parent_id"] = None if channel.category is None else str(channel.category.id)
     return payload | {"position": 0, "permission_overwrites": _overwrites(channel, channel.guild)}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from bot.chat.access import Access
 from bot.errors import ConfigError
 from bot.settings.settings import Settings, library_variables, load_settings, setting_names
 
@@ -40,6 +41,15 @@ WRONG_ENVIRONMENTS = [
     ("TRINITY_DATABASE_URL", {"TRINITY_DATABASE_URL": "sqlite:///:memory:"}),
     ("TRINITY_DATABASE_URL", {"TRINITY_DATABASE_URL": "postgresql://[::1/trinity"}),
     ("TRINITY_RETENTION_DAYS", {"TRINITY_RETENTION_DAYS": "0"}),
+    ("TRINITY_ALLOWED_GUILDS", {"TRINITY_ALLOWED_GUILDS": "My server"}),
+    ("TRINITY_ALLOWED_CHANNELS", {"TRINITY_ALLOWED_CHANNELS": "<#123456789012345678>"}),
+    ("TRINITY_ALLOWED_ROLES", {"TRINITY_ALLOWED_ROLES": "123456789012345678;223456789012345678"}),
+    ("TRINITY_ALLOWED_USERS", {"TRINITY_ALLOWED_USERS": ","}),
+    ("TRINITY_BLOCKED_GUILDS", {"TRINITY_BLOCKED_GUILDS": "12345"}),
+    ("TRINITY_BLOCKED_CHANNELS", {"TRINITY_BLOCKED_CHANNELS": "99999999999999999999"}),
+    ("TRINITY_BLOCKED_ROLES", {"TRINITY_BLOCKED_ROLES": "-123456789012345678"}),
+    ("TRINITY_BLOCKED_USERS", {"TRINITY_BLOCKED_USERS": "١٢٣٤٥٦٧٨٩٠١٢٣٤٥٦٧٨"}),
+    ("TRINITY_DIRECT_MESSAGES", {"TRINITY_DIRECT_MESSAGES": "sometimes"}),
     ("TRINITY_DISCORD_GATEWAY_URL", {"TRINITY_DISCORD_API_URL": "http://127.0.0.1:1"}),
     ("TRINITY_DISCORD_API_URL", {"TRINITY_DISCORD_GATEWAY_URL": "ws://127.0.0.1:1"}),
     ("TRINITY_DISCORD_API_URL", {"TRINITY_DISCORD_API_URL": "ftp://host", "TRINITY_DISCORD_GATEWAY_URL": "ws://host"}),
@@ -115,6 +125,22 @@ def test_empty_value_means_not_set(tmp_path):
     settings = load({"TRINITY_SEED": " "}, env_file)
 
     assert (settings.seed, settings.top_k, settings.discord_bot_token) == (3, 50, None)
+
+
+def test_ids_stand_between_commas_or_blanks():
+    settings = load(
+        {
+            "TRINITY_ALLOWED_USERS": "123456789012345678, 223456789012345678,	323456789012345678,",
+            "TRINITY_BLOCKED_CHANNELS": "423456789012345678",
+            "TRINITY_DIRECT_MESSAGES": "off",
+        }
+    )
+
+    access = settings.access
+    assert access.allowed.users == {123456789012345678, 223456789012345678, 323456789012345678}
+    assert access.blocked.channels == {423456789012345678}
+    assert access.direct_messages is False
+    assert load().access == Access()
 
 
 def test_values_of_the_file_are_taken_as_they_stand(tmp_path):
