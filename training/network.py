@@ -6,7 +6,6 @@ so rows of every length share one compilation.
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -14,24 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class Shape:
-    """The shape of the shipped model; tests use a smaller one."""
-
-    hidden_size: int = 256
-    num_hidden_layers: int = 8
-    num_attention_heads: int = 8
-    intermediate_size: int = 704
-    vocab_size: int = 2048
-    max_position_embeddings: int = 4096
-    rms_norm_eps: float = 1e-5
-    rope_theta: float = 10000.0
-
-    @property
-    def head_dim(self) -> int:
-        """The width of one attention head."""
-        return self.hidden_size // self.num_attention_heads
+from bot.inference.model.shape import LlamaShape
+from training.values import MODEL_FOLDER
 
 
 def _normalize(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -47,10 +30,10 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class Layer(nn.Module):
     """One decoder layer's weights."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: LlamaShape) -> None:
         super().__init__()
         width, inner, scale = shape.hidden_size, shape.intermediate_size, 0.02
-        out_scale = scale / (2 * shape.num_hidden_layers) ** 0.5
+        out_scale = scale / (2 * shape.num_layers) ** 0.5
         self.input_norm = nn.Parameter(torch.ones(width))
         self.post_norm = nn.Parameter(torch.ones(width))
         self.qkv = nn.Parameter(torch.randn(3 * width, width) * scale)
@@ -89,17 +72,17 @@ class Network(nn.Module):
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, shape: Shape, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, shape: LlamaShape, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.shape, self.dtype = shape, dtype
         self.embedding = nn.Parameter(torch.randn(shape.vocab_size, shape.hidden_size) * 0.02)
-        self.layers: list[Layer] = [Layer(shape) for _ in range(shape.num_hidden_layers)]
+        self.layers: list[Layer] = [Layer(shape) for _ in range(shape.num_layers)]
         self.registered = nn.ModuleList(self.layers)
         self.norm = nn.Parameter(torch.ones(shape.hidden_size))
         self.head = nn.Parameter(torch.randn(shape.vocab_size, shape.hidden_size) * 0.02)
         self.use_plain_parts()
         frequencies = shape.rope_theta ** (-torch.arange(0, shape.head_dim, 2).float() / shape.head_dim)
-        angles = torch.outer(torch.arange(shape.max_position_embeddings).float(), frequencies)
+        angles = torch.outer(torch.arange(shape.context_window).float(), frequencies)
         angles = torch.cat((angles, angles), dim=-1)[:, None, :]
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
@@ -117,7 +100,7 @@ class Network(nn.Module):
     def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
         """The loss of ids and targets, both [rows, length]."""
         rows, length = ids.shape
-        eps, heads, dtype = self.shape.rms_norm_eps, self.shape.num_attention_heads, self.dtype
+        eps, heads, dtype = self.shape.rms_norm_eps, self.shape.num_heads, self.dtype
         cos, sin = self.cos[:length].repeat(rows, 1, 1), self.sin[:length].repeat(rows, 1, 1)
         x = functional.embedding(ids.reshape(-1), self.embedding)
         for layer in self.layers:
@@ -151,29 +134,20 @@ def load_weights(network: Network, folder: Path) -> None:
             parameter.copy_(torch.cat([saved[name] for name in names]))
 
 
-def _config(shape: Shape) -> dict[str, object]:
-    """config.json of a LlamaForCausalLM of this shape."""
-    sizes = asdict(shape)
-    theta = sizes.pop("rope_theta")
-    return {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float16", **sizes,
-        "head_dim": shape.head_dim, "num_key_value_heads": shape.num_attention_heads, "hidden_act": "silu",
-        "attention_bias": False, "attention_dropout": 0.0, "mlp_bias": False, "rope_theta": theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": theta}, "bos_token_id": 1, "eos_token_id": 2,
-        "pad_token_id": None, "initializer_range": 0.02, "pretraining_tp": 1, "tie_word_embeddings": False,
-        "use_cache": True,
-    }  # fmt: skip
-
-
 def save_model(network: Network, folder: Path) -> None:
-    """Writes model.safetensors in FP16, config.json and generation_config.json."""
+    """Writes model.safetensors in FP16, and config.json and generation_config.json as the shipped model has them."""
     folder.mkdir(parents=True, exist_ok=True)
     weights: dict[str, Tensor] = {}
     for parameter, names in network.llama_parts():
         parts = parameter.detach().to("cpu", torch.float16).chunk(len(names))
         weights |= {name: part.contiguous().clone() for name, part in zip(names, parts, strict=True)}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    length = network.shape.max_position_embeddings
-    generation = {"bos_token_id": 1, "eos_token_id": 2, "do_sample": False, "max_length": length}
-    for name, content in (("config", _config(network.shape)), ("generation_config", generation)):
-        (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    shape = network.shape
+    sizes = {
+        "hidden_size": shape.hidden_size, "num_hidden_layers": shape.num_layers,
+        "num_attention_heads": shape.num_heads, "num_key_value_heads": shape.num_kv_heads,
+        "head_dim": shape.head_dim, "intermediate_size": shape.intermediate_size,
+    }  # fmt: skip
+    for name, own in (("config.json", sizes), ("generation_config.json", {})):
+        content = json.loads((MODEL_FOLDER / name).read_text(encoding="utf-8")) | own
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -10,29 +10,27 @@ import hashlib
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bot.inference.loading.config import read_shape
 from training.evaluate import evaluate_folder
-from training.feed import LEARNT_BIT, Batch, Feed
-from training.network import Network, Shape, load_weights, save_model
+from training.feed import LEARNT_BIT, Corpus, open_feed
+from training.network import Network, load_weights, save_model
 from training.rows import BATCH_TOKENS, ROW_LENGTHS
+from training.values import MODEL_FOLDER
 
 CONSTANT_SHARE = 0.2
 """The share of the time at the peak rate; the rest goes down linearly to nothing."""
-MICRO = Shape(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=176)
 _MICRO_BATCH = 4096
 LOG_NAME = "training_log.json"
 Log = dict[str, Any]
-OnCard = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -84,35 +82,12 @@ def build_optimizer(network: Network) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=FROM_NOTHING.peak, betas=(0.9, 0.95), fused=network.embedding.is_cuda)
 
 
-def copy_to(batch: Batch, device: torch.device) -> OnCard:
+def copy_to(batch: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """A batch's ids and targets on a device."""
-    packed = torch.from_numpy(batch).to(device).long()
+    packed = batch.to(device, non_blocking=True).long()
     tokens = packed & (LEARNT_BIT - 1)
     targets = torch.where(packed[:, 1:] >= LEARNT_BIT, tokens[:, 1:], -100)
     return tokens[:, :-1].contiguous(), targets.contiguous()
-
-
-def _copied_ahead(batches: Iterator[Batch], device: torch.device) -> "Queue[OnCard | Exception]":
-    """Copies batches ahead of the training loop, in a thread with a stream of its own."""
-    ready: Queue[OnCard | Exception] = Queue(maxsize=12)
-    learning = torch.cuda.current_stream(device) if device.type == "cuda" else None
-
-    def copy() -> None:
-        try:
-            own = torch.cuda.Stream(device) if learning else None  # type: ignore[no-untyped-call]
-            with torch.cuda.stream(own):
-                for batch in batches:
-                    copied = copy_to(batch, device)
-                    if own is not None and learning is not None:
-                        own.synchronize()
-                        for tensor in copied:
-                            tensor.record_stream(learning)
-                    ready.put(copied)
-        except Exception as error:  # it is raised where the batches are used
-            ready.put(error)
-
-    threading.Thread(target=copy, daemon=True).start()
-    return ready
 
 
 def _compile(network: Network, device: torch.device) -> bool:
@@ -140,25 +115,23 @@ def learn(network: Network, optimizer: torch.optim.Optimizer, ids: Tensor, targe
     return loss.detach()
 
 
-def train(network: Network, ready: "Queue[OnCard | Exception]", seconds: float, schedule: Schedule) -> Log:
+def train(network: Network, batches: Iterator[Tensor], seconds: float, schedule: Schedule) -> Log:
     """Steps until the time is up; returns what the log says of them."""
-    optimizer = build_optimizer(network)
+    optimizer, device = build_optimizer(network), network.embedding.device
     started = time.monotonic()
     step = positions = 0
     waited = 0.0
     entries: list[Log] = []
     while (elapsed := time.monotonic() - started) < seconds:
         asked = time.monotonic()
-        batch = ready.get()
+        ids, targets = copy_to(next(batches), device)
         waited += time.monotonic() - asked
-        if isinstance(batch, Exception):
-            raise batch
         rate = schedule.rate(step, elapsed / seconds)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = learn(network, optimizer, *batch)
+        loss = learn(network, optimizer, ids, targets)
         step += 1
-        positions += batch[0].numel()
+        positions += ids.numel()
         if step % 100 == 0 or step in (1, 10):
             entry = {"step": step, "seconds": round(elapsed, 1), "rate": rate, "loss": round(loss.item(), 5)}
             entries.append(entry | {"waited": round(waited, 1)})
@@ -181,21 +154,22 @@ def run(options: argparse.Namespace) -> None:
     torch.set_float32_matmul_precision("high")
     device, started = torch.device("cuda" if torch.cuda.is_available() else "cpu"), time.monotonic()
     batch_tokens, lengths = (_MICRO_BATCH, ROW_LENGTHS[:3]) if options.micro else (BATCH_TOKENS, ROW_LENGTHS)
-    feed = Feed(options.workers, options.seed, batch_tokens=batch_tokens, lengths=lengths)
-    with feed as batches:
-        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-        network = Network(MICRO if options.micro else Shape(), dtype=dtype).to(device)
-        if options.start:
-            load_weights(network, options.start)
-        is_compiled = not options.nocompile and _compile(network, device)
-        ready = _copied_ahead(batches, device)
-        begun = time.monotonic() - started
-        print(f"{device}, {options.workers} workers, compiled {is_compiled}, ready after {begun:.0f} s", flush=True)
-        schedule = schedule_of(options)
-        facts = train(network, ready, options.seconds, schedule)
+    corpus = Corpus(options.seed, batch_tokens=batch_tokens, lengths=lengths)
+    batches = iter(open_feed(corpus, options.workers))  # the workers begin while the network is compiled
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    shape = read_shape(MODEL_FOLDER)
+    if options.micro:
+        shape = replace(shape, hidden_size=64, num_layers=2, num_heads=2, num_kv_heads=2, intermediate_size=176)
+    network = Network(shape, dtype=dtype).to(device)
+    if options.start:
+        load_weights(network, options.start)
+    is_compiled = not options.nocompile and _compile(network, device)
+    begun = time.monotonic() - started
+    print(f"{device}, {options.workers} workers, compiled {is_compiled}, ready after {begun:.0f} s", flush=True)
+    schedule = schedule_of(options)
+    facts = train(network, batches, options.seconds, schedule)
     save_model(network, options.out)
     facts |= {
-        "replayed_batches": feed.num_replayed,
         "seed": options.seed,
         "peak_rate": schedule.peak,
         "earlier": _earlier_run(options.start) if options.start else None,
@@ -209,7 +183,7 @@ def run(options: argparse.Namespace) -> None:
 def main() -> int:
     """Trains, and evaluates the result."""
     options = parse_arguments()
-    sys.setswitchinterval(0.0005)  # the copying thread gets its turn beside the training loop
+    sys.setswitchinterval(0.0005)  # the thread that fetches batches gets its turn beside the training loop
     run(options)
     if options.cases:
         evaluate_folder(options.out, options.cases)

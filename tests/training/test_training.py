@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 import torch
 
 import bot.demo_model
+from bot.inference.loading.config import read_shape
 from training import card
 from training.evaluate import REPORT_NAME
 from training.feed import LEARNT_BIT
-from training.network import Network, Shape, load_weights, save_model
+from training.network import Network, load_weights, save_model
 from training.rows import WordEncoder, make_batch
 from training.train import (
     CONSTANT_SHARE,
@@ -24,8 +26,10 @@ from training.train import (
     schedule_of,
 )
 
-TINY = Shape(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
 SHIPPED = Path(bot.demo_model.__file__).parent
+TINY = replace(
+    read_shape(SHIPPED), hidden_size=32, num_layers=2, num_heads=2, num_kv_heads=2, head_dim=16, intermediate_size=64
+)
 
 
 def test_a_saved_network_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -49,7 +53,7 @@ def test_a_saved_network_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_a_packed_batch_is_unpacked_to_ids_and_targets() -> None:
     ids, learnt = make_batch(random.Random(4), WordEncoder(), 256, 512)
 
-    tokens, targets = copy_to(ids + learnt * LEARNT_BIT, torch.device("cpu"))
+    tokens, targets = copy_to(torch.from_numpy(ids + learnt * LEARNT_BIT), torch.device("cpu"))
 
     assert np.array_equal(tokens.numpy(), ids[:, :-1])
     assert np.array_equal(targets.numpy(), np.where(learnt[:, 1:] > 0, ids[:, 1:], -100))
