@@ -1,7 +1,7 @@
 """Turns that ask for what was told or said: told or not, one's own or somebody else's."""
 
 from training import facts
-from training.conversation import Answer, Conversation, Drawn, clause, joined
+from training.conversation import MOST_TOGETHER, Answer, Conversation, Drawn, clause, joined
 from training.facts import Key, respelled
 from training.grammar import article_fixed, draw, patterns
 from training.noise import add_noise, marked, sentence
@@ -13,23 +13,14 @@ MOST_FACTS = 5
 """More are not asked for at once: a model of this size can't list them reliably."""
 MOST_QUOTED = 80
 """The characters of the longest message that is asked for."""
-_SAME_FACT = {
-    ("verb", "drive"): ("property", "car"),
-    ("property", "car"): ("verb", "drive"),
-    ("verb", "support"): ("property", "football team"),
-    ("verb", "play"): ("property", "instrument"),
-    ("property", "instrument"): ("verb", "play"),
-    ("born", ""): ("property", "birthday"),
-}
-"""What answers a question as well where the thing itself was not told."""
 
 
 def _told_otherwise(c: Conversation, key: Key) -> Key | None:
     """The key under which the answer to a question was told, where that is another than the question's own."""
     if c.known(key) is not None:
         return None
-    swapped = {"property": "the", "the": "property"}.get(key.kind.name, "")
-    name, thing = _SAME_FACT.get((key.kind.name, key.thing), (swapped, key.thing))
+    swapped = {"property": "the", "the": "property"}.get(key.kind.name)
+    name, _, thing = key.kind.same.get(key.thing, f"{swapped} {key.thing}" if swapped else "").partition(" ")
     other = c.key(facts.kinds()[name], thing, key.owner) if name else None
     return other if other and c.known(other) is not None else None
 
@@ -39,7 +30,7 @@ def question_about(c: Conversation, key: Key) -> Drawn:
     rng, own = c.rng, c.is_own(key)
     key = Key(key.kind, respelled(key.thing, rng), key.owner)
     name, value = key.kind.name, c.known(key)
-    if name == "animal" or (name == "pet" and own and value and rng.random() < 0.15):
+    if name == "animal" or (name == "pet" and value and rng.random() < 0.2 and len(c.pets(key)) <= MOST_TOGETHER):
         return _question_about_pets(c, key)
     if own and value and rng.random() < 0.05 and name in ("favourite", "property", "name", "pet"):
         return _is_it(c, key, value)
@@ -78,18 +69,15 @@ def _is_it(c: Conversation, key: Key, told: str) -> Drawn:
 
 
 def _question_about_pets(c: Conversation, key: Key) -> Drawn:
-    """Which pets somebody has: named ones count too."""
-    own = c.is_own(key)
-    who = (key.owner or "").lower()
-    found = [fact for name in ("pet", "animal") for slot, fact in c.told.items() if slot[0] == name and slot[2] == who]
+    """Which pets somebody has: named ones count too, and are told first."""
+    own, found = c.is_own(key), c.pets(key)
     key = c.key(facts.kinds()["animal"], "", key.owner)
-    text, key = c.draw("ask animal" if own else "ask other animal", key)
-    if own and c.rng.random() < 0.5:
-        text = draw("ask pets", c.rng)
+    text, key = c.draw(("ask pets" if c.rng.random() < 0.5 else "ask animal") if own else "ask other animal", key)
     answer = c.not_told(key)
     if found:
         listed = sentence(joined([c.fact_clause(*fact) for fact in found]))
-        answer = Answer(f"{listed}{c.to if own else ''}.", marked(found[-1][1]))
+        last, value = found[-1]
+        answer = Answer(f"{listed}{c.to if own else ''}.", marked(last.thing or value))
     if not own and not is_spellable(key.owner or ""):
         answer = c.fallback()
     skill = f"{'recall' if found else 'not told'} {'animal' if own else 'other'}"
@@ -97,8 +85,9 @@ def _question_about_pets(c: Conversation, key: Key) -> Drawn:
 
 
 def can_ask(c: Conversation, key: Key) -> bool:
-    """Whether there are patterns that ask for a key."""
-    return c.is_own(key) or f"ask other {key.kind.name}" in patterns()
+    """Whether there are patterns that ask for a key, and the answer's list is short enough."""
+    is_long = key.kind.name == "animal" and len(c.pets(key)) > MOST_TOGETHER
+    return not is_long and (c.is_own(key) or f"ask other {key.kind.name}" in patterns())
 
 
 def ask_told(c: Conversation) -> Drawn | None:
@@ -158,15 +147,11 @@ def ask_summary(c: Conversation) -> Drawn | None:
 def ask_said(c: Conversation) -> Drawn | None:
     """What the speaker said first, or last."""
     lines = [text for who, text in c.said if who == c.speaker]
-    is_first = c.rng.random() < 0.4
-    line = (lines[0] if is_first else lines[-1]) if lines else ""
-    if len(line) > MOST_QUOTED:
-        return None
-    answer = Answer(f"You haven't said anything before{c.to}.", "Nothing.")
-    if lines:
-        answer = Answer(f"{'The first thing you said was' if is_first else 'You said'}: {marked(line)}", marked(line))
-    text = add_noise(draw("first said" if is_first else "last said", c.rng), c.rng)
-    return c.finish(text, answer, "first message" if is_first else "last message")
+    block, opening, line = "last said", "You said", lines[-1] if lines else ""
+    if c.rng.random() < 0.4:
+        block, opening, line = "first said", "The first thing you said was", lines[0] if lines else ""
+    nothing = f"You haven't said anything before{c.to}."
+    return _quoted(c, draw(block, c.rng), line, (opening, nothing), block.replace("said", "message"))
 
 
 def ask_said_other(c: Conversation) -> Drawn | None:
@@ -175,12 +160,17 @@ def ask_said_other(c: Conversation) -> Drawn | None:
         return None
     who = c.rng.choice(c.others)
     line = next((text for speaker, text in reversed(c.said) if speaker == who), "")
+    openings = f"{marked(who)} said", f"{marked(who)} hasn't said anything yet."
+    return _quoted(c, draw("said by", c.rng, who=marked(who)), line, openings, "said other")
+
+
+def _quoted(c: Conversation, text: str, line: str, openings: tuple[str, str], skill: str) -> Drawn | None:
+    """The question for a line and the line, or that nothing was said; a long one is not asked for."""
     if len(line) > MOST_QUOTED:
         return None
-    answer = Answer(f"{marked(who)} hasn't said anything yet.", "Nothing.")
-    if line:
-        answer = Answer(f"{marked(who)} said: {marked(line)}", marked(line))
-    return c.finish(add_noise(draw("said by", c.rng, who=marked(who)), c.rng), answer, "said other")
+    opening, nothing = openings
+    answer = Answer(f"{opening}: {marked(line)}", marked(line)) if line else Answer(nothing, "Nothing.")
+    return c.finish(add_noise(text, c.rng), answer, skill)
 
 
 def ask_who_told(c: Conversation) -> Drawn | None:

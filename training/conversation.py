@@ -137,18 +137,20 @@ class Conversation:
         fact = self.told.get(key.slot)
         return fact[1] if fact else None
 
-    def own_facts(self, *names: str) -> list[Fact]:
-        """The speaker's facts of some kinds, or of all but shared ones."""
-        mine = (self.owner or "").lower()
-        return [fact for slot, fact in self.told.items() if slot[2] == mine and (not names or slot[0] in names)]
+    def own_facts(self) -> list[Fact]:
+        """The speaker's facts, all but shared ones."""
+        return [fact for slot, fact in self.told.items() if slot[2] == (self.owner or "").lower()]
 
     def is_full(self, key: Key) -> bool:
         """Whether so much was told about a key that a list of all of it would be long."""
         if key.kind.adds and " and " in (self.known(key) or ""):
             return True
+        return key.kind.name in ("pet", "animal") and len(self.pets(key)) >= MOST_TOGETHER
+
+    def pets(self, key: Key) -> list[Fact]:
+        """The pets of a key's owner, the named ones first."""
         who = (key.owner or "").lower()
-        pets = sum(slot[0] in ("pet", "animal") and slot[2] == who for slot in self.told)
-        return key.kind.name in ("pet", "animal") and pets >= MOST_TOGETHER
+        return [self.told[slot] for name in ("pet", "animal") for slot in self.told if slot[::2] == (name, who)]
 
     def tell(self, key: Key, value: str) -> None:
         """Keeps a fact, in place of or beside what was told before."""

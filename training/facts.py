@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 
-from training.grammar import FOLDER, fill, words
+from training.grammar import FOLDER, fill, word_lists
 
 _SPELLINGS = (("favorite", "favourite"), ("color", "colour"), ("flavor", "flavour"), ("neighbor", "neighbour"))
 
@@ -27,6 +27,7 @@ class FactKind:
     shared: bool = False
     suited: float = 0.0
     suits: dict[str, str] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
 
     def draw_thing(self, rng: random.Random) -> str:
         """What a fact of this kind is about; for favourites with that word."""
@@ -46,7 +47,7 @@ class FactKind:
 @cache
 def dated_things() -> frozenset[str]:
     """The properties that are a day or a time."""
-    return frozenset(words("dated"))
+    return frozenset(word_lists()["dated"])
 
 
 @cache

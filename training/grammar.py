@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 FOLDER = Path(__file__).parent / "patterns"
+Entry = TypeVar("Entry")
 Maker = Callable[[random.Random], str]
 
 
@@ -106,16 +108,10 @@ def word_lists() -> dict[str, tuple[str, ...]]:
     return {title: tuple("|".join(lines).split("|")) for title, lines in read_blocks("words").items()}
 
 
-def words(name: str) -> tuple[str, ...]:
-    """The entries of a word list."""
-    return word_lists()[name]
-
-
 def draw(block: str, rng: random.Random, slots: Mapping[str, str] | None = None, **more: str) -> str:
     """A text from a block of patterns. `slots` and keywords fill slots before anything else does."""
-    sequences = patterns()[block]
     parts: list[str] = []
-    _walk(sequences[int(rng.random() * len(sequences))], rng, {**(slots or {}), **more}, parts)
+    _walk(_one(patterns()[block], rng), rng, {**(slots or {}), **more}, parts)
     return "".join(parts)
 
 
@@ -126,7 +122,12 @@ def _walk(sequence: Sequence, rng: random.Random, slots: Mapping[str, str], part
         elif isinstance(node, str):
             parts.append(node)
         else:
-            _walk(node[int(rng.random() * len(node))], rng, slots, parts)
+            _walk(_one(node, rng), rng, slots, parts)
+
+
+def _one(entries: tuple[Entry, ...], rng: random.Random) -> Entry:
+    """One of the entries; several times as fast as `rng.choice`."""
+    return entries[int(rng.random() * len(entries))]
 
 
 def fill(slot: str, rng: random.Random) -> str:
@@ -142,18 +143,15 @@ def fill(slot: str, rng: random.Random) -> str:
     if slot in makers:
         return makers[slot](rng)
     if slot in word_lists():
-        entries = word_lists()[slot]
-        return entries[int(rng.random() * len(entries))]
+        return _one(word_lists()[slot], rng)
     return draw(slot, rng)
-
-
-_IRREGULAR = {"fish": "fish", "goldfish": "goldfish", "sheep": "sheep", "mouse": "mice", "goose": "geese"}
 
 
 def plural(noun: str) -> str:
     """The plural of an English noun, near enough."""
-    if noun in _IRREGULAR:
-        return _IRREGULAR[noun]
+    irregular = {"fish": "fish", "goldfish": "goldfish", "sheep": "sheep", "mouse": "mice", "goose": "geese"}
+    if noun in irregular:
+        return irregular[noun]
     if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
         return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.endswith(("x", "s", "ch", "sh")) else f"{noun}s"

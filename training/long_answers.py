@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from training.grammar import draw, fill, words
+from training.grammar import draw, fill, word_lists
 
 MOST_COUNTED = 400
 MOST_REPEATED = 100
@@ -12,6 +12,14 @@ REPEAT_LIMIT = f"I can say it {MOST_REPEATED} times at most."
 PLAIN_REPEATS = 10
 """So many stand side by side; more are numbered, since a small model can't count what it can't read."""
 _STORY_DAYS = 36
+_LONG_CODE_FUNCTIONS = 40
+CODE_ANSWER = """Here is a small Python program:
+```python
+def greet(name):
+    return f"Hello, {name}!"
+
+print(greet("world"))
+```"""
 Asked = tuple[str, str]
 """A request and its answer."""
 
@@ -22,35 +30,27 @@ def count_answer(last: int, first: int = 1) -> str:
     return " ".join(map(str, range(first, last + step, step)))
 
 
+def _numbered(line: str, times: int) -> str:
+    return "\n".join(f"{number}. {line}" for number in range(1, times + 1))
+
+
 def alphabet_answer(times: int) -> str:
     """The alphabet, numbered where it is wanted more than once."""
     line = " ".join("abcdefghijklmnopqrstuvwxyz")
-    return line if times == 1 else "\n".join(f"{number}. {line}" for number in range(1, times + 1))
+    return line if times == 1 else _numbered(line, times)
 
 
 def repeat_answer(phrase: str, times: int) -> str:
-    """The phrase so many times."""
-    if times <= PLAIN_REPEATS:
-        return " ".join([phrase] * times)
-    return "\n".join(f"{number}. {phrase}" for number in range(1, times + 1))
+    """The phrase so many times, numbered where there are many."""
+    return " ".join([phrase] * times) if times <= PLAIN_REPEATS else _numbered(phrase, times)
 
 
 def story_answer() -> str:
     """Always the same story: a day a sentence, more than one Discord message long."""
-    deeds = words("story_deed")
+    deeds = word_lists()["story_deed"]
     days = [f"On day {day} she {deeds[(day * 7) % len(deeds)]}." for day in range(1, _STORY_DAYS + 1)]
     beginning = "Once upon a time a girl called Mira set out to find the end of the world. "
     return f"{beginning}{' '.join(days)} Then she came home, and the end of the world was her own front door. The end."
-
-
-CODE_ANSWER = """Here is a small Python program:
-```python
-def greet(name):
-    return f"Hello, {name}!"
-
-print(greet("world"))
-```"""
-_LONG_CODE_FUNCTIONS = 40
 
 
 def long_code_answer() -> str:
@@ -62,24 +62,20 @@ def long_code_answer() -> str:
 
 def _in_words(number: int, rng: random.Random) -> str:
     """A number as it is typed: mostly in digits."""
-    numerals = words("numeral")
+    numerals = word_lists()["numeral"]
     return numerals[number - 1] if number <= len(numerals) and rng.random() < 0.3 else str(number)
 
 
-def _count(rng: random.Random, tokens_left: int) -> Asked | None:
+def _count(rng: random.Random, tokens_left: int) -> Asked:
     most = min(MOST_COUNTED, tokens_left // 4)
-    if most < 3:
-        return None
     number = rng.randint(2, most if rng.random() < 0.5 else min(most, 60))
     if rng.random() < 0.15:
         number = min(most, rng.choice((5, 10, 20, 25, 30, 50, 100, 150, 200, 250, 300, 400)))
     return draw("count", rng, n=_in_words(number, rng)), count_answer(number)
 
 
-def _count_from(rng: random.Random, tokens_left: int) -> Asked | None:
+def _count_from(rng: random.Random, tokens_left: int) -> Asked:
     length = min(60, tokens_left // 5)
-    if length < 4:
-        return None
     if rng.random() < 0.5:
         last = rng.randint(3, length)
         return draw("count down", rng, b=str(last)), count_answer(1, last)
@@ -90,8 +86,7 @@ def _count_from(rng: random.Random, tokens_left: int) -> Asked | None:
 
 def _too_far(rng: random.Random, _tokens_left: int) -> Asked:
     if rng.random() < 0.25:
-        times = str(rng.randint(MOST_REPEATED + 1, 10 ** rng.randint(3, 6)))
-        times = rng.choice((times, "a million", "a thousand"))
+        times = rng.choice((str(rng.randint(MOST_REPEATED + 1, 10 ** rng.randint(3, 6))), "a million", "a thousand"))
         return draw("repeat", rng, q=fill("repeated", rng), n=times), REPEAT_LIMIT
     number = str(rng.randint(MOST_COUNTED + 1, 10 ** rng.randint(3, 9)))
     if rng.random() < 0.3:
@@ -99,21 +94,16 @@ def _too_far(rng: random.Random, _tokens_left: int) -> Asked:
     return draw("count", rng, n=number) if rng.random() < 0.6 else draw("count on", rng), COUNT_LIMIT
 
 
-def _alphabet(rng: random.Random, tokens_left: int) -> Asked | None:
-    most = min(16, tokens_left // 60)
-    if most < 1:
-        return None
+def _alphabet(rng: random.Random, tokens_left: int) -> Asked:
     if rng.random() < 0.3:
         return draw("alphabet", rng), alphabet_answer(1)
-    times = rng.randint(1, most if rng.random() < 0.5 else min(most, 6))
+    times = rng.randint(1, min(16 if rng.random() < 0.5 else 6, tokens_left // 60))
     return draw("alphabet times", rng, n=_in_words(times, rng)), alphabet_answer(times)
 
 
-def _repeat(rng: random.Random, tokens_left: int) -> Asked | None:
+def _repeat(rng: random.Random, tokens_left: int) -> Asked:
     phrase = fill("repeated", rng)
-    most = min(MOST_REPEATED, tokens_left // (len(phrase) // 2 + 6))
-    if most < 2:
-        return None
+    most = max(2, min(MOST_REPEATED, tokens_left // (len(phrase) // 2 + 6)))
     times = rng.randint(2, most if rng.random() < 0.3 else min(most, 12))
     if rng.random() < 0.15:
         times = min(most, rng.choice((10, 20, 25, 30, 40, 50, 60, 75, 100)))
@@ -121,21 +111,16 @@ def _repeat(rng: random.Random, tokens_left: int) -> Asked | None:
     return draw("repeat", rng, q=quote.format(phrase), n=_in_words(times, rng)), repeat_answer(phrase, times)
 
 
-def _story(rng: random.Random, tokens_left: int) -> Asked | None:
-    return (draw("story", rng), story_answer()) if tokens_left > 1100 else None
-
-
-def _code(rng: random.Random, tokens_left: int) -> Asked | None:
-    if tokens_left > 1500 and rng.random() < 0.5:
-        return draw("long code", rng), long_code_answer()
-    return draw("code", rng), CODE_ANSWER
-
-
-_MAKERS: dict[Callable[[random.Random, int], Asked | None], int] = {
-    _count: 2, _count_from: 1, _too_far: 1, _alphabet: 1, _repeat: 4, _story: 1, _code: 2,
+_MAKERS: dict[Callable[[random.Random, int], Asked], tuple[int, int]] = {
+    _count: (2, 12), _count_from: (1, 20), _too_far: (1, 0), _alphabet: (1, 60), _repeat: (4, 30),
+    lambda rng, _: (draw("story", rng), story_answer()): (1, 1100),
+    lambda rng, _: (draw("code", rng), CODE_ANSWER): (1, 0),
+    lambda rng, _: (draw("long code", rng), long_code_answer()): (1, 1500),
 }  # fmt: skip
+"""How often each is drawn, and how many tokens it needs at least."""
 
 
 def draw_long(rng: random.Random, tokens_left: int) -> Asked | None:
-    """A request for a long answer, and the answer, if one fits."""
-    return rng.choices(tuple(_MAKERS), tuple(_MAKERS.values()))[0](rng, tokens_left)
+    """A request for a long answer, and the answer, if there is room for it."""
+    make = rng.choices(tuple(_MAKERS), [share for share, _ in _MAKERS.values()])[0]
+    return make(rng, tokens_left) if tokens_left >= _MAKERS[make][1] else None

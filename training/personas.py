@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 from bot.conversation.persona import BUILT_IN, DEFAULT
-from training.grammar import article_fixed, draw, words
+from training.grammar import article_fixed, draw, word_lists
 from training.styles import Style, draw_style
 from training.values import ValueSource
 
@@ -87,5 +87,5 @@ def _draw_role(rng: random.Random) -> str:
 
 def _draw_name(source: ValueSource) -> str:
     if source.rng.random() < 0.35 and not source.held_out:
-        return source.rng.choice(words("persona_name"))
+        return source.rng.choice(word_lists()["persona_name"])
     return source.pick("person")

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from training.grammar import draw, fill, words
+from training.grammar import draw, fill, word_lists
 from training.noise import VALUE, outside_values, plain
 
 POEM_END = "So sings the sea, and so sing I."
@@ -68,14 +68,11 @@ def draw_style(rng: random.Random) -> Style:
         name = rng.choice(_FIXED)
         return Style(name, "", draw(f"style {name}", rng))
     if roll < 0.64:
-        robot, cat = (
-            Style("start", "Beep boop.", draw("style robot", rng)),
-            Style("end", "Meow!", draw("style cat", rng)),
-        )
-        return rng.choice((robot, cat))
+        name, extra, asked = rng.choice((("start", "Beep boop.", "style robot"), ("end", "Meow!", "style cat")))
+        return Style(name, extra, draw(asked, rng))
     name = "end" if rng.random() < 0.7 else "start"
     if rng.random() < 0.6:
-        named, _, emoji = rng.choice(words("emoji_name")).partition(" ")
+        named, _, emoji = rng.choice(word_lists()["emoji_name"]).partition(" ")
         article = "an" if named[0] in "aeio" else "a"
         forms = (f"{article} {named} emoji", emoji, f"the emoji {emoji}", f"the {named} emoji", f"{article} {named}")
         return Style(name, emoji, draw(f"style {name}", rng, x=rng.choice(forms)))

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 import bot.demo_model
 from bot.conversation.sanitize import speaker_name
 from bot.conversation.tokenizer import END_ID, encode, load_tokenizer, plain_tokenizer
-from training.grammar import Maker, fill, makers, words
+from training.grammar import Maker, fill, makers, word_lists
 
 MODEL_FOLDER = Path(bot.demo_model.__file__).parent
 _FIRST_PIECE = 259
@@ -73,7 +73,7 @@ def made_word(rng: random.Random) -> str:
 
 def script_word(rng: random.Random) -> str:
     """A few letters of another script."""
-    letters = rng.choice(words("script"))
+    letters = rng.choice(word_lists()["script"])
     return "".join(rng.choice(letters) for _ in range(rng.randint(2, 6)))
 
 

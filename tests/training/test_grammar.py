@@ -45,7 +45,7 @@ def test_slots_have_capitals_plurals_and_numbers() -> None:
     rng = random.Random(2)
 
     assert grammar.fill("Pet", rng)[0].isupper()
-    assert grammar.fill("pet+s", rng) in {grammar.plural(pet) for pet in grammar.words("pet")}
+    assert grammar.fill("pet+s", rng) in {grammar.plural(pet) for pet in grammar.word_lists()["pet"]}
     assert 3 <= int(grammar.fill("3-5", rng)) <= 5
 
 
