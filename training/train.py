@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +22,25 @@ from torch import Tensor
 from bot.inference.loading.config import read_shape
 from training.evaluate import evaluate_folder
 from training.feed import LEARNT_BIT, Corpus, open_feed
-from training.network import Network, load_weights, save_model
+from training.network import Network, Parts, load_weights, save_model
 from training.rows import BATCH_TOKENS, ROW_LENGTHS
 from training.values import MODEL_FOLDER
 
 CONSTANT_SHARE = 0.2
 """The share of the time at the peak rate; the rest goes down linearly to nothing."""
+WARM_UP_STEPS = 200
+FROM_NOTHING_PEAK = 2e-3
+GOING_ON_PEAK = 8e-4
+"""Lower than the first time, so that what was learnt is not lost; high enough to learn a changed corpus."""
 _MICRO_BATCH = 4096
 LOG_NAME = "training_log.json"
 Log = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The learning rate: up in steps, then constant, then down linearly to nothing by the clock."""
-
-    peak: float
-    warm_up_steps: int
-
-    def rate(self, step: int, share_of_time: float) -> float:
-        """The rate of a step, after a share of the whole time."""
-        share = 1.0 if share_of_time < CONSTANT_SHARE else max(0.0, (1 - share_of_time) / (1 - CONSTANT_SHARE))
-        return self.peak * min(1.0, (step + 1) / self.warm_up_steps) * share
-
-
-FROM_NOTHING = Schedule(2e-3, 300)
-GOING_ON = Schedule(8e-4, 100)
-"""Lower than the first time, so that what was learnt is not lost; high enough to learn a changed corpus."""
+def learning_rate(peak: float, step: int, share_of_time: float) -> float:
+    """The rate of a step: up in steps, then constant, then down linearly to nothing by the clock."""
+    share = 1.0 if share_of_time < CONSTANT_SHARE else max(0.0, (1 - share_of_time) / (1 - CONSTANT_SHARE))
+    return peak * min(1.0, (step + 1) / WARM_UP_STEPS) * share
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -59,19 +51,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--from", dest="start", type=Path, help="a folder with model.safetensors to go on from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--peak-lr", type=float, help="the highest learning rate; else 2e-3, or 8e-4 for a later run")
-    parser.add_argument("--workers", type=int, help="the processes that write batches")
+    workers = max(1, min(26, (os.cpu_count() or 2) - 3))
+    parser.add_argument("--workers", type=int, default=workers, help="the processes that write batches")
     parser.add_argument("--micro", action="store_true", help="a tiny shape and batch, to try the pipeline on a CPU")
-    parser.add_argument("--nocompile", action="store_true")
     parser.add_argument("--cases", type=int, default=100, help="evaluation cases per skill; 0 skips the evaluation")
     options = parser.parse_args(arguments)
-    options.workers = options.workers or max(1, min(26, (os.cpu_count() or 2) - 3))
+    options.peak_lr = options.peak_lr or (GOING_ON_PEAK if options.start else FROM_NOTHING_PEAK)
     return options
-
-
-def schedule_of(options: argparse.Namespace) -> Schedule:
-    """The learning rate that the options ask for."""
-    schedule = GOING_ON if options.start else FROM_NOTHING
-    return replace(schedule, peak=options.peak_lr) if options.peak_lr else schedule
 
 
 def build_optimizer(network: Network) -> torch.optim.AdamW:
@@ -79,7 +65,7 @@ def build_optimizer(network: Network) -> torch.optim.AdamW:
     matrices = [parameter for parameter in network.parameters() if parameter.dim() > 1]
     vectors = [parameter for parameter in network.parameters() if parameter.dim() == 1]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=FROM_NOTHING.peak, betas=(0.9, 0.95), fused=network.embedding.is_cuda)
+    return torch.optim.AdamW(groups, lr=FROM_NOTHING_PEAK, betas=(0.9, 0.95), fused=network.embedding.is_cuda)
 
 
 def copy_to(batch: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -90,19 +76,17 @@ def copy_to(batch: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     return tokens[:, :-1].contiguous(), targets.contiguous()
 
 
-def _compile(network: Network, device: torch.device) -> bool:
-    """Compiles and warms up; falls back to the plain functions where that fails."""
+def _compile(network: Network, device: torch.device) -> None:
+    """Compiles what runs per token and warms it up; goes on without where that fails."""
     ids = torch.randint(3, 2000, (BATCH_TOKENS // ROW_LENGTHS[0], ROW_LENGTHS[0]), device=device)
+    plain = network.parts
+    network.parts = Parts(*(torch.compile(part, dynamic=False) for part in plain))
     try:
-        network.compile_parts()
         network(ids, ids).backward()
     except Exception as error:  # a slower run is better than none
         print(f"compilation failed, going on without: {error!r}"[:2000], flush=True)
-        network.use_plain_parts()
-        return False
-    finally:
-        network.zero_grad(set_to_none=True)
-    return True
+        network.parts = plain
+    network.zero_grad(set_to_none=True)
 
 
 def learn(network: Network, optimizer: torch.optim.Optimizer, ids: Tensor, targets: Tensor) -> Tensor:
@@ -115,7 +99,7 @@ def learn(network: Network, optimizer: torch.optim.Optimizer, ids: Tensor, targe
     return loss.detach()
 
 
-def train(network: Network, batches: Iterator[Tensor], seconds: float, schedule: Schedule) -> Log:
+def train(network: Network, batches: Iterator[Tensor], seconds: float, peak: float) -> Log:
     """Steps until the time is up; returns what the log says of them."""
     optimizer, device = build_optimizer(network), network.embedding.device
     started = time.monotonic()
@@ -126,7 +110,7 @@ def train(network: Network, batches: Iterator[Tensor], seconds: float, schedule:
         asked = time.monotonic()
         ids, targets = copy_to(next(batches), device)
         waited += time.monotonic() - asked
-        rate = schedule.rate(step, elapsed / seconds)
+        rate = learning_rate(peak, step, elapsed / seconds)
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss = learn(network, optimizer, ids, targets)
@@ -140,12 +124,18 @@ def train(network: Network, batches: Iterator[Tensor], seconds: float, schedule:
     return {"seconds": round(elapsed, 1), "steps": step, "positions": positions, "log": entries}
 
 
-def _earlier_run(folder: Path) -> Log:
-    """What the log of the run that is gone on from says of it, and the hash of its weights."""
+def file_hash(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _earlier(folder: Path) -> Log:
+    """The weights that are gone on from, and what all runs up to them learnt from, as far as a log lies beside them."""
     file = folder / LOG_NAME
     log: Log = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    log.pop("log", None)
-    return log | {"sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
+    before = log.get("earlier") or {}
+    total = {name: log[name] + before.get(name, 0) for name in ("positions", "seconds") if log}
+    return {"sha256": file_hash(folder / "model.safetensors"), **total}
 
 
 def run(options: argparse.Namespace) -> None:
@@ -163,16 +153,15 @@ def run(options: argparse.Namespace) -> None:
     network = Network(shape, dtype=dtype).to(device)
     if options.start:
         load_weights(network, options.start)
-    is_compiled = not options.nocompile and _compile(network, device)
-    begun = time.monotonic() - started
-    print(f"{device}, {options.workers} workers, compiled {is_compiled}, ready after {begun:.0f} s", flush=True)
-    schedule = schedule_of(options)
-    facts = train(network, batches, options.seconds, schedule)
+    if not options.micro:
+        _compile(network, device)
+    print(f"{device}, {options.workers} workers, ready after {time.monotonic() - started:.0f} s", flush=True)
+    facts = train(network, batches, options.seconds, options.peak_lr)
     save_model(network, options.out)
     facts |= {
         "seed": options.seed,
-        "peak_rate": schedule.peak,
-        "earlier": _earlier_run(options.start) if options.start else None,
+        "peak_rate": options.peak_lr,
+        "earlier": _earlier(options.start) if options.start else None,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "torch": torch.__version__,
     }
@@ -180,15 +169,14 @@ def run(options: argparse.Namespace) -> None:
     print(json.dumps({key: value for key, value in facts.items() if key != "log"}), flush=True)
 
 
-def main() -> int:
+def main() -> None:
     """Trains, and evaluates the result."""
     options = parse_arguments()
     sys.setswitchinterval(0.0005)  # the thread that fetches batches gets its turn beside the training loop
     run(options)
     if options.cases:
         evaluate_folder(options.out, options.cases)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,5 +1,6 @@
 """The training script on a CPU, with a tiny shape: it ends by the clock, and goes on from what it wrote."""
 
+import hashlib
 import json
 import random
 from dataclasses import replace
@@ -18,12 +19,14 @@ from training.network import Network, load_weights, save_model
 from training.rows import WordEncoder, make_batch
 from training.train import (
     CONSTANT_SHARE,
-    FROM_NOTHING,
-    GOING_ON,
-    Schedule,
+    FROM_NOTHING_PEAK,
+    GOING_ON_PEAK,
+    LOG_NAME,
+    WARM_UP_STEPS,
+    _earlier,
     copy_to,
+    learning_rate,
     parse_arguments,
-    schedule_of,
 )
 
 SHIPPED = Path(bot.demo_model.__file__).parent
@@ -60,17 +63,25 @@ def test_a_packed_batch_is_unpacked_to_ids_and_targets() -> None:
 
 
 def test_the_learning_rate_rises_stays_and_ends_at_nothing() -> None:
-    rates = [GOING_ON.rate(0, 0.0), GOING_ON.rate(1000, CONSTANT_SHARE / 2), GOING_ON.rate(9000, 1.0)]
+    rates = [learning_rate(8e-4, 0, 0.0), learning_rate(8e-4, 1000, CONSTANT_SHARE / 2), learning_rate(8e-4, 9000, 1.0)]
 
-    assert rates == pytest.approx([GOING_ON.peak / GOING_ON.warm_up_steps, GOING_ON.peak, 0.0])
-    assert GOING_ON.peak < FROM_NOTHING.peak
+    assert rates == pytest.approx([8e-4 / WARM_UP_STEPS, 8e-4, 0.0])
 
 
-def test_the_peak_rate_can_be_chosen() -> None:
-    chosen = parse_arguments(["--from", "x", "--peak-lr", "0.0005"])
+def test_a_run_that_goes_on_learns_more_gently_unless_a_rate_is_chosen() -> None:
+    first, later, chosen = (parse_arguments(words.split()) for words in ("", "--from x", "--from x --peak-lr 0.0005"))
 
-    assert schedule_of(chosen) == Schedule(5e-4, GOING_ON.warm_up_steps)
-    assert schedule_of(parse_arguments([])) is FROM_NOTHING
+    assert (first.peak_lr, later.peak_lr, chosen.peak_lr) == (FROM_NOTHING_PEAK, GOING_ON_PEAK, 5e-4)
+
+
+def test_all_runs_before_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    log = {"positions": 5, "seconds": 2.0, "earlier": {"positions": 3, "seconds": 1.0}}
+    (tmp_path / LOG_NAME).write_text(json.dumps(log))
+
+    earlier = _earlier(tmp_path)
+
+    assert earlier == {"sha256": hashlib.sha256(b"weights").hexdigest(), "positions": 8, "seconds": 3.0}
 
 
 def test_the_shipped_card_is_what_the_script_writes() -> None:
