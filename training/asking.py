@@ -3,7 +3,7 @@
 from training import facts
 from training.conversation import MOST_TOGETHER, Answer, Conversation, Drawn, clause, joined
 from training.facts import Key, respelled
-from training.grammar import article_fixed, draw, patterns
+from training.grammar import article_fixed, draw, patterns, word_lists
 from training.noise import add_noise, marked, sentence
 from training.telling import draw_key, draw_value, in_context
 from training.values import is_spellable
@@ -42,7 +42,7 @@ def question_about(c: Conversation, key: Key) -> Drawn:
     key = _told_otherwise(c, key) or key
     answer = c.recall(key)
     if not own and not is_spellable(key.owner or ""):
-        answer = c.fallback()
+        answer = c.answer_to("fallback")
     elif name == "name" and own and c.is_group and value is None and is_spellable(c.speaker):
         answer = Answer(f"Your name is {marked(c.speaker)}.", marked(c.speaker))
     return c.finish(text, answer, f"{'recall' if c.known(key) else 'not told'} {name if own else 'other'}")
@@ -53,13 +53,12 @@ def _block(c: Conversation, key: Key) -> str:
     if key.kind.name == "property" and c.rng.random() < 0.6:
         if f"ask {key.thing}" in patterns():
             return f"ask {key.thing}"
-        if key.thing in facts.dated_things():
+        if key.thing in word_lists()["dated"]:
             return "ask when"
     return f"ask {key.kind.name}"
 
 
 def _is_it(c: Conversation, key: Key, told: str) -> Drawn:
-    """A yes-or-no question about a told fact."""
     value = told if c.rng.random() < 0.5 else draw_value(c, key)
     thing = {"name": "name", "pet": f"{key.thing}'s name"}.get(key.kind.name, key.thing)
     text = draw("is it", c.rng, k=marked(thing), v=marked(value))
@@ -79,7 +78,7 @@ def _question_about_pets(c: Conversation, key: Key) -> Drawn:
         last, value = found[-1]
         answer = Answer(f"{listed}{c.to if own else ''}.", marked(last.thing or value))
     if not own and not is_spellable(key.owner or ""):
-        answer = c.fallback()
+        answer = c.answer_to("fallback")
     skill = f"{'recall' if found else 'not told'} {'animal' if own else 'other'}"
     return c.finish(add_noise(text, c.rng, "question"), answer, skill)
 
@@ -90,15 +89,20 @@ def can_ask(c: Conversation, key: Key) -> bool:
     return not is_long and (c.is_own(key) or f"ask other {key.kind.name}" in patterns())
 
 
+def ask_for(c: Conversation, key: Key) -> Drawn | None:
+    """A question for one fact, often by whoever told it."""
+    if c.is_group and key.owner in c.speakers and c.rng.random() < 0.5:
+        c.speaker = str(key.owner)
+    return question_about(c, key) if can_ask(c, key) else None
+
+
 def ask_told(c: Conversation) -> Drawn | None:
     """A question for something that was told in this conversation, by whomever."""
     if not c.told:
         return None
     told = list(c.told.values())
-    key, _ = c.rng.choices(told, [2.5 if key.kind.adds else 1.0 for key, _ in told])[0]
-    if c.is_group and key.owner in c.speakers and c.rng.random() < 0.45:
-        c.speaker = str(key.owner)
-    return question_about(c, key) if can_ask(c, key) else None
+    weights = [2.5 if key.kind.adds or key.kind.name == "pet" else 1.0 for key, _ in told]
+    return ask_for(c, c.rng.choices(told, weights)[0][0])
 
 
 def ask_about_other(c: Conversation) -> Drawn | None:
@@ -134,7 +138,7 @@ def ask_note(c: Conversation) -> Drawn | None:
 
 def ask_summary(c: Conversation) -> Drawn | None:
     """What is known about the speaker."""
-    mine = c.own_facts()
+    mine = [fact for slot, fact in c.told.items() if slot[2] == (c.owner or "").lower()]
     if len(mine) > MOST_FACTS or any(key.slot in c.retold for key, _ in mine) or (not mine and c.rng.random() < 0.6):
         return None
     answer = Answer(f"I don't know anything about you yet{c.to}: you haven't told me anything.", "Nothing.")
@@ -151,7 +155,7 @@ def ask_said(c: Conversation) -> Drawn | None:
     if c.rng.random() < 0.4:
         block, opening, line = "first said", "The first thing you said was", lines[0] if lines else ""
     nothing = f"You haven't said anything before{c.to}."
-    return _quoted(c, draw(block, c.rng), line, (opening, nothing), block.replace("said", "message"))
+    return _quoted(c, draw(block, c.rng), line, opening, nothing, block.replace("said", "message"))
 
 
 def ask_said_other(c: Conversation) -> Drawn | None:
@@ -160,15 +164,14 @@ def ask_said_other(c: Conversation) -> Drawn | None:
         return None
     who = c.rng.choice(c.others)
     line = next((text for speaker, text in reversed(c.said) if speaker == who), "")
-    openings = f"{marked(who)} said", f"{marked(who)} hasn't said anything yet."
-    return _quoted(c, draw("said by", c.rng, who=marked(who)), line, openings, "said other")
+    opening, nothing = f"{marked(who)} said", f"{marked(who)} hasn't said anything yet."
+    return _quoted(c, draw("said by", c.rng, who=marked(who)), line, opening, nothing, "said other")
 
 
-def _quoted(c: Conversation, text: str, line: str, openings: tuple[str, str], skill: str) -> Drawn | None:
+def _quoted(c: Conversation, text: str, line: str, opening: str, nothing: str, skill: str) -> Drawn | None:
     """The question for a line and the line, or that nothing was said; a long one is not asked for."""
     if len(line) > MOST_QUOTED:
         return None
-    opening, nothing = openings
     answer = Answer(f"{opening}: {marked(line)}", marked(line)) if line else Answer(nothing, "Nothing.")
     return c.finish(add_noise(text, c.rng), answer, skill)
 
@@ -191,10 +194,10 @@ def ask_who_told(c: Conversation) -> Drawn | None:
 
 def _ask_who_unknown(c: Conversation) -> Drawn | None:
     """Whose a value is that nobody told."""
-    name = c.rng.choice(("likes", "city", "dislike"))
-    value = draw_value(c, draw_key(c, facts.kinds()[name]))
+    kind = facts.kinds()[c.rng.choice(("likes", "city", "dislike"))]
+    value = draw_value(c, draw_key(c, kind))
     if any(value.lower() in other.lower() for _, other in c.told.values()):
         return None
-    told = {"city": "lives in", "dislike": "doesn't like", "likes": "likes"}[name]
-    answer = Answer(f"I don't know who {told} {marked(value)}: nobody has told me.", "Unknown.")
-    return c.finish(add_noise(draw(f"who {name}", c.rng, v=marked(value)), c.rng), answer, "not told other")
+    told = clause(kind.theirs.removeprefix("{who} "), "", value)
+    answer = Answer(f"I don't know who {told}: nobody has told me.", "Unknown.")
+    return c.finish(add_noise(draw(f"who {kind.name}", c.rng, v=marked(value)), c.rng), answer, "not told other")

@@ -8,18 +8,16 @@ import json
 import string
 import sys
 from pathlib import Path
-from typing import Any
 
 from training.asking import MOST_FACTS, MOST_NOTES, MOST_QUOTED
 from training.conversation import MOST_TOGETHER
-from training.evaluate import REPORT_NAME
+from training.evaluate import REPORT_NAME, Report
 from training.grammar import FOLDER
 from training.long_answers import MOST_COUNTED
 from training.train import LOG_NAME, file_hash
 
 CARD_NAME = "MODEL_CARD.md"
 FIGURES = Path(__file__).parent / "figures"
-Report = dict[str, Any]
 
 
 def share(entry: Report) -> str:

@@ -5,13 +5,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from bot.conversation.persona import BUILT_IN, DEFAULT
-from bot.conversation.tokenizer import END_ID
 from training import asking, long_answers, talking, telling
 from training.conversation import Drawn
 from training.personas import TRINITY, built_in
 from training.rows import FILLER, RowWriter, WordEncoder, choose
 
-DISTANCES = (300, 1200, 2000, 2900)
+_DISTANCES = (300, 1200, 2000, 2900, 0)
+"""How far a question stands from what was told, in tokens; 0 stands for a long paste between."""
 _ROW_TOKENS = 900
 _LONG_ROW_TOKENS = 4000
 
@@ -22,36 +22,32 @@ class Case:
 
     skill: str
     prompt: list[int]
-    answer: str
     question: str
+    answer: str
 
 
 def _case(writer: RowWriter, drawn: Drawn, skill: str) -> Case:
-    return Case(skill, [*writer.ids, *writer.question_ids(drawn.user)], drawn.answer, drawn.user)
+    return Case(skill, [*writer.ids, *writer.turn_ids(drawn.user)], drawn.user, drawn.answer)
 
 
 def skill_cases(rng: random.Random, encoder: WordEncoder, per_skill: int, most_rows: int) -> list[Case]:
     """At most `per_skill` of every kind of turn, and of all in styled personas, harvested from held-out rows."""
     found: dict[str, list[Case]] = defaultdict(list)
     for _ in range(most_rows):
-        writer = RowWriter(rng, encoder, _ROW_TOKENS, held_out=True)
-        writer.fill()
-        ends = [at + 1 for at, token in enumerate(writer.ids) if token == END_ID]
-        whole, begin = writer.ids, 0
-        styled = bool(writer.conversation.persona.styles)
-        for drawn, end in zip(writer.turns, ends, strict=True):
+        writer = RowWriter(rng, encoder, _ROW_TOKENS, held_out=True).fill()
+        whole, styled = writer.ids, bool(writer.conversation.persona.styles)
+        for begin, drawn in writer.learnt_turns.items():
             skill = "persona style" if styled and rng.random() < 0.3 else drawn.skill
-            if drawn.is_learnt and drawn.skill != "long" and len(found[skill]) < per_skill and rng.random() < 0.7:
+            if drawn.skill != "long" and len(found[skill]) < per_skill and rng.random() < 0.7:
                 writer.ids = whole[:begin]
                 found[skill].append(_case(writer, drawn, skill))
-            begin = end
     return [case for cases in found.values() for case in cases]
 
 
-def recall_cases(rng: random.Random, encoder: WordEncoder, distance: int, count: int) -> list[Case]:
-    """One fact, then at least `distance` tokens of other talk, then the question; 0: a long paste stands between."""
+def far_cases(rng: random.Random, encoder: WordEncoder, count: int) -> list[Case]:
+    """One fact, then other talk over each of the distances in tokens, then the question; 0: a long paste."""
     cases: list[Case] = []
-    while len(cases) < count:
+    for distance in [each for each in _DISTANCES for _ in range(count)]:
         writer = RowWriter(rng, encoder, _LONG_ROW_TOKENS, held_out=True)
         c = writer.conversation
         key = telling.draw_key(c)
@@ -90,16 +86,16 @@ def switch_cases(rng: random.Random, encoder: WordEncoder, count: int) -> list[C
 
 def long_cases(encoder: WordEncoder) -> list[Case]:
     """Long answers with Trinity's prompt, exact to the character."""
-    asked = [(f"Count to {number}", long_answers.count_answer(number)) for number in (7, 23, 50, 101, 250, 300, 400)]
-    asked += [(f"Count to {number}", long_answers.COUNT_LIMIT) for number in (401, 1000, 5000, 1000000)]
-    asked += [(f"Write the alphabet {times} times", long_answers.alphabet_answer(times)) for times in (2, 5, 12)]
-    asked += [(f"Say 'banana split' {n} times", long_answers.repeat_answer("banana split", n)) for n in (4, 20, 50, 90)]
-    asked += [
-        ("count forever", long_answers.COUNT_LIMIT),
-        ("say banana 50 times", long_answers.repeat_answer("banana", 50)),
-        ("Tell me a long story", long_answers.story_answer()),
-        ("Show me some Python code", long_answers.CODE_ANSWER),
-        ("Write a long code block", long_answers.long_code_answer()),
-    ]
-    system = DEFAULT.prompt
-    return [Case("long", encoder.turn(question, system_message=system), answer, question) for question, answer in asked]
+    asked = {f"Count to {number}": long_answers.count_answer(number) for number in (7, 23, 50, 101, 250, 300, 400)}
+    asked |= {f"Count to {number}": long_answers.COUNT_LIMIT for number in (401, 1000, 5000, 1000000)}
+    asked |= {f"Write the alphabet {times} times": long_answers.alphabet_answer(times) for times in (2, 5, 12)}
+    asked |= {f"Say 'banana split' {n} times": long_answers.repeat_answer("banana split", n) for n in (4, 20, 50, 90)}
+    asked |= {
+        "count forever": long_answers.COUNT_LIMIT,
+        "say banana 50 times": long_answers.repeat_answer("banana", 50),
+        "Tell me a long story": long_answers.story_answer(),
+        "Show me some Python code": long_answers.CODE_ANSWER,
+        "Write a long code block": long_answers.long_code_answer(),
+    }
+    prompts = [encoder.turn(question, system_message=DEFAULT.prompt) for question in asked]
+    return [Case("long", prompt, *words) for prompt, words in zip(prompts, asked.items(), strict=True)]

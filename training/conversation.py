@@ -5,13 +5,12 @@
 
 import random
 import re
-import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 
 from training import facts
 from training.facts import FactKind, Key
-from training.grammar import FOLDER, article_fixed, draw
+from training.grammar import article_fixed, draw, read_table
 from training.noise import marked, plain, sentence
 from training.personas import Persona, draw_persona
 from training.styles import Style
@@ -24,12 +23,11 @@ MOST_TOGETHER = 3
 
 @dataclass(frozen=True)
 class Drawn:
-    """One turn: what the user typed, the answer, and whether the answer can be known (else it is not learnt)."""
+    """One turn: what the user typed, the answer, and what it shows."""
 
     user: str
     answer: str
-    skill: str = ""
-    is_learnt: bool = True
+    skill: str
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,14 @@ class Topic:
     answer: str
     short: str
     weight: float
+    is_question: bool = False
+    stands_alone: bool = False
 
 
 @cache
 def topics() -> dict[str, Topic]:
     """Every topic of patterns/topics.toml by its name."""
-    table = tomllib.loads((FOLDER / "topics.toml").read_text(encoding="utf-8"))
-    return {name: Topic(**entry) for name, entry in table.items()}
+    return {name: Topic(**entry) for name, entry in read_table("topics").items()}
 
 
 def clause(pattern: str, thing: str, value: str, who: str = "") -> str:
@@ -133,13 +132,7 @@ class Conversation:
         return key.kind.shared or key.owner == self.owner
 
     def known(self, key: Key) -> str | None:
-        """The value that was told."""
-        fact = self.told.get(key.slot)
-        return fact[1] if fact else None
-
-    def own_facts(self) -> list[Fact]:
-        """The speaker's facts, all but shared ones."""
-        return [fact for slot, fact in self.told.items() if slot[2] == (self.owner or "").lower()]
+        return self.told.get(key.slot, (key, None))[1]
 
     def is_full(self, key: Key) -> bool:
         """Whether so much was told about a key that a list of all of it would be long."""
@@ -168,7 +161,6 @@ class Conversation:
         return clause(pattern, key.thing, value, key.owner or "")
 
     def acknowledge(self, key: Key, value: str) -> Answer:
-        """The answer to one fact."""
         if key.kind.name == "name" and key.owner == self.owner:
             return Answer(f"Nice to meet you, {marked(value)}! I'm {marked(self.persona.name)}.", "Hello!")
         return Answer(f"Got it{self.to}: {self.fact_clause(key, value)}.", "Noted.")
@@ -182,7 +174,6 @@ class Conversation:
         return Answer(f"{text}{self.to if self.is_own(key) else ''}.", marked(value))
 
     def not_told(self, key: Key) -> Answer:
-        """The answer where nobody told a fact."""
         own = self.is_own(key)
         label = clause(key.kind.label if own else key.kind.their_label, key.thing, "", key.owner or "")
         text = f"I don't know {label}{self.to}: you haven't" if own else f"I don't know {label}: nobody has"
@@ -190,17 +181,10 @@ class Conversation:
 
     def answer_to(self, topic: str) -> Answer:
         """The answer of a topic, with the persona's name and the speaker's put in."""
-        name = marked(self.persona.name)
+        entry, name = topics()[topic], marked(self.persona.name)
         role = f", {self.persona.role}" if self.persona.role else ""
-        me = f"I'm {name}{role}. How can I help you?"
-        text, short = topics()[topic].answer, topics()[topic].short
-        return Answer(
-            text.replace("{me}", me).replace("{name}", name).replace("{to}", self.to), short.replace("{name}", name)
-        )
-
-    def fallback(self) -> Answer:
-        """The honest answer to whatever the model can't know."""
-        return self.answer_to("fallback")
+        filled = {"name": name, "me": f"I'm {name}{role}. How can I help you?", "to": self.to}
+        return Answer(entry.answer.format_map(filled), entry.short.format_map(filled))
 
     def finish(self, user: str, answer: Answer, skill: str) -> Drawn:
         """Puts the style on the answer and the name before the message, and keeps what was said."""

@@ -2,11 +2,10 @@
 
 import random
 import re
-import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 
-from training.grammar import FOLDER, fill, word_lists
+from training.grammar import fill, read_table, word_lists
 
 _SPELLINGS = (("favorite", "favourite"), ("color", "colour"), ("flavor", "flavour"), ("neighbor", "neighbour"))
 
@@ -39,29 +38,21 @@ class FactKind:
     def value_block(self, thing: str, rng: random.Random) -> str:
         """The maker of a value for a thing."""
         suits = self.suits.get(thing) or self.suits.get(thing.rpartition(" ")[2] if self.name == "favourite" else "")
-        if self.name == "property" and thing in dated_things():
+        if self.name == "property" and thing in word_lists()["dated"]:
             return "dated_value"
         return suits if suits and rng.random() < self.suited else self.value
 
 
 @cache
-def dated_things() -> frozenset[str]:
-    """The properties that are a day or a time."""
-    return frozenset(word_lists()["dated"])
-
-
-@cache
 def kinds() -> dict[str, FactKind]:
     """Every kind of fact by its name."""
-    table = tomllib.loads((FOLDER / "kinds.toml").read_text(encoding="utf-8"))
-    return {name: FactKind(name, **entry) for name, entry in table.items()}
+    return {name: FactKind(name, **entry) for name, entry in read_table("kinds").items()}
 
 
 @cache
 def verbs() -> dict[str, tuple[str, tuple[str, ...]]]:
     """A verb's third person, and what it is done to."""
-    table = tomllib.loads((FOLDER / "verbs.toml").read_text(encoding="utf-8"))
-    return {verb: (third, tuple(objects.split("|"))) for verb, (third, objects) in table.items()}
+    return {verb: (third, tuple(objects.split("|"))) for verb, (third, objects) in read_table("verbs").items()}
 
 
 def third_person(verb: str) -> str:

@@ -7,10 +7,11 @@ block of that name. `{Slot}` begins with a capital, `{slot+s}` is the plural, `{
 
 import random
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 FOLDER = Path(__file__).parent / "patterns"
 Entry = TypeVar("Entry")
@@ -26,9 +27,10 @@ class Slot(str):
 Node = str | Slot | tuple["Sequence", ...]
 Sequence = list[Node]
 
-_PART = re.compile(r"\\(?P<literal>.)|\{(?P<slot>[A-Za-z_][A-Za-z_0-9]*(?:\+s)?|\d+-\d+)\}|(?P<bracket>[()|])")
+_PART = re.compile(
+    r"\\(?P<literal>.)|\{(?P<slot>[A-Za-z_][A-Za-z_0-9]*(?:\+s)?|\d+-\d+)\}|(?P<bracket>[()|])|(?P<text>[^\\{()|]+|.)"
+)
 _WEIGHT = re.compile(r"(\d+)\*(.*)", re.DOTALL)
-_MACRO = re.compile(r"<(\w+)> = (.*)")
 makers: dict[str, Maker] = {}
 """Slots that are made by code; `values` puts its own here."""
 
@@ -40,16 +42,9 @@ def parse_pattern(pattern: str) -> Sequence:
         ValueError: a bracket is missing, or a bar stands outside of brackets.
     """
     stack: list[list[Sequence]] = [[[]]]
-    position = 0
     for match in _PART.finditer(pattern):
-        sequence = stack[-1][-1]
-        if position < match.start():
-            sequence.append(pattern[position : match.start()])
-        position = match.end()
-        if match["literal"]:
-            sequence.append(match["literal"])
-        elif match["slot"]:
-            sequence.append(Slot(match["slot"]))
+        if not match["bracket"]:
+            stack[-1][-1].append(Slot(match["slot"]) if match["slot"] else match["literal"] or match["text"])
         elif match["bracket"] == "(":
             stack.append([[]])
         elif len(stack) == 1:
@@ -61,29 +56,26 @@ def parse_pattern(pattern: str) -> Sequence:
             stack[-1][-1].append(choice)
     if len(stack) > 1:
         raise ValueError(f"unclosed bracket in {pattern!r}")
-    if position < len(pattern):
-        stack[0][0].append(pattern[position:])
     return stack[0][0]
 
 
+@cache
+def read_table(name: str) -> dict[str, Any]:
+    """A TOML file of this folder."""
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+
+
 def read_blocks(name: str) -> dict[str, list[str]]:
-    """The blocks of a pattern file as lines, with what `<name> = ...` stands for put in."""
+    """The blocks of a pattern file as lines; what stands above the first is a remark."""
     blocks: dict[str, list[str]] = {}
-    macros: dict[str, str] = {}
     title = ""
     for line in (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("== "):
             title = line.removeprefix("== ")
             blocks[title] = []
         elif title and line.strip():
-            blocks[title].append(_expanded(line, macros))
-        elif macro := _MACRO.fullmatch(line):
-            macros[macro[1]] = _expanded(macro[2], macros)
+            blocks[title].append(line)
     return blocks
-
-
-def _expanded(line: str, macros: Mapping[str, str]) -> str:
-    return re.sub(r"<(\w+)>", lambda match: macros.get(match[1], match[0]), line)
 
 
 @cache

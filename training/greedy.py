@@ -1,6 +1,7 @@
 """Greedy answers in batches, through transformers' own LlamaForCausalLM and the files as they are shipped."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ _CHECKED_POSITIONS = 100_000
 _WINDOW = 4096
 
 
+def _batches(lengths: list[int], most_rows: int, most_positions: int) -> Iterator[list[int]]:
+    """Which prompts go together, the longest first."""
+    order = sorted(range(len(lengths)), key=lambda at: lengths[at])
+    while order:
+        size = max(1, min(most_rows, most_positions // lengths[order[-1]]))
+        yield order[-size:]
+        del order[-size:]
+
+
 class Greedy:
     """A loaded checkpoint that answers lists of prompts."""
 
@@ -30,11 +40,8 @@ class Greedy:
 
     def answers(self, prompts: list[list[int]], max_new_tokens: int) -> list[str]:
         """One answer for each prompt; an answer that does not end is marked with a trailing ellipsis sign."""
-        order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
         answers = [""] * len(prompts)
-        while order:
-            size = max(1, min(512, _BATCH_POSITIONS // (len(prompts[order[-1]]) + max_new_tokens)))
-            batch, order = order[-size:], order[:-size]
+        for batch in _batches([len(prompt) + max_new_tokens for prompt in prompts], 512, _BATCH_POSITIONS):
             for at, answer in zip(batch, self._generate([prompts[at] for at in batch], max_new_tokens), strict=True):
                 answers[at] = answer
         return answers
@@ -45,12 +52,9 @@ class Greedy:
         Every token of the right answer has to be the most likely one after those before it.
         """
         wanted = [[*self._encoder.encode(f"{text} "), END_ID] for text in texts]
-        order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]) + len(wanted[at]))
         marks = [False] * len(prompts)
-        while order:
-            longest = len(prompts[order[-1]]) + len(wanted[order[-1]])
-            size = max(1, min(256, _CHECKED_POSITIONS // longest))
-            batch, order = order[-size:], order[:-size]
+        lengths = [len(prompt) + len(answer) for prompt, answer in zip(prompts, wanted, strict=True)]
+        for batch in _batches(lengths, 256, _CHECKED_POSITIONS):
             checked = self._check([prompts[at] for at in batch], [wanted[at] for at in batch])
             for at, mark in zip(batch, checked, strict=True):
                 marks[at] = mark
@@ -61,17 +65,17 @@ class Greedy:
         said: list[list[str]] = [[] for _ in probes]
         for turn in range(max((len(probe.says) for probe in probes), default=0)):
             live = [at for at, probe in enumerate(probes) if turn < len(probe.says)]
-            prompts = [self._prompt(probes[at], said[at], turn) for at in live]
+            prompts = [self._prompt(probes[at], said[at]) for at in live]
             for at, answer in zip(live, self.answers(prompts, max_new_tokens), strict=True):
                 said[at].append(answer)
         return [answers[-1] for answers in said]
 
-    def _prompt(self, probe: Probe, answers: list[str], turn: int) -> list[int]:
-        prompt = ChatPrompt(probe.system_at(turn))
+    def _prompt(self, probe: Probe, answers: list[str]) -> list[int]:
+        prompt = ChatPrompt(probe.systems[len(answers)])
         for question, answer in zip(probe.says, answers, strict=False):
             prompt.add_user_message(question)
             prompt.add_assistant_message(answer or "...")
-        prompt.add_user_message(probe.says[turn])
+        prompt.add_user_message(probe.says[len(answers)])
         return prompt.token_ids(self._encoder)
 
     @torch.inference_mode()
@@ -92,14 +96,8 @@ class Greedy:
         width = max(map(len, prompts))
         ids = torch.tensor([[END_ID] * (width - len(prompt)) + prompt for prompt in prompts], device=self.device)
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.device)
-        out = self._model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            max_new_tokens=min(max_new_tokens, _WINDOW - width),
-            do_sample=False,
-            pad_token_id=END_ID,
-            eos_token_id=END_ID,
-        )
+        most, ends = min(max_new_tokens, _WINDOW - width), {"pad_token_id": END_ID, "eos_token_id": END_ID}
+        out = self._model.generate(ids, attention_mask=mask, max_new_tokens=most, do_sample=False, **ends)
         answers = []
         for row in out[:, width:].tolist():
             ended = END_ID in row

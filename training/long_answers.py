@@ -3,23 +3,14 @@
 import random
 from collections.abc import Callable
 
-from training.grammar import draw, fill, word_lists
+from training.grammar import FOLDER, draw, fill, word_lists
 
 MOST_COUNTED = 400
 MOST_REPEATED = 100
 COUNT_LIMIT = f"I can count to {MOST_COUNTED} at most."
-REPEAT_LIMIT = f"I can say it {MOST_REPEATED} times at most."
 PLAIN_REPEATS = 10
 """So many stand side by side; more are numbered, since a small model can't count what it can't read."""
-_STORY_DAYS = 36
-_LONG_CODE_FUNCTIONS = 40
-CODE_ANSWER = """Here is a small Python program:
-```python
-def greet(name):
-    return f"Hello, {name}!"
-
-print(greet("world"))
-```"""
+CODE_ANSWER = (FOLDER / "code.txt").read_text(encoding="utf-8").strip()
 Asked = tuple[str, str]
 """A request and its answer."""
 
@@ -48,14 +39,14 @@ def repeat_answer(phrase: str, times: int) -> str:
 def story_answer() -> str:
     """Always the same story: a day a sentence, more than one Discord message long."""
     deeds = word_lists()["story_deed"]
-    days = [f"On day {day} she {deeds[(day * 7) % len(deeds)]}." for day in range(1, _STORY_DAYS + 1)]
+    days = [f"On day {day} she {deeds[(day * 7) % len(deeds)]}." for day in range(1, 37)]
     beginning = "Once upon a time a girl called Mira set out to find the end of the world. "
     return f"{beginning}{' '.join(days)} Then she came home, and the end of the world was her own front door. The end."
 
 
 def long_code_answer() -> str:
     """A code block longer than a Discord message."""
-    functions = _LONG_CODE_FUNCTIONS
+    functions = 40
     body = "\n".join(f"def add_{number}(x):\n    return x + {number}\n" for number in range(1, functions + 1))
     return f"Here is a long Python program:\n```python\n{body}\nprint(add_{functions}(2))\n```"
 
@@ -87,7 +78,7 @@ def _count_from(rng: random.Random, tokens_left: int) -> Asked:
 def _too_far(rng: random.Random, _tokens_left: int) -> Asked:
     if rng.random() < 0.25:
         times = rng.choice((str(rng.randint(MOST_REPEATED + 1, 10 ** rng.randint(3, 6))), "a million", "a thousand"))
-        return draw("repeat", rng, q=fill("repeated", rng), n=times), REPEAT_LIMIT
+        return draw("repeat", rng, q=fill("repeated", rng), n=times), f"I can say it {MOST_REPEATED} times at most."
     number = str(rng.randint(MOST_COUNTED + 1, 10 ** rng.randint(3, 9)))
     if rng.random() < 0.3:
         number = rng.choice(("1000", "10000", "1000000", "500", "1,000", "10,000", "2000"))
@@ -107,8 +98,8 @@ def _repeat(rng: random.Random, tokens_left: int) -> Asked:
     times = rng.randint(2, most if rng.random() < 0.3 else min(most, 12))
     if rng.random() < 0.15:
         times = min(most, rng.choice((10, 20, 25, 30, 40, 50, 60, 75, 100)))
-    quote = rng.choice(("'{}'", '"{}"', "{}", "{}"))
-    return draw("repeat", rng, q=quote.format(phrase), n=_in_words(times, rng)), repeat_answer(phrase, times)
+    quoted = draw("in quotes", rng, v=phrase)
+    return draw("repeat", rng, q=quoted, n=_in_words(times, rng)), repeat_answer(phrase, times)
 
 
 _MAKERS: dict[Callable[[random.Random, int], Asked], tuple[int, int]] = {

@@ -7,7 +7,7 @@ so rows of every length share one compilation.
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -67,14 +67,6 @@ def head_loss(x: Tensor, norm: Tensor, head: Tensor, targets: Tensor, eps: float
     return functional.cross_entropy(logits, targets, ignore_index=-100)
 
 
-class Parts(NamedTuple):
-    """What runs per token, as it is or compiled."""
-
-    attention_inputs: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    after_attention: Callable[..., Tensor]
-    head_loss: Callable[..., Tensor]
-
-
 class Network(nn.Module):
     """A Llama for training: `forward` gives the loss of one batch."""
 
@@ -89,7 +81,7 @@ class Network(nn.Module):
         self.registered = nn.ModuleList(self.layers)
         self.norm = nn.Parameter(torch.ones(shape.hidden_size))
         self.head = nn.Parameter(torch.randn(shape.vocab_size, shape.hidden_size) * 0.02)
-        self.parts = Parts(attention_inputs, after_attention, head_loss)
+        self.parts: list[Callable[..., Any]] = [attention_inputs, after_attention, head_loss]
         frequencies = shape.rope_theta ** (-torch.arange(0, shape.head_dim, 2).float() / shape.head_dim)
         angles = torch.outer(torch.arange(shape.context_window).float(), frequencies)
         angles = torch.cat((angles, angles), dim=-1)[:, None, :]
@@ -99,16 +91,17 @@ class Network(nn.Module):
     def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
         """The loss of ids and targets, both [rows, length]."""
         rows, length = ids.shape
+        inputs_of, after, loss_of = self.parts
         eps, heads, dtype = self.shape.rms_norm_eps, self.shape.num_heads, self.dtype
         cos, sin = self.cos[:length].repeat(rows, 1, 1), self.sin[:length].repeat(rows, 1, 1)
         x = functional.embedding(ids.reshape(-1), self.embedding)
         for layer in self.layers:
-            parts = self.parts.attention_inputs(x, layer.input_norm, layer.qkv, cos, sin, eps, dtype, heads)
+            parts = inputs_of(x, layer.input_norm, layer.qkv, cos, sin, eps, dtype, heads)
             q, k, v = (part.view(rows, length, heads, -1).transpose(1, 2) for part in parts)
             attended = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
             attended = attended.transpose(1, 2).reshape(rows * length, -1)
-            x = self.parts.after_attention(x, attended, layer.o, layer.post_norm, layer.gate_up, layer.down, eps, dtype)
-        return self.parts.head_loss(x, self.norm, self.head, targets.reshape(-1), eps, dtype)
+            x = after(x, attended, layer.o, layer.post_norm, layer.gate_up, layer.down, eps, dtype)
+        return cast(Tensor, loss_of(x, self.norm, self.head, targets.reshape(-1), eps, dtype))
 
     def llama_parts(self) -> Iterator[tuple[nn.Parameter, tuple[str, ...]]]:
         """Each parameter, and LlamaForCausalLM's names for the rows that it is made of, in order."""

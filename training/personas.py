@@ -4,24 +4,12 @@ import random
 from dataclasses import dataclass
 
 from bot.conversation.persona import BUILT_IN, DEFAULT
-from training.grammar import article_fixed, draw, word_lists
+from training.grammar import article_fixed, draw, read_table, word_lists
 from training.styles import Style, draw_style
 from training.values import ValueSource
 
 _META_PROMPT = DEFAULT.prompt.removeprefix("Your name is Trinity. ")
-_PLAIN = Style("brief")
-_STYLED_ROLES = (
-    (("pirate", "buccaneer", "corsair"), Style("pirate")),
-    (("poet", "bard", "minstrel", "troubadour"), Style("poem")),
-    (("tutor",), Style("end", "Shall we take the next step together?")),
-    (("sceptic", "skeptic"), Style("start", "As far as the evidence goes:")),
-)
-_BUILT_IN_ROLES = {
-    "pirate": "the captain of a small pirate ship with a large heart",
-    "tutor": "a patient tutor",
-    "poet": "a poet who loves plain words and exact images",
-    "sceptic": "a friendly sceptic",
-}
+_ROLES = read_table("roles")
 _SHARES = {"trinity": 33, "none": 6, "built in": 20, "named": 14, "described": 17, "role": 4, "unnamed": 6}
 
 
@@ -41,15 +29,15 @@ TRINITY = Persona("Trinity", DEFAULT.prompt)
 def built_in(name: str) -> Persona:
     """One of the bot's own personas, with its very prompt, and the manner that shows which one it is."""
     prompt = next(persona.prompt for persona in BUILT_IN if persona.name == name)
-    role = _BUILT_IN_ROLES.get(name, "")
-    style = _PLAIN if name == "plain" else _role_style(f"{name} {role}")
+    role = _ROLES.get(name, {}).get("built_in", "")
+    style = Style("brief") if name == "plain" else _role_style(f"{name} {role}")
     return Persona("Trinity", prompt, role, (style,) if style else ())
 
 
-def draw_persona(source: ValueSource, kind: str = "") -> Persona:
-    """A persona; `kind` is one of `_SHARES`, else it is drawn."""
+def draw_persona(source: ValueSource) -> Persona:
+    """A persona of one of the kinds of `_SHARES`."""
     rng = source.rng
-    kind = kind or rng.choices(tuple(_SHARES), tuple(_SHARES.values()))[0]
+    kind = rng.choices(tuple(_SHARES), tuple(_SHARES.values()))[0]
     if kind in ("trinity", "none"):
         return TRINITY if kind == "trinity" else Persona("Trinity", "")
     if kind == "built in":
@@ -59,7 +47,9 @@ def draw_persona(source: ValueSource, kind: str = "") -> Persona:
     while style and (implied := _role_style(role)) and style.name != implied.name:
         role = _draw_role(rng)
     implied = _role_style(role)
-    name = "Trinity" if kind in ("role", "unnamed") else _draw_name(source)
+    name = "Trinity" if kind in ("role", "unnamed") else source.pick("person")
+    if name != "Trinity" and not source.held_out and rng.random() < 0.35:
+        name = rng.choice(word_lists()["persona_name"])
     wishes = [style.asked] if style else []
     if implied and not style and implied.name == "pirate" and rng.random() < 0.4:
         wishes = [draw("style pirate", rng)]
@@ -77,15 +67,10 @@ def draw_persona(source: ValueSource, kind: str = "") -> Persona:
 def _role_style(role: str) -> Style | None:
     """The way of talking that a role brings with it."""
     said = role.lower().replace(",", " ").split()
-    return next((style for names, style in _STYLED_ROLES if any(name in said for name in names)), None)
+    alike = (entry for entry in _ROLES.values() if any(name in said for name in entry["names"]))
+    return next((Style(entry["style"], entry.get("extra", "")) for entry in alike), None)
 
 
 def _draw_role(rng: random.Random) -> str:
     """Somebody or something to be: "a grumpy wizard who loves tea"."""
     return article_fixed(draw("pirate role" if rng.random() < 0.12 else "role", rng))
-
-
-def _draw_name(source: ValueSource) -> str:
-    if source.rng.random() < 0.35 and not source.held_out:
-        return source.rng.choice(word_lists()["persona_name"])
-    return source.pick("person")

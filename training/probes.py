@@ -11,9 +11,10 @@ from functools import cache
 from bot.conversation.persona import DEFAULT
 from training.grammar import FOLDER
 
-_ACKNOWLEDGES = re.compile(
+ACKNOWLEDGES = re.compile(
     r"got it|nice to meet|i will remember|noted|your .* (is|are) |you (live|work|come|like|speak) ", re.IGNORECASE
 )
+"""An answer that claims to have learnt something."""
 _FALLBACK = "can't say anything useful about that"
 NEVER_TRAINED = "probes"
 KNOWN = "probes_known"
@@ -21,19 +22,12 @@ KNOWN = "probes_known"
 
 @dataclass(frozen=True)
 class Probe:
-    """Messages in order; the last answer must hold one of `wants` and none of `avoids`.
-
-    `systems` are the system prompts: one for all, or one for each message where the persona changes on the way.
-    """
+    """Messages in order, and the system prompt at each; the last answer must hold one of `wants`, no `avoids`."""
 
     says: tuple[str, ...]
     wants: tuple[str, ...]
     avoids: tuple[str, ...]
     systems: tuple[str, ...]
-
-    def system_at(self, turn: int) -> str:
-        """The system prompt when the message of that number is said."""
-        return self.systems[min(turn, len(self.systems) - 1)]
 
     def passes(self, answer: str) -> bool:
         """Whether an answer is right; case doesn't matter, and the honest answer only counts where it is wanted."""
@@ -43,37 +37,26 @@ class Probe:
         return _FALLBACK not in said or any("demonstration" in word for word in self.wants)
 
 
-def acknowledges(answer: str) -> bool:
-    """Whether an answer claims to have learnt something."""
-    return _ACKNOWLEDGES.search(answer) is not None
-
-
 @cache
 def read_probes(name: str) -> tuple[Probe, ...]:
     """The conversations of a file: a paragraph each, with `system:`, `>`, `=` and `!` lines, and `#` for remarks."""
     probes = []
     for paragraph in (FOLDER / f"{name}.txt").read_text(encoding="utf-8").split("\n\n"):
-        lines = [line for line in paragraph.splitlines() if not line.startswith("#")]
-        says: list[str] = []
-        systems: list[str] = []
-        wants: tuple[str, ...] = ()
-        avoids: tuple[str, ...] = ()
-        system = DEFAULT.prompt
-        for line in lines:
+        system, words = DEFAULT.prompt, {"=": "", "!": ""}
+        says: list[tuple[str, str]] = []
+        for line in paragraph.splitlines():
             mark, _, text = line.partition(" ")
-            if line.startswith("system:"):
-                system = line.removeprefix("system:").strip()
+            if mark == "system:":
+                system = text.strip()
             elif mark == ">":
-                says.append(text.replace("\\n", "\n"))
-                systems.append(system)
-            elif mark == "=":
-                wants = tuple(text.split("|"))
-            elif mark == "!":
-                avoids = tuple(text.split("|"))
-            else:
+                says.append((text.replace("\\n", "\n"), system))
+            elif mark in words:
+                words[mark] = text
+            elif not mark.startswith("#"):
                 raise ValueError(f"no probe begins so: {line!r}")
         if says:
-            probes.append(Probe(tuple(says), wants, avoids, tuple(systems)))
+            wants, avoids = (tuple(filter(None, text.split("|"))) for text in words.values())
+            probes.append(Probe(tuple(text for text, _ in says), wants, avoids, tuple(system for _, system in says)))
     return tuple(probes)
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ Draw = Callable[[Conversation], Drawn | None]
 MIXED: dict[Draw, float] = {
     telling.tell_fact: 19, telling.tell_several: 5, telling.tell_pair: 2.5, telling.tell_about_other: 3.5,
     asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 9, talking.talk: 20, talking.tell_nothing: 12,
-    talking.ask_the_world: 8, talking.odd_signs: 0.6, talking.echo: 3.5, telling.tell_note: 3, asking.ask_note: 4,
+    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3, asking.ask_note: 4,
     asking.ask_summary: 11, asking.ask_said: 5, asking.ask_said_other: 10, asking.ask_who_told: 9,
     talking.style_wish: 1.5, talking.styled_once: 3.5,
 }  # fmt: skip
@@ -46,10 +47,9 @@ class WordEncoder:
     Several times as fast as the bot's own encoder on what the corpus repeats, and equal to it.
     """
 
-    def __init__(self, *, most_words: int = 400_000) -> None:
-        self._most_words = most_words
+    def __init__(self) -> None:
         self._space = tokenizer().get_vocab()["\u2581"]
-        self._ids_by_word: dict[str, list[int]] = {}
+        self._word_ids = lru_cache(maxsize=400_000)(partial(encode, tokenizer()))
 
     def turn(self, question: str, answer: str = "", *, system_message: str | None = None) -> list[int]:
         """The ids of a turn of these texts, which are cleaned as the bot cleans them."""
@@ -68,14 +68,7 @@ class WordEncoder:
             said.pop()
         if "" in said:
             return encode(tokenizer(), text)
-        ids: list[int] = []
-        for word in said:
-            known = self._ids_by_word.get(word)
-            if known is None:
-                if len(self._ids_by_word) >= self._most_words:
-                    self._ids_by_word.clear()
-                known = self._ids_by_word[word] = encode(tokenizer(), word)
-            ids += known
+        ids = [piece for word in said for piece in self._word_ids(word)]
         return [*ids, self._space] if ends_with_space else ids
 
 
@@ -89,36 +82,36 @@ class RowWriter:
         self.ids: list[int] = []
         self.learnt: list[int] = []
         self.turns: list[Drawn] = []
+        self.learnt_turns: dict[int, Drawn] = {}
         self._paste_share = 0.0 if num_tokens < 500 else rng.choice((0.0, 0.006, 0.015))
 
     @property
     def tokens_left(self) -> int:
-        """How many tokens the row still has room for."""
         return self.num_tokens - len(self.ids)
 
-    def question_ids(self, user: str) -> list[int]:
-        """What a question adds to the prompt."""
-        return self.encoder.turn(user, system_message=None if self.ids else self.system)
+    def turn_ids(self, user: str, answer: str = "") -> list[int]:
+        """What a question, or that and its answer, add to the row."""
+        return self.encoder.turn(user, answer, system_message=None if self.ids else self.system)
 
-    def add(self, drawn: Drawn | None) -> bool:
-        """Adds a turn; False when it does not fit."""
+    def add(self, drawn: Drawn | None, *, is_learnt: bool = True) -> bool:
+        """Adds a turn; False when it does not fit. An answer that can't be known is not learnt."""
         if drawn is None:
             return True
-        asked = len(self.question_ids(drawn.user))
-        turn = self.encoder.turn(drawn.user, drawn.answer, system_message=None if self.ids else self.system)
+        asked, turn = len(self.turn_ids(drawn.user)), self.turn_ids(drawn.user, drawn.answer)
         if len(turn) > self.tokens_left:
             return False
+        if is_learnt:
+            self.learnt_turns[len(self.ids)] = drawn
         self.ids += turn
-        self.learnt += [0] * asked + [int(drawn.is_learnt)] * (len(turn) - asked)
+        self.learnt += [0] * asked + [int(is_learnt)] * (len(turn) - asked)
         self.turns.append(drawn)
         return True
 
     def next_speaker(self) -> None:
-        """Somebody else may speak next."""
         if self.conversation.is_group and self.rng.random() < 0.6:
             self.conversation.speaker = self.rng.choice(self.conversation.speakers)
 
-    def fill(self) -> None:
+    def fill(self) -> "RowWriter":
         """Turns until the row is full: mixed, or facts first and questions far away."""
         if self.rng.random() < 0.12:
             self._begin_in_the_middle()
@@ -130,6 +123,7 @@ class RowWriter:
             misses += not self.add(drawn)
             if misses > 2 or self.tokens_left < 24:
                 break
+        return self
 
     def _begin_as_another(self) -> None:
         """The persona was changed on the way, once or more: the turns before were answered by another, which shows."""
@@ -138,9 +132,7 @@ class RowWriter:
             c.persona = draw_persona(c.source) if self.rng.random() < 0.8 else mine
             for _ in range(self.rng.randint(1, 4)):
                 self.next_speaker()
-                drawn = choose({**FILLER, telling.tell_fact: 25, asking.ask_told: 10}, self.rng)(c)
-                if drawn is not None:
-                    self.add(Drawn(drawn.user, drawn.answer, drawn.skill, is_learnt=False))
+                self.add(choose({**FILLER, telling.tell_fact: 25, asking.ask_told: 10}, self.rng)(c), is_learnt=False)
         c.persona = mine
 
     def _mixed(self) -> Iterator[Drawn | None]:
@@ -150,8 +142,8 @@ class RowWriter:
             roll = self.rng.random()
             if roll < 0.045:
                 yield talking.long_answer(c, min(self.tokens_left, 300 if self.num_tokens < 1100 else 2600))
-            elif roll < 0.045 + self._paste_share:
-                yield self._paste()
+            elif roll < 0.045 + self._paste_share and self.tokens_left > 80:
+                yield talking.paste(c, min(1500, self.tokens_left // 2))
             else:
                 yield choose(MIXED, self.rng)(c)
 
@@ -174,18 +166,14 @@ class RowWriter:
             self.next_speaker()
             if rng.random() < long_share:
                 yield talking.long_answer(c, min(self.tokens_left, 1200))
-            elif rng.random() < self._paste_share:
-                yield self._paste()
+            elif rng.random() < self._paste_share and self.tokens_left > 80:
+                yield talking.paste(c, min(1500, self.tokens_left // 2))
             if waiting and len(self.ids) > waiting[-1][0]:
-                yield self._asked(waiting.pop()[1])
+                yield asking.ask_for(c, waiting.pop()[1])
             elif not waiting and c.told and rng.random() < 0.3:
-                yield self._asked(rng.choice(list(c.told.values()))[0])
+                yield asking.ask_for(c, rng.choice(list(c.told.values()))[0])
             else:
                 yield choose(FILLER, rng)(c)
-
-    def _paste(self) -> Drawn | None:
-        most = min(1500, self.tokens_left // 2)
-        return talking.paste(self.conversation, most) if most > 40 else None
 
     def _questions(self) -> list[tuple[float, Key]]:
         """When each told fact is asked for, the last first; half of the rows ask late."""
@@ -195,12 +183,6 @@ class RowWriter:
         times = [begin + share * (self.num_tokens - 60 - begin) for share in shares]
         keys = [key for key, _ in self.conversation.told.values()]
         return sorted(zip(times, keys, strict=True), key=lambda entry: -entry[0])
-
-    def _asked(self, key: Key) -> Drawn | None:
-        c = self.conversation
-        if key.owner in c.speakers and self.rng.random() < 0.6:
-            c.speaker = str(key.owner)
-        return asking.question_about(c, key) if asking.can_ask(c, key) else None
 
     def _begin_in_the_middle(self) -> None:
         """The front was trimmed away: what was told there is unknown, unless an answer that stayed repeats it."""
@@ -216,14 +198,7 @@ class RowWriter:
             drawn = asking.question_about(c, key)
             if plain(value).lower() not in drawn.answer.lower():
                 c.told.pop(key.slot, None)
-            self.add(Drawn(drawn.user, drawn.answer, drawn.skill, is_learnt=False))
-
-
-def make_row(rng: random.Random, encoder: WordEncoder, num_tokens: int) -> RowWriter:
-    """One full row."""
-    writer = RowWriter(rng, encoder, num_tokens)
-    writer.fill()
-    return writer
+            self.add(drawn, is_learnt=False)
 
 
 def make_batch(
@@ -234,7 +209,7 @@ def make_batch(
     ids = np.zeros((num_rows, row_length + 1), dtype=np.int16)
     learnt = np.zeros((num_rows, row_length + 1), dtype=np.int16)
     for row in range(num_rows):
-        writer = make_row(rng, encoder, row_length + 1)
+        writer = RowWriter(rng, encoder, row_length + 1).fill()
         ids[row, : len(writer.ids)] = writer.ids
         learnt[row, : len(writer.ids)] = writer.learnt
     return ids, learnt

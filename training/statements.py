@@ -7,13 +7,12 @@ import random
 import re
 from functools import cache
 
-from training.grammar import fill, makers
+from training.grammar import fill
 from training.noise import sentence
 from training.probes import held_back_texts
 
 _WORD = re.compile(r"[a-z0-9]+")
 _MOST_WORDS = 16
-_PASTES = ("salad", "salad", "salad", "code line", "log line", "short line", "number list", "statement", "odd_text")
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -52,38 +51,30 @@ def _apart(shares: dict[str, int], rng: random.Random) -> str:
 
 def draw_question(rng: random.Random) -> str:
     """A question or a request that has no answer here."""
-    return _apart({"real_question": 20, "wider question": 32, "question": 48}, rng)
+    return _apart({"real_question": 20, "wider question": 30, "question": 43, "odd signs": 7}, rng)
 
 
 def draw_statement(rng: random.Random) -> str:
     """A statement that tells nothing about whoever says it."""
-    return _apart({"word_heap": 5, "real_remark": 15, "near miss": 44, "statement": 36}, rng)
-
-
-def _word_heap(rng: random.Random) -> str:
-    return " ".join(fill("any_word", rng) for _ in range(rng.randint(2, 12))) + rng.choice(("", ".", "?", "!"))
-
-
-makers["word_heap"] = _word_heap
+    return _apart({"word heap": 5, "real_remark": 15, "near miss": 44, "statement": 36}, rng)
 
 
 def draw_paste(rng: random.Random, most_tokens: int) -> str:
     """A pasted text without sense of about 20 to `most_tokens` tokens, mostly the longer."""
     fewest, most = (60, most_tokens) if rng.random() < 0.8 else (15, 100)
-    num_characters = rng.randint(min(fewest, most_tokens), min(most, most_tokens)) * 2
-    request = fill("before a paste", rng) if rng.random() < 0.4 else ""
-    roll = rng.random()
-    if roll < 0.15:
-        unit = rng.choice((fill("any_word", rng), rng.choice("abcxyz!?.😂ahw"), fill("salad", rng)))
-        text = rng.choice((" ", "", "\n")).join([unit] * max(6, num_characters // (len(unit) + 2)))[:num_characters]
-    elif roll < 0.25:
-        letters = rng.choice(("abcdefghijklmnopqrstuvwxyz", "asdfghjkl", "qwertyuiop ", "0123456789", "aA1+/bB2cC3xX"))
-        text = "".join(rng.choice(letters) for _ in range(min(900, num_characters // 2)))
-    else:
-        block, parts = rng.choice(_PASTES), [""]
-        script = fill("script", rng)
-        while sum(len(part) * (1 if part.isascii() else 3) for part in parts) < num_characters:
-            foreign = "".join(rng.choice(script) for _ in range(rng.randint(2, 7)))
-            parts.append(sentence(fill(block, rng)) if roll < 0.9 else foreign)
-        text = rng.choice((" ", "\n") if block != "code line" else ("\n",)).join(parts[1:])
-    return (request + text).strip() or "..."
+    num_bytes = rng.randint(min(fewest, most_tokens), min(most, most_tokens)) * 2
+    block, keys, letters, same = (fill(slot, rng) for slot in ("paste block", "keys", "script", "repeated unit"))
+    between = "\n" if block == "code line" else rng.choice((" ", "\n"))
+    make, joiner = rng.choices(
+        (
+            (lambda: same, rng.choice((" ", "", "\n"))),
+            (lambda: rng.choice(keys), ""),
+            (lambda: "".join(rng.choice(letters) for _ in range(rng.randint(2, 7))), between),
+            (lambda: sentence(fill(block, rng)), between),
+        ),
+        (15, 10, 10, 65),
+    )[0]
+    text = ""
+    while len(text.encode()) < (num_bytes if joiner else num_bytes // 2):
+        text += make() + joiner
+    return fill("before a paste", rng) + text.strip() if rng.random() < 0.4 else text.strip()

@@ -5,14 +5,9 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from training.grammar import draw, fill, word_lists
+from training.grammar import draw, fill, read_table, word_lists
 from training.noise import VALUE, outside_values, plain
 
-POEM_END = "So sings the sea, and so sing I."
-_PIRATE = (
-    (r"\byour\b", "yer"), (r"\bYour\b", "Yer"), (r"\byou\b", "ye"), (r"\bYou\b", "Ye"),
-    (r"\bmy\b", "me"), (r"\bMy\b", "Me"), (r"\bHello\b", "Ahoy"),
-)  # fmt: skip
 _FIXED = ("caps", "caps", "caps", "lower", "lower", "pirate", "pirate", "short", "list", "poem")
 
 
@@ -35,7 +30,7 @@ class Style:
             "pirate": lambda: "Arrr! " + outside_values(text, _pirate),
             "end": lambda: f"{text} {self.extra}",
             "start": lambda: f"{self.extra} {text}",
-            "poem": lambda: f"{text}\n{POEM_END}",
+            "poem": lambda: f"{text}\nSo sings the sea, and so sing I.",
             "short": lambda: short,
             "brief": lambda: sentences(text)[0],
             "list": lambda: "\n".join(f"- {part}" for part in sentences(text)),
@@ -49,7 +44,7 @@ class Style:
 
 
 def _pirate(text: str) -> str:
-    for pattern, replacement in _PIRATE:
+    for pattern, replacement in read_table("typing")["pirate"].items():
         text = re.sub(pattern, replacement, text)
     return text
 
@@ -74,9 +69,8 @@ def draw_style(rng: random.Random) -> Style:
     if rng.random() < 0.6:
         named, _, emoji = rng.choice(word_lists()["emoji_name"]).partition(" ")
         article = "an" if named[0] in "aeio" else "a"
-        forms = (f"{article} {named} emoji", emoji, f"the emoji {emoji}", f"the {named} emoji", f"{article} {named}")
-        return Style(name, emoji, draw(f"style {name}", rng, x=rng.choice(forms)))
+        form = draw("named emoji", rng, a=f"{article} {named}", name=named, x=emoji)
+        return Style(name, emoji, draw(f"style {name}", rng, x=form))
     phrase = fill("phrase", rng)
     phrase = rng.choice((phrase, phrase.capitalize() + rng.choice(("!", ".", "", ",", "...")), phrase.upper() + "!"))
-    quote = rng.choice(("'{}'", '"{}"', "“{}”", "the words '{}'", 'the phrase "{}"', "the word '{}'"))
-    return Style(name, phrase, draw(f"style {name}", rng, x=quote.format(phrase)))
+    return Style(name, phrase, draw(f"style {name}", rng, x=draw("named phrase", rng, x=phrase)))

@@ -9,8 +9,6 @@ from training.statements import draw_paste, draw_question, draw_statement
 from training.styles import Style, draw_style
 from training.telling import in_context
 
-_NO_CONTEXT = ("hello", "okay", "compliment", "insult", "how are you")
-_ASKING = ("your name", "who are you", "abilities", "talk", "memory", "privacy", "model", "discord", "graphics card")
 _ONCE = ("caps", "lower", "pirate", "short", "poem", "list")
 
 
@@ -22,33 +20,27 @@ def talk(c: Conversation, name: str = "") -> Drawn:
     if f"common {name}" in word_lists() and rng.random() < 0.25:
         return c.finish(fill(f"common {name}", rng), c.answer_to(name), name)
     text = draw(name, rng, name=marked(c.persona.name), other=marked(fill("person", rng)))
-    if name not in _NO_CONTEXT:
+    if not topics()[name].stands_alone:
         text = in_context(c, text, 0.03)
-    return c.finish(add_noise(text, rng, "question" if name in _ASKING else ""), c.answer_to(name), name)
+    return c.finish(add_noise(text, rng, "question" if topics()[name].is_question else ""), c.answer_to(name), name)
 
 
 def tell_nothing(c: Conversation) -> Drawn:
     """A statement that tells nothing about whoever says it."""
     text = article_fixed(draw_statement(c.rng))
-    return c.finish(add_noise(text, c.rng, "claim"), c.fallback(), "tells nothing")
+    return c.finish(add_noise(text, c.rng, "claim"), c.answer_to("fallback"), "tells nothing")
 
 
 def ask_the_world(c: Conversation) -> Drawn:
     """A question or a request that has no answer here."""
     text = article_fixed(draw_question(c.rng))
     noisy = add_noise(text, c.rng) if any(map(str.isalpha, text)) else text
-    return c.finish(noisy, c.fallback(), "out of domain")
+    return c.finish(noisy, c.answer_to("fallback"), "out of domain")
 
 
 def paste(c: Conversation, most_tokens: int) -> Drawn:
     """A long pasted text without sense."""
-    return c.finish(draw_paste(c.rng, most_tokens), c.fallback(), "nonsense")
-
-
-def odd_signs(c: Conversation) -> Drawn:
-    """A message of signs or letters that nobody can read."""
-    text = " ".join(fill("odd_text", c.rng) for _ in range(c.rng.choice((1, 1, 2, 4, 9))))
-    return c.finish(text, c.fallback(), "nonsense")
+    return c.finish(draw_paste(c.rng, most_tokens), c.answer_to("fallback"), "nonsense")
 
 
 def echo(c: Conversation) -> Drawn:
@@ -57,8 +49,7 @@ def echo(c: Conversation) -> Drawn:
     count = rng.choice((1, 1, 2, 3, 4, 6, 9))
     drawn = " ".join(c.source.pick("anything") for _ in range(count)) if rng.random() < 0.75 else draw_statement(rng)
     value = marked(drawn.strip())
-    quote = rng.choice(("{}", "{}", "'{}'", '"{}"', "“{}”"))
-    return c.finish(draw("echo", rng, v=quote.format(value)), Answer(value, value), "echo")
+    return c.finish(draw("echo", rng, v=draw("in quotes", rng, v=value)), Answer(value, value), "echo")
 
 
 def long_answer(c: Conversation, tokens_left: int) -> Drawn | None:
@@ -86,18 +77,14 @@ def style_wish(c: Conversation) -> Drawn:
 def styled_once(c: Conversation) -> Drawn | None:
     """A message that asks for a style for its own answer only."""
     rng = c.rng
-    name = rng.choice(_ONCE)
+    name, is_after = rng.choice(_ONCE), rng.random() < 0.5
     before, c.user_style = c.user_style, Style(name)
     drawn = rng.choices((ask_told, ask_untold, talk), (5, 1, 3))[0](c)
     c.user_style = before
     if drawn is None:
         return None
-    wish, text = draw(f"once {name}", rng), c.said[-1][1]
-    if rng.random() < 0.5:
-        text = f"{text.rstrip('?.! ')} {wish}{rng.choice(('', '?', '.', ', please', ' please'))}"
-    else:
-        opening = rng.choice(("", "Tell me ", "Answer ", "Please answer ", "answer ", "Say it "))
-        text = f"{opening}{wish}{rng.choice((':', ',', ':'))} {text}"
-        text = sentence(text) if rng.random() < 0.6 else text
+    said = c.said[-1][1].rstrip("?.! ") if is_after else c.said[-1][1]
+    text = draw("wish after" if is_after else "wish before", rng, wish=draw(f"once {name}", rng), typed=said)
+    text = sentence(text) if not is_after and rng.random() < 0.6 else text
     c.said[-1] = (c.speaker, text)
     return Drawn(f"{c.speaker}: {text}" if c.is_group else text, drawn.answer, "styled once")

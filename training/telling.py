@@ -8,7 +8,6 @@ from training.facts import FactKind, Key
 from training.grammar import article_fixed, draw, fill, patterns
 from training.noise import ASKS_TO_REMEMBER, MAY_ASK_TO_REMEMBER, VALUE, add_noise, marked, plain, sentence
 from training.statements import draw_statement
-from training.values import made_word
 
 _BARE_NAME = re.compile(r"^\W*(i'?m|i am)\b", re.IGNORECASE)
 """In small letters "i'm tired" and "i'm josh" are told apart by the name alone: only known names are told so."""
@@ -21,7 +20,8 @@ def draw_key(c: Conversation, kind: FactKind | None = None) -> Key:
     rng = c.rng
     if kind is None and c.is_group and c.told and rng.random() < 0.25:
         told = rng.choice(list(c.told.values()))[0]  # what another told of themselves, now by the speaker
-        return c.key(told.kind, told.thing)
+        if not c.is_full(c.key(told.kind, told.thing)):
+            return c.key(told.kind, told.thing)
     kinds = tuple(facts.kinds().values())
     for _ in range(8):
         drawn = kind or rng.choices(kinds, [each.weight for each in kinds])[0]
@@ -36,7 +36,7 @@ def draw_value(c: Conversation, key: Key) -> str:
     shown = c.speaker.partition(" ")[0].rstrip("0123456789_-.")
     is_own_name = key.kind.name == "name" and key.owner == c.speaker
     if is_own_name and 2 < len(shown) < 7 and shown.isalpha() and c.rng.random() < 0.15:
-        return c.source.pick(lambda rng: f"{shown.capitalize()}{made_word(rng)[:5]}")
+        return c.source.pick(lambda rng: shown.capitalize() + fill("made_word", rng)[:5])
     return c.source.pick(lambda rng: article_fixed(fill(key.kind.value_block(key.thing, rng), rng)))
 
 

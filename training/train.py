@@ -1,8 +1,7 @@
 """Trains the demo model in one command, by the clock, and evaluates what it wrote.
 
-`python -m training.train --seconds 400 --out FOLDER` on a machine with one GPU; `--from FOLDER` goes on from the
-weights of an earlier run. The learning rate follows the time, so a run always ends when it should; it is therefore not
-reproducible bit for bit.
+`python -m training.train --seconds 400 --out FOLDER` on a machine with one GPU; `--from FOLDER` goes on from earlier
+weights. The learning rate follows the time, so a run ends when it should and is not reproducible bit for bit.
 """
 
 import argparse
@@ -22,7 +21,7 @@ from torch import Tensor
 from bot.inference.loading.config import read_shape
 from training.evaluate import evaluate_folder
 from training.feed import LEARNT_BIT, Corpus, open_feed
-from training.network import Network, Parts, load_weights, save_model
+from training.network import Network, load_weights, save_model
 from training.rows import BATCH_TOKENS, ROW_LENGTHS
 from training.values import MODEL_FOLDER
 
@@ -32,7 +31,6 @@ WARM_UP_STEPS = 200
 FROM_NOTHING_PEAK = 2e-3
 GOING_ON_PEAK = 8e-4
 """Lower than the first time, so that what was learnt is not lost; high enough to learn a changed corpus."""
-_MICRO_BATCH = 4096
 LOG_NAME = "training_log.json"
 Log = dict[str, Any]
 
@@ -80,23 +78,13 @@ def _compile(network: Network, device: torch.device) -> None:
     """Compiles what runs per token and warms it up; goes on without where that fails."""
     ids = torch.randint(3, 2000, (BATCH_TOKENS // ROW_LENGTHS[0], ROW_LENGTHS[0]), device=device)
     plain = network.parts
-    network.parts = Parts(*(torch.compile(part, dynamic=False) for part in plain))
+    network.parts = [torch.compile(part, dynamic=False) for part in plain]
     try:
         network(ids, ids).backward()
     except Exception as error:  # a slower run is better than none
         print(f"compilation failed, going on without: {error!r}"[:2000], flush=True)
         network.parts = plain
     network.zero_grad(set_to_none=True)
-
-
-def learn(network: Network, optimizer: torch.optim.Optimizer, ids: Tensor, targets: Tensor) -> Tensor:
-    """One step; returns the loss."""
-    loss: Tensor = network(ids, targets)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(list(network.parameters()), 1.0)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return loss.detach()
 
 
 def train(network: Network, batches: Iterator[Tensor], seconds: float, peak: float) -> Log:
@@ -113,7 +101,11 @@ def train(network: Network, batches: Iterator[Tensor], seconds: float, peak: flo
         rate = learning_rate(peak, step, elapsed / seconds)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = learn(network, optimizer, ids, targets)
+        loss = network(ids, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(list(network.parameters()), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
         step += 1
         positions += ids.numel()
         if step % 100 == 0 or step in (1, 10):
@@ -143,7 +135,7 @@ def run(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     torch.set_float32_matmul_precision("high")
     device, started = torch.device("cuda" if torch.cuda.is_available() else "cpu"), time.monotonic()
-    batch_tokens, lengths = (_MICRO_BATCH, ROW_LENGTHS[:3]) if options.micro else (BATCH_TOKENS, ROW_LENGTHS)
+    batch_tokens, lengths = (4096, ROW_LENGTHS[:3]) if options.micro else (BATCH_TOKENS, ROW_LENGTHS)
     corpus = Corpus(options.seed, batch_tokens=batch_tokens, lengths=lengths)
     batches = iter(open_feed(corpus, options.workers))  # the workers begin while the network is compiled
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32

@@ -10,7 +10,7 @@ from training import asking, facts, personas, statements, talking, telling, valu
 from training.conversation import Conversation
 from training.noise import add_noise, marked, plain
 from training.probes import KNOWN, NEVER_TRAINED, held_back_texts, read_probes
-from training.rows import RowWriter, WordEncoder, make_batch, make_row
+from training.rows import RowWriter, WordEncoder, make_batch
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def several(*names: str) -> Conversation:
 
 
 def test_word_by_word_encoding_equals_the_tokenizers(encoder: WordEncoder) -> None:
-    turns = [turn for seed in range(12) for turn in make_row(random.Random(seed), encoder, 769).turns]
+    turns = [turn for seed in range(12) for turn in RowWriter(random.Random(seed), encoder, 769).fill().turns]
     texts = [f"{turn.user} {turn.answer} " for turn in turns]
 
     encoded = [encoder.encode(text) for text in texts]
@@ -43,7 +43,7 @@ def test_word_by_word_encoding_equals_the_tokenizers(encoder: WordEncoder) -> No
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_row_is_the_prompt_that_the_bot_would_send(seed: int, encoder: WordEncoder) -> None:
-    row = make_row(random.Random(seed), encoder, 769)
+    row = RowWriter(random.Random(seed), encoder, 769).fill()
     prompt = ChatPrompt(row.system)
     for turn in row.turns[:-1]:
         prompt.add_user_message(turn.user)
@@ -64,7 +64,7 @@ def test_only_answers_are_learnt_up_to_the_end_of_the_turn(encoder: WordEncoder)
 
 
 def test_no_pattern_leaves_a_slot_or_a_mark_behind(encoder: WordEncoder) -> None:
-    rows = [make_row(random.Random(seed), encoder, 513) for seed in range(60)]
+    rows = [RowWriter(random.Random(seed), encoder, 513).fill() for seed in range(60)]
 
     texts = [
         f"{turn.user} {turn.answer}" for row in rows for turn in row.turns if "def " not in turn.answer + turn.user
@@ -106,6 +106,20 @@ def test_two_pets_of_one_sentence_are_both_kept(seed: int) -> None:
     assert all(value.lower() in drawn.answer.lower() for _, value in conversation.told.values())
 
 
+def test_a_list_of_pets_is_asked_for_as_long_as_it_is_short() -> None:
+    conversation = alone(1)
+    animal, pet = conversation.key(facts.kinds()["animal"]), facts.kinds()["pet"]
+    conversation.tell(animal, "two geese")
+    for kind, name in (("cat", "Mochi"), ("dog", "Bruno")):
+        conversation.tell(conversation.key(pet, kind), name)
+
+    asked = asking.question_about(conversation, animal)
+    conversation.tell(conversation.key(pet, "pony"), "Max")
+
+    assert asked.answer == "Your cat is called Mochi, your dog is called Bruno, and you have two geese."
+    assert not asking.can_ask(conversation, animal)
+
+
 def test_people_of_one_name_are_told_apart() -> None:
     conversation = several("Alice", "Alice (2)")
     key = conversation.key(facts.kinds()["city"])
@@ -145,8 +159,8 @@ def test_what_another_persona_answered_is_not_learnt(encoder: WordEncoder) -> No
 
 def test_the_first_message_is_quoted() -> None:
     conversation = alone(1)
-    conversation.finish("the ducks are back", conversation.fallback(), "")
-    conversation.finish("thanks", conversation.fallback(), "")
+    conversation.finish("the ducks are back", conversation.answer_to("fallback"), "")
+    conversation.finish("thanks", conversation.answer_to("fallback"), "")
 
     answers = {drawn.answer for _ in range(30) if (drawn := asking.ask_said(conversation)) and drawn.skill[0] == "f"}
 

@@ -14,7 +14,7 @@ import bot.demo_model
 from bot.inference.loading.config import read_shape
 from training import card
 from training.evaluate import REPORT_NAME
-from training.feed import LEARNT_BIT
+from training.feed import LEARNT_BIT, Corpus
 from training.network import Network, load_weights, save_model
 from training.rows import WordEncoder, make_batch
 from training.train import (
@@ -60,6 +60,16 @@ def test_a_packed_batch_is_unpacked_to_ids_and_targets() -> None:
 
     assert np.array_equal(tokens.numpy(), ids[:, :-1])
     assert np.array_equal(targets.numpy(), np.where(learnt[:, 1:] > 0, ids[:, 1:], -100))
+
+
+def test_batches_come_without_end_and_repeat_with_their_seed() -> None:
+    once, again = (iter(Corpus(5, batch_tokens=512, lengths=(256, 512))) for _ in range(2))
+
+    batches = [next(once) for _ in range(4)]
+
+    assert {tuple(batch.shape) for batch in batches} <= {(2, 257), (1, 513)}
+    assert all(torch.equal(batch, next(again)) for batch in batches)
+    assert max(int(batch.max()) for batch in batches) >= LEARNT_BIT
 
 
 def test_the_learning_rate_rises_stays_and_ends_at_nothing() -> None:
