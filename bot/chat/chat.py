@@ -138,8 +138,8 @@ class Chat:
             is_question = deletion.question_message_id == message_id
             reason = StopReason.QUESTION_DELETED if is_question else StopReason.ANSWER_DELETED
             self._stop(platform, deletion.question_message_id, reason)
-        if deletion.channel_id is not None:
-            await self._engine.forget(ConversationKey(platform, deletion.channel_id).cache_owner)
+        if deletion.conversation is not None:
+            await self._engine.forget(deletion.conversation.cache_owner)
 
     async def known_among(self, platform: str, message_ids: Collection[int]) -> set[int]:
         """Those messages that `withdraw` would follow the deletion of; one read for all."""
@@ -152,11 +152,11 @@ class Chat:
             if key.platform == platform and channel_id in {key.channel_id, key.parent_channel_id}:
                 exchange.stop(StopReason.CHANNEL_LOST)
         deletion = await self._history.delete_channel(platform, channel_id)
-        self.settings.forget_channels(platform, deletion.channel_ids)
+        self.settings.forget_channels(platform, {key.channel_id for key in deletion.conversations})
         for message_id in deletion.withdrawn:
             self._stop(platform, message_id, StopReason.CHANNEL_LOST)
-        for deleted_id in deletion.channel_ids:
-            await self._engine.forget(ConversationKey(platform, deleted_id).cache_owner)
+        for key in deletion.conversations:
+            await self._engine.forget(key.cache_owner)
 
     async def outlast(self, step: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:
         """Do a step that belongs to no question; while the database is away, it waits in line with the questions.

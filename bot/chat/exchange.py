@@ -288,7 +288,7 @@ class Exchange:
     def _join(self, *, is_limited: bool = True) -> Slot:
         key = self.question.conversation
         return self._context.queue.join(
-            (key.platform, key.channel_id), self.question.author_id, guild=key.guild_id, is_limited=is_limited
+            key.identity, self.question.author_id, guild=key.guild_id, is_limited=is_limited
         )
 
     def _is_in(self, state: InboxState) -> Callable[[], Awaitable[bool]]:

@@ -1,7 +1,7 @@
 """What people choose for a channel or its server: shown with where it comes from, checked, changed and taken back."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bot.chat.answer import SamplingChoice
@@ -49,6 +49,11 @@ class SettingsDesk:
     def now(self, key: ConversationKey) -> ChannelSettings:
         """What holds in a channel, without waiting for the database; the persona is left out."""
         return self._chosen.now(key)
+
+    def conversation_of(self, key: ConversationKey, person_id: int) -> ConversationKey:
+        """The conversation that somebody takes part in where they speak: the channel's, or their own in it."""
+        is_own = key.guild_id is not None and self.now(key).is_per_person
+        return replace(key, person_id=person_id if is_own else None)
 
     def show(self, key: ConversationKey) -> list[ShownSetting]:
         """Every setting as it holds in a channel."""

@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConversationKey:
-    """One channel (or thread, direct message, terminal) is one conversation."""
+    """One channel (or thread, direct message, terminal) is one conversation, or has one for each person."""
 
     platform: str
     channel_id: int
@@ -27,11 +27,19 @@ class ConversationKey:
     """The Discord server; None in direct messages and at the terminal."""
     parent_channel_id: int | None = None
     """A thread's channel, whose persona the thread inherits."""
+    person_id: int | None = None
+    """Whose conversation it is, where the channel's people don't share one."""
 
     @property
     def cache_owner(self) -> str:
         """The name under which the engine keeps this conversation's KV cache blocks."""
-        return f"{self.platform}:{self.channel_id}"
+        shared = f"{self.platform}:{self.channel_id}"
+        return shared if self.person_id is None else f"{shared}:{self.person_id}"
+
+    @property
+    def identity(self) -> tuple[str, int, int | None]:
+        """What makes it this conversation and no other; where it belongs to may become known later."""
+        return self.platform, self.channel_id, self.person_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ finished when the process ends is resumed by the next one.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 
@@ -102,11 +102,12 @@ class Answers:
         """Let the answers that were begun finish, for some time; leave all others to the next process."""
         self.is_draining = True
         give_up_at = asyncio.get_running_loop().time() + seconds
-        seen: set[int] = set()
+        seen: set[Hashable] = set()
         for exchange in self._chat.exchanges:
-            if exchange.channel_id in seen and exchange.task is not None:
+            conversation = exchange.question.conversation.identity
+            if conversation in seen and exchange.task is not None:
                 exchange.task.cancel()
-            seen.add(exchange.channel_id)
+            seen.add(conversation)
         while any(exchange.has_begun for exchange in self._chat.exchanges):
             remaining = give_up_at - asyncio.get_running_loop().time()
             if remaining <= 0:

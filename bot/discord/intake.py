@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 
@@ -97,7 +98,7 @@ class Intake:
         if not can_speak(message) or self._sender.closed_channels.is_closed(message.channel.id):
             log.debug("no permission to answer in channel %s", message.channel.id)
             return
-        question = question_in(message, self._own_id, self._clock.asked_at(asked_at or message.created_at))
+        question = self._question_in(message, self._clock.asked_at(asked_at or message.created_at))
         if address is Address.QUESTION and has_visible_text(question.content):
             self._answers.begin(self._chat.open(question), note=_note(unreadable_in(message)), is_begun=is_begun)
         elif is_live and message.id not in self._hinted:
@@ -106,7 +107,7 @@ class Intake:
     async def take_answered(self, message: discord.Message) -> None:
         """Remember that a message was answered: a finished reply to it is in the channel, whatever the inbox knows."""
         if address_of(message, self._own_id) is Address.QUESTION:
-            await self._chat.note_answered(question_in(message, self._own_id))
+            await self._chat.note_answered(self._question_in(message))
 
     async def take_edit(self, message: discord.Message) -> None:
         """Apply the edit of a question that still waits; answer a message that became a question by the edit.
@@ -194,6 +195,12 @@ class Intake:
                 if is_ours or message_id in known:
                     await self._chat.withdraw(PLATFORM, message_id)
                 self._deleted.pop(message_id, None)
+
+    def _question_in(self, message: discord.Message, created_at: datetime | None = None) -> Question:
+        """The question that a message asks, in the conversation that its author takes part in."""
+        question = question_in(message, self._own_id, created_at)
+        key = self._chat.settings.conversation_of(question.conversation, question.author_id)
+        return replace(question, conversation=key)
 
     async def _hint(self, address: Address, message: discord.Message, question: Question) -> None:
         texts = {Address.UNPINGED_REPLY: UNPINGED_HINT, Address.ROLE_PING: ROLE_HINT}

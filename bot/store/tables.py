@@ -78,7 +78,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -103,6 +103,8 @@ conversations = Table(
     _id_column(),
     Column("platform", String(32), nullable=False),
     Column("channel_id", BigId, nullable=False),
+    # Whose conversation it is; 0 is the one that a channel's people share. NULL would be equal to no other NULL.
+    Column("person_id", BigId, nullable=False, server_default=text("0")),
     Column("guild_id", BigId),
     Column("parent_channel_id", BigId, index=True),
     # Counts the resets: an answer that was asked for in an older epoch is not stored any more.
@@ -112,7 +114,7 @@ conversations = Table(
     Column("trim_told", Boolean, nullable=False, server_default=false()),
     # Outlives the inbox rows, so that what was said while Trinity was offline can be asked for.
     Column("last_message_id", BigId),
-    UniqueConstraint("platform", "channel_id"),
+    UniqueConstraint("platform", "channel_id", "person_id"),
     sqlite_autoincrement=True,
 )
 

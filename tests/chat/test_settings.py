@@ -1,12 +1,16 @@
 """What people choose for a channel, from the choice to the request that it changes."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from bot.chat.chat import Scope
 from bot.chat.settings_desk import Origin
 from bot.conversation.messages import ConversationKey
 from bot.errors import InvalidSetting
-from tests.chat.house import GENERAL, RANDOM, THREAD, House
+from bot.inference.engine import FinishReason
+from tests.chat.house import GENERAL, RANDOM, THREAD, House, until
 
 DIRECT = ConversationKey("discord", 30)
 
@@ -73,6 +77,61 @@ async def test_what_is_cleared_falls_back_to_what_is_behind_it(house: House) -> 
 async def test_a_name_that_is_none_is_refused(house: House) -> None:
     with pytest.raises(InvalidSetting, match="volume"):
         await house.chat.settings.set(GENERAL, Scope.CHANNEL, "volume", "11", by=1)
+
+
+async def test_each_person_has_a_conversation_of_their_own_where_that_is_chosen(house: House) -> None:
+    await house.ask("the word is swordfish")
+    await house.chat.settings.set(GENERAL, Scope.GUILD, "session", "person", by=1)
+
+    for author in ("Alice", "Bob"):
+        for text in ("", ", still"):
+            asked = house.asks(f"I am {author}{text}", author=author)
+            key = house.chat.settings.conversation_of(THREAD, asked.author_id)
+            await house.serve(replace(asked, conversation=key))
+
+    assert "I am Alice" not in house.prompt()
+    assert house.prompt().count("I am Bob") == 2
+    assert "swordfish" not in house.prompt()
+    assert house.chat.settings.conversation_of(DIRECT, 5) == DIRECT
+
+
+async def test_the_shared_conversation_comes_back_with_the_setting(house: House) -> None:
+    await house.ask("the word is swordfish")
+    await house.chat.settings.set(GENERAL, Scope.CHANNEL, "session", "person", by=1)
+    await house.ask("hello", house.chat.settings.conversation_of(GENERAL, 5))
+
+    await house.chat.settings.clear(GENERAL, Scope.CHANNEL, "session")
+    await house.ask("which word?", house.chat.settings.conversation_of(GENERAL, 5))
+
+    assert "swordfish" not in house.prompt(1)
+    assert "swordfish" in house.prompt(2)
+
+
+async def test_one_persons_answer_does_not_wait_for_anothers(house: House) -> None:
+    house.engine.gate.clear()
+    keys = [replace(GENERAL, person_id=person) for person in (1, 2)]
+
+    async with asyncio.TaskGroup() as tasks:
+        for key in keys:
+            tasks.create_task(house.ask("hello", key))
+        await until(lambda: house.engine.num_running == 2)
+        house.engine.gate.set()
+
+    assert {request.cache_owner for request in house.engine.requests} == {"discord:10:1", "discord:10:2"}
+
+
+async def test_a_reset_stops_ones_own_answer_alone(house: House) -> None:
+    house.engine.gate.clear()
+    own, others = (replace(GENERAL, person_id=person) for person in (1, 2))
+
+    async with asyncio.TaskGroup() as tasks:
+        answers = [tasks.create_task(house.ask("hello", key)) for key in (own, others)]
+        await until(lambda: house.engine.num_running == 2)
+        await house.chat.reset(own)
+        house.engine.gate.set()
+
+    assert [answer.result()[-1].reason for answer in answers] == [FinishReason.ABORTED, FinishReason.STOP]
+    assert house.engine.forgotten[0] == own.cache_owner
 
 
 def _sampling(house: House) -> list:

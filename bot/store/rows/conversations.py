@@ -1,8 +1,8 @@
-"""The row of a conversation: found by its platform and channel, made when it is first needed."""
+"""The row of a conversation: found by its platform, channel and person, made when it is first needed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Row, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
@@ -28,14 +28,42 @@ _COLUMNS = (
 )
 
 
-def is_conversation(platform: str, channel_id: int) -> ColumnElement[bool]:
-    """The condition that picks one conversation's row."""
+KEY_COLUMNS = (
+    conversations.c.platform,
+    conversations.c.channel_id,
+    conversations.c.guild_id,
+    conversations.c.parent_channel_id,
+    conversations.c.person_id,
+)
+"""What `key_in` reads."""
+SHARED = 0
+"""The person of a conversation that a channel's people share."""
+
+
+def key_in(row: Row[Any]) -> ConversationKey:
+    """The key of a conversation, from a row that has the `KEY_COLUMNS`."""
+    return ConversationKey(
+        row.platform,
+        row.channel_id,
+        row.guild_id,
+        row.parent_channel_id,
+        None if row.person_id == SHARED else row.person_id,
+    )
+
+
+def in_channel(platform: str, channel_id: int) -> ColumnElement[bool]:
+    """The condition that picks a channel's conversations: the shared one, and each person's own."""
     return and_(conversations.c.platform == platform, conversations.c.channel_id == channel_id)
+
+
+def is_conversation(key: ConversationKey) -> ColumnElement[bool]:
+    """The condition that picks one conversation's row."""
+    return and_(in_channel(key.platform, key.channel_id), conversations.c.person_id == (key.person_id or SHARED))
 
 
 async def find_conversation(connection: AsyncConnection, key: ConversationKey) -> ConversationRow | None:
     """The conversation's row, if anything was ever said or done there."""
-    query = select(*_COLUMNS).where(is_conversation(key.platform, key.channel_id))
+    query = select(*_COLUMNS).where(is_conversation(key))
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else ConversationRow(*row)
 
@@ -45,13 +73,14 @@ async def ensure_conversation(connection: AsyncConnection, key: ConversationKey)
     statement = insert(connection, conversations).values(
         platform=key.platform,
         channel_id=key.channel_id,
+        person_id=key.person_id or SHARED,
         guild_id=key.guild_id,
         parent_channel_id=key.parent_channel_id,
     )
     new = statement.excluded
     # An update even if nothing changes: it is what locks the row in PostgreSQL.
     merged = statement.on_conflict_do_update(
-        index_elements=[conversations.c.platform, conversations.c.channel_id],
+        index_elements=[conversations.c.platform, conversations.c.channel_id, conversations.c.person_id],
         set_={
             "guild_id": func.coalesce(new.guild_id, conversations.c.guild_id),
             "parent_channel_id": func.coalesce(new.parent_channel_id, conversations.c.parent_channel_id),

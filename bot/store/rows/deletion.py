@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Row, Select, and_, delete, func, or_, select, text, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.conversation.messages import ConversationKey
 from bot.store.rows.chosen_settings import Scope, forget_settings
+from bot.store.rows.conversations import KEY_COLUMNS, in_channel, key_in
 from bot.store.rows.questions import OPEN_STATES
 from bot.store.tables import (
     conversations,
@@ -217,16 +219,16 @@ class DeletedMessage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageDeletion:
-    """What was deleted, where, to which question it belonged, and which parts of the answer still exist."""
+    """What was deleted, of which conversation and question, and which parts of the answer still exist."""
 
     kind: DeletedMessage
-    channel_id: int | None = None
+    conversation: ConversationKey | None = None
     question_message_id: int | None = None
     part_message_ids: tuple[int, ...] = ()
 
 
 _NOTHING = MessageDeletion(DeletedMessage.NOTHING)
-_INBOX = (inbox.c.id, inbox.c.state, inbox.c.turn_id, inbox.c.message_id, conversations.c.channel_id)
+_INBOX = (inbox.c.id, inbox.c.state, inbox.c.turn_id, inbox.c.message_id, *KEY_COLUMNS)
 
 
 async def delete_message(connection: AsyncConnection, platform: str, message_id: int) -> MessageDeletion:
@@ -251,7 +253,7 @@ async def _take_part(connection: AsyncConnection, platform: str, message_id: int
     return (await connection.execute(returned)).first()
 
 
-async def _delete_question(connection: AsyncConnection, row: Row[Any, Any, Any, Any, Any]) -> MessageDeletion:
+async def _delete_question(connection: AsyncConnection, row: Row[Any]) -> MessageDeletion:
     if row.turn_id is not None:
         await delete_turns(connection, messages.c.id == row.turn_id)
     withdrawn = await withdraw(connection, and_(inbox.c.id == row.id, inbox.c.state.in_(OPEN_STATES)))
@@ -263,13 +265,13 @@ async def _delete_question(connection: AsyncConnection, row: Row[Any, Any, Any, 
         .order_by(parts.c.part_index)
     )
     kind = DeletedMessage.OPEN_QUESTION if row.turn_id is None else DeletedMessage.TURN
-    return MessageDeletion(kind, row.channel_id, row.message_id, tuple(part_ids))
+    return MessageDeletion(kind, key_in(row), row.message_id, tuple(part_ids))
 
 
 async def _delete_old_turn(connection: AsyncConnection, platform: str, message_id: int) -> MessageDeletion:
     """Delete a turn whose inbox row is gone, or never was: the terminal's."""
     query = (
-        select(messages.c.id, conversations.c.channel_id)
+        select(messages.c.id, *KEY_COLUMNS)
         .join(conversations, conversations.c.id == messages.c.conversation_id)
         .where(conversations.c.platform == platform, messages.c.message_id == message_id)
     )
@@ -277,7 +279,7 @@ async def _delete_old_turn(connection: AsyncConnection, platform: str, message_i
     if row is None:
         return _NOTHING
     await delete_turns(connection, messages.c.id == row.id)
-    return MessageDeletion(DeletedMessage.TURN, row.channel_id, message_id)
+    return MessageDeletion(DeletedMessage.TURN, key_in(row), message_id)
 
 
 async def find_known(connection: AsyncConnection, platform: str, message_ids: Collection[int]) -> set[int]:
@@ -298,7 +300,7 @@ async def find_messages(
     connection: AsyncConnection, platform: str, channel_id: int, oldest: int, newest: int | None
 ) -> set[int]:
     """Ids between two of what `delete_message` would follow in a channel."""
-    is_here = and_(conversations.c.platform == platform, conversations.c.channel_id == channel_id)
+    is_here = in_channel(platform, channel_id)
     is_open, is_visible = inbox.c.state.in_(OPEN_STATES), messages.c.hidden_at.is_(None)
     has_turn = inbox.c.turn_id.in_(select(messages.c.id).where(is_visible))
     is_answer = and_(parts.c.purpose == ANSWER, parts.c.is_surplus.is_(False), or_(is_open, has_turn))

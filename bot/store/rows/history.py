@@ -16,7 +16,7 @@ from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import ConversationKey, Question, Turn
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
-from bot.store.rows.conversations import ensure_conversation, find_conversation, is_conversation
+from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, find_conversation, is_conversation, key_in
 from bot.store.rows.deletion import (
     MAX_DELETED_AT_ONCE,
     DeletedMessage,
@@ -81,10 +81,10 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class ChannelDeletion:
-    """What went with a channel: turns, its own id and its threads' ids, and the ids of unanswered questions."""
+    """What went with a channel: turns, the conversations in it and in its threads, and ids of unanswered questions."""
 
     num_turns: int
-    channel_ids: tuple[int, ...]
+    conversations: tuple[ConversationKey, ...]
     withdrawn: tuple[int, ...]
 
 
@@ -206,15 +206,15 @@ class History:
         """Delete for good what was said in a channel and in its threads, and their persona choices."""
 
         async def work(connection: AsyncConnection) -> ChannelDeletion:
-            rows = await _with_threads(connection, platform, channel_id)
-            channel_ids = tuple(row_channel_id for _, row_channel_id in rows) or (channel_id,)
-            ids = [row_id for row_id, _ in rows]
+            found = await _with_threads(connection, platform, channel_id)
+            keys = tuple(found.values()) or (ConversationKey(platform, channel_id),)
+            ids = list(found)
             is_open = inbox.c.conversation_id.in_(ids) & inbox.c.state.in_(OPEN_STATES)
             withdrawn = await withdraw(connection, is_open)
             num_turns = await delete_turns(connection, messages.c.conversation_id.in_(ids))
             await begin_epoch(connection, ids)
-            await forget_channels(connection, platform, channel_ids)
-            return ChannelDeletion(num_turns, channel_ids, withdrawn)
+            await forget_channels(connection, platform, {key.channel_id for key in keys})
+            return ChannelDeletion(num_turns, keys, withdrawn)
 
         deletion = await self._database.write(work)
         await self._database.erase_traces()
@@ -248,7 +248,7 @@ class History:
         async def work(connection: AsyncConnection) -> bool:
             result = await connection.execute(
                 update(conversations)
-                .where(is_conversation(key.platform, key.channel_id), conversations.c.epoch == epoch, condition)
+                .where(is_conversation(key), conversations.c.epoch == epoch, condition)
                 .values(**values)
             )
             return result.rowcount == 1
@@ -256,8 +256,8 @@ class History:
         return await self._database.write(work)
 
 
-async def _with_threads(connection: AsyncConnection, platform: str, channel_id: int) -> list[tuple[int, int]]:
-    """The row ids and channel ids of a channel's conversation and of its threads'."""
+async def _with_threads(connection: AsyncConnection, platform: str, channel_id: int) -> dict[int, ConversationKey]:
+    """The conversations of a channel and of its threads, by the ids of their rows."""
     belongs = or_(conversations.c.channel_id == channel_id, conversations.c.parent_channel_id == channel_id)
-    query = select(conversations.c.id, conversations.c.channel_id).where(conversations.c.platform == platform, belongs)
-    return [(row.id, row.channel_id) for row in await connection.execute(query)]
+    query = select(conversations.c.id, *KEY_COLUMNS).where(conversations.c.platform == platform, belongs)
+    return {row.id: key_in(row) for row in await connection.execute(query)}

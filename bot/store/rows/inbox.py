@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
 from bot.store.files.database import Database
-from bot.store.rows.conversations import ensure_conversation, is_conversation
+from bot.store.rows.conversations import ensure_conversation, in_channel
 from bot.store.rows.questions import (
     OPEN_QUESTIONS,
     OPEN_STATES,
@@ -244,28 +244,26 @@ class Inbox:
         return await self._database.read(work)
 
     async def last_message_id(self, platform: str, channel_id: int) -> int | None:
-        """The newest question's message id in a channel."""
-        query = select(conversations.c.last_message_id).where(is_conversation(platform, channel_id))
+        """The newest question's message id in a channel, whoever's conversation it belongs to."""
+        query = select(func.max(conversations.c.last_message_id)).where(in_channel(platform, channel_id))
         return await self._database.read(lambda connection: connection.scalar(query))
 
     async def known_channels(self, platform: str, limit: int = 200) -> list[KnownChannel]:
         """Channels in which something was asked, the most recently used first."""
         columns = conversations.c
+        newest = func.max(columns.last_message_id)
         query = (
-            select(
-                columns.platform,
-                columns.channel_id,
-                columns.guild_id,
-                columns.parent_channel_id,
-                columns.last_message_id,
-            )
+            select(columns.channel_id, func.max(columns.guild_id), func.max(columns.parent_channel_id), newest)
             .where(columns.platform == platform, columns.last_message_id.is_not(None))
-            .order_by(columns.last_message_id.desc())
+            .group_by(columns.channel_id)
+            .order_by(newest.desc())
             .limit(limit)
         )
 
         async def work(connection: AsyncConnection) -> list[KnownChannel]:
-            return [KnownChannel(ConversationKey(*row[:4]), row[4]) for row in await connection.execute(query)]
+            return [
+                KnownChannel(ConversationKey(platform, *row[:3]), row[3]) for row in await connection.execute(query)
+            ]
 
         return await self._database.read(work)
 

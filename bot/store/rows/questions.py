@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, ScalarSelect, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
+from bot.store.rows.conversations import KEY_COLUMNS, key_in
 from bot.store.tables import (
     conversations,
     inbox,
@@ -97,9 +98,7 @@ _answers = messages.alias("answers")
 OPEN_QUESTIONS = (
     select(
         inbox,
-        conversations.c.channel_id,
-        conversations.c.guild_id,
-        conversations.c.parent_channel_id,
+        *KEY_COLUMNS[1:],
         conversations.c.epoch.label("current_epoch"),
         _answers.c.content.label("answer"),
     )
@@ -149,9 +148,14 @@ def question_values(question: Question) -> dict[str, Any]:
 
 def read_question(row: Row[Any]) -> Question:
     """The question of a row of `OPEN_QUESTIONS`."""
-    key = ConversationKey(row.platform, row.channel_id, row.guild_id, row.parent_channel_id)
     return Question(
-        key, row.message_id, row.author_id, row.author_name, row.content, row.created_at, is_direct=row.is_direct
+        key_in(row),
+        row.message_id,
+        row.author_id,
+        row.author_name,
+        row.content,
+        row.created_at,
+        is_direct=row.is_direct,
     )
 
 

@@ -77,7 +77,7 @@ def words(lines: list[str]) -> list[str]:
 
 def schema(connection: sqlite3.Connection) -> dict[str, str]:
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'")
-    return {name: " ".join(sql.split()) for name, sql in rows if name != "alembic_version"}
+    return {name: " ".join(sql.replace('"', "").split()) for name, sql in rows if name != "alembic_version"}
 
 
 async def test_a_new_database_is_private_and_ours(url, file):

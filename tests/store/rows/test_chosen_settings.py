@@ -88,6 +88,6 @@ async def test_a_deleted_channel_takes_its_choices_along_and_its_threads(databas
     await chosen.set(HERE, Scope.GUILD, "top_p", 0.5, by=5)
 
     deletion = await History(database).delete_channel("discord", HERE.channel_id)
-    chosen.forget_channels("discord", deletion.channel_ids)
+    chosen.forget_channels("discord", {key.channel_id for key in deletion.conversations})
 
     assert await holds(database, chosen, HERE) == ChannelSettings(top_p=0.5)

@@ -33,7 +33,7 @@ async def test_an_unanswered_question_is_withdrawn(history, inbox, state):
 
     deletion = await history.delete_message("discord", 1)
 
-    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE.channel_id, 1, (500,))
+    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE, 1, (500,))
     assert await inbox.state("discord", 1) is InboxState.WITHDRAWN
 
 
@@ -44,7 +44,7 @@ async def test_an_answered_question_goes_with_its_turn_and_names_what_is_left_of
 
     deletion = await history.delete_message("discord", 1)
 
-    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE.channel_id, 1, (500, 501))
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, (500, 501))
     assert await said(database) == []
     assert await history.delete_message("discord", 1) == NOTHING
 
@@ -81,7 +81,7 @@ async def test_any_part_of_an_answer_takes_the_turn_with_it(database, history, i
 
     deletion = await history.delete_message("discord", 501)
 
-    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE.channel_id, 1, (500,))
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, (500,))
     assert await said(database) == []
 
 
@@ -92,7 +92,7 @@ async def test_a_part_that_is_deleted_while_she_writes_withdraws_the_question(hi
 
     deletion = await history.delete_message("discord", 500)
 
-    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE.channel_id, 1)
+    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE, 1)
     assert await inbox.unfinished() == []
 
 
@@ -127,7 +127,7 @@ async def test_a_turn_without_an_inbox_row_can_be_deleted_too(database, history)
 
     deletion = await history.delete_message("discord", 1)
 
-    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE.channel_id, 1)
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1)
     assert await said(database) == []
 
 

@@ -238,7 +238,11 @@ async def test_a_channels_deletion_takes_its_threads_along(database, history):
 
     deletion = await history.delete_channel("discord", HERE.channel_id)
 
-    assert (deletion.num_turns, set(deletion.channel_ids), deletion.withdrawn) == (2, {100, 101}, (9,))
+    assert (deletion.num_turns, {key.channel_id for key in deletion.conversations}, deletion.withdrawn) == (
+        2,
+        {100, 101},
+        (9,),
+    )
     assert [await said(database, key) for key in (HERE, THREAD)] == [[], []]
     assert len(await said(database, ELSEWHERE)) == 1
     assert [channel.key for channel in await Inbox(database).known_channels("discord")] == [ELSEWHERE]
