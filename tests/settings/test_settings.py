@@ -130,7 +130,7 @@ def test_empty_value_means_not_set(tmp_path):
 def test_ids_stand_between_commas_or_blanks():
     settings = load(
         {
-            "TRINITY_ALLOWED_USERS": "123456789012345678, 223456789012345678,	323456789012345678,",
+            "TRINITY_ALLOWED_USERS": "123456789012345678, 223456789012345678  323456789012345678,",
             "TRINITY_BLOCKED_CHANNELS": "423456789012345678",
             "TRINITY_DIRECT_MESSAGES": "off",
         }
