@@ -1,4 +1,7 @@
-"""Registers the slash commands with Discord, only if it has others: each registration counts against a daily limit."""
+"""Registers the slash commands with Discord, only if it has others: each registration counts against a daily limit.
+
+Their names and descriptions in other languages belong to what is compared; Discord tells them only where it is asked.
+"""
 
 import asyncio
 import logging
@@ -6,10 +9,12 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.http import Route
 
 from bot.delivery.refusals import NoAccess, Rejected, Unreachable
 from bot.delivery.sender import growing_pauses
 from bot.discord.rest import translated
+from bot.discord.translator import Translator
 from bot.errors import DiscordError
 
 log = logging.getLogger(__name__)
@@ -18,8 +23,9 @@ Command = dict[str, Any]
 """A command as Discord gets it."""
 
 _COMPARED_FIELDS = (
-    "name", "description", "options", "choices", "required", "autocomplete", "min_length", "max_length", "value",
-    "nsfw", "contexts", "integration_types", "default_member_permissions",
+    "name", "name_localizations", "description", "description_localizations", "options", "choices", "required",
+    "autocomplete", "min_length", "max_length", "value", "nsfw", "contexts", "integration_types",
+    "default_member_permissions",
 )  # fmt: skip
 
 
@@ -29,9 +35,11 @@ async def register_commands(client: discord.Client, tree: app_commands.CommandTr
     A command that Discord refuses is left out, and the log names what it refuses in it. Nothing is raised: the bot can
     do without its commands.
     """
+    wanted: list[Command] = []
     for pause in growing_pauses(longest=300.0):
         try:
-            await _register_if_changed(client, tree)
+            wanted = wanted or await _translated(tree)
+            await _register_if_changed(client, wanted)
         except Unreachable as error:
             log.debug("the slash commands are registered later: %s", error)
             await asyncio.sleep(pause)
@@ -45,10 +53,15 @@ async def register_commands(client: discord.Client, tree: app_commands.CommandTr
             return
 
 
-async def _register_if_changed(client: discord.Client, tree: app_commands.CommandTree[Any]) -> None:
+async def _translated(tree: app_commands.CommandTree[Any]) -> list[Command]:
+    """The tree's commands with their names and descriptions in every language."""
+    translator = Translator()
+    return [await command.get_translated_payload(tree, translator) for command in tree.get_commands()]
+
+
+async def _register_if_changed(client: discord.Client, wanted: list[Command]) -> None:
     if client.application_id is None:
         raise Rejected("not logged in")
-    wanted = [command.to_dict(tree) for command in tree.get_commands()]
     if _comparable(await _registered(client, client.application_id)) == _comparable(wanted):
         return
     taken = await _register(client, client.application_id, wanted)
@@ -60,9 +73,10 @@ async def _register_if_changed(client: discord.Client, tree: app_commands.Comman
 
 async def _registered(client: discord.Client, application_id: int) -> Any:
     """The commands that Discord has; none where it doesn't say, so that they are registered."""
+    route = Route("GET", "/applications/{application_id}/commands", application_id=application_id)
     try:
         async with translated():
-            return await client.http.get_global_commands(application_id)
+            return await client.http.request(route, params={"with_localizations": "true"})
     except (NoAccess, Rejected) as error:
         log.info("Discord doesn't tell its slash commands: %s", error)
         return None

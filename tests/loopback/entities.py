@@ -36,6 +36,8 @@ class User:
     is_bot: bool = False
     is_webhook: bool = False
     accepts_dms: bool = True
+    locale: str = "en-US"
+    """The language that this person's client is set to."""
 
     @property
     def name(self) -> str:
@@ -86,6 +88,8 @@ class Guild:
     channels: dict[int, Channel] = field(default_factory=dict)
     is_deleted: bool = False
     is_unavailable: bool = False
+    preferred_locale: str = "en-US"
+    """The language that a community's server is said to speak."""
 
     def __post_init__(self) -> None:
         self.roles[self.id] = Role(self.id, "@everyone", ORDINARY_PERMISSIONS)

@@ -81,7 +81,7 @@ def interaction_json(interaction: Interaction, viewer: Viewer) -> Json:
         "channel_id": str(channel.id),
         "channel": channel_json(channel),
         "app_permissions": str(int(channel.permissions_of(bot.user))),
-        "locale": "en-US",
+        "locale": user.locale,
         "entitlements": [],
         "attachment_size_limit": _ATTACHMENT_LIMIT,
         "data": interaction.data,
@@ -95,7 +95,7 @@ def interaction_json(interaction: Interaction, viewer: Viewer) -> Json:
     member["permissions"] = str(int(channel.permissions_of(user)))
     return payload | {
         "guild_id": str(channel.guild.id),
-        "guild_locale": "en-US",
+        "guild_locale": channel.guild.preferred_locale,
         "member": member,
         "context": 0,
         "authorizing_integration_owners": {"0": str(channel.guild.id)},

@@ -95,6 +95,7 @@ def guild_json(guild: Guild, bot: BotAccount) -> Json:
         "name": guild.name,
         "unavailable": False,
         "owner_id": str(guild.owner.id),
+        "preferred_locale": guild.preferred_locale,
         "member_count": len(guild.members),
         "joined_at": timestamp_of(guild.id),
         "roles": [_role_json(role, place) for place, role in enumerate(guild.roles.values())],

@@ -11,6 +11,12 @@ from tests.loopback.wire import ApiError, Call, invalid_form, json_answer, no_co
 
 _COMMAND_NAME = re.compile(r"[-_'\w]{1,32}")
 _MAX_COMMANDS = 100
+_LOCALES = frozenset(re.findall(
+    r"\S+",
+    "bg cs da de el en-GB en-US es-419 es-ES fi fr hi hr hu id it ja ko lt nl no pl pt-BR ro ru sv-SE th tr uk vi "
+    "zh-CN zh-TW",
+))  # fmt: skip
+_LOCALIZATIONS = ("name_localizations", "description_localizations")
 _CHAT_INPUT = 1
 
 
@@ -42,6 +48,7 @@ async def _put_commands(call: Call) -> web.Response:
     wanted: Any = await call.body()
     if len(wanted) > _MAX_COMMANDS:
         raise ApiError(400, 30032, "Maximum number of application commands reached (100).")
+    _check_localized_names(wanted)
     known = {command["name"]: command for command in bot.commands.get(guild_id, [])}
     bot.commands[guild_id] = [_registered(call, command, known.get(command["name"])) for command in wanted]
     bot.num_command_syncs += 1
@@ -62,13 +69,18 @@ def _registered(call: Call, command: dict[str, Any], before: dict[str, Any] | No
 
 
 def _check_command(command: dict[str, Any]) -> None:
+    for localizations in _LOCALIZATIONS:
+        if (command.get(localizations) or {}).keys() - _LOCALES:
+            raise invalid_form(localizations, "APPLICATION_COMMAND_INVALID_LOCALE", "Not a locale")
     if command.get("type", _CHAT_INPUT) != _CHAT_INPUT:
         return
-    name, description = command["name"], command.get("description") or ""
-    if not _COMMAND_NAME.fullmatch(name) or name != name.lower():
-        raise invalid_form("name", "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
-    if not 1 <= len(description) <= 100:
+    for name in [command["name"], *(command.get("name_localizations") or {}).values()]:
+        if not _COMMAND_NAME.fullmatch(name) or name != name.lower():
+            raise invalid_form("name", "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
+    descriptions = [command.get("description") or "", *(command.get("description_localizations") or {}).values()]
+    if not all(1 <= len(description) <= 100 for description in descriptions):
         raise invalid_form("description", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length.")
+    _check_localized_names(command.get("options") or [])
     options = command.get("options") or []
     if len(options) > 25:
         raise invalid_form("options", "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
@@ -76,9 +88,28 @@ def _check_command(command: dict[str, Any]) -> None:
         _check_command(option | {"type": _CHAT_INPUT})
 
 
+def _check_localized_names(commands: list[dict[str, Any]]) -> None:
+    """Two commands, or two options, may not have one name in any language."""
+    for locale in _LOCALES:
+        names = [(command.get("name_localizations") or {}).get(locale, command["name"]) for command in commands]
+        if len(set(names)) < len(names):
+            raise invalid_form("name", "APPLICATION_COMMANDS_DUPLICATE_NAME", "Names must be unique")
+
+
 async def _get_commands(call: Call) -> web.Response:
+    """The commands; their localizations only where they are asked for."""
     _require_own_application(call)
-    return json_answer(call.author.commands.get(_guild_id(call), []))
+    commands = call.author.commands.get(_guild_id(call), [])
+    if call.request.query.get("with_localizations") not in ("1", "true", "True"):
+        commands = [_without_localizations(command) for command in commands]
+    return json_answer(commands)
+
+
+def _without_localizations(command: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in command.items() if key not in _LOCALIZATIONS}
+    if "options" in kept:
+        kept["options"] = [_without_localizations(option) for option in kept["options"]]
+    return kept
 
 
 async def _delete_command(call: Call) -> web.Response:
