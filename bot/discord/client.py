@@ -28,12 +28,17 @@ _STORE_LIMIT_SECONDS = 120.0
 _LONGEST_WAIT_SECONDS = 120.0
 """A longer rate limit is left to the sender, which doesn't hold up other channels meanwhile."""
 INVITE_PERMISSIONS = discord.Permissions(
-    view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    read_message_history=True,
+    attach_files=True,
+    create_public_threads=True,
 )
 
 
 def invite_url(application_id: int) -> str:
-    """The link that invites the bot into a guild, with the four permissions it needs."""
+    """The link that invites the bot into a guild, with the permissions it needs, and two for what it can do without."""
     return discord.utils.oauth_url(
         application_id, permissions=INVITE_PERMISSIONS, scopes=("bot", "applications.commands")
     )

@@ -40,12 +40,14 @@ ORDINARY_PERMISSIONS = (
     | Permission.CREATE_PUBLIC_THREADS
     | Permission.SEND_MESSAGES_IN_THREADS
 )
-# The invitation's permissions, 274877975552.
+# The invitation's permissions, 309237746688.
 INVITED_PERMISSIONS = (
     Permission.VIEW_CHANNEL
     | Permission.SEND_MESSAGES
     | Permission.READ_MESSAGE_HISTORY
     | Permission.SEND_MESSAGES_IN_THREADS
+    | Permission.ATTACH_FILES
+    | Permission.CREATE_PUBLIC_THREADS
 )
 
 
