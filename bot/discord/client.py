@@ -13,7 +13,7 @@ import discord
 
 from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
-from bot.discord.commands import TrinityTree
+from bot.discord.commands.tree import TrinityTree
 from bot.discord.languages import Languages
 from bot.discord.messages import PLATFORM, is_direct
 from bot.discord.receivers import ReceivingClient

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.conversation.persona import BUILT_IN, TRINITY
-from bot.discord.commands import MAY_NOT_CHANGE, RESTARTING
+from bot.discord.commands.personas import MAY_NOT_CHANGE
+from bot.discord.commands.tree import RESTARTING
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.loopback import LoopbackDiscord, Permission, judge
@@ -141,7 +142,7 @@ async def test_a_persona_of_any_length_can_be_shown(house: House) -> None:
 
 
 async def test_names_are_suggested(house: House) -> None:
-    from bot.discord.commands import suggest_names
+    from bot.discord.commands.personas import suggest_names
 
     class Asked:
         client = type("Client", (), {"receivers": type("Receivers", (), {"chat": house.chat})})

@@ -6,7 +6,8 @@ import pytest
 from aiohttp import web
 
 from bot.discord.command_replies import NOT_TAKEN
-from bot.discord.commands import GONE, HELP, OUTDATED
+from bot.discord.commands.about import HELP
+from bot.discord.commands.tree import GONE, OUTDATED
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.loopback import Garbled, Interaction, LoopbackDiscord, Permission

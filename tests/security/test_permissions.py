@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import discord
 import pytest
 
-from bot.discord.commands import MAY_NOT_CHANGE, may_change
+from bot.discord.commands.personas import MAY_NOT_CHANGE
+from bot.discord.commands.shared import may_change
 from bot.store.rows.personas import NOBODY
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House

@@ -1,0 +1,117 @@
+"""`/persona`: who the bot is in a channel."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import discord
+from discord import app_commands
+
+from bot.chat.chat import Chat
+from bot.conversation.messages import ConversationKey
+from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, normal_name
+from bot.discord.command_replies import CommandReply, reply_to
+from bot.discord.commands.shared import TextOption, chat_of, key_of, may_change
+from bot.discord.markdown import escape_markdown
+from bot.errors import NotAllowed, TrinityError
+
+MAY_NOT_CHANGE = "Changing who I am here takes the permission Manage Channels."
+_PREVIEW_LENGTH = 80
+_MAX_CHOICES = 25  # Discord's limit
+_CHOICE_SECONDS = 2.0  # Discord waits for three
+
+
+async def suggest_names(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """The names of personas that have `typed` in them."""
+    try:
+        async with asyncio.timeout(_CHOICE_SECONDS):
+            personas = await chat_of(interaction).personas.list(key_of(interaction))
+    except (TimeoutError, TrinityError):
+        return []
+    wanted = normal_name(typed)
+    names = [persona.name for persona in personas if wanted in normal_name(persona.name)]
+    return [app_commands.Choice(name=name, value=name) for name in names[:_MAX_CHOICES]]
+
+
+_Name = app_commands.Transform[str, TextOption(MAX_PERSONA_NAME_LENGTH)]
+_Prompt = app_commands.Transform[str, TextOption(6000)]  # Discord's own limit for a text option
+
+
+class PersonaCommands(app_commands.Group):
+    """`/persona`: the persona of a channel."""
+
+    def __init__(self) -> None:
+        super().__init__(name="persona", description="Who Trinity is in this channel")
+
+    @app_commands.command(description="Show who Trinity is in this channel, with the whole prompt")
+    async def show(self, interaction: discord.Interaction) -> None:
+        await reply_to(interaction, _show(chat_of(interaction), key_of(interaction)), is_private=True)
+
+    @app_commands.command(name="list", description="List the personas that can be chosen here")
+    async def list_all(self, interaction: discord.Interaction) -> None:
+        await reply_to(interaction, _list(chat_of(interaction), key_of(interaction)), is_private=True)
+
+    @app_commands.command(description="Choose who Trinity is in this channel")
+    @app_commands.describe(name="The persona's name")
+    @app_commands.autocomplete(name=suggest_names)
+    async def use(self, interaction: discord.Interaction, name: _Name) -> None:
+        async def work() -> str:
+            persona = await chat_of(interaction).personas.use(key_of(interaction), name, interaction.user.id)
+            return f"From now on I'm **{escape_markdown(persona.name)}** in this channel."
+
+        await _change(interaction, work)
+
+    @app_commands.command(name="set", description="Make a persona of your own, or change one")
+    @app_commands.describe(name="One word", prompt="Who Trinity is to be, in a few sentences")
+    async def set_prompt(self, interaction: discord.Interaction, name: _Name, prompt: _Prompt) -> None:
+        async def work() -> str:
+            persona = await chat_of(interaction).personas.set(key_of(interaction), name, prompt, interaction.user.id)
+            shown = escape_markdown(persona.name)
+            return f"The persona **{shown}** is set. `/persona use {persona.name}` makes it mine here."
+
+        await _change(interaction, work)
+
+    @app_commands.command(description="Delete a persona that was made here")
+    @app_commands.describe(name="The persona's name")
+    @app_commands.autocomplete(name=suggest_names)
+    async def delete(self, interaction: discord.Interaction, name: _Name) -> None:
+        async def work() -> str:
+            await chat_of(interaction).personas.delete(key_of(interaction), name, interaction.user.id)
+            return f"The persona **{escape_markdown(name)}** is deleted."
+
+        await _change(interaction, work)
+
+    @app_commands.command(description="Let Trinity be herself again in this channel")
+    async def clear(self, interaction: discord.Interaction) -> None:
+        async def work() -> str:
+            persona = await chat_of(interaction).personas.clear(key_of(interaction), interaction.user.id)
+            return f"From now on I'm **{escape_markdown(persona.name)}** in this channel."
+
+        await _change(interaction, work)
+
+
+async def _change(interaction: discord.Interaction, work: Callable[[], Awaitable[str]]) -> None:
+    """Change the persona, if the person may; everybody sees it, because it concerns everybody."""
+
+    async def checked() -> CommandReply:
+        if not may_change(interaction):
+            raise NotAllowed(MAY_NOT_CHANGE)
+        return CommandReply(await work(), is_private=False)
+
+    await reply_to(interaction, checked(), is_private=False)
+
+
+async def _show(chat: Chat, key: ConversationKey) -> CommandReply:
+    persona = await chat.personas.show(key)
+    origin = "built in" if persona.is_built_in else "made here"
+    return CommandReply(f"I'm **{escape_markdown(persona.name)}** here ({origin}). My prompt:\n>>> {persona.prompt}")
+
+
+async def _list(chat: Chat, key: ConversationKey) -> CommandReply:
+    current = await chat.personas.show(key)
+    lines = ["These personas can be chosen here:"]
+    for persona in await chat.personas.list(key):
+        mark = " (me, here)" if normal_name(persona.name) == normal_name(current.name) else ""
+        preview = " ".join(persona.prompt.split())
+        short = preview if len(preview) <= _PREVIEW_LENGTH else preview[: _PREVIEW_LENGTH - 1] + "…"
+        lines.append(f"- **{escape_markdown(persona.name)}**{mark}: {escape_markdown(short)}")
+    return CommandReply("\n".join(lines))

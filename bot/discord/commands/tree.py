@@ -1,0 +1,121 @@
+"""The slash commands: `/reset`, `/persona ...` and `/help`.
+
+Who may change a persona is checked here, for every command by itself: Discord keeps permissions for whole commands
+only, and an administrator can widen those. `interaction.permissions` is what Discord says the person may do in the
+channel at that moment.
+"""
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.discord.access import may_interact
+from bot.discord.command_replies import CommandReply, reply_to
+from bot.discord.commands.about import show_help
+from bot.discord.commands.conversation import reset
+from bot.discord.commands.personas import PersonaCommands
+from bot.discord.commands.shared import ready
+from bot.discord.receivers import ReceivingClient
+from bot.discord.rest import translated
+from bot.errors import DiscordError
+
+log = logging.getLogger(__name__)
+
+GONE = (
+    "Discord still shows that command, but I no longer have it. Close Discord and open it again, and it is gone. "
+    "`/help` tells what I can do."
+)
+OUTDATED = (
+    "Discord shows an old form of that command, so I can't tell what you want. Close Discord and open it again, then "
+    "use the command once more."
+)
+UNREADABLE = "I can't read what Discord sent me for that command. Please try again in a minute."
+FAILED = "That command doesn't work just now: something went wrong on my side. Please try again."
+RESTARTING = "I'm just restarting. Please try again in a minute."
+
+
+class TrinityTree(app_commands.CommandTree[ReceivingClient]):
+    """All commands, for guilds and for direct messages with the bot; nowhere else."""
+
+    def __init__(self, client: ReceivingClient) -> None:
+        super().__init__(
+            client,
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+        self.add_command(reset)
+        self.add_command(PersonaCommands())
+        self.add_command(show_help)
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Count the reply against the rate of requests; refuse who may not use the bot here, and all while it ends."""
+        self.client.receivers.sender.pacer.spend()
+        if not await may_interact(interaction):
+            return False
+        if self.client.is_draining and interaction.type is discord.InteractionType.application_command:
+            await reply_to(interaction, ready(CommandReply(RESTARTING)), is_private=True)
+        return not self.client.is_draining
+
+    async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
+        """Explain what `reply_to` didn't catch: an old command that Discord still shows, or a bug."""
+        words = next((words for kind, words in _OLD_COMMANDS.items() if isinstance(error, kind)), FAILED)
+        what = "failed" if words is FAILED else "isn't one of ours, or an old form of one"
+        exc_info = error if words is FAILED else None
+        log.log(
+            logging.ERROR if words is FAILED else logging.WARNING,
+            "the command %s in channel %s %s (%s)",
+            _name_of(interaction),
+            interaction.channel_id,
+            what,
+            type(error).__name__,
+            exc_info=exc_info,
+        )
+        await _explain(interaction, words)
+
+    async def _call(self, interaction: discord.Interaction[Any]) -> None:
+        """Explain a command that discord.py can't read, with one line in the log."""
+        try:
+            await super()._call(interaction)
+        except app_commands.AppCommandError:
+            raise
+        except Exception as error:
+            log.warning(
+                "the command %s in channel %s can't be read (%s)",
+                _name_of(interaction),
+                interaction.channel_id,
+                type(error).__name__,
+            )
+            await _explain(interaction, UNREADABLE)
+
+
+_OLD_COMMANDS: dict[type[app_commands.AppCommandError], str] = {
+    app_commands.CommandNotFound: GONE,
+    app_commands.CommandSignatureMismatch: OUTDATED,
+    app_commands.TransformerError: OUTDATED,
+}
+
+
+async def _explain(interaction: discord.Interaction[Any], words: str) -> None:
+    """Say why a command has no other reply; suggestions while one types are just empty."""
+    if interaction.response.is_done():
+        return
+    if interaction.type is discord.InteractionType.autocomplete:
+        with suppress(DiscordError, discord.DiscordException):
+            async with translated():
+                await interaction.response.autocomplete([])
+        return
+    await reply_to(interaction, ready(CommandReply(words)), is_private=True)
+
+
+def _name_of(interaction: discord.Interaction[Any]) -> str:
+    """The command as it was used: its name and those of its sub-commands, none of what was typed."""
+    data: Any = interaction.data
+    names = []
+    while isinstance(data, dict) and isinstance(data.get("name"), str):
+        names.append(data["name"])
+        options = data.get("options")
+        data = next((o for o in options if isinstance(o, dict) and o.get("type") in (1, 2)), None) if options else None
+    return "/" + " ".join(names)
