@@ -29,11 +29,12 @@ def keys_in_code() -> set[str]:
     keys = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "phrase" and path.name != "words.py":
-                assert node.args, f"{path.name}:{node.lineno} names no sentence"
-                for each in ast.walk(node.args[0]):
-                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                        keys.add(each.value)
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "phrase":
+                assert isinstance(node.args[0], ast.Constant | ast.IfExp), f"{path.name}:{node.lineno} isn't literal"
+                chosen = (
+                    [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else node.args[:1]
+                )
+                keys |= {each.value for each in chosen}
     return keys
 
 

@@ -13,8 +13,9 @@ from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.shared import TextOption, chat_of, key_of, may_change
 from bot.discord.markdown import escape_markdown
 from bot.errors import NotAllowed, TrinityError
+from bot.words import joined, phrase
 
-MAY_NOT_CHANGE = "Changing who I am here takes the permission Manage Channels."
+MAY_NOT_CHANGE = phrase("may_not_change")
 _PREVIEW_LENGTH = 80
 _MAX_CHOICES = 25  # Discord's limit
 _CHOICE_SECONDS = 2.0  # Discord waits for three
@@ -40,51 +41,50 @@ class PersonaCommands(app_commands.Group):
     """`/persona`: the persona of a channel."""
 
     def __init__(self) -> None:
-        super().__init__(name="persona", description="Who Trinity is in this channel")
+        super().__init__(name="persona", description=phrase("persona_description"))
 
-    @app_commands.command(description="Show who Trinity is in this channel, with the whole prompt")
+    @app_commands.command(description=phrase("persona_show_description"))
     async def show(self, interaction: discord.Interaction) -> None:
         await reply_to(interaction, _show(chat_of(interaction), key_of(interaction)), is_private=True)
 
-    @app_commands.command(name="list", description="List the personas that can be chosen here")
+    @app_commands.command(name="list", description=phrase("persona_list_description"))
     async def list_all(self, interaction: discord.Interaction) -> None:
         await reply_to(interaction, _list(chat_of(interaction), key_of(interaction)), is_private=True)
 
-    @app_commands.command(description="Choose who Trinity is in this channel")
-    @app_commands.describe(name="The persona's name")
+    @app_commands.command(description=phrase("persona_use_description"))
+    @app_commands.describe(name=phrase("name_option"))
     @app_commands.autocomplete(name=suggest_names)
     async def use(self, interaction: discord.Interaction, name: _Name) -> None:
         async def work() -> str:
             persona = await chat_of(interaction).personas.use(key_of(interaction), name, interaction.user.id)
-            return f"From now on I'm **{escape_markdown(persona.name)}** in this channel."
+            return phrase("persona_used", name=escape_markdown(persona.name))
 
         await _change(interaction, work)
 
-    @app_commands.command(name="set", description="Make a persona of your own, or change one")
-    @app_commands.describe(name="One word", prompt="Who Trinity is to be, in a few sentences")
+    @app_commands.command(name="set", description=phrase("persona_set_description"))
+    @app_commands.describe(name=phrase("new_name_option"), prompt=phrase("prompt_option"))
     async def set_prompt(self, interaction: discord.Interaction, name: _Name, prompt: _Prompt) -> None:
         async def work() -> str:
             persona = await chat_of(interaction).personas.set(key_of(interaction), name, prompt, interaction.user.id)
-            shown = escape_markdown(persona.name)
-            return f"The persona **{shown}** is set. `/persona use {persona.name}` makes it mine here."
+            return phrase("persona_set", name=escape_markdown(persona.name), typed=persona.name)
 
         await _change(interaction, work)
 
-    @app_commands.command(description="Delete a persona that was made here")
-    @app_commands.describe(name="The persona's name")
+    @app_commands.command(description=phrase("persona_delete_description"))
+    @app_commands.describe(name=phrase("name_option"))
     @app_commands.autocomplete(name=suggest_names)
     async def delete(self, interaction: discord.Interaction, name: _Name) -> None:
         async def work() -> str:
             await chat_of(interaction).personas.delete(key_of(interaction), name, interaction.user.id)
-            return f"The persona **{escape_markdown(name)}** is deleted."
+            return phrase("persona_deleted", name=escape_markdown(name))
 
         await _change(interaction, work)
 
-    @app_commands.command(description="Let Trinity be herself again in this channel")
+    @app_commands.command(description=phrase("persona_clear_description"))
     async def clear(self, interaction: discord.Interaction) -> None:
         async def work() -> str:
             persona = await chat_of(interaction).personas.clear(key_of(interaction), interaction.user.id)
-            return f"From now on I'm **{escape_markdown(persona.name)}** in this channel."
+            return phrase("persona_used", name=escape_markdown(persona.name))
 
         await _change(interaction, work)
 
@@ -102,16 +102,18 @@ async def _change(interaction: discord.Interaction, work: Callable[[], Awaitable
 
 async def _show(chat: Chat, key: ConversationKey) -> CommandReply:
     persona = await chat.personas.show(key)
-    origin = "built in" if persona.is_built_in else "made here"
-    return CommandReply(f"I'm **{escape_markdown(persona.name)}** here ({origin}). My prompt:\n>>> {persona.prompt}")
+    origin = phrase("built_in" if persona.is_built_in else "made_here")
+    name = escape_markdown(persona.name)
+    return CommandReply(phrase("persona_shown", name=name, origin=origin, prompt=persona.prompt))
 
 
 async def _list(chat: Chat, key: ConversationKey) -> CommandReply:
     current = await chat.personas.show(key)
-    lines = ["These personas can be chosen here:"]
+    lines = [phrase("personas_listed")]
     for persona in await chat.personas.list(key):
-        mark = " (me, here)" if normal_name(persona.name) == normal_name(current.name) else ""
+        is_in_use = normal_name(persona.name) == normal_name(current.name)
         preview = " ".join(persona.prompt.split())
         short = preview if len(preview) <= _PREVIEW_LENGTH else preview[: _PREVIEW_LENGTH - 1] + "…"
-        lines.append(f"- **{escape_markdown(persona.name)}**{mark}: {escape_markdown(short)}")
-    return CommandReply("\n".join(lines))
+        name, beginning = escape_markdown(persona.name), escape_markdown(short)
+        lines.append(phrase("persona_line_in_use" if is_in_use else "persona_line", name=name, beginning=beginning))
+    return CommandReply(joined(lines))

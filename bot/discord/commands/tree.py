@@ -21,20 +21,15 @@ from bot.discord.commands.shared import ready
 from bot.discord.receivers import ReceivingClient
 from bot.discord.rest import translated
 from bot.errors import DiscordError
+from bot.words import phrase
 
 log = logging.getLogger(__name__)
 
-GONE = (
-    "Discord still shows that command, but I no longer have it. Close Discord and open it again, and it is gone. "
-    "`/help` tells what I can do."
-)
-OUTDATED = (
-    "Discord shows an old form of that command, so I can't tell what you want. Close Discord and open it again, then "
-    "use the command once more."
-)
-UNREADABLE = "I can't read what Discord sent me for that command. Please try again in a minute."
-FAILED = "That command doesn't work just now: something went wrong on my side. Please try again."
-RESTARTING = "I'm just restarting. Please try again in a minute."
+GONE = phrase("command_gone")
+OUTDATED = phrase("command_outdated")
+UNREADABLE = phrase("command_unreadable")
+FAILED = phrase("command_failed")
+RESTARTING = phrase("restarting")
 
 
 class TrinityTree(app_commands.CommandTree[ReceivingClient]):
