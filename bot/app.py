@@ -34,6 +34,7 @@ from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
+from bot.store.rows.turn_limits import NO_LIMITS, TurnLimits
 from bot.tasks import in_background, in_daemon_thread, keep_running
 
 if TYPE_CHECKING:
@@ -95,13 +96,14 @@ async def open_parts(
     running_file: Path | None = None,
     certain_now: Callable[[], datetime | None] | None = None,
     observer: Observer | None = None,
+    turn_limits: TurnLimits = NO_LIMITS,
 ) -> AsyncIterator[tuple[Chat, Engine]]:
     """`open_chat`, with the engine beside the chat for whoever has to watch it.
 
     `running_file` is where it is noted what the engine runs, for the process after this one. `certain_now` tells the
     time by which is deleted what has become too old, or None as long as it isn't known; without it this machine's clock
     has to do, and a day's worth is deleted in a day. `observer` hears of the work; by default each answer is a line in
-    the log.
+    the log. `turn_limits` bound what people may ask in an hour.
     """
     observer = observer or LogObserver()
     async with open_database(settings.effective_database_url) as database:
@@ -131,6 +133,7 @@ async def open_parts(
                 budget,
                 sampling=_sampling(settings),
                 time_limits=time_limits,
+                turn_limits=turn_limits,
                 observer=observer,
             )
             log.info(

@@ -78,6 +78,7 @@ async def _run_on_discord(settings: Settings) -> tuple[StopRequest, EngineError 
                             running_file=settings.data_dir / RUNNING_FILE,
                             certain_now=options.clock.certain_now,
                             observer=observer,
+                            turn_limits=settings.turn_limits,
                         )
                     )
                 health.watch_engine(lambda: engine.failure is not None)

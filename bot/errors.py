@@ -11,6 +11,7 @@ TrinityError
 │   ├── InvalidSetting        a channel's setting has no such name, or can't have that value
 │   ├── NotAllowed            the person may not do this here
 │   ├── EngineOverloaded      the queue is full
+│   ├── TurnsSpent            the person, or the guild, has had its turns of the hour
 │   ├── WaitedTooLong         the question's turn didn't come in time
 │   └── RequestFailed         this one request failed (out of memory, NaN); the engine lives on
 ├── ConfigError               one line on stderr that names the setting; exit status 78
@@ -30,6 +31,9 @@ TrinityError
     ├── EngineUnavailable     passing: still loading, or shutting down; exit status 69
     └── EngineFailed          the GPU or its thread is lost, the process has to be replaced; exit status 70
 """
+
+from datetime import datetime
+from math import ceil
 
 from bot.words import phrase
 
@@ -106,6 +110,22 @@ class EngineOverloaded(UserError):
 
     def __init__(self, message: str = phrase("queue_full")) -> None:
         super().__init__(message)
+
+
+class TurnsSpent(UserError):
+    """A person, or a guild, has had its turns of the hour.
+
+    Args:
+        limit: how many these are.
+        until: when there is another one.
+        of_guild: whether it is the guild's limit.
+    """
+
+    def __init__(self, limit: int, until: datetime, *, of_guild: bool) -> None:
+        when = f"<t:{ceil(until.timestamp())}:R>"  # Discord shows it as "in 12 minutes", in the reader's language
+        super().__init__(phrase("turns_spent_guild" if of_guild else "turns_spent", n=limit, when=when))
+        self.limit = limit
+        self.until = until
 
 
 class WaitedTooLong(UserError):

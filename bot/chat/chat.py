@@ -32,6 +32,7 @@ from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
 from bot.store.rows.questions import InboxState, KnownChannel, Part
+from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits
 
 __all__ = [
     "Chat", "Exchange", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "Scope",
@@ -57,6 +58,7 @@ class Chat:
         queue: where questions wait.
         own_name: nobody else speaks under this name in a prompt.
         time_limits: how long things may take.
+        turn_limits: how many turns people and guilds have in an hour.
         observer: hears of each answer; by default it is a line in the log.
         clock: the present moment, with time zone.
     """
@@ -75,6 +77,7 @@ class Chat:
         queue: QuestionQueue | None = None,
         own_name: str = DEFAULT_OWN_NAME,
         time_limits: TimeLimits | None = None,
+        turn_limits: TurnLimits = NO_LIMITS,
         observer: Observer | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -103,11 +106,22 @@ class Chat:
             observer=observer or LogObserver(),
             waiting_seconds=limits.waiting_seconds,
             silence_seconds=limits.silence_seconds,
+            turn_limits=turn_limits,
         )
 
     def open(self, question: Question) -> Exchange:
         """An exchange for a question, known from now on: enter it to receive the question, or `close` it."""
         return Exchange(question, self._context, self.exchanges)
+
+    async def take_turn(self, key: ConversationKey, person_id: int, act_id: int) -> None:
+        """Count another answer that somebody asks for without a new question: again, or its continuation.
+
+        `act_id` is the interaction's or the message's: the same one is counted once.
+
+        Raises:
+            TurnsSpent: they have had their turns of the hour, or their guild has.
+        """
+        await self._inbox.take_turn(Turn(key.platform, act_id, person_id, key.guild_id), self._context.turn_limits)
 
     async def resume(self, platform: str) -> list[Exchange]:
         """What an earlier process left open, oldest first, each with its slot in the queue again; `close` each."""

@@ -25,12 +25,13 @@ from bot.chat.outage import Outage
 from bot.chat.queue import QuestionQueue, Slot
 from bot.chat.refused_questions import RefusedQuestions
 from bot.conversation.messages import Question
-from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, WaitedTooLong
+from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, TurnsSpent, WaitedTooLong
 from bot.inference.engine import Delta, Engine, FinishReason
 from bot.observer import Observer
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import Attempt, InboxState, OpenQuestion, Part
+from bot.store.rows.turn_limits import TurnLimits
 from bot.words import phrase
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class ExchangeContext:
     observer: Observer
     waiting_seconds: float
     silence_seconds: float
+    turn_limits: TurnLimits
 
 
 class Exchange:
@@ -147,6 +149,7 @@ class Exchange:
 
         Raises:
             EngineOverloaded: too many questions wait; this one was committed as refused.
+            TurnsSpent: too many were asked within the hour; likewise.
             StoreError: nothing was committed, after a wait for the database where it was away.
         """
         if self.is_committed:
@@ -155,15 +158,17 @@ class Exchange:
             # Before anything is awaited: the queue has the order in which the questions came.
             self._slot = self._join()
         except EngineOverloaded:
-            refuse = partial(self._context.refused.commit, self.question)
-            if await self._context.outage.commit_once(refuse, self._is_in(InboxState.REFUSED), self._note_held):
+            if await self._refuse():
                 raise
             return False
         try:
-            receive = partial(self._context.inbox.receive, self.question)
+            receive = partial(self._context.inbox.receive, self.question, self._context.turn_limits)
             self.is_committed = await self._context.outage.commit_once(
                 receive, self._is_in(InboxState.RECEIVED), self._note_held
             )
+        except TurnsSpent:
+            if await self._refuse():
+                raise
         finally:
             if not self.is_committed:
                 self._give_slot_back()
@@ -284,6 +289,11 @@ class Exchange:
     async def remove_part(self, place: tuple[str, int]) -> None:
         """Commit that a part no longer exists."""
         await self._outlast(lambda: self._context.inbox.remove_part(self.question, *place))
+
+    async def _refuse(self) -> bool:
+        """Commit it as refused; False if it was received before."""
+        refuse = partial(self._context.refused.commit, self.question)
+        return await self._context.outage.commit_once(refuse, self._is_in(InboxState.REFUSED), self._note_held)
 
     def _join(self, *, is_limited: bool = True) -> Slot:
         key = self.question.conversation

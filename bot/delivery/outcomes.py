@@ -21,6 +21,7 @@ from bot.errors import (
     RequestFailed,
     StoreError,
     TrinityError,
+    TurnsSpent,
     UserError,
 )
 from bot.store.rows.questions import InboxState
@@ -112,6 +113,7 @@ _STOPPED = {
 # The first kind that fits decides; a UserError's own text is the sentence.
 _MEANINGS: tuple[tuple[type[Exception], Outcome], ...] = (
     (EngineOverloaded, Outcome(InboxState.REFUSED, "too many questions wait", limit=REFUSALS)),
+    (TurnsSpent, Outcome(InboxState.REFUSED, "no turns are left in this hour", limit=REFUSALS)),
     (RequestFailed, Outcome(InboxState.FAILED, log_level=logging.WARNING)),
     (UserError, Outcome(InboxState.REFUSED)),
     (EngineFailed, Outcome(None, log_level=logging.ERROR)),

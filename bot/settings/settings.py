@@ -37,6 +37,7 @@ from bot.settings.checks import (
 )
 from bot.settings.env_file import read_env_file
 from bot.store.files.server_url import secrets_in
+from bot.store.rows.turn_limits import TurnLimits
 
 PREFIX = "TRINITY_"
 TOKEN_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "DISCORD_BOT_TOKEN_FILE")
@@ -115,6 +116,9 @@ class Settings(BaseSettings):
     blocked_users: Ids | None = None
     direct_messages: bool | None = None
     """None is true, unless only certain guilds or channels are allowed."""
+    turns_per_hour_person: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """None, or 0, is no limit; `turn_limits` has both."""
+    turns_per_hour_guild: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
 
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: WebsocketUrl | None = None
@@ -168,6 +172,11 @@ class Settings(BaseSettings):
             self.blocked_roles or nothing, self.blocked_users or nothing,
         )  # fmt: skip
         return Access(allowed, blocked, self.direct_messages)
+
+    @property
+    def turn_limits(self) -> TurnLimits:
+        """How many turns people and guilds have in an hour."""
+        return TurnLimits(self.turns_per_hour_person or None, self.turns_per_hour_guild or None)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -105,7 +105,7 @@ conversations = Table(
     Column("channel_id", BigId, nullable=False),
     # Whose conversation it is; 0 is the one that a channel's people share. NULL would be equal to no other NULL.
     Column("person_id", BigId, nullable=False, server_default=text("0")),
-    Column("guild_id", BigId),
+    Column("guild_id", BigId, index=True),
     Column("parent_channel_id", BigId, index=True),
     # Counts the resets: an answer that was asked for in an older epoch is not stored any more.
     Column("epoch", Integer, nullable=False, server_default=text("0")),
@@ -242,6 +242,32 @@ parts = Table(
     # Discord kept the mark that it was created with, so that its loss says that the answer is finished.
     Column("is_marked", Boolean, nullable=False, server_default=false()),
     CheckConstraint("part_index >= 0", name="part_index"),
+)
+
+
+# The last hour's turns, where a number of turns per hour is set; what is older goes with the next one.
+turns_taken = Table(
+    "turns_taken",
+    metadata,
+    Column("platform", String(32), primary_key=True),
+    # The message or the interaction that asked for it: the same one takes no second turn.
+    Column("act_id", BigId, primary_key=True, autoincrement=False),
+    Column("author_id", BigId, nullable=False),
+    Column("guild_id", BigId),
+    Column("taken_at", UtcDateTime, nullable=False, index=True),
+)
+
+
+Index("ix_turns_taken_author", turns_taken.c.platform, turns_taken.c.author_id, turns_taken.c.taken_at)
+Index("ix_turns_taken_guild", turns_taken.c.platform, turns_taken.c.guild_id, turns_taken.c.taken_at)
+
+
+left_guilds = Table(
+    "left_guilds",
+    metadata,
+    Column("platform", String(32), primary_key=True),
+    Column("guild_id", BigId, primary_key=True, autoincrement=False),
+    Column("left_at", UtcDateTime, nullable=False),
 )
 
 

@@ -21,6 +21,7 @@ from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
+from bot.store.rows.turn_limits import NO_LIMITS, TurnLimits
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message
 
@@ -96,6 +97,7 @@ async def open_house(
     time_limits: TimeLimits | None = None,
     timeouts: Timeouts | None = None,
     access: Access | None = None,
+    turn_limits: TurnLimits = NO_LIMITS,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
     engine = engine or EchoEngine()
@@ -106,6 +108,7 @@ async def open_house(
         chat = Chat(
             History(database), inbox, personas, chosen, engine, encoder, budget,
             sampling=SamplingChoice(seed=7), queue=queue, time_limits=time_limits,
+            turn_limits=turn_limits,
         )  # fmt: skip
         options = DiscordOptions(
             token=token or server.token,

@@ -4,6 +4,7 @@ import pytest
 
 from bot.chat.access import Access, AccessList
 from bot.discord.access import NOT_ADMITTED
+from bot.store.rows.turn_limits import TurnLimits
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine
@@ -214,3 +215,18 @@ async def test_every_command_is_refused_in_private_words(server: LoopbackDiscord
             assert (used.text, used.is_ephemeral) == (NOT_ADMITTED, True), command
 
     assert not server.violations
+
+
+async def test_who_has_had_their_turns_is_told_when_there_is_another(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server, turn_limits=TurnLimits(person=1)) as house:
+        await ask(house)
+
+    async with enter(server, turn_limits=TurnLimits(person=1)) as house:
+        refused = await alice.says(general, "and again", mention=True)
+        await house.reaches(refused, "refused")
+        notice = await general.answer_to(refused)
+        await house.reaches(await server.person("Bob").says(general, "hello", mention=True), "answered")
+
+    assert notice.text.startswith("You have had your one turn of this hour. You can ask again <t:")
+    assert len(house.engine.requests) == 1

@@ -7,6 +7,7 @@ An attempt is counted before it is made, and every message that shows a part of 
 next one is sent. So a restart knows what to answer, with which seed, and what is already there to be edited.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -32,7 +33,10 @@ from bot.store.rows.questions import (
     read_question,
     row_id,
 )
+from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits, give_back_untried, take_turn
 from bot.store.tables import conversations, hints, inbox, insert, parts
+
+_NOT_ANSWERED = (InboxState.FAILED, InboxState.REFUSED, InboxState.EXPIRED)
 
 
 class Inbox:
@@ -40,10 +44,16 @@ class Inbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._taking_turns = asyncio.Lock()
 
-    async def receive(self, question: Question) -> bool:
-        """Commit a question; False if it was received before, whatever became of it."""
+    async def receive(self, question: Question, limits: TurnLimits = NO_LIMITS) -> bool:
+        """Commit a question; False if it was received before, whatever became of it.
+
+        Raises:
+            TurnsSpent: there are `limits`, and this one is beyond them; nothing was committed.
+        """
         now = self._database.clock()
+        turn = _turn_of(question)
 
         async def work(connection: AsyncConnection) -> bool:
             row = await ensure_conversation(connection, question.conversation)
@@ -54,10 +64,26 @@ class Inbox:
                 statement.on_conflict_do_nothing(index_elements=["platform", "message_id"])
             )
             if result.rowcount:
+                if limits:
+                    await take_turn(connection, turn, limits, now)
                 await _note_message(connection, row.id, question.message_id)
             return bool(result.rowcount)
 
-        return await self._database.write(work)
+        if not limits:
+            return await self._database.write(work)
+        async with self._taking_turns:  # a server's database runs several transactions at once
+            return await self._database.write(work)
+
+    async def take_turn(self, turn: Turn, limits: TurnLimits) -> None:
+        """Take a turn for something else than a new question; nothing where the same act took one before.
+
+        Raises:
+            TurnsSpent: it is beyond the limits.
+        """
+        now = self._database.clock()
+        if limits:
+            async with self._taking_turns:
+                await self._database.write(lambda connection: take_turn(connection, turn, limits, now))
 
     async def note_answered(self, question: Question) -> bool:
         """Commit that a question is done with, without what was said; False if it was received before."""
@@ -156,6 +182,8 @@ class Inbox:
             values |= {"content": "", "author_name": ""}
 
         async def work(connection: AsyncConnection) -> bool:
+            if state in _NOT_ANSWERED:
+                await give_back_untried(connection, _turn_of(question), _is_open(question))
             return bool((await connection.execute(update(inbox).where(_is_open(question)).values(values))).rowcount)
 
         return await self._database.write(work)
@@ -276,6 +304,11 @@ class Inbox:
             return bool((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
 
         return await self._database.write(work)
+
+
+def _turn_of(question: Question) -> Turn:
+    key = question.conversation
+    return Turn(key.platform, question.message_id, question.author_id, key.guild_id)
 
 
 def _is_open(question: Question) -> ColumnElement[bool]:

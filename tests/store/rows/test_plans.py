@@ -9,6 +9,7 @@ from sqlalchemy import event
 from bot.store.files.database import Database
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
+from bot.store.rows.turn_limits import TurnLimits
 from tests.store.past import fill
 from tests.store.said import DIRECT, HERE, MORNING, ask
 
@@ -18,6 +19,7 @@ PERIODIC: dict[str, Callable[[Database], Awaitable[object]]] = {
     "what is too old": lambda database: History(database).delete_older_than(MORNING - timedelta(days=1)),
     "what is oldest": lambda database: History(database).oldest(),
     "what is left to do": lambda database: Inbox(database).unfinished(),
+    "a turn of the hour": lambda database: Inbox(database).receive(ask(2), TurnLimits(person=5, guild=50)),
     "a hint": lambda database: Inbox(database).claim_hint("discord", 5, MORNING.date()),
 }
 
