@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -13,3 +14,20 @@ def test_scheduling_and_the_bridge_import_without_torch(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
 
     assert done.stdout.split() == []
+
+
+def test_a_models_config_is_read_without_torchs_compiler() -> None:
+    names = ("torch", "transformers", "torch._dynamo", "torch.distributed.tensor", "triton")
+    program = f"""
+        import sys
+        from bot.app import DEMO_MODEL
+        from bot.inference.loading.config import read_shape
+        print(read_shape(DEMO_MODEL).num_layers, *(name for name in {names} if name in sys.modules))
+        print("transformers.activations" in sys.modules)  # the stand-in has left
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True, timeout=100
+    )
+
+    assert done.stdout.splitlines() == ["8 torch transformers", "False"]

@@ -5,17 +5,23 @@ Only safetensors, tokenizer.json and JSON configuration are ever fetched or open
 """
 
 import logging
+import sys
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from bot.errors import ConfigError
 from bot.inference.loading.files import SETTING, find_config_file, first_line, read_json
 from bot.inference.model.shape import LlamaShape, RopeScaling
 
+if TYPE_CHECKING:
+    from transformers import LlamaConfig
+
 log = logging.getLogger(__name__)
 
-
+_ACTIVATIONS = "transformers.activations"
 _ROPE_TYPES = ("default", "linear", "llama3")
 
 
@@ -38,10 +44,8 @@ def read_shape(folder: Path) -> LlamaShape:
 
 
 def _shape(folder: Path, raw: dict[str, Any]) -> LlamaShape:
-    from transformers import LlamaConfig  # noqa: PLC0415  (takes seconds to import)
-
     try:
-        config = LlamaConfig.from_dict({key: value for key, value in raw.items() if key != "auto_map"})
+        config = _config_class().from_dict({key: value for key, value in raw.items() if key != "auto_map"})
         rope: dict[str, Any] = dict(config.rope_parameters or {})
         shape = LlamaShape(
             vocab_size=config.vocab_size,
@@ -64,6 +68,27 @@ def _shape(folder: Path, raw: dict[str, Any]) -> LlamaShape:
         raise ConfigError(SETTING, f"{folder / 'config.json'} can't be understood: {first_line(error)}") from error
     _judge(folder, shape, biases=bool(config.attention_bias or config.mlp_bias), activation=str(config.hidden_act))
     return shape
+
+
+def _config_class() -> "type[LlamaConfig]":
+    """The LlamaConfig of transformers, without the modules for which a process would start three seconds later.
+
+    Beside the configurations stands a check of activations by name. For the names it imports their code, and with that
+    torch's compiler, Triton and distributed tensors. No Llama's config is checked that way, so an empty table does.
+    """
+    if _ACTIVATIONS not in sys.modules:
+        stand_in = ModuleType(_ACTIVATIONS)
+        vars(stand_in)["ACT2FN"] = {}
+        sys.modules[_ACTIVATIONS] = stand_in
+        try:
+            import_module("transformers.models.llama.configuration_llama")
+        except ImportError:
+            log.debug("this version of transformers needs more of the activations", exc_info=True)
+        finally:
+            del sys.modules[_ACTIVATIONS]  # whoever asks for it later gets the real one
+    from transformers import LlamaConfig  # noqa: PLC0415
+
+    return LlamaConfig
 
 
 def _rope_scaling(parameters: dict[str, Any]) -> RopeScaling:
