@@ -2,11 +2,9 @@
 
 import asyncio
 import signal
-import sqlite3
 import sys
 import textwrap
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ from bot.store.files.migrate import Migration, prepare_file
 from bot.store.tables import SCHEMA_VERSION
 from tests.end_to_end.daemon import START_SECONDS, Daemon, environment_for, open_daemon
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
-from tests.loopback.forward_proxy import open_forward_proxy
 from tests.loopback.hub import open_hub
 
 pytestmark = pytest.mark.skipif(
@@ -35,41 +32,30 @@ async def ask(daemon: Daemon, person: Person, channel: Channel, text: str) -> st
 async def test_she_remembers_per_channel_over_a_restart_and_until_a_reset(
     server: LoopbackDiscord, tmp_path: Path
 ) -> None:
-    alice, general, random = server.person("Alice"), server.channel("general"), server.channel("random")
+    alice = server.person("Alice")
+    general, random, other = (server.channel(name) for name in ("general", "random", "other"))
 
     async with open_daemon(server, tmp_path) as daemon:
         await ask(daemon, alice, general, "My favourite colour is teal.")
         told_here, told_elsewhere = await ask(daemon, alice, general, ASK), await ask(daemon, alice, random, ASK)
+        await ask(daemon, alice, other, "My favourite colour is xanthic.")
+        await (await alice.uses("/reset", other)).answered()
         assert await daemon.stop() == 0
     async with open_daemon(server, tmp_path) as daemon:
         after_restart = await ask(daemon, alice, general, ASK)
         reset = await alice.uses("/reset", general)
         await reset.answered()
         after_reset = await ask(daemon, alice, general, ASK)
-        assert await daemon.stop() == 0
+        daemon.process.send_signal(signal.SIGQUIT)
+        assert await daemon.ended() == 0
 
     assert "teal" in told_here
     assert UNTOLD in told_elsewhere
     assert "teal" in after_restart
     assert UNTOLD in after_reset
-    judge(server).require(turns=5, replies=5)
-    judge_database(tmp_path / "trinity.db").require(answered=5)
-
-
-async def test_what_was_trimmed_is_not_known_and_nothing_breaks(server: LoopbackDiscord, tmp_path: Path) -> None:
-    alice, general = server.person("Alice"), server.channel("general")
-    settings = {"TRINITY_CONTEXT_WINDOW": "1024", "TRINITY_MAX_NEW_TOKENS": "128"}
-
-    async with open_daemon(server, tmp_path, settings) as daemon:
-        await ask(daemon, alice, general, "My favourite colour is teal.")
-        for number in range(9):
-            await ask(daemon, alice, general, f"Please count to {40 + number}.")
-        after_trim = await ask(daemon, alice, general, ASK)
-        assert await daemon.stop() == 0
-
-    assert "teal" not in after_trim
-    assert UNTOLD in after_trim
-    assert sum("forget its oldest part" in line for line in server.transcript(general)) == 1
+    assert b"xanthic" not in (tmp_path / "trinity.db").read_bytes()  # hidden before the restart, gone after it
+    judge(server).require(turns=6, replies=6)
+    judge_database(tmp_path / "trinity.db").require(answered=6)
 
 
 async def test_a_killed_daemon_answers_after_its_restart_what_it_was_asked(
@@ -78,40 +64,15 @@ async def test_a_killed_daemon_answers_after_its_restart_what_it_was_asked(
     alice, general = server.person("Alice"), server.channel("general")
 
     async with open_daemon(server, tmp_path) as daemon:
-        question = await alice.says(general, "Please count to 200.", mention=True)
+        question = await alice.says(general, "Please count to 100.", mention=True)
         await general.answer_to(question, until=lambda text: "12" in text)
         await daemon.kill()
     async with open_daemon(server, tmp_path) as daemon:
-        answer = await general.answer_to(question, until=lambda text: "200" in text)
+        answer = await general.answer_to(question, until=lambda text: "100" in text)
         assert await daemon.stop() == 0
 
-    assert "198" in answer.text
+    assert "98" in answer.text
     judge(server, Expectation(allowed_violations=frozenset({"identify_too_soon"}))).require(turns=1, replies=1)
-
-
-async def test_a_second_daemon_on_the_same_token_and_database_says_so(server: LoopbackDiscord, tmp_path: Path) -> None:
-    async with open_daemon(server, tmp_path) as first:
-        with pytest.raises(AssertionError, match="already"):
-            async with open_daemon(server, tmp_path):
-                pass
-
-        assert first.process.returncode is None
-        assert await first.stop() == 0
-
-
-async def test_what_a_reset_hid_is_gone_from_the_file_after_a_restart(server: LoopbackDiscord, tmp_path: Path) -> None:
-    alice, general = server.person("Alice"), server.channel("general")
-    async with open_daemon(server, tmp_path) as daemon:
-        await ask(daemon, alice, general, "My favourite colour is xanthic.")
-        await (await alice.uses("/reset", general)).answered()
-        assert await daemon.stop() == 0
-
-    async with open_daemon(server, tmp_path) as daemon:
-        assert await daemon.stop() == 0
-
-    assert b"xanthic" not in (tmp_path / "trinity.db").read_bytes()
-    with closing(sqlite3.connect(tmp_path / "trinity.db")) as database:
-        assert database.execute("select count(*) from messages").fetchone() == (0,)
 
 
 SIGNALLED_WHILE_LOADING = """
@@ -181,54 +142,6 @@ async def test_a_signal_ends_a_migration_of_hours_and_leaves_the_database_as_it_
     assert b"the migration is not finished" in errors
     assert b"stopped while starting" in errors
     assert prepare_file(file) == Migration("0003", SCHEMA_VERSION)
-
-
-async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_process(
-    server: LoopbackDiscord, tmp_path: Path
-) -> None:
-    alice, general = server.person("Alice"), server.channel("general")
-
-    async with open_daemon(server, tmp_path) as daemon:
-        question = await alice.says(general, "Please count to 100.", mention=True)
-        await general.answer_to(question, until=lambda text: "12" in text)
-        daemon.process.send_signal(signal.SIGUSR1)
-        daemon.process.send_signal(signal.SIGHUP)
-        answer = await daemon.answer(question)
-        await server.wait_until(lambda: server.gateway.counts["READY"] == 2, timeout=START_SECONDS)
-        told = await ask(daemon, alice, general, "My favourite colour is teal.")
-        daemon.process.send_signal(signal.SIGQUIT)
-        status = await daemon.ended()
-
-    assert status == 0
-    assert "100" in answer
-    assert "teal" in told
-    assert "how I am: up" in daemon.log
-    assert "1 questions being answered" in daemon.log
-    assert "Traceback" not in daemon.log
-    judge(server, Expectation(allowed_violations=frozenset({"identify_too_soon"}))).require(turns=2, replies=2)
-
-
-async def test_a_proxy_of_the_environment_is_used_for_requests_and_gateway(
-    server: LoopbackDiscord, tmp_path: Path
-) -> None:
-    alice, general = server.person("Alice"), server.channel("general")
-    async with open_forward_proxy() as proxy:
-        # Names that only the proxy can resolve.
-        settings = {
-            "HTTP_PROXY": proxy.url,
-            "TRINITY_DISCORD_API_URL": server.api_url.replace("127.0.0.1", "discord.invalid"),
-            "TRINITY_DISCORD_GATEWAY_URL": server.gateway_url.replace("127.0.0.1", "gateway.invalid"),
-        }
-
-        async with open_daemon(server, tmp_path, settings) as daemon:
-            told = await ask(daemon, alice, general, "My favourite colour is teal.")
-            status = await daemon.stop()
-
-    assert status == 0
-    assert "teal" in told
-    assert any("//discord.invalid" in line for line in proxy.asked)
-    assert any("//gateway.invalid" in line for line in proxy.asked)
-    assert daemon.log.count("logging in using static token") == 1
 
 
 async def test_a_signal_ends_the_first_download(server: LoopbackDiscord, tmp_path: Path) -> None:

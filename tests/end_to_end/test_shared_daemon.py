@@ -1,0 +1,115 @@
+"""One daemon, as a process, that several tests talk to, each in a channel of its own: it takes seconds to start.
+
+All tests of this file are among them, since the loopback Discord stands still while a test of another loop runs.
+"""
+
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.app import DEMO_MODEL
+from tests.end_to_end.daemon import START_SECONDS, Daemon, open_daemon
+from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, without_waits
+from tests.loopback.forward_proxy import ForwardProxy, open_forward_proxy
+
+pytestmark = [
+    pytest.mark.skipif(
+        not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there"
+    ),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("shared daemon"),
+]
+
+ASK = "What is my favourite colour?"
+UNTOLD = "haven't told me"
+
+
+@dataclass
+class SharedDaemon:
+    """The daemon and what is around it."""
+
+    server: LoopbackDiscord
+    proxy: ForwardProxy
+    folder: Path
+    settings: dict[str, str]
+    daemon: Daemon
+    log_at_login: str
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedDaemon]:
+    """A daemon with a small window, behind a proxy that alone can resolve Discord's names."""
+    folder = tmp_path_factory.mktemp("shared")
+    async with LoopbackDiscord(without_waits()) as server, open_forward_proxy() as proxy:
+        settings = {
+            "HTTP_PROXY": proxy.url,
+            "TRINITY_DISCORD_API_URL": server.api_url.replace("127.0.0.1", "discord.invalid"),
+            "TRINITY_DISCORD_GATEWAY_URL": server.gateway_url.replace("127.0.0.1", "gateway.invalid"),
+            "TRINITY_CONTEXT_WINDOW": "1024",
+            "TRINITY_MAX_NEW_TOKENS": "384",
+        }
+        async with open_daemon(server, folder, settings) as daemon:
+            yield SharedDaemon(server, proxy, folder, settings, daemon, daemon.log)
+            assert await daemon.stop() == 0
+
+
+async def ask(daemon: Daemon, person: Person, channel: Channel, text: str) -> str:
+    """Ask and wait until the answer has ended."""
+    return await daemon.answer(await person.says(channel, text, mention=True))
+
+
+async def test_a_proxy_of_the_environment_is_used_for_requests_and_gateway(shared: SharedDaemon) -> None:
+    alice, random = shared.server.person("Alice"), shared.server.channel("random")
+
+    told = await ask(shared.daemon, alice, random, "My favourite colour is teal.")
+
+    assert "teal" in told
+    assert any("//discord.invalid" in line for line in shared.proxy.asked)
+    assert any("//gateway.invalid" in line for line in shared.proxy.asked)
+    assert shared.log_at_login.count("logging in using static token") == 1
+
+
+async def test_what_was_trimmed_is_not_known_and_nothing_breaks(shared: SharedDaemon) -> None:
+    alice, long = shared.server.person("Alice"), shared.server.channel("long")
+
+    await ask(shared.daemon, alice, long, "My favourite colour is teal.")
+    for number in range(9):
+        await ask(shared.daemon, alice, long, f"Please count to {40 + number}.")
+    after_trim = await ask(shared.daemon, alice, long, ASK)
+
+    assert "teal" not in after_trim
+    assert UNTOLD in after_trim
+    assert sum("forget its oldest part" in line for line in shared.server.transcript(long)) == 1
+
+
+async def test_a_second_daemon_on_the_same_token_and_database_says_so(shared: SharedDaemon) -> None:
+    with pytest.raises(AssertionError, match="already"):
+        async with open_daemon(shared.server, shared.folder, shared.settings):
+            pass
+
+    assert shared.daemon.process.returncode is None
+
+
+async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_process(shared: SharedDaemon) -> None:
+    server, daemon = shared.server, shared.daemon
+    alice, general, num_logins = server.person("Alice"), server.channel("general"), server.gateway.counts["READY"]
+
+    question = await alice.says(general, "Please count to 100.", mention=True)
+    await general.answer_to(question, until=lambda text: "12" in text)
+    daemon.process.send_signal(signal.SIGUSR1)
+    daemon.process.send_signal(signal.SIGHUP)
+    answer = await daemon.answer(question)
+    await server.wait_until(lambda: server.gateway.counts["READY"] == num_logins + 1, timeout=START_SECONDS)
+    told = await ask(daemon, alice, general, "My favourite colour is teal.")
+
+    assert daemon.process.returncode is None
+    assert "100" in answer
+    assert "teal" in told
+    assert "how I am: up" in daemon.log
+    assert "1 questions being answered" in daemon.log
+    assert "Traceback" not in daemon.log
+    judge(server, Expectation(allowed_violations=frozenset({"identify_too_soon"}))).require()
