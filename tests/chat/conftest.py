@@ -18,6 +18,7 @@ from bot.store.rows.personas import Personas
 from tests.chat.house import House
 from tests.conversation.vocabularies import load_any_vocabulary
 from tests.engines import EchoEngine
+from tests.store.fresh import lay_database
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,7 @@ def open_house(
     async def opened(
         *, num_prompt_tokens: int = 3072, queue: QuestionQueue | None = None, time_limits: TimeLimits | None = None
     ) -> AsyncIterator[House]:
+        await lay_database(tmp_path / "trinity.db")
         async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
             history, inbox, engine = History(database), Inbox(database), EchoEngine()
             budget = TokenBudget(num_prompt_tokens + 100, 100_000, 100)

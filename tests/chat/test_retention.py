@@ -1,5 +1,7 @@
 """What is too old goes, and a clock that is wrong costs a day's worth at most."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,14 +22,29 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/trinity.db"
 
 
+@pytest.fixture(scope="module")
+def forty_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of forty days on which something was said at nine, the last of them today."""
+
+    async def talk(file: Path) -> None:
+        clock = Clock()
+        async with open_database(f"sqlite:///{file}", clock=clock) as database:
+            for age in range(39, -1, -1):
+                clock.now = MORNING - timedelta(days=age)
+                await hold_turn(database, ask(1000 - age, f"{age} days ago", created_at=clock.now))
+
+    file = tmp_path_factory.mktemp("forty-days") / "trinity.db"
+    asyncio.run(talk(file))
+    return file
+
+
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    """Forty days on which something was said at nine, the last of them today."""
+async def database(url: str, tmp_path: Path, forty_days: Path) -> AsyncIterator[Database]:
+    """Those forty days, in a file of the test's own."""
+    shutil.copy(forty_days, tmp_path / "trinity.db")
     clock = Clock()
+    clock.now = MORNING
     async with open_database(url, clock=clock) as database:
-        for age in range(39, -1, -1):
-            clock.now = MORNING - timedelta(days=age)
-            await hold_turn(database, ask(1000 - age, f"{age} days ago", created_at=clock.now))
         yield database
 
 

@@ -24,6 +24,7 @@ from bot.store.rows.personas import Personas
 from bot.store.rows.turn_limits import NO_LIMITS, TurnLimits
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message
+from tests.store.fresh import lay_database
 
 EDIT_INTERVAL_SECONDS = 0.05
 
@@ -101,6 +102,7 @@ async def open_house(
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
     engine = engine or EchoEngine()
+    await lay_database(folder / "trinity.db")
     async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}", timeouts=timeouts) as database:
         inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
         chosen = ChosenSettings(database)

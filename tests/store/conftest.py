@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from bot.store.files.database import Database, open_database
+from tests.store.fresh import lay_database
 from tests.store.postgresql_server import some_server
 from tests.store.said import Clock
 
@@ -24,7 +25,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def database(url: str, clock: Clock) -> AsyncIterator[Database]:
+async def database(file: Path, url: str, clock: Clock) -> AsyncIterator[Database]:
+    await lay_database(file)
     async with open_database(url, clock=clock) as database:
         yield database
 
