@@ -1,9 +1,8 @@
 """Compiles every kernel as start-up does, for cards that aren't there: nothing is launched.
 
-Run by test_kernels.py in a process of its own. Usage: python -m tests.inference.compiled [all]
+Run by test_kernels.py in a process of its own. Usage: python -m tests.inference.compiled
 
-Without "all": Llama-2-7B's shape on a Tesla T4, and the demonstration model's on a card that has all kernels. A kernel
-that can't be compiled, or takes more shared memory than the card gives a program, raises.
+A kernel that can't be compiled, or takes more shared memory than the card gives a program, raises.
 """
 
 import sys
@@ -16,9 +15,9 @@ import triton
 from bot.inference.kernels.choice import compile_for_shapes, kernel_choices
 from bot.inference.loading.config import read_shape
 from bot.inference.model.shape import LlamaShape
+from tests.checkpoints import LLAMA_2_7B
 from tests.inference.cards import CARDS, Card
 
-LLAMA_2_7B = LlamaShape(32000, 4096, 11008, 32, 32, 32, 128, 4096)
 LLAMA_2_13B = LlamaShape(32000, 5120, 13824, 40, 40, 40, 128, 4096)
 LLAMA_2_70B = LlamaShape(32000, 8192, 28672, 80, 64, 8, 128, 4096)
 DEMO = read_shape(Path(__file__).parents[2] / "bot" / "demo_model")
@@ -33,9 +32,7 @@ def compile_for(card: Card, shape: LlamaShape, num_sequences: int) -> None:
 
 def main() -> int:
     """Compile everything."""
-    cases = [("T4", LLAMA_2_7B, 2), ("H100", DEMO, 2)]
-    if "all" in sys.argv:
-        cases = [(name, shape, 64) for name in CARDS for shape in (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, DEMO)]
+    cases = [(name, shape, 64) for name in CARDS for shape in (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, DEMO)]
     for name, shape, num_sequences in cases:
         card = CARDS[name]
         compile_for(card, shape, num_sequences)

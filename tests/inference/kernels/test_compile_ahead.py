@@ -9,9 +9,11 @@ import torch
 
 triton = pytest.importorskip("triton", reason="triton can't be imported: no kernel was compiled")
 
+from bot.app import DEMO_MODEL  # noqa: E402
 from bot.inference.kernels.choice import kernel_choices, kernels_compiling  # noqa: E402
 from bot.inference.kernels.self_test import LayerTest  # noqa: E402
 from bot.inference.kernels.triton_ops import KernelOps  # noqa: E402
+from bot.inference.loading.config import read_shape  # noqa: E402
 from bot.inference.model.execution import build_slot_state  # noqa: E402
 from bot.inference.model.graphs import GraphExecution  # noqa: E402
 from bot.inference.model.inputs import Sizes, StepInputs  # noqa: E402
@@ -19,38 +21,79 @@ from bot.inference.model.kv_cache import build_kv_cache  # noqa: E402
 from bot.inference.model.llama import LlamaModel  # noqa: E402
 from bot.inference.model.ops import Workspace  # noqa: E402
 from bot.inference.model.shape import LlamaShape  # noqa: E402
-from tests.checkpoints import random_weights  # noqa: E402
+from tests.checkpoints import LLAMA_2_7B, random_weights  # noqa: E402
+from tests.groups import with_compiler  # noqa: E402
 from tests.inference.cards import CARDS  # noqa: E402
 
 PLACE = (torch.device("cpu"), torch.float16)
 NUMBERS = count(200)
-SHAPE = LlamaShape(64, 64, 96, 1, 2, 2, 32, 128)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Where the kernels lie that a test of this file has compiled: that takes a quarter of a minute."""
+    return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture
-def card(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+def open_card(compiled, monkeypatch):
+    """Makes a card the one that Triton sees."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(compiled))
     monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")  # Triton 3.9 warns where it isn't set
-    card = replace(CARDS["T4"], number=next(NUMBERS), loaded=[])
-    triton.runtime.driver.set_active(card)
-    yield card
+
+    def activate(name):
+        card = replace(CARDS[name], number=next(NUMBERS), loaded=[])
+        triton.runtime.driver.set_active(card)
+        return card
+
+    yield activate
     triton.runtime.driver.set_active(None)
 
 
-def choice_for(card):
-    return kernel_choices(SHAPE, 0, 1, card.capability)[0]
+@pytest.fixture
+def card(open_card):
+    return open_card("T4")
 
 
-def test_kernels_are_compiled_and_loaded_when_the_block_is_over(card, caplog):
+def choice_for(card, shape=LLAMA_2_7B):
+    return kernel_choices(shape, 0, 2, card.capability)[0]
+
+
+ON_A_T4 = {
+    *("decode_attention_kernel", "gemv_add_kernel", "gemv_gated_kernel", "gemv_head_kernel", "gemv_qkv_kernel"),
+    *("greedy_kernel", "rms_norm_kernel", "rotate_and_store_kernel", "sample_kernel", "silu_mul_kernel"),
+}
+
+TENSOR_CORE_KERNELS = {"prefill_attention_kernel", "skinny_add_kernel", "skinny_gated_kernel", "skinny_qkv_kernel"}
+
+
+@with_compiler
+def test_all_kernels_of_a_7b_llama_on_a_t4_are_compiled_and_loaded_when_the_block_is_over(card, caplog):
     caplog.set_level("INFO")
 
     with kernels_compiling(choice_for(card), torch.float16):
         pass
 
-    assert {"gemv_qkv_kernel", "decode_attention_kernel", "sample_kernel"} <= set(card.loaded), caplog.text
+    assert set(card.loaded) == ON_A_T4, caplog.text
+    assert "no kernel is compiled" not in caplog.text
 
 
-def test_a_source_that_two_threads_parse_at_once_is_parsed_again(card, monkeypatch):
+@with_compiler
+def test_all_kernels_of_the_demonstration_model_on_an_h100_are_compiled_and_loaded_too(open_card, caplog):
+    caplog.set_level("INFO")
+    card = open_card("H100")
+
+    with kernels_compiling(choice_for(card, read_shape(DEMO_MODEL)), torch.float16):
+        pass
+
+    assert set(card.loaded) == ON_A_T4 | TENSOR_CORE_KERNELS, caplog.text
+    assert "no kernel is compiled" not in caplog.text
+
+
+@with_compiler
+def test_a_source_that_two_threads_parse_at_once_is_parsed_again(card, compiled, monkeypatch):
+    for path in compiled.glob("*/greedy_kernel.*"):
+        path.unlink()  # one is left to parse
     parse, errors = ast.parse, iter([SystemError("AST constructor recursion depth mismatch")])
 
     def parse_unluckily(*arguments, **options):
@@ -64,9 +107,10 @@ def test_a_source_that_two_threads_parse_at_once_is_parsed_again(card, monkeypat
         pass
 
     assert next(errors, None) is None
-    assert {"gemv_qkv_kernel", "decode_attention_kernel", "sample_kernel"} <= set(card.loaded)
+    assert set(card.loaded) == ON_A_T4
 
 
+@with_compiler
 def test_kernels_that_do_not_fit_the_card_leave_the_block_alone(card, caplog):
     caplog.set_level("INFO")
     card.shared_kib = 0
@@ -79,7 +123,10 @@ def test_kernels_that_do_not_fit_the_card_leave_the_block_alone(card, caplog):
     assert "no kernel is compiled before the weights are loaded" in caplog.text
 
 
-def test_a_block_that_raises_does_not_wait_for_the_compiler(card):
+@with_compiler
+def test_a_block_that_raises_does_not_wait_for_the_compiler(card, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+
     with pytest.raises(LookupError), kernels_compiling(choice_for(card), torch.float16):
         raise LookupError
 

@@ -8,14 +8,14 @@ from bot.inference.kernels.self_test import NUM_TEST_BLOCKS, NUM_TEST_POSITIONS,
 from bot.inference.model.kv_cache import build_kv_cache
 from bot.inference.model.ops import Workspace
 from bot.inference.model.reference_ops import ReferenceOps
-from tests.checkpoints import random_weights, shape_of, tiny_config
+from tests.checkpoints import TINY, random_weights
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def setting():
-    shape = replace(shape_of(tiny_config()), num_layers=1)
+    shape = replace(TINY, num_layers=1)
     weights = random_weights(shape, CPU, torch.float32)
     cache = build_kv_cache(shape, NUM_TEST_BLOCKS, CPU, torch.float32)
     return shape, cache, LayerTest(shape, weights, cache, Workspace(shape, 64, CPU, torch.float32))
