@@ -1,24 +1,37 @@
-"""Tiny random Llama checkpoints with a tokenizer, made in a folder of the test's own."""
+"""Tiny random Llama checkpoints with a tokenizer, made in a folder of the test's own.
+
+transformers takes seconds to import, in each process that tests run in: so it is imported where it is used, and the
+tests that use it are gathered by `tests.groups.with_transformers`.
+"""
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, normalizers
 from tokenizers.models import BPE
-from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LlamaWeights, checkpoint_tensors, empty_weights
 
+if TYPE_CHECKING:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+TINY = LlamaShape(320, 64, 96, 2, 2, 2, 32, 512)
+"""What `tiny_config` describes."""
+GROUPED = LlamaShape(320, 256, 96, 2, 8, 2, 32, 512)
+"""What `grouped_config` describes."""
+LLAMA_2_7B = LlamaShape(32000, 4096, 11008, 32, 32, 32, 128, 4096)
 BYTE_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)]
 NUM_SPECIAL_AND_BYTE_TOKENS = 3 + 256
 
 
-def tiny_config(**changes) -> LlamaConfig:
+def tiny_config(**changes) -> "LlamaConfig":
     """Multi-head attention, two layers, and big enough heads for the kernels; `changes` override."""
+    from transformers import LlamaConfig
+
     settings = {
         "vocab_size": 320,
         "hidden_size": 64,
@@ -36,13 +49,15 @@ def tiny_config(**changes) -> LlamaConfig:
     return LlamaConfig(**(settings | changes))
 
 
-def grouped_config(**changes) -> LlamaConfig:
+def grouped_config(**changes) -> "LlamaConfig":
     """Grouped-query attention: four query heads share one of two key-value heads."""
     return tiny_config(**({"hidden_size": 256, "num_attention_heads": 8, "initializer_range": 0.2} | changes))
 
 
-def random_model(config: LlamaConfig, seed: int = 0) -> LlamaForCausalLM:
+def random_model(config: "LlamaConfig", seed: int = 0) -> "LlamaForCausalLM":
     """A float32 Llama with random weights, norms included."""
+    from transformers import LlamaForCausalLM
+
     torch.manual_seed(seed)
     model = LlamaForCausalLM(config).eval().float()
     for name, parameter in model.named_parameters():
@@ -66,7 +81,7 @@ def byte_tokenizer(vocab_size: int) -> Tokenizer:
 
 
 def save_checkpoint(
-    folder: Path, model: LlamaForCausalLM, *, num_shards: int = 1, dtype: torch.dtype = torch.float32
+    folder: Path, model: "LlamaForCausalLM", *, num_shards: int = 1, dtype: torch.dtype = torch.float32
 ) -> Path:
     """Write the model as safetensors (with an index where there are several files), its config and a tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,8 +113,10 @@ def _save_tensors(folder: Path, tensors: dict[str, torch.Tensor], num_shards: in
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
-def llama_2_7b_config(**changes) -> LlamaConfig:
+def llama_2_7b_config(**changes) -> "LlamaConfig":
     """Llama-2-7B's shape."""
+    from transformers import LlamaConfig
+
     settings = {
         "vocab_size": 32000,
         "hidden_size": 4096,
@@ -115,7 +132,7 @@ def llama_2_7b_config(**changes) -> LlamaConfig:
     return LlamaConfig(**(settings | changes))
 
 
-def shape_of(config: LlamaConfig) -> LlamaShape:
+def shape_of(config: "LlamaConfig") -> LlamaShape:
     """The same as the engine sees it."""
     return LlamaShape(
         vocab_size=config.vocab_size,
@@ -142,8 +159,11 @@ def random_weights(shape: LlamaShape, device: torch.device, dtype: torch.dtype) 
     return weights
 
 
-def transformers_model(config: LlamaConfig, weights: LlamaWeights, shape: LlamaShape) -> LlamaForCausalLM:
+def transformers_model(config: "LlamaConfig", weights: LlamaWeights, shape: LlamaShape) -> "LlamaForCausalLM":
     """transformers' model on the very same tensors, without a second copy."""
+    from transformers import LlamaForCausalLM
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
     model.load_state_dict(checkpoint_tensors(weights, shape), assign=True)

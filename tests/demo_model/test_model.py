@@ -16,12 +16,16 @@ from bot.inference.engine import Request, SamplingParams
 from bot.inference.loading.build import build_runner
 from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel
+from tests.groups import with_transformers
 
 FOLDER = Path(bot.demo_model.__file__).parent
 WEIGHTS = FOLDER / "model.safetensors"
-pytestmark = pytest.mark.skipif(
-    not WEIGHTS.is_file(), reason="THE DEMO MODEL'S WEIGHTS ARE MISSING: bot/demo_model/model.safetensors"
-)
+pytestmark = [
+    with_transformers,
+    pytest.mark.skipif(
+        not WEIGHTS.is_file(), reason="THE DEMO MODEL'S WEIGHTS ARE MISSING: bot/demo_model/model.safetensors"
+    ),
+]
 Chat = Callable[..., Coroutine[None, None, list[str]]]
 
 

@@ -1,16 +1,19 @@
 """Drives a model runner as a scheduler would, and transformers' generate beside it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import LlamaForCausalLM
 
 from bot.inference.engine import SamplingParams
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.scheduling.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
 
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
 
-def reference_tokens(model: LlamaForCausalLM, prompt: Sequence[int], num_new: int, **settings) -> list[int]:
+
+def reference_tokens(model: "LlamaForCausalLM", prompt: Sequence[int], num_new: int, **settings) -> list[int]:
     """What transformers generates after `prompt`, greedily unless told otherwise."""
     device = next(model.parameters()).device
     prompt_ids = torch.tensor([list(prompt)], device=device)

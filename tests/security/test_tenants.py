@@ -27,6 +27,7 @@ from tests.checkpoints import random_model, save_checkpoint, tiny_config
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine
+from tests.groups import with_transformers
 from tests.inference.runs import random_prompt
 from tests.loopback import Channel, LoopbackDiscord, Message, Permission, judge
 
@@ -71,6 +72,7 @@ async def ask(engine: LocalEngine, prompt: Sequence[int], owner: str, *, shared:
     return Completion(token_ids, delta.counters)
 
 
+@with_transformers
 async def test_a_guessed_foreign_history_counts_like_a_wrong_guess(engine: LocalEngine) -> None:
     for seed in range(2, 22):
         await ask(engine, told(seed), f"victim {seed}")
@@ -81,6 +83,7 @@ async def test_a_guessed_foreign_history_counts_like_a_wrong_guess(engine: Local
     assert set(right) == set(wrong) == {len(PERSONA)}
 
 
+@with_transformers
 async def test_ones_own_history_is_reused_until_it_is_forgotten(engine: LocalEngine) -> None:
     prompt = told(2)
     await ask(engine, prompt, "channel")
@@ -93,6 +96,7 @@ async def test_ones_own_history_is_reused_until_it_is_forgotten(engine: LocalEng
     assert after.counters.num_cached_tokens == len(PERSONA)
 
 
+@with_transformers
 async def test_a_prefix_that_is_not_shared_is_nobodys_but_its_owners(engine: LocalEngine) -> None:
     await ask(engine, told(2), "channel", shared=0)
 
@@ -101,6 +105,7 @@ async def test_a_prefix_that_is_not_shared_is_nobodys_but_its_owners(engine: Loc
     assert foreign.counters.num_cached_tokens == 0
 
 
+@with_transformers
 async def test_answers_with_reuse_equal_those_without(engine: LocalEngine) -> None:
     for seed in range(2, 8):
         first = await ask(engine, told(seed), f"channel {seed}")
@@ -114,6 +119,7 @@ async def test_answers_with_reuse_equal_those_without(engine: LocalEngine) -> No
         assert reused.token_ids == fresh.token_ids
 
 
+@with_transformers
 async def test_asking_at_once_and_leaving_in_between_changes_nothing_for_others(engine: LocalEngine) -> None:
     expected = {seed: (await ask(engine, told(seed), "", shared=0)).token_ids for seed in range(2, 10)}
 

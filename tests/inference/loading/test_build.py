@@ -6,6 +6,9 @@ import torch
 from bot.errors import ConfigError
 from bot.inference.loading.build import build_runner, settle_device
 from tests.checkpoints import random_model, save_checkpoint, tiny_config
+from tests.groups import with_transformers
+
+pytestmark = with_transformers
 
 
 @pytest.fixture

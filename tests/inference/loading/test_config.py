@@ -8,6 +8,9 @@ from bot.errors import ConfigError
 from bot.inference.loading.config import read_shape
 from bot.inference.loading.files import INDEX_NAME, find_tokenizer_file, find_weight_files
 from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
+from tests.groups import with_transformers
+
+pytestmark = with_transformers
 
 
 @pytest.fixture

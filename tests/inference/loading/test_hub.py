@@ -10,8 +10,11 @@ from aiohttp import web
 from bot.errors import ConfigError, EngineUnavailable
 from bot.inference.loading.hub import find_model_folder, hub_id, local_folder
 from tests.checkpoints import random_model, save_checkpoint, tiny_config
+from tests.groups import with_transformers
 from tests.loopback.forward_proxy import open_forward_proxy
 from tests.loopback.hub import open_hub
+
+pytestmark = with_transformers
 
 
 @pytest.fixture(scope="module")

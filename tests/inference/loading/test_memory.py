@@ -1,5 +1,7 @@
 """How a device's memory is given out: out of what is free, under the caps, or not at all."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,24 +12,23 @@ from bot.inference.model.kv_cache import BLOCK_SIZE, block_bytes
 from bot.inference.model.ops import workspace_widths
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import empty_weights
-from tests.checkpoints import grouped_config, llama_2_7b_config, shape_of, tiny_config
+from tests.checkpoints import GROUPED, LLAMA_2_7B, TINY
 
 GIB = 1024**3
-LLAMA = shape_of(llama_2_7b_config())
 LLAMA_13B = LlamaShape(32000, 5120, 13824, 40, 40, 40, 128, 4096)
 LLAMA_70B = LlamaShape(32000, 8192, 28672, 80, 64, 8, 128, 4096)
 MANY_TOKENS = 64 * 4096
 
 
-def settle(num_bytes, most_tokens=MANY_TOKENS, shape=LLAMA):
+def settle(num_bytes, most_tokens=MANY_TOKENS, shape=LLAMA_2_7B):
     return settle_num_blocks(num_bytes, shape, torch.float16, most_tokens)
 
 
 def test_the_pool_takes_what_is_free_and_no_more():
     num_blocks = settle(2 * GIB)
 
-    assert num_blocks * block_bytes(LLAMA, torch.float16) <= 2 * GIB
-    assert (num_blocks + 1) * block_bytes(LLAMA, torch.float16) > 2 * GIB
+    assert num_blocks * block_bytes(LLAMA_2_7B, torch.float16) <= 2 * GIB
+    assert (num_blocks + 1) * block_bytes(LLAMA_2_7B, torch.float16) > 2 * GIB
 
 
 def test_the_pool_is_no_larger_than_all_conversations_need_beside_the_scratch_block():
@@ -36,7 +37,7 @@ def test_the_pool_is_no_larger_than_all_conversations_need_beside_the_scratch_bl
 
 
 def test_room_for_a_short_conversation_is_enough_and_a_block_less_is_refused():
-    enough = (640 // BLOCK_SIZE + 1) * block_bytes(LLAMA, torch.float16)
+    enough = (640 // BLOCK_SIZE + 1) * block_bytes(LLAMA_2_7B, torch.float16)
 
     assert settle(enough) == 21
     with pytest.raises(ConfigError):
@@ -44,7 +45,7 @@ def test_room_for_a_short_conversation_is_enough_and_a_block_less_is_refused():
 
 
 def test_a_context_window_below_a_short_conversation_asks_for_no_more_than_itself():
-    small = shape_of(tiny_config(max_position_embeddings=64))
+    small = replace(TINY, context_window=64)
 
     num_blocks = settle(3 * block_bytes(small, torch.float16), shape=small)
 
@@ -94,7 +95,7 @@ def test_the_least_of_the_caps_counts(total, gib, fraction, left):
     assert capped_bytes(total * GIB, gib, fraction) == left * GIB
 
 
-@pytest.mark.parametrize("shape", [LLAMA, LLAMA_13B, LLAMA_70B], ids=["7B", "13B", "70B"])
+@pytest.mark.parametrize("shape", [LLAMA_2_7B, LLAMA_13B, LLAMA_70B], ids=["7B", "13B", "70B"])
 def test_weights_take_what_was_counted_before_they_were_loaded(shape):
     weights = empty_weights(shape, torch.device("meta"), torch.float16)
 
@@ -102,7 +103,7 @@ def test_weights_take_what_was_counted_before_they_were_loaded(shape):
 
 
 def test_tied_embeddings_are_counted_once():
-    shape = shape_of(grouped_config())
+    shape = GROUPED
     tied = LlamaShape(**{name: getattr(shape, name) for name in shape.__slots__} | {"has_tied_embeddings": True})
 
     weights = empty_weights(tied, torch.device("meta"), torch.float32)
@@ -126,11 +127,11 @@ def room_on(card_gib, shape):
 @pytest.mark.parametrize(
     ("card_gib", "shape", "tokens", "sequences", "prefill"),
     [
-        pytest.param(14.75, LLAMA, 3_100, 16, 512, id="7B on a T4"),
-        pytest.param(16, LLAMA, 5_500, 32, 1024, id="7B on 16 GiB"),
-        pytest.param(24, LLAMA, 17_000, 64, 4096, id="7B on 24 GiB"),
-        pytest.param(48, LLAMA, 60_000, 64, 4096, id="7B on 48 GiB"),
-        pytest.param(80, LLAMA, 120_000, 64, 4096, id="7B on 80 GiB"),
+        pytest.param(14.75, LLAMA_2_7B, 3_100, 16, 512, id="7B on a T4"),
+        pytest.param(16, LLAMA_2_7B, 5_500, 32, 1024, id="7B on 16 GiB"),
+        pytest.param(24, LLAMA_2_7B, 17_000, 64, 4096, id="7B on 24 GiB"),
+        pytest.param(48, LLAMA_2_7B, 60_000, 64, 4096, id="7B on 48 GiB"),
+        pytest.param(80, LLAMA_2_7B, 120_000, 64, 4096, id="7B on 80 GiB"),
         pytest.param(40, LLAMA_13B, 14_000, 64, 4096, id="13B on 40 GiB"),
         pytest.param(192, LLAMA_70B, 120_000, 64, 4096, id="70B on 192 GiB"),
     ],
@@ -145,8 +146,8 @@ def test_cards_of_every_size_get_what_they_have_room_for(card_gib, shape, tokens
 @pytest.mark.parametrize(
     ("card_gib", "shape", "needed", "found"),
     [
-        pytest.param(8, LLAMA, "12.6", "7.5", id="7B on 8 GiB"),
-        pytest.param(12, LLAMA, "12.6", "11.5", id="7B on 12 GiB"),
+        pytest.param(8, LLAMA_2_7B, "12.6", "7.5", id="7B on 8 GiB"),
+        pytest.param(12, LLAMA_2_7B, "12.6", "11.5", id="7B on 12 GiB"),
         pytest.param(24, LLAMA_13B, "24.2", "21.6", id="13B on 24 GiB"),
         pytest.param(80, LLAMA_70B, "128.5", "72.0", id="70B on 80 GiB"),
     ],
@@ -163,11 +164,11 @@ def test_a_model_that_no_card_of_that_size_holds_is_refused_in_a_sentence(card_g
 
 def test_weights_that_just_fit_without_room_for_a_conversation_are_refused_too():
     with pytest.raises(ConfigError, match="room for 0 tokens"):
-        room_on(13.1, LLAMA)
+        room_on(13.1, LLAMA_2_7B)
 
 
 @pytest.mark.parametrize(
-    ("shape", "num_tokens"), [(shape_of(tiny_config()), 512), (LLAMA, 74), (LLAMA_70B, 32)], ids=["tiny", "7B", "70B"]
+    ("shape", "num_tokens"), [(TINY, 512), (LLAMA_2_7B, 74), (LLAMA_70B, 32)], ids=["tiny", "7B", "70B"]
 )
 def test_a_pass_on_the_cpu_is_shorter_the_larger_the_model(shape, num_tokens):
     assert memory.settle_cpu_prefill_tokens(shape) == num_tokens

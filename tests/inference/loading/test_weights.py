@@ -11,6 +11,9 @@ from bot.errors import ConfigError
 from bot.inference.loading.config import read_shape
 from bot.inference.loading.weights import load_weights
 from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
+from tests.groups import with_transformers
+
+pytestmark = with_transformers
 
 CPU = torch.device("cpu")
 NORM = "model.norm.weight"

@@ -4,7 +4,10 @@ from bot.inference.engine import SamplingParams
 from bot.inference.loading.build import build_runner
 from bot.inference.scheduling.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
 from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
+from tests.groups import with_transformers
 from tests.inference.runs import Conversation, decode, generate, prefill, random_prompt, reference_tokens
+
+pytestmark = with_transformers
 
 NUM_NEW = 24
 

@@ -8,7 +8,10 @@ from bot.inference.model.kv_cache import KVCache
 from bot.inference.model.ops import ForwardPass
 from bot.inference.model.running_copy import RunningCopy
 from tests.checkpoints import grouped_config, random_model, save_checkpoint
+from tests.groups import with_transformers
 from tests.inference.runs import Conversation, decode, prefill, random_prompt, reference_tokens
+
+pytestmark = with_transformers
 
 NUM_NEW = 12
 

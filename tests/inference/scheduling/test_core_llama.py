@@ -7,7 +7,10 @@ from bot.inference.loading.build import build_runner
 from bot.inference.scheduling.core import EngineCore
 from bot.inference.scheduling.scheduler import SchedulerLimits
 from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
+from tests.groups import with_transformers
 from tests.inference.runs import random_prompt, reference_tokens
+
+pytestmark = with_transformers
 
 NUM_NEW = 40
 
