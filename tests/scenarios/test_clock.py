@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 import pytest
 
+from bot.conversation.messages import ConversationKey, Question
+from bot.store.files.database import open_database
 from tests.end_to_end.daemon import open_daemon
 from tests.loopback import LoopbackDiscord, Message
 from tests.preload import build_preload
 from tests.scenarios.processes import EchoDaemon, open_echo_daemon
 from tests.scenarios.verdicts import report, require_all
+from tests.store.said import hold_turn
 
 SEED = 20261122
 HOUR = 3600
@@ -100,9 +103,12 @@ async def test_by_a_wrong_clock_what_was_missed_is_still_answered(
 async def test_a_clock_a_year_ahead_at_a_start_costs_no_history(server: LoopbackDiscord, tmp_path: Path) -> None:
     clock, alice, general = WallClock(tmp_path), server.person("Alice"), server.channel("general")
     settings = {"TRINITY_RETENTION_DAYS": "30", **clock.environ}
-    async with open_daemon(server, tmp_path) as daemon:
-        await daemon.answer(await alice.says(general, "My favourite colour is teal.", mention=True))
-        assert await daemon.stop() == 0
+    told = await alice.says(general, "My favourite colour is teal.", mention=True)
+    key = ConversationKey("discord", general.id, general.guild.id)
+    fields = {"author_id": alice.user.id, "author_name": "Alice", "created_at": datetime.now(UTC)}
+    async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
+        question = Question(key, told.id, content="My favourite colour is teal.", **fields)
+        await hold_turn(database, question, "Got it, Alice: your favourite colour is teal.")
 
     clock.jump(400 * 24 * HOUR)
     async with open_daemon(server, tmp_path, settings) as daemon:
