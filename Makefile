@@ -22,10 +22,10 @@ run:
 	@exec $(BIN)/python -m bot $(ARGS)
 
 # One thread a process: the tests' models are so small that several would only wait for each other. One process more than
-# cores: many tests wait for a clock.
+# cores: many tests wait for a clock. Bytecode is kept, whatever the environment says: hundreds of processes start here.
 test:
 	@MAKE_GOAL=test sh deploy/make-venv.sh dev
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses=4 --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses=4 --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint:
 	@MAKE_GOAL=lint sh deploy/make-venv.sh dev
