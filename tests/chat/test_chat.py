@@ -145,6 +145,7 @@ async def test_an_edit_counts_until_the_answer_is_begun(house: House) -> None:
     assert events[-1] == Finished(FinishReason.STOP)
 
 
+@pytest.mark.no_cover
 async def test_the_first_trim_after_a_reset_is_told_once_and_is_not_part_of_the_answer(open_house) -> None:
     async with open_house(num_prompt_tokens=600) as house:
         notices = []

@@ -69,6 +69,7 @@ async def test_one_run_deletes_a_days_worth_at_most(database, caplog, years_ahea
     assert "trinity purge" in caplog.text
 
 
+@pytest.mark.no_cover
 async def test_what_has_become_too_old_while_she_runs_goes_every_hour(database):
     clock, ticks = Clock(), Ticks()
     clock.now = MORNING

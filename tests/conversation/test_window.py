@@ -82,6 +82,7 @@ def converse(encoder: TurnEncoder, budget: TokenBudget, source: random.Random, n
     return windows
 
 
+@pytest.mark.no_cover
 def test_500_random_histories_fit_below_the_window(encoder):
     check_random_histories(encoder, 500, seed=20231)
 

@@ -1,6 +1,8 @@
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
+
 from bot.chat.chat import Chat
 from bot.chat.queue import QuestionQueue
 from bot.conversation.messages import ConversationKey, Question
@@ -54,6 +56,7 @@ async def test_a_question_that_is_told_twice_at_once_is_answered_by_one() -> Non
         await answers.drain(0)
 
 
+@pytest.mark.no_cover
 async def test_when_too_many_questions_are_under_way_no_more_is_read_until_one_is_done() -> None:
     chat = open_chat()
     async with open_sender(Silent()) as sender, asyncio.TaskGroup() as tasks:

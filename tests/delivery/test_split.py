@@ -240,6 +240,7 @@ def test_blank_text_has_no_parts():
     assert split("") == split(" \n\u200b\u2063 ") == split("\n" * 9000) == []
 
 
+@pytest.mark.no_cover
 def test_megabytes_are_split_in_linear_time():
     for text in (
         "`" * 200_000,

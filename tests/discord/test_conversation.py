@@ -147,6 +147,7 @@ async def test_a_long_answer_becomes_several_messages(server: LoopbackDiscord, e
     judge(server).require(turns=1, replies=1)
 
 
+@pytest.mark.no_cover
 async def test_a_very_long_answer_becomes_a_file_below_its_beginning(server: LoopbackDiscord, enter: OpenHouse) -> None:
     alice, general = server.person("Alice"), server.channel("general")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -104,6 +105,7 @@ class Waiting:
         return False
 
 
+@pytest.mark.no_cover
 async def test_with_a_thousand_questions_in_hand_the_event_loop_does_not_stand() -> None:
     key, now = ConversationKey("discord", 1, 2), datetime.now(UTC)
     queue = QuestionQueue(max_waiting=2 * NUM_IN_HAND, max_waiting_per_person=NUM_IN_HAND)

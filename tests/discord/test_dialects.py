@@ -132,6 +132,7 @@ OTHERS = (
 )  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "dialect",
     [*COMMON, *(pytest.param(dialect, marks=pytest.mark.soak) for dialect in OTHERS)],

@@ -225,6 +225,7 @@ def question_of(message: Message, house: House) -> Question:
     return Question(house.key, message.id, 1, "Alice", "", datetime.now(UTC))
 
 
+@pytest.mark.no_cover
 async def test_sixty_four_answers_at_once_meet_no_rate_limit(enter: OpenHouse) -> None:
     rules = Rules(identify_interval_seconds=0.0)
     async with LoopbackDiscord(rules) as server:

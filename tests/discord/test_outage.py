@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
+import pytest
+
 from bot.chat.time_limits import TimeLimits
 from bot.delivery.outcomes import MEMORY_AWAY, NO_MEMORY
 from bot.store.files.timeouts import Timeouts
@@ -46,6 +48,7 @@ def told(server: LoopbackDiscord) -> list[Message]:
     return [message for message in visible if message.content == MEMORY_AWAY]
 
 
+@pytest.mark.no_cover
 async def test_a_hundred_people_who_ask_while_the_database_is_away_are_all_answered_or_told(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:

@@ -64,6 +64,7 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
     ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.timeout(600)
 async def test_no_variant_of_any_event_ends_the_session_or_keeps_the_next_question_from_its_answer(
     server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture
@@ -91,6 +92,7 @@ async def test_no_variant_of_any_event_ends_the_session_or_keeps_the_next_questi
     assert complaints(caplog) == []
 
 
+@pytest.mark.no_cover
 async def test_no_variant_of_an_answer_to_the_login_or_of_a_page_raises_anything_but_that_it_cannot_be_read() -> None:
     num_variants, num_read = 0, 0
     known = Known({"guild_id": "1", "channel_id": "2"})

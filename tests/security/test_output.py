@@ -128,6 +128,7 @@ async def test_an_attack_by_the_model_is_harmless_in_every_state_of_every_messag
     judge(server).require(turns=1, replies=1)
 
 
+@pytest.mark.no_cover
 async def test_every_attack_at_once_in_several_parts_and_a_file_is_harmless(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:

@@ -192,6 +192,7 @@ def require_own_words_shown(server: LoopbackDiscord) -> None:
         assert {word.split("-")[1] for word in CANARY.findall(shown)} <= {str(number)}
 
 
+@pytest.mark.no_cover
 async def test_no_word_of_one_channel_comes_up_in_another(server: LoopbackDiscord, enter: OpenHouse) -> None:
     await turns_over_eight_channels(server, enter, num_turns=8, seed=1)
 

@@ -78,6 +78,7 @@ def test_all_kernels_of_a_7b_llama_on_a_t4_are_compiled_and_loaded_when_the_bloc
     assert "no kernel is compiled" not in caplog.text
 
 
+@pytest.mark.no_cover
 @with_compiler
 def test_all_kernels_of_the_demonstration_model_on_an_h100_are_compiled_and_loaded_too(open_card, caplog):
     caplog.set_level("INFO")

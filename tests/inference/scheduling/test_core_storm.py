@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -51,6 +52,7 @@ def random_request(rng: random.Random, histories: dict[str, tuple[int, ...]]) ->
     return Request(tuple(prompt), sampling, owner, rng.randrange(12), fairness, int(rng.random() < 0.1))
 
 
+@pytest.mark.no_cover
 def test_five_thousand_requests_are_answered_each_with_its_own_words() -> None:
     rng = random.Random(20_260)
     runner = EchoRunner(num_blocks=90, max_num_sequences=12, context_window=180)

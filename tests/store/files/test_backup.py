@@ -37,6 +37,7 @@ async def test_a_backup_is_private_whole_and_ours(database, url, copy):
         assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
 
 
+@pytest.mark.no_cover
 async def test_a_backup_made_under_load_is_a_prefix_of_what_was_said(database, url, copy):
     has_begun = asyncio.Event()
 

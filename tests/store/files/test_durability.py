@@ -108,6 +108,7 @@ async def test_another_process_may_read_and_write_beside_it(database, url):
         assert len(await said(other, HERE)) == len(await said(database, ELSEWHERE)) == 10
 
 
+@pytest.mark.no_cover
 async def test_after_a_crash_anywhere_the_state_is_a_prefix_of_what_was_done(url, file, tmp_path):
     """The steps of a day; a copy of the files after each commit, recovered twice, shows just the steps before."""
     copies: list[Path] = []
@@ -148,6 +149,7 @@ async def describe(database: Database) -> object:
     return [(await database.read(lambda c, query=query: c.execute(query))).all() for query in queries]
 
 
+@pytest.mark.no_cover
 async def test_after_kill_9_everything_acknowledged_is_there_and_nothing_is_half(url, file, tmp_path):
     numbers = kill_while_answering(url, tmp_path / "acknowledged", num_bytes=200)
 

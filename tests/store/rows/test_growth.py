@@ -34,6 +34,7 @@ def megabytes(*paths: Path) -> float:
     return sum(path.stat().st_size for path in paths) / 2**20
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("days", [Days(10, 4, 20), pytest.param(Days(72, 24, 3600), marks=pytest.mark.soak)], ids=str)
 async def test_with_retention_the_database_stops_growing_after_its_days(url: str, days: Days) -> None:
     """A turn a second, and once an hour what the daemon's housekeeping does."""
