@@ -28,9 +28,9 @@ SHAPES = {
     "grouped, odd heads": LlamaShape(hidden_size=96, num_heads=2, num_kv_heads=1, head_dim=48, **BASE),
 }
 SMALL = KernelShapes(
-    gemv_qkv=Tile(4, 32, 1),
+    gemv_qkv=Tile(16, 32, 1),
     gemv_output=Tile(8, 64, 1),
-    gemv_gated=Tile(4, 64, 1),
+    gemv_gated=Tile(16, 64, 1),
     gemv_down=Tile(8, 32, 1),
     gemv_head=Tile(16, 64, 1),
     skinny_qkv={4: Tile(16, 32, 1, 2)},
