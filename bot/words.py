@@ -47,7 +47,7 @@ class Phrase(str):
         """The phrase itself, so that it survives being an error's text."""
         return self
 
-    def __getnewargs__(self) -> tuple[Any, ...]:  # type: ignore[override] # what `__new__` takes, for a copy
+    def __getnewargs__(self) -> tuple[Any, ...]:
         return self.key, self.values, self._sentence
 
 
