@@ -157,11 +157,6 @@ async def fit_window_off_loop(
     return fit() if num_characters <= _INLINE_CHARACTERS else await asyncio.to_thread(fit)
 
 
-def max_num_tokens(text: str) -> int:
-    """A bound without encoding: cleaned text never takes more tokens than it has UTF-8 bytes, and one before it."""
-    return len(text.encode()) + 1
-
-
 def refuse_absurd_length(encoder: TurnEncoder, budget: TokenBudget, text: str) -> None:
     """Refuse, before anything is encoded, a text that can't fit even if every token were the longest there is.
 
