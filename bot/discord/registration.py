@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 Command = dict[str, Any]
 """A command as Discord gets it."""
 
+_LOCALIZATIONS = "_localizations"
 _COMPARED_FIELDS = (
     "name", "name_localizations", "description", "description_localizations", "options", "choices", "required",
     "autocomplete", "min_length", "max_length", "value", "nsfw", "contexts", "integration_types",
@@ -83,14 +84,21 @@ async def _registered(client: discord.Client, application_id: int) -> Any:
 
 
 async def _register(client: discord.Client, application_id: int, wanted: list[Command]) -> list[Command]:
-    """Register commands all at once, without those that Discord refuses; returns those that it took."""
+    """Register commands all at once, without what Discord refuses; returns those that it took.
+
+    Where it refuses a translation, the command goes without any; where it refuses something else, the command goes.
+    """
     try:
         await _put(client, application_id, wanted)
     except Rejected as error:
         refused = _refused(error, wanted)
         if not refused:
             return await _register_one_by_one(client, application_id, wanted)
-        rest = [command for number, command in enumerate(wanted) if number not in refused]
+        rest = [
+            _in_english(command) if number in refused else command
+            for number, command in enumerate(wanted)
+            if number not in refused or _is_only_translated_wrong(command, refused[number])
+        ]
         return await _register(client, application_id, rest) if rest else []
     return wanted
 
@@ -113,8 +121,21 @@ async def _put(client: discord.Client, application_id: int, commands: list[Comma
         await client.http.bulk_upsert_global_commands(application_id, payload=commands)
 
 
-def _refused(error: Rejected, wanted: list[Command]) -> set[int]:
-    """Which commands the refusal names by their number, each with a line in the log."""
+def _is_only_translated_wrong(command: Command, fields: list[str]) -> bool:
+    return all(_LOCALIZATIONS in field for field in fields) and command != _in_english(command)
+
+
+def _in_english(command: Command) -> Command:
+    """A command, or an option, without its translations."""
+    kept = {key: value for key, value in command.items() if not key.endswith(_LOCALIZATIONS)}
+    for inner in ("options", "choices"):
+        if inner in kept:
+            kept[inner] = [_in_english(each) for each in kept[inner]]
+    return kept
+
+
+def _refused(error: Rejected, wanted: list[Command]) -> dict[int, list[str]]:
+    """Which commands the refusal names by their number, and what in them; each with a line in the log."""
     reasons: dict[int, list[str]] = {}
     for field in error.fields:
         number, _, rest = field.partition(".")
@@ -122,7 +143,7 @@ def _refused(error: Rejected, wanted: list[Command]) -> set[int]:
             reasons.setdefault(int(number), []).append(rest)
     for index, fields in reasons.items():
         log.error("Discord refuses the command /%s: %s", wanted[index].get("name"), ", ".join(fields))
-    return set(reasons)
+    return reasons
 
 
 def _reasons(error: Rejected) -> str:

@@ -4,15 +4,18 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import discord
 import pytest
+from aiohttp import web
 
 from bot.discord.client import TrinityClient
 from bot.discord.translator import Translator
 from bot.words import ENGLISH, LANGUAGES, command_name, phrase, sentences
 from tests.discord.conftest import OpenHouse
 from tests.loopback import LoopbackDiscord
+from tests.loopback.wire import Call, json_answer
 
 Command = dict
 LOCALES = ["en-US", "de", "es-ES", "es-419", "pt-BR", "ja"]
@@ -140,6 +143,38 @@ async def test_the_translator_says_nothing_of_what_it_does_not_know() -> None:
     context = discord.app_commands.TranslationContext(discord.app_commands.TranslationContextLocation.other, None)
 
     assert [await Translator().translate(unknown, locale, context) for locale in discord.Locale] == [None] * 32
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseTranslation:
+    """Takes no list of commands in which /reset has a German name or description."""
+
+    async def before(self, call: Call) -> web.Response | None:
+        commands = await call.body()
+        index, reset = next((index, each) for index, each in enumerate(commands) if each["name"] == "reset")
+        if "de" not in reset.get("description_localizations", {}):
+            return None
+        problem = {"_errors": [{"code": "BASE_TYPE_BAD_LENGTH", "message": "Must be between 1 and 100 in length."}]}
+        errors = {str(index): {"description_localizations": {"de": problem}}}
+        return json_answer({"code": 50035, "message": "Invalid Form Body", "errors": errors}, status=400)
+
+    async def after(self, call: Call, answer: web.Response) -> web.Response:
+        return answer
+
+
+async def test_a_refused_translation_costs_the_command_its_translations_and_no_more(
+    server: LoopbackDiscord, enter: OpenHouse, commands: list[Command], caplog: pytest.LogCaptureFixture
+) -> None:
+    server.faults.add(RefuseTranslation(), method="PUT", route="/applications/*/commands")
+
+    async with enter(server):
+        await server.wait_until(lambda: server.bot.commands)
+
+    taken = {command["name"]: command for command in server.bot.commands[None]}
+    assert taken.keys() == {command["name"] for command in commands}
+    assert "description_localizations" not in taken["reset"]
+    assert "de" in taken["persona"]["description_localizations"]
+    assert "Discord refuses the command /reset: description_localizations.de BASE_TYPE_BAD_LENGTH" in caplog.text
 
 
 async def test_commands_are_registered_once_and_again_where_a_translation_differs(
