@@ -38,6 +38,25 @@ def keys_in_code() -> set[str]:
     return keys
 
 
+def is_phrase(node: ast.AST, constants: set[str]) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id in constants
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"phrase", "joined"}
+
+
+def as_plain_text(node: ast.AST) -> list[ast.AST]:
+    """What an expression makes plain English of, if it is a phrase."""
+    match node:
+        case ast.FormattedValue(value=value):
+            return [value]
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mod(), right=right):
+            return [left, right]
+        case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args) if hasattr(str, attr) and attr[0] != "_":
+            return [value, *args]
+        case _:
+            return []
+
+
 @pytest.mark.parametrize("key", sentences())
 def test_every_sentence_is_there_in_every_language_and_no_other(key: str) -> None:
     sentence = sentences()[key]
@@ -60,6 +79,18 @@ def test_code_says_only_what_is_there_and_everything_that_is_there_is_said() -> 
 
     assert said - there == set()
     assert there - said == set()
+
+
+def test_no_phrase_loses_its_language_in_another_text() -> None:
+    trees = {path: ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py") if path.name != "words.py"}
+    assigned = (node for tree in trees.values() for node in tree.body if isinstance(node, ast.Assign))
+    constants = {getattr(each, "id", "") for node in assigned if is_phrase(node.value, set()) for each in node.targets}
+
+    lost = [f"{path.name}:{node.lineno}" for path, tree in trees.items() for node in ast.walk(tree)
+            if any(is_phrase(each, constants) for each in as_plain_text(node))]  # fmt: skip
+
+    assert "STOPPED_BY_RESET" in constants
+    assert lost == []
 
 
 def test_a_phrase_reads_as_its_english_and_speaks_every_language() -> None:

@@ -13,7 +13,7 @@ from bot.words import ENGLISH
 
 T = TypeVar("T")
 
-_MAX_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 
 
 class Languages:
@@ -43,5 +43,5 @@ class Languages:
 def _remember(known: OrderedDict[int, T], key: int, value: T) -> None:
     known[key] = value
     known.move_to_end(key)
-    while len(known) > _MAX_REMEMBERED:
+    while len(known) > MAX_REMEMBERED:
         known.popitem(last=False)

@@ -1,10 +1,13 @@
 """People are spoken to in the language of their server, or of their own Discord where they used a command."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bot.discord.intake import BARE_HINT, TEXT_ONLY
+from bot.discord.languages import MAX_REMEMBERED, Languages
 from bot.errors import RequestFailed
-from bot.words import phrase
+from bot.words import ENGLISH, phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine
@@ -90,3 +93,13 @@ async def test_what_a_locale_has_no_words_for_is_said_in_english(house: House) -
     used = await (await aino.uses("/persona use", aino.dm_channel(), name="nobody")).answered()
 
     assert used.text == UNKNOWN
+
+
+def test_of_very_many_people_the_languages_of_the_latest_are_known() -> None:
+    languages = Languages()
+    for person in range(1, MAX_REMEMBERED + 2):
+        told = SimpleNamespace(user=SimpleNamespace(id=person), locale="ja", guild_id=None, channel_id=-person)
+        languages.note_interaction(told)
+
+    assert languages.of(-1, None) == ENGLISH
+    assert languages.of(-2, None) == languages.of(-MAX_REMEMBERED - 1, None) == "ja"
