@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.chat.chat import Chat, SamplingChoice
+from bot.chat.departures import Departures
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import LLAMA_2, ChatFormat, TurnEncoder
@@ -31,6 +32,7 @@ from bot.settings.settings import Settings
 from bot.store.files.database import open_database, utc_now
 from bot.store.files.running_file import RunningFile, open_running_file
 from bot.store.rows.chosen_settings import ChosenSettings
+from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
@@ -134,6 +136,7 @@ async def open_parts(
                 sampling=_sampling(settings),
                 time_limits=time_limits,
                 turn_limits=turn_limits,
+                departures=Departures(Guilds(database), platform, settings.left_guild_days, certain_now or utc_now),
                 observer=observer,
             )
             log.info(
@@ -238,11 +241,12 @@ def _retention(
 
 
 async def _keep_house(chat: Chat, retention: Retention | None) -> None:
-    """Delete what was reset a minute ago, and what is older than it may get."""
+    """Delete what was reset a minute ago, what is older than it may get, and what guilds that were left held."""
     while True:
         try:
             if retention is not None:
                 await retention.run_if_due()
+            await chat.delete_left_guilds()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             await chat.delete_hidden()
         except StoreError as error:

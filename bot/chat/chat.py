@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.company import Company
+from bot.chat.departures import Departures
 from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.exchange import Exchange, ExchangeContext, ExchangeRegistry, StopReason
 from bot.chat.outage import Outage
@@ -59,6 +60,7 @@ class Chat:
         own_name: nobody else speaks under this name in a prompt.
         time_limits: how long things may take.
         turn_limits: how many turns people and guilds have in an hour.
+        departures: what becomes of guilds that the bot has left.
         observer: hears of each answer; by default it is a line in the log.
         clock: the present moment, with time zone.
     """
@@ -78,6 +80,7 @@ class Chat:
         own_name: str = DEFAULT_OWN_NAME,
         time_limits: TimeLimits | None = None,
         turn_limits: TurnLimits = NO_LIMITS,
+        departures: Departures | None = None,
         observer: Observer | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -89,6 +92,8 @@ class Chat:
         self.queue = queue or QuestionQueue()
         self.exchanges = ExchangeRegistry()
         """All that is being asked and answered just now."""
+        self.departures = departures
+        """Where it is noted which guilds the bot is in; None where nothing is deleted for having been left."""
         self._history = history
         self._inbox = inbox
         self._engine = engine
@@ -170,6 +175,14 @@ class Chat:
         for message_id in deletion.withdrawn:
             self._stop(platform, message_id, StopReason.CHANNEL_LOST)
         for key in deletion.conversations:
+            await self._engine.forget(key.cache_owner)
+
+    async def delete_left_guilds(self) -> None:
+        """Delete what was said in guilds that the bot left too long ago; `Departures` says which."""
+        gone = await self.departures.run_if_due() if self.departures else []
+        for platform in {key.platform for key in gone}:
+            self.settings.forget_channels(platform, {key.channel_id for key in gone})
+        for key in gone:
             await self._engine.forget(key.cache_owner)
 
     async def outlast(self, step: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:

@@ -14,6 +14,7 @@ import discord
 from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
 from bot.discord.commands.tree import TrinityTree
+from bot.discord.guild_watch import GuildWatch
 from bot.discord.languages import Languages
 from bot.discord.messages import PLATFORM, is_direct
 from bot.discord.receivers import ReceivingClient
@@ -103,6 +104,7 @@ class TrinityClient(ReceivingClient):
         if not is_resumed:
             await self._resume_unfinished(limit_seconds=_STORE_LIMIT_SECONDS)
         await self.receivers.catch_up.finish()
+        await self._follow_guilds(GuildWatch.compare)
 
     async def on_message(self, message: discord.Message) -> None:
         if not self.is_draining:
@@ -138,6 +140,7 @@ class TrinityClient(ReceivingClient):
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot was removed from a guild, or the guild was deleted."""
         self.receivers.chat.leave_guild(PLATFORM, guild.id)
+        await self._follow_guilds(lambda watch: watch.left(guild.id))
 
     async def on_guild_channel_update(self, _: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """A channel's permissions may have changed."""
@@ -160,10 +163,21 @@ class TrinityClient(ReceivingClient):
         """A guild became available late, or after an outage."""
         if self.is_session_ready and not self.is_draining:
             await self.receivers.catch_up.run_for(guild)
+            await self._follow_guilds(lambda watch: watch.joined(guild.id))
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """The bot was invited (again)."""
         self._reopen_channels(guild)
+        await self._follow_guilds(lambda watch: watch.joined(guild.id))
+
+    async def _follow_guilds(self, follow: Callable[[GuildWatch], Awaitable[None]]) -> None:
+        watch = self.receivers.guilds
+        if watch is None or self.is_draining:
+            return
+        try:
+            await self._outlast(lambda: follow(watch), _STORE_LIMIT_SECONDS)
+        except StoreError as error:
+            log.error("which guilds I am in was not noted: %s", error)
 
     def _reopen_channels(self, guild: discord.Guild, only: int | None = None) -> None:
         places = [*guild.channels, *guild.threads]

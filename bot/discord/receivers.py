@@ -10,6 +10,7 @@ from bot.delivery.sender import Sender
 from bot.discord.access import AccessCheck
 from bot.discord.catch_up import CatchUp
 from bot.discord.connection import ConnectedClient
+from bot.discord.guild_watch import GuildWatch
 from bot.discord.intake import Intake
 from bot.discord.rest import DiscordTransport
 
@@ -24,6 +25,8 @@ class Receivers:
     intake: Intake
     catch_up: CatchUp
     access: AccessCheck
+    guilds: GuildWatch | None
+    """None where nothing is kept of guilds that were left."""
 
 
 class ReceivingClient(ConnectedClient):
@@ -47,4 +50,6 @@ def build_receivers(
     intake = Intake(chat, sender, answers, check, own_id, client.clock, tasks)
     answers.wait_until_known = intake.gate.passage
     answers.may_still_ask = check.admits_question
-    return Receivers(chat, sender, answers, intake, CatchUp(client, chat, intake, sender, transport), check)
+    catch_up = CatchUp(client, chat, intake, sender, transport)
+    guilds = GuildWatch(client, chat.departures, sender, transport) if chat.departures else None
+    return Receivers(chat, sender, answers, intake, catch_up, check, guilds)

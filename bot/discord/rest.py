@@ -46,6 +46,8 @@ _MESSAGES = "/channels/{channel_id}/messages"
 _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 _TYPING = "/channels/{channel_id}/typing"
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+_NO_MEMBER = (10004, 50001)
+"""Unknown guild, and missing access."""
 _THREADS = (10, 11, 12)
 """Discord's types of channel."""
 _TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
@@ -145,6 +147,16 @@ class DiscordTransport:
             return PlaceAbove(None if parent_id is None else int(parent_id), is_category=kind not in _THREADS)
         except _UNREADABLE as error:
             raise Unreadable("Discord's answer about a channel can't be read") from error
+
+    async def is_in_guild(self, guild_id: int) -> bool:
+        """Whether the bot is a member of a guild; False only where Discord says that it isn't."""
+        try:
+            await self._get("/guilds/{guild_id}", guild_id=guild_id)
+        except NoAccess as error:
+            if error.code not in _NO_MEMBER:
+                raise
+            return False
+        return True
 
     async def newest_messages(self, channel: discord.abc.Messageable, limit: int) -> list[discord.Message]:
         """A channel's newest messages, oldest first; one that can't be read is left out."""

@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """None is SQLite in the data folder; `effective_database_url` knows."""
     retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     """Messages older than this are deleted; None keeps them."""
+    left_guild_days: Annotated[int, Field(ge=1, le=36_500)] = 30
+    """How long a guild is kept that the bot was removed from."""
     line_history: bool = True
     """Whether lines typed at the terminal are kept for the next start's arrow keys."""
 

@@ -262,12 +262,13 @@ Index("ix_turns_taken_author", turns_taken.c.platform, turns_taken.c.author_id, 
 Index("ix_turns_taken_guild", turns_taken.c.platform, turns_taken.c.guild_id, turns_taken.c.taken_at)
 
 
-left_guilds = Table(
-    "left_guilds",
+# The guilds that the bot is in, or was. Nobody may conclude from a guild's absence that it was left: `left_at` says so.
+guilds = Table(
+    "guilds",
     metadata,
     Column("platform", String(32), primary_key=True),
     Column("guild_id", BigId, primary_key=True, autoincrement=False),
-    Column("left_at", UtcDateTime, nullable=False),
+    Column("left_at", UtcDateTime, index=True),
 )
 
 

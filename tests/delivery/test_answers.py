@@ -17,7 +17,7 @@ GENERAL = ConversationKey("anywhere", 1, 2)
 class Silent:
     """An inbox that commits nothing, and a transport that nobody uses."""
 
-    async def receive(self, _: Question) -> bool:
+    async def receive(self, *_: object) -> bool:
         await asyncio.Event().wait()
         return False
 

@@ -8,16 +8,19 @@ from pathlib import Path
 
 from bot.chat.access import Access
 from bot.chat.chat import Chat, SamplingChoice
+from bot.chat.departures import Departures
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
 from bot.conversation.window import TokenBudget
+from bot.discord.messages import PLATFORM
 from bot.discord.run import DiscordOptions, run_discord
 from bot.operations.health import Health
-from bot.store.files.database import open_database
+from bot.store.files.database import open_database, utc_now
 from bot.store.files.timeouts import Timeouts
 from bot.store.rows.chosen_settings import ChosenSettings
+from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
@@ -111,6 +114,7 @@ async def open_house(
             History(database), inbox, personas, chosen, engine, encoder, budget,
             sampling=SamplingChoice(seed=7), queue=queue, time_limits=time_limits,
             turn_limits=turn_limits,
+            departures=Departures(Guilds(database), PLATFORM, 30, utc_now),
         )  # fmt: skip
         options = DiscordOptions(
             token=token or server.token,

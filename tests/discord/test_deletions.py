@@ -100,7 +100,7 @@ async def test_what_was_deleted_while_the_database_was_locked_is_followed_afterw
 class Waiting:
     """An inbox that never commits anything, and a transport that nobody uses."""
 
-    async def receive(self, _: Question) -> bool:
+    async def receive(self, *_: object) -> bool:
         await asyncio.get_running_loop().create_future()
         return False
 

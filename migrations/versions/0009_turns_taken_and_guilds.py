@@ -1,4 +1,4 @@
-"""The last hour's turns are counted, and it is known since when the bot is in a guild no more."""
+"""The last hour's turns are counted, and it is known which guilds the bot is in, or since when it isn't."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,17 +26,18 @@ def upgrade() -> None:
     op.create_index("ix_turns_taken_author", "turns_taken", ["platform", "author_id", "taken_at"])
     op.create_index("ix_turns_taken_guild", "turns_taken", ["platform", "guild_id", "taken_at"])
     op.create_table(
-        "left_guilds",
+        "guilds",
         sa.Column("platform", sa.String(length=32), nullable=False),
         sa.Column("guild_id", _BIG_ID, autoincrement=False, nullable=False),
-        sa.Column("left_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("platform", "guild_id", name="pk_left_guilds"),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("platform", "guild_id", name="pk_guilds"),
     )
+    op.create_index("ix_guilds_left_at", "guilds", ["left_at"])
     op.create_index("ix_conversations_guild_id", "conversations", ["guild_id"])
 
 
 def downgrade() -> None:
     """Drop them."""
     op.drop_index("ix_conversations_guild_id", "conversations")
-    op.drop_table("left_guilds")
+    op.drop_table("guilds")
     op.drop_table("turns_taken")
