@@ -98,16 +98,16 @@ async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_proc
     server, daemon = shared.server, shared.daemon
     alice, general, num_logins = server.person("Alice"), server.channel("general"), server.gateway.counts["READY"]
 
-    question = await alice.says(general, "Please count to 100.", mention=True)
+    question = await alice.says(general, "Please count to 60.", mention=True)
     await general.answer_to(question, until=lambda text: "12" in text)
     daemon.process.send_signal(signal.SIGUSR1)
     daemon.process.send_signal(signal.SIGHUP)
-    answer = await daemon.answer(question)
+    answer = await daemon.answer(question, START_SECONDS)
     await server.wait_until(lambda: server.gateway.counts["READY"] == num_logins + 1, timeout=START_SECONDS)
     told = await ask(daemon, alice, general, "My favourite colour is teal.")
 
     assert daemon.process.returncode is None
-    assert "100" in answer
+    assert "60" in answer
     assert "teal" in told
     assert "how I am: up" in daemon.log
     assert "1 questions being answered" in daemon.log
