@@ -121,6 +121,8 @@ async def open_parts(
         _check_persona(persona, encoder, widest)
         log.info("loading the model in %s for %s", model.folder, platform)
         inbox = Inbox(database)
+        if not turn_limits:
+            await inbox.forget_turns(platform)
         async with (
             noted_deaths(inbox, running_file) as running,
             _open_engine(model, on_progress or _LoggedProgress("loading"), running, observer) as engine,

@@ -34,7 +34,7 @@ from bot.store.rows.questions import (
     row_id,
 )
 from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits, give_back_untried, take_turn
-from bot.store.tables import conversations, hints, inbox, insert, parts
+from bot.store.tables import conversations, hints, inbox, insert, parts, turns_taken
 
 _NOT_ANSWERED = (InboxState.FAILED, InboxState.REFUSED, InboxState.EXPIRED)
 
@@ -84,6 +84,14 @@ class Inbox:
         if limits:
             async with self._taking_turns:
                 await self._database.write(lambda connection: take_turn(connection, turn, limits, now))
+
+    async def forget_turns(self, platform: str) -> None:
+        """Forget which turns were taken: nobody counts them any more."""
+        is_there = turns_taken.c.platform == platform
+        if await self._database.read(
+            lambda connection: connection.scalar(select(turns_taken.c.act_id).where(is_there))
+        ):
+            await self._database.write(lambda connection: connection.execute(delete(turns_taken).where(is_there)))
 
     async def note_answered(self, question: Question) -> bool:
         """Commit that a question is done with, without what was said; False if it was received before."""

@@ -107,6 +107,18 @@ async def test_a_clock_that_is_set_back_locks_nobody_out(database, clock):
         await inbox.receive(ask(5), TWO)
 
 
+async def test_where_nobody_counts_turns_any_more_none_are_kept(database):
+    inbox = Inbox(database)
+    await spend(inbox, 1, 2)
+
+    await inbox.forget_turns("terminal")
+    with pytest.raises(TurnsSpent):
+        await inbox.receive(ask(3), TWO)
+    await inbox.forget_turns("discord")
+
+    await spend(inbox, 3, 4)
+
+
 async def test_many_at_once_take_no_more_than_there_are(database: Database):
     inbox = Inbox(database)
 
