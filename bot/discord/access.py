@@ -65,6 +65,17 @@ class AccessCheck:
         self._sender = sender
         self._transport = transport
 
+    def warn_of_wide_lists(self) -> None:
+        """Say in the log where a list allows more than it seems to: a whole guild, though some channels are named."""
+        for guild in self._client.guilds:
+            named = self._access.allowed.channels.intersection(channel.id for channel in guild.channels)
+            if guild.id in self._access.allowed.guilds and named:
+                log.warning(
+                    "guild %s is allowed as a whole, and so its channels needn't be named (%d are); to allow these "
+                    "alone, take the guild out of TRINITY_ALLOWED_GUILDS",
+                    guild.id, len(named),
+                )  # fmt: skip
+
     async def admits_message(self, message: discord.Message) -> bool:
         """Whether its author may write to the bot there. What can't be found out is a no.
 

@@ -94,6 +94,8 @@ class TrinityClient(ReceivingClient):
         log.info("connected as %s to %s guilds", self.user, len(self.guilds))
         self.is_session_ready = True
         is_first, self.was_ready = not self.was_ready, True
+        if is_first:
+            self.receivers.access.warn_of_wide_lists()
         is_resumed = not is_first or await self._resume_unfinished(limit_seconds=0)
         if not self.is_draining:
             try:

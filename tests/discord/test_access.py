@@ -227,3 +227,16 @@ async def test_who_has_had_their_turns_is_told_when_there_is_another(server: Loo
 
     assert notice.text.startswith("You have had your one turn of this hour. You can ask again <t:")
     assert len(house.engine.requests) == 1
+
+
+async def test_a_list_that_allows_more_than_it_seems_to_is_told_in_the_log(
+    server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    general, hall = server.channel("general"), server.channel("hall", server.add_guild("Other"))
+    lists = AccessList(guilds=frozenset({server.guild.id}), channels=frozenset({general.id, hall.id}))
+
+    async with enter(server, access=Access(allowed=lists)):
+        warnings = [record.getMessage() for record in caplog.records if "as a whole" in record.getMessage()]
+
+    assert len(warnings) == 1
+    assert str(server.guild.id) in warnings[0]
