@@ -1,5 +1,5 @@
 """What the tables hold, read and written in transactions of a `Database`.
 
 To read it: `inbox` (a question's way, with `questions` for its values and queries), `history` (the turns, with
-`conversations`, `turns` and `deletion` for the statements) and `personas`.
+`conversations`, `turns` and `deletion` for the statements) and `personas`; then `turn_limits` and `guilds`.
 """

@@ -40,7 +40,7 @@ SHARED = 0
 """The person of a conversation that a channel's people share."""
 
 
-def key_in(row: Row[Any]) -> ConversationKey:
+def key_in(row: Row[*tuple[Any, ...]]) -> ConversationKey:
     """The key of a conversation, from a row that has the `KEY_COLUMNS`."""
     return ConversationKey(
         row.platform,

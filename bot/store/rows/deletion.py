@@ -253,7 +253,7 @@ async def _take_part(connection: AsyncConnection, platform: str, message_id: int
     return (await connection.execute(returned)).first()
 
 
-async def _delete_question(connection: AsyncConnection, row: Row[Any]) -> MessageDeletion:
+async def _delete_question(connection: AsyncConnection, row: Row[*tuple[Any, ...]]) -> MessageDeletion:
     if row.turn_id is not None:
         await delete_turns(connection, messages.c.id == row.turn_id)
     withdrawn = await withdraw(connection, and_(inbox.c.id == row.id, inbox.c.state.in_(OPEN_STATES)))
