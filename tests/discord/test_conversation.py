@@ -164,8 +164,8 @@ async def test_a_very_long_answer_becomes_a_file_below_its_beginning(server: Loo
 async def test_where_files_are_not_allowed_a_very_long_answer_is_shown_whole(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
-    server.guild.everyone.permissions &= ~Permission.ATTACH_FILES
     alice, general = server.person("Alice"), server.channel("general")
+    server.world.overwrite(general, server.bot.user, deny=Permission.ATTACH_FILES)
 
     async with enter(server, engine=EchoEngine(answer=lambda _: VERY_LONG_ANSWER)) as house:
         question = await alice.says(general, "tell", mention=True)
