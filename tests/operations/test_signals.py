@@ -13,6 +13,7 @@ ALL = (*STOP_SIGNALS, *STATUS_SIGNALS, signal.SIGHUP)
 @pytest.fixture(autouse=True)
 def _signals_as_before():
     before = {number: signal.getsignal(number) for number in ALL}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup hands an ignored one down
     yield
     for number, action in before.items():
         signal.signal(number, action)
