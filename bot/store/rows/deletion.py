@@ -187,7 +187,8 @@ _HAS_STALE_TEXT = (
 
 
 _AGES = (
-    (messages.c.created_at, messages.c.role == "user"),
+    # Joined to nothing, the role fits no index: newer SQLites would sort the whole index of questions by age.
+    (messages.c.created_at, messages.c.role.concat("") == "user"),
     (persona_changes.c.changed_at,),
 )
 

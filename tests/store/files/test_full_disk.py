@@ -12,7 +12,7 @@ from bot.errors import DatabaseBusy
 from bot.store.files.database import open_database
 from tests.store.said import ask, hold_turn, said
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MIGRATE = """
 import os, resource, sys
 limit = int(sys.argv[1])

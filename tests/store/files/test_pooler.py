@@ -90,7 +90,7 @@ async def test_a_pooler_of_transactions_is_used_as_a_server_is(address: URL) -> 
 @pytest.mark.parametrize(
     ("mode", "query", "named"),
     [
-        ("transaction", {"options": "-c search_path=public"}, "ignore_startup_parameters"),
+        ("transaction", {"options": "-c geqo=off"}, "ignore_startup_parameters"),
         ("statement", {}, "pool_mode"),
     ],
 )

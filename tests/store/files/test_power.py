@@ -17,7 +17,7 @@ from tests.store.diarist import STEPS_PER_TURN
 from tests.store.disk_trace import Act, Unsynced, leave_after_power_cut, read_trace
 
 SEED = 20261122
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STEPS_DONE = """
     SELECT message_id, CASE WHEN state = 'received' THEN 1 WHEN state = 'answered' THEN 4
                             WHEN turn_id IS NULL THEN 2 ELSE 3 END
