@@ -5,8 +5,8 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from tests.loopback import LoopbackDiscord, Message
@@ -69,16 +69,6 @@ def environment_for(server: LoopbackDiscord, folder: Path) -> dict[str, str]:
     }
 
 
-@contextmanager
-def _hang_ups_heard() -> Iterator[None]:
-    """nohup hands an ignored SIGHUP down, and the daemon would leave it ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
 @asynccontextmanager
 async def open_daemon(
     server: LoopbackDiscord,
@@ -92,7 +82,7 @@ async def open_daemon(
     log_file = folder / "daemon.log"
     environment = {**environment_for(server, folder), **(settings or {})}
     before = server.gateway.counts.get("READY", 0)
-    with log_file.open("ab") as log, _hang_ups_heard():
+    with log_file.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *program), env=environment, cwd=folder, stdout=log, stderr=log, umask=0o022
         )
