@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.chat.chat import Finished, TextDelta
 from bot.conversation.persona import Persona
-from bot.errors import UnknownPersona
+from bot.errors import UnknownPersona, UserError
 from bot.inference.engine import FinishReason
 
 
@@ -67,6 +67,21 @@ class FakeChat:
             yield event
         yield Finished(self.script.get("reason", FinishReason.STOP))
 
+    async def last_turn(self, key):
+        return self.questions[-1] if self.questions else None
+
+    async def again(self, key, message_id, person_id):
+        return self._anew("again", message_id)
+
+    async def continue_answer(self, key, message_id, person_id):
+        return self._anew("continue", message_id)
+
+    def _anew(self, what, message_id):
+        if not self.questions or self.questions[-1].message_id != message_id:
+            raise UserError("There is no answer here.")
+        self.calls.append((what, message_id))
+        return FakeExchange(self, self.questions.pop(), previous="the old answer")
+
     async def reset(self, key):
         self.calls.append(("reset", key))
         self.heard.clear()
@@ -78,6 +93,7 @@ class FakeExchange:
 
     chat: FakeChat
     question: object
+    previous: str | None = None
 
     async def __aenter__(self):
         if self.question not in self.chat.open_questions:

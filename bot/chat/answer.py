@@ -10,11 +10,11 @@ from bot.conversation.messages import Question
 from bot.conversation.output import OutputFilter
 from bot.conversation.speakers import NamedTurns, Speakers, name_turns
 from bot.conversation.window import TokenBudget, Window, fit_window_off_loop
-from bot.errors import RequestFailed
+from bot.errors import PromptTooLong, RequestFailed, UserError
 from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, SamplingParams
 from bot.observer import AnswerRecord
 from bot.store.rows.history import Conversation, History
-from bot.store.rows.questions import engine_name
+from bot.store.rows.questions import AnswerKind, Attempt, engine_name
 from bot.store.rows.turns import Answer
 from bot.words import phrase
 
@@ -22,6 +22,16 @@ TRIM_NOTICE = phrase("trim_notice")
 FELL_SILENT = phrase("fell_silent")
 CUT_SHORT = phrase("cut_short")
 NOTHING_SAID = phrase("nothing_said")
+STOPPED = phrase("stopped_as_asked")
+TOO_LONG_TO_CONTINUE = phrase("too_long_to_continue")
+AGAIN_TEMPERATURE = 0.8
+"""Another answer to the same words is drawn with this where otherwise it would be the same again."""
+_CONTINUABLE = frozenset({FinishReason.LENGTH, FinishReason.SILENCE, FinishReason.STOPPED})
+
+
+def can_continue(finish_reason: str | None) -> bool:
+    """Whether an answer that ended so was broken off at a limit or on request, and can be gone on with."""
+    return finish_reason in _CONTINUABLE
 
 
 _DEFAULTS = SamplingParams()
@@ -69,6 +79,8 @@ class PendingAnswer:
     reason: FinishReason = FinishReason.STOP
     has_begun: bool = False
     """Whether the model said anything yet."""
+    beginning: str = ""
+    """What was answered earlier, where this goes on with it; it stands at the beginning of `text`."""
     _counters: Counters = field(default_factory=Counters)
     _num_new_tokens: int = 0
     _held_back: str = ""
@@ -77,6 +89,24 @@ class PendingAnswer:
     def is_cut(self) -> bool:
         """The rest of what the model says is not to be shown; nothing more is taken."""
         return self.output.is_cut
+
+    @property
+    def says_nothing(self) -> bool:
+        """Nothing came of it that could be kept, so an older answer stays as it is."""
+        if self.beginning:  # that the model has nothing to add is an answer, too
+            return self._num_new_tokens == 0 and self.reason is not FinishReason.STOP
+        return not self.text
+
+    def open(self) -> str:
+        """The beginning that it goes on with, for as much as can be shown of it before what follows is known.
+
+        Raises:
+            UserError: the beginning would not be shown as it is any more.
+        """
+        shown = self._show(self.output.feed(self.beginning)) if self.beginning else ""
+        if self.is_cut:
+            raise UserError(TOO_LONG_TO_CONTINUE)
+        return shown
 
     def feed(self, delta: Delta) -> str:
         """Take what the engine said; returns what can be shown of it now."""
@@ -94,6 +124,10 @@ class PendingAnswer:
         """Nothing more is taken, because nothing came for too long."""
         self.reason = FinishReason.SILENCE
 
+    def stop(self) -> None:
+        """Nothing more is taken, because somebody asked for that."""
+        self.reason = FinishReason.STOPPED
+
     def finish(self) -> str:
         """The last piece."""
         shown = self._show(self.output.finish())
@@ -103,7 +137,8 @@ class PendingAnswer:
 
     def notices(self) -> list[str]:
         """What is to be said of the way in which it ended."""
-        notices: list[str] = [FELL_SILENT] if self.reason is FinishReason.SILENCE else []
+        words = {FinishReason.SILENCE: FELL_SILENT, FinishReason.STOPPED: STOPPED}
+        notices: list[str] = [words[self.reason]] if self.reason in words else []
         if self.is_cut and self.output.is_doubtful and self.text:  # the line at which it was cut may be meant well
             notices.append(CUT_SHORT)
         return notices
@@ -114,7 +149,7 @@ class PendingAnswer:
         Raises:
             RequestFailed: the model said nothing.
         """
-        if not self.text:
+        if self.says_nothing:
             # After a silence it isn't the question's words that are to blame.
             raise RequestFailed() if self.reason is FinishReason.SILENCE else RequestFailed(NOTHING_SAID)
         return Answer(
@@ -176,15 +211,14 @@ class AnswerWriter:
         self._sampling = sampling
         self._own_name = own_name
 
-    def new_seed(self) -> int:
-        """The seed for a question that has none yet."""
-        return self._sampling.seed if self._sampling.seed is not None else secrets.randbits(32)
+    def new_seed(self, generation: int) -> int:
+        """The seed for a question that has none yet; another one for each answer to it."""
+        return secrets.randbits(32) if self._sampling.seed is None else self._sampling.seed + generation
 
     async def begin(
         self,
-        question: Question,
+        attempt: Attempt,
         conversation: Conversation,
-        seed: int,
         max_queued_seconds: float | None,
         started_at: float,
     ) -> PendingAnswer:
@@ -192,28 +226,44 @@ class AnswerWriter:
 
         Raises:
             PromptTooLong: the question alone doesn't fit.
+            UserError: the answer that it goes on with has become too long.
         """
+        question = attempt.question
+        beginning = attempt.previous or "" if attempt.kind is AnswerKind.CONTINUED else ""
         speakers = Speakers(conversation.speakers, self._own_name)
         named = None if question.is_direct else _named(question, conversation, speakers)
         settings = conversation.settings
         budget = self._budget.with_longest_answer(settings.longest_answer)
-        window = await self._fit(question, conversation, named, budget)
-        sampling = self._sampling.within(settings).params(seed, budget.max_new_tokens)
+        try:
+            window = await self._fit(question, conversation, named, budget, beginning)
+        except PromptTooLong as error:
+            if beginning:
+                raise UserError(TOO_LONG_TO_CONTINUE) from error
+            raise
+        sampling = self._sampling.within(settings).params(attempt.seed, budget.max_new_tokens)
+        if attempt.kind is AnswerKind.AGAIN and sampling.temperature == 0:
+            sampling = replace(sampling, temperature=AGAIN_TEMPERATURE)
         labels = named.labels if named else ()
         return PendingAnswer(
             question=question,
             conversation=conversation,
             speakers=speakers,
             window=window,
-            request=self._request(question, window, sampling, max_queued_seconds),
+            request=self._request(attempt, window, sampling, max_queued_seconds),
             model_hash=self._engine.model_hash,
             output=OutputFilter(self._encoder.format.tags, labels, self._own_name, question=question.content),
             started_at=started_at,
             tells_trim=window.was_trimmed and await self._is_first_trim(conversation, window),
+            beginning=beginning,
         )
 
     async def _fit(
-        self, question: Question, conversation: Conversation, named: NamedTurns | None, budget: TokenBudget
+        self,
+        question: Question,
+        conversation: Conversation,
+        named: NamedTurns | None,
+        budget: TokenBudget,
+        beginning: str,
     ) -> Window:
         return await fit_window_off_loop(
             self._encoder,
@@ -223,6 +273,7 @@ class AnswerWriter:
             question.content,
             author_name=named.asker if named else None,
             own_name=self._own_name,
+            beginning=beginning,
         )
 
     async def _is_first_trim(self, conversation: Conversation, window: Window) -> bool:
@@ -234,9 +285,9 @@ class AnswerWriter:
         )
 
     def _request(
-        self, question: Question, window: Window, sampling: SamplingParams, max_queued_seconds: float | None
+        self, attempt: Attempt, window: Window, sampling: SamplingParams, max_queued_seconds: float | None
     ) -> Request:
-        key = question.conversation
+        question, key = attempt.question, attempt.question.conversation
         guild = f"guild {key.guild_id}" if key.guild_id is not None else f"person {question.author_id}"
         return Request(
             prompt_token_ids=window.prompt_token_ids,
@@ -246,6 +297,7 @@ class AnswerWriter:
             fairness=FairnessKey(guild, str(key.channel_id), str(question.author_id)),
             max_queued_seconds=max_queued_seconds,
             name=engine_name(question),
+            is_continued=attempt.kind is AnswerKind.CONTINUED,
         )
 
 

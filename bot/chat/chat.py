@@ -1,8 +1,8 @@
 """The use cases: answer a question, reset a conversation, choose a persona. Every front end goes through here.
 
 A question with its answer is an `Exchange`: `open` makes one of a new question, `resume` of those that an earlier
-process left open. What happens to a conversation meanwhile (it is reset, a message is deleted, its channel is lost)
-stops the exchanges that it concerns.
+process left open, `again`, `continue_answer` and `edit` of one that is answered. What happens to a conversation
+meanwhile (it is reset, a message is deleted, its channel is lost) stops the exchanges that it concerns.
 """
 
 import logging
@@ -13,18 +13,21 @@ from typing import TypeVar
 from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.company import Company
 from bot.chat.departures import Departures
-from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
-from bot.chat.exchange import Exchange, ExchangeContext, ExchangeRegistry, StopReason
+from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
+from bot.chat.exchange import Exchange, ExchangeContext, StopReason
 from bot.chat.outage import Outage
 from bot.chat.persona_desk import PersonaDesk
 from bot.chat.queue import QuestionQueue
 from bot.chat.refused_questions import RefusedQuestions
+from bot.chat.regeneration import Edit, Regeneration
+from bot.chat.registry import ExchangeRegistry
 from bot.chat.settings_desk import SettingsDesk
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
-from bot.conversation.sanitize import DEFAULT_OWN_NAME, repair
+from bot.conversation.sanitize import DEFAULT_OWN_NAME
 from bot.conversation.window import TokenBudget
+from bot.errors import UserError
 from bot.inference.engine import Engine
 from bot.observer import LogObserver, Observer
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
@@ -33,11 +36,13 @@ from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
 from bot.store.rows.questions import InboxState, KnownChannel, Part
+from bot.store.rows.regeneration import LastTurn
 from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits
+from bot.words import phrase
 
 __all__ = [
-    "Chat", "Exchange", "Finished", "InboxState", "Notice", "Part", "ReplyEvent", "SamplingChoice", "Scope",
-    "StopReason", "TextDelta",
+    "Anew", "Chat", "Edit", "Exchange", "Finished", "InboxState", "LastTurn", "Notice", "Part", "ReplyEvent",
+    "SamplingChoice", "Scope", "StopReason", "TextDelta",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -46,6 +51,7 @@ T = TypeVar("T")
 
 HIDDEN_SECONDS = 60.0
 """How long after a reset its messages are deleted for good."""
+TOO_LATE_TO_UNDO = phrase("too_late_to_undo")
 
 
 class Chat:
@@ -113,6 +119,7 @@ class Chat:
             silence_seconds=limits.silence_seconds,
             turn_limits=turn_limits,
         )
+        self._regeneration = Regeneration(self._context, self.exchanges)
 
     def open(self, question: Question) -> Exchange:
         """An exchange for a question, known from now on: enter it to receive the question, or `close` it."""
@@ -137,16 +144,69 @@ class Chat:
             and self.exchanges.asked_by(platform, left.question.message_id) is None
         ]
 
+    def under_way(self, key: ConversationKey) -> list[Exchange]:
+        """What is asked and answered in a channel: the exchange that has its turn first, then those that wait.
+
+        `stop(StopReason.ASKED, keep=True)` stops one; whoever calls that has seen to it that the person may.
+        """
+        return self.exchanges.in_channel(key.platform, key.channel_id)
+
+    async def last_turn(self, key: ConversationKey) -> LastTurn | None:
+        """The turn that `again` and `continue_answer` are about; None where nothing is remembered."""
+        return await self._inbox.last_turn(key)
+
+    async def again(
+        self, key: ConversationKey, message_id: int, person_id: int, *, generation: int | None = None
+    ) -> Exchange:
+        """Answer the last turn's question again, for `Answers.begin`: it replaces the answer in its messages.
+
+        It has another seed, and a temperature where answers are otherwise greedy. `key` says in which channel,
+        `message_id` is the question's; with `generation`, only that answer to it is meant. `person_id` is who wants it;
+        `take_turn` counts that against what they may ask in an hour.
+
+        Raises:
+            UserError: it isn't the last turn that is remembered, or something is being answered there.
+            StoreError: nothing was begun.
+        """
+        return await self._regeneration.again(key, message_id, person_id, generation)
+
+    async def continue_answer(
+        self, key: ConversationKey, message_id: int, person_id: int, *, generation: int | None = None
+    ) -> Exchange:
+        """Go on with the last turn's answer, which ended at a limit or was stopped; arguments as for `again`.
+
+        What is added becomes a part of that answer, and is shown behind it.
+
+        Raises:
+            UserError: as for `again`; or the answer is complete.
+            StoreError: nothing was begun.
+        """
+        return await self._regeneration.continue_answer(key, message_id, person_id, generation)
+
     async def reset(self, key: ConversationKey) -> int:
         """Forget a conversation: hide it at once, stop its answer, withdraw what waits; returns the number of turns.
 
-        The messages are deleted for good a minute later, by `delete_hidden`.
+        The messages are deleted for good a minute later, by `delete_hidden`; until then `undo_reset` brings them back.
         """
         reset = await self._history.reset(key)
         for message_id in (*reset.answering, *reset.withdrawn):
             self._stop(key.platform, message_id, StopReason.RESET, keep=True)
         await self._engine.forget(key.cache_owner)
         return reset.num_turns
+
+    async def undo_reset(self, key: ConversationKey) -> int:
+        """Bring back what the last reset of a conversation hid, within a minute of it; returns the number of turns.
+
+        They stand before what was said since. What waited, or was being answered, at the reset does not come back.
+
+        Raises:
+            UserError: there is nothing that can be brought back any more.
+        """
+        num_turns = await self._history.undo_reset(key, self._clock() - timedelta(seconds=HIDDEN_SECONDS))
+        if not num_turns:
+            raise UserError(TOO_LATE_TO_UNDO)
+        await self._engine.forget(key.cache_owner)
+        return num_turns
 
     async def withdraw(self, platform: str, message_id: int) -> None:
         """Follow the deletion of a message: a question, or a part of an answer, takes the whole turn with it."""
@@ -195,9 +255,18 @@ class Chat:
         """
         return await self._context.outage.outlast(step, on_wait)
 
-    async def edit(self, platform: str, message_id: int, text: str) -> bool:
-        """Take over an edited question; False, and no effect, once its answer was begun."""
-        return await self._inbox.edit_question(platform, message_id, repair(text))
+    async def edit(self, question: Question, *, edited_at: datetime | None) -> Edit:
+        """Follow the edit of a question, which is handed in as it reads now. One that changes no words does nothing.
+
+        A question that waits is answered with its new words; one that is being answered is begun anew. If it is
+        answered, its words in the history change, and the engine forgets the conversation's blocks. The last turn's
+        question is then answered again, if it was asked less than a quarter of an hour before `edited_at`: its exchange
+        is for `Answers.begin`. `edited_at` is None where nothing can be said.
+
+        Raises:
+            StoreError: nothing was changed.
+        """
+        return await self._regeneration.edit(question, edited_at)
 
     def leave_guild(self, platform: str, guild_id: int) -> None:
         """Stop the answers in a guild that the bot isn't in any more; what was said there stays."""

@@ -20,10 +20,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Anew:
+    """All that was said so far is void: the question was edited, and its answer begins anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event. `ABORTED` means that a reset or a deleted question stopped the answer: it was not stored."""
+    """The last event. `ABORTED` means that nothing was stored: a reset came, or a stop before anything was said."""
 
     reason: FinishReason
 
 
-ReplyEvent = TextDelta | Notice | Finished
+ReplyEvent = TextDelta | Notice | Anew | Finished

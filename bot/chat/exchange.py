@@ -1,8 +1,11 @@
 """One question with its answer is one `Exchange`, from its commit to the last edit of what shows it.
 
-It knows its slot in the queue, what an earlier process left of it, the messages that show it and what stopped it; the
-`ExchangeRegistry` is the only place where exchanges are looked up. An answer is stored as a whole or not at all, and
-only while its conversation has not been reset.
+It knows its slot in the queue, what an earlier process left of it, the messages that show it and what stopped it. An
+answer is stored when it has ended, as far as it came, and only while its conversation has not been reset. Where it
+replaces an older one (`regeneration`), that stays valid until then.
+
+A stop that keeps what was said (`StopReason.ASKED`) is such an end. An edit of the question meanwhile is none: what was
+said becomes void (`Anew`), and the answer begins again, to the new words.
 
 A try at an answer is committed before it is made, with its seed. So a question that ends the process is found out, and
 its neighbours aren't blamed: what the engine really ran when a process died is known from a file
@@ -11,27 +14,29 @@ its neighbours aren't blamed: what the engine really ran when a process died is 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 from typing import Self, TypeVar
 
-from bot.chat.answer import TRIM_NOTICE, AnswerWriter, PendingAnswer
+from bot.chat.answer import TRIM_NOTICE, AnswerWriter, PendingAnswer, can_continue
 from bot.chat.company import Company
-from bot.chat.events import Finished, Notice, ReplyEvent, TextDelta
+from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.outage import Outage
 from bot.chat.queue import QuestionQueue, Slot
 from bot.chat.refused_questions import RefusedQuestions
+from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import Question
 from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, TurnsSpent, WaitedTooLong
 from bot.inference.engine import Delta, Engine, FinishReason
 from bot.observer import Observer
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
-from bot.store.rows.questions import Attempt, InboxState, OpenQuestion, Part
+from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion, Part
 from bot.store.rows.turn_limits import TurnLimits
+from bot.store.rows.turns import Answer
 from bot.words import phrase
 
 T = TypeVar("T")
@@ -52,6 +57,8 @@ class StopReason(Enum):
     """A message that shows a part of the answer was deleted."""
     CHANNEL_LOST = auto()
     """The channel is gone, or closed to the bot."""
+    ASKED = auto()
+    """Somebody wants no more of it. With `keep`, what was said so far is shown and stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +90,23 @@ class Exchange:
         self,
         question: Question,
         context: ExchangeContext,
-        registry: "ExchangeRegistry",
-        resumed: OpenQuestion | None = None,
+        registry: ExchangeRegistry,
+        left: OpenQuestion | None = None,
+        slot: Slot | None = None,
     ) -> None:
+        """`left` is what the inbox has of it already, and `slot` its place in the queue where it has one."""
         self.question = question
-        self.resumed = resumed
+        self.resumed = left if slot is None else None
         """What an earlier process left of it; None where it is new."""
-        self.is_committed = resumed is not None
+        self.kind = left.kind if left else AnswerKind.FIRST
+        """What kind of answer is asked for."""
+        self.generation = left.generation if left else 0
+        """Which answer to the question this is: it grows with a regeneration, not with a retry."""
+        self.previous = left.previous if left else None
+        """The older answer, for as long as it is valid: until this one is stored."""
+        self.finish_reason = FinishReason(left.finish_reason) if left and left.finish_reason else None
+        """How the answer that is stored has ended; None as long as this one isn't."""
+        self.is_committed = left is not None
         """Whether the inbox has it as open, so that what becomes of it can be recorded."""
         self.parts: dict[tuple[str, int], Part] = {}
         """The messages that are known to show it, by purpose and index."""
@@ -104,13 +121,20 @@ class Exchange:
         """What answers it. Cancelled, it leaves the question to the next process."""
         self._context = context
         self._registry = registry
-        self._slot: Slot | None = None
+        self._slot = slot
         self._is_kept = False
+        self._is_edited = False
+        """Whether the question was edited since the last try began."""
+        self._is_stored = self.has_stored_answer
+        self._words = asyncio.Lock()
+        """Held while the question's words, or the answer to them, are being committed."""
+        self._closed = asyncio.Event()
         self._running: asyncio.Timeout | None = None
         self._waiting: asyncio.Timeout | None = None
+        self._queued: asyncio.Timeout | None = None
         self.is_repeated = not registry.add(self)
         """Whether the same question is being asked and answered already."""
-        if resumed is not None:
+        if self.resumed is not None:
             self._slot = self._join(is_limited=False)
 
     @property
@@ -124,9 +148,24 @@ class Exchange:
         return self.question.conversation.channel_id
 
     @property
-    def generation(self) -> int:
-        """Which answer to the question this is: it grows with a regeneration, not with a retry."""
-        return self.resumed.generation if self.resumed else 0
+    def asker_id(self) -> int:
+        """Who asked."""
+        return self.question.author_id
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether it is its conversation's turn, so that it doesn't wait behind another one's."""
+        return self._slot is not None and self._slot.ready.is_set()
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether a stop would still change something: not once its answer is complete, or was stopped."""
+        return self.stopped is None and not self._is_stored
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether its answer was stored, and ended at a limit or a stop."""
+        return can_continue(self.finish_reason)
 
     @property
     def has_stored_answer(self) -> bool:
@@ -191,14 +230,16 @@ class Exchange:
     def stop(self, reason: StopReason, *, keep: bool = False) -> bool:
         """Stop the answer. What the model says from now on is neither shown nor stored.
 
-        With `keep`, `events` comes to its end in order, so that what was said so far can be shown with a note. Without
-        it, the body of `until_stopped` ends at once, and a stop that keeps comes too late. The first reason counts.
+        With `keep`, `events` comes to its end in order, so that what was said so far can be shown with a note; where
+        the question still waits for its turn, that is at once. Without it, the body of `until_stopped` ends at once,
+        and a stop that keeps comes too late. The first reason counts.
 
         Returns whether that body is ended for this very reason: False where it hasn't begun or is over.
         """
         if self.stopped is None or (self._is_kept and not keep):
             self.stopped, self._is_kept = reason, keep
-        scope = self._waiting if self._is_kept else self._running or self._waiting
+        waiting = self._waiting or self._queued
+        scope = waiting if self._is_kept else self._running or waiting
         if scope is not None and not scope.expired():
             scope.reschedule(asyncio.get_running_loop().time())
         return self._running is not None and self.stopped is reason and not self._is_kept
@@ -206,7 +247,8 @@ class Exchange:
     async def events(self) -> AsyncGenerator[ReplyEvent, None]:
         """Wait for the question's turn, then stream its answer and store it; the last event is `Finished`.
 
-        It ends with `ABORTED`, and nothing is stored, if the exchange is stopped or the conversation is reset.
+        It ends with `ABORTED`, and nothing is stored, if the conversation is reset, or if the exchange is stopped
+        before anything was said. After `Anew`, the answer begins again.
 
         Raises:
             UserError: its text is for the person who asked.
@@ -216,30 +258,64 @@ class Exchange:
         async with self._admitted() as max_queued_seconds:
             if self.resumed and self.resumed.answer is not None and not self.resumed.is_stale:
                 yield self._begun(TextDelta(self.resumed.answer))
-                yield Finished(FinishReason.STOP)
+                yield Finished(self.finish_reason or FinishReason.STOP)
                 return
-            attempt = await self._begin_attempt()
-            if attempt is None:
-                yield self._begun(Finished(FinishReason.ABORTED))
+            is_over = False
+            while not is_over:
+                self._is_edited = False
+                attempt = await self._begin_attempt()
+                if attempt is None:
+                    yield self._begun(Finished(FinishReason.ABORTED))
+                    return
+                async with aclosing(self._try(attempt, max_queued_seconds)) as events:
+                    async for event in events:
+                        is_over = isinstance(event, Finished)
+                        yield self._begun(event)
+
+    async def _try(self, attempt: Attempt, max_queued_seconds: float | None) -> AsyncGenerator[ReplyEvent, None]:
+        """One try at the answer; it ends with `Anew` where the question was edited meanwhile."""
+        try:
+            answer = await self._begin_answer(attempt, max_queued_seconds)
+            if answer.tells_trim:
+                yield Notice(TRIM_NOTICE)
+            if text := answer.open():
+                yield TextDelta(text)
+            async with aclosing(self._context.engine.generate(answer.request)) as deltas:
+                while not answer.is_cut and (delta := await self._next(deltas, answer)) is not None:
+                    if text := answer.feed(delta):
+                        yield TextDelta(text)
+            if self.stopped in (None, StopReason.ASKED) and (text := answer.finish()):
+                yield TextDelta(text)
+            if self._is_asked_to_stop and not answer.says_nothing:
+                answer.stop()
+            reason = None if self._is_void else await self._store(answer)
+            if reason is None:
+                yield Anew()
                 return
-            try:
-                answer = await self._begin_answer(attempt, max_queued_seconds)
-                if answer.tells_trim:
-                    yield self._begun(Notice(TRIM_NOTICE))
-                async with aclosing(self._context.engine.generate(answer.request)) as deltas:
-                    while not answer.is_cut and (delta := await self._next(deltas, answer)) is not None:
-                        if text := answer.feed(delta):
-                            yield self._begun(TextDelta(text))
-                if self.stopped is None and (text := answer.finish()):
-                    yield self._begun(TextDelta(text))
-                for notice in answer.notices():
-                    yield self._begun(Notice(notice))
-                yield self._begun(Finished(await self._store(answer)))
-            except EngineFailed:
-                raise
-            except BaseException:
-                await self._release()
-                raise
+            for notice in answer.notices() if reason is not FinishReason.ABORTED else ():
+                yield Notice(notice)
+            yield Finished(reason)
+        except EngineFailed:
+            raise
+        except BaseException:
+            await self._release()
+            raise
+
+    async def edit(self, content: str) -> bool:
+        """Follow the edit of the question; False once its answer is complete, so that it has to be replaced."""
+        async with self._words:
+            if self._is_stored:
+                return False
+            if await self._context.inbox.edit_question(self.question, content):
+                self.question = replace(self.question, content=content)
+                self._is_edited = True
+                if self._waiting is not None and not self._waiting.expired():
+                    self._waiting.reschedule(asyncio.get_running_loop().time())
+            return True
+
+    async def wait_closed(self) -> None:
+        """Wait until all is done with it."""
+        await self._closed.wait()
 
     async def _release(self) -> None:
         """It ended in order: this try isn't counted. A database that is away can't be told, and holds nothing up."""
@@ -266,6 +342,7 @@ class Exchange:
         """Give back whatever it holds: its slot, and its place in the registry. Twice does no harm."""
         self._give_slot_back()
         self._registry.remove(self)
+        self._closed.set()
 
     async def load_parts(self) -> tuple[Part, ...]:
         """The messages that were created for it so far, from the inbox."""
@@ -335,20 +412,30 @@ class Exchange:
         if self._slot is None:
             raise RuntimeError("only a question that was received is answered")
         if self.resumed is not None:
-            await self._slot.ready.wait()
+            await self._wait_for_turn(None)
             num_deaths = self.resumed.deaths if self.resumed.answer is None else 0
             async with self._context.company.resumed(num_deaths):
                 yield None
             return
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self._context.waiting_seconds
-        try:
-            async with asyncio.timeout_at(give_up_at):
-                await self._slot.ready.wait()
-        except TimeoutError:
-            raise WaitedTooLong from None
+        await self._wait_for_turn(give_up_at)
         async with self._context.company.shared(max(0.0, give_up_at - loop.time())):
             yield max(0.0, give_up_at - loop.time())
+
+    async def _wait_for_turn(self, give_up_at: float | None) -> None:
+        """Wait until the question has its turn, or was stopped."""
+        assert self._slot is not None  # noqa: S101 - `_admitted` has looked
+        if self.stopped is not None:
+            return
+        try:
+            async with asyncio.timeout_at(give_up_at) as self._queued:
+                await self._slot.ready.wait()
+        except TimeoutError:
+            if self.stopped is None:
+                raise WaitedTooLong from None
+        finally:
+            self._queued = None
 
     async def _begin_attempt(self) -> Attempt | None:
         """Count a try before it is made; None where no answer is wanted any more."""
@@ -356,19 +443,20 @@ class Exchange:
             return None
         if self.resumed and self.resumed.lone_deaths >= MAX_LONE_DEATHS:
             raise RequestFailed(SET_ASIDE)
-        seed = self._context.writer.new_seed()
-        return await self._outlast(lambda: self._context.inbox.begin_attempt(self.question, seed=seed))
+        seed = self._context.writer.new_seed(self.generation)
+        attempt = await self._outlast(lambda: self._context.inbox.begin_attempt(self.question, seed=seed))
+        self.kind = attempt.kind if attempt else self.kind
+        return attempt
 
     async def _begin_answer(self, attempt: Attempt, max_queued_seconds: float | None) -> PendingAnswer:
         started_at = time.monotonic()
-        conversation = await self._outlast(lambda: self._context.history.load(self.question.conversation))
-        return await self._context.writer.begin(
-            attempt.question, conversation, attempt.seed, max_queued_seconds, started_at
-        )
+        key, replaced = self.question.conversation, None if self.previous is None else self.message_id
+        conversation = await self._outlast(lambda: self._context.history.load(key, without_question=replaced))
+        return await self._context.writer.begin(attempt, conversation, max_queued_seconds, started_at)
 
     async def _next(self, deltas: AsyncGenerator[Delta, None], answer: PendingAnswer) -> Delta | None:
-        """The model's next piece; None at its end, after a long silence, and when the exchange is stopped."""
-        if self.stopped is not None:
+        """The model's next piece; None at its end, after a long silence, and where nothing more of it is wanted."""
+        if self.stopped is not None or self._is_edited:
             return None
         # The first token may take its time: the engine's queue and its watchdog have limits of their own.
         silence_seconds = self._context.silence_seconds if answer.has_begun else None
@@ -376,75 +464,48 @@ class Exchange:
             async with asyncio.timeout(silence_seconds) as self._waiting:
                 return await anext(deltas, None)
         except TimeoutError:
-            if self.stopped is None:
+            if self.stopped is None and not self._is_edited:
                 answer.fall_silent()
             return None
         finally:
             self._waiting = None
 
-    async def _store(self, answer: PendingAnswer) -> FinishReason:
-        turn_id = None
-        if self.stopped is None:
+    async def _store(self, answer: PendingAnswer) -> FinishReason | None:
+        """Store the answer; None where its question was edited before that."""
+        is_stored = False
+        if self.stopped is None or (self._is_asked_to_stop and not answer.says_nothing):
             stored = answer.stored()
-            turn_id = await self._outlast(
-                lambda: self._context.history.save_turn(
-                    answer.question, stored, epoch=answer.conversation.epoch, speakers=answer.speakers.given
-                )
-            )
-        is_stored = turn_id is not None
+            is_stored = await self._outlast(lambda: self._save(answer, stored))
+            if not is_stored and self._is_void:
+                return None
         if not is_stored:
             await self._context.engine.forget(answer.request.cache_owner)
         reason = answer.reason if is_stored else FinishReason.ABORTED
         self._context.observer.on_answer(answer.record(reason))
         return reason
 
+    async def _save(self, answer: PendingAnswer, stored: Answer) -> bool:
+        # Not held while a database is awaited that is away: an edit waits for that in the same line.
+        async with self._words:
+            if self._is_void:
+                return False
+            turn_id = await self._context.history.save_turn(
+                answer.question, stored, epoch=answer.conversation.epoch, speakers=answer.speakers.given
+            )
+            self._is_stored = turn_id is not None
+            if self._is_stored:
+                self.finish_reason, self.previous = answer.reason, None
+            return self._is_stored
+
+    @property
+    def _is_void(self) -> bool:
+        """Whether the try that runs answers a question that reads otherwise by now."""
+        return self._is_edited and self.stopped is None
+
+    @property
+    def _is_asked_to_stop(self) -> bool:
+        return self.stopped is StopReason.ASKED and self._is_kept
+
     def _begun(self, event: ReplyEvent) -> ReplyEvent:
         self.has_begun = True
         return event
-
-
-class ExchangeRegistry:
-    """The exchanges under way, by the message that asks and by the messages that show the answer."""
-
-    def __init__(self) -> None:
-        self._by_question: dict[tuple[str, int], Exchange] = {}
-        self._by_part: dict[tuple[str, int], Exchange] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_question)
-
-    def __iter__(self) -> Iterator[Exchange]:
-        """In the order in which they were opened."""
-        return iter([*self._by_question.values()])
-
-    def asked_by(self, platform: str, message_id: int) -> Exchange | None:
-        """The exchange of a question."""
-        return self._by_question.get((platform, message_id))
-
-    def shown_by(self, platform: str, message_id: int) -> Exchange | None:
-        """The exchange of which a message shows a part."""
-        return self._by_part.get((platform, message_id))
-
-    def add(self, exchange: Exchange) -> bool:
-        """Know an exchange; False where another one has the same question and keeps its place."""
-        return self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
-
-    def remove(self, exchange: Exchange) -> None:
-        """Forget an exchange and its parts."""
-        if self._by_question.get(_id(exchange, exchange.message_id)) is exchange:
-            del self._by_question[_id(exchange, exchange.message_id)]
-        for part in exchange.parts.values():
-            self.remove_part(exchange, part)
-
-    def add_part(self, exchange: Exchange, part: Part) -> None:
-        """Know a part of an exchange that is under way."""
-        if self._by_question.get(_id(exchange, exchange.message_id)) is exchange:
-            self._by_part[_id(exchange, part.message_id)] = exchange
-
-    def remove_part(self, exchange: Exchange, part: Part) -> None:
-        """Forget a part."""
-        self._by_part.pop(_id(exchange, part.message_id), None)
-
-
-def _id(exchange: Exchange, message_id: int) -> tuple[str, int]:
-    return exchange.question.conversation.platform, message_id

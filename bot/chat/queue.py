@@ -61,6 +61,10 @@ class QuestionQueue:
         """Conversations in which an answer is being written."""
         return sum(channel.running is not None for channel in self._channels.values())
 
+    def is_busy(self, conversation: Hashable) -> bool:
+        """Whether anybody has a slot in a conversation's queue."""
+        return conversation in self._channels
+
     def join(
         self, conversation: Hashable, person: Hashable, *, guild: Hashable = None, is_limited: bool = True
     ) -> Slot:

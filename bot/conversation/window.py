@@ -95,6 +95,7 @@ def fit_window(
     *,
     author_name: str | None = None,
     own_name: str = DEFAULT_OWN_NAME,
+    beginning: str = "",
 ) -> Window:
     """Build the prompt for `question` from `turns`, the conversation from its stored first kept turn on.
 
@@ -107,6 +108,7 @@ def fit_window(
         question: the newest user message; it always stays.
         author_name: who asks, where several people speak; `user_text` sanitises it.
         own_name: the name that nobody else may speak under.
+        beginning: what was answered to the question so far, which the prompt goes on with.
 
     Raises:
         PromptTooLong: required sections and question alone exceed the budget. The first kept turn stays where it is.
@@ -120,7 +122,7 @@ def fit_window(
     ]
     newest = user_text(tags, question, author_name, own_name, people)
     while True:
-        fitting = _Fitting(encoder, place_sections(encoder, sections), texts, newest)
+        fitting = _Fitting(encoder, place_sections(encoder, sections), texts, newest, tags.clean(beginning))
         try:
             first = fitting.first_kept(limit)
             break
@@ -149,11 +151,15 @@ async def fit_window_off_loop(
     *,
     author_name: str | None = None,
     own_name: str = DEFAULT_OWN_NAME,
+    beginning: str = "",
 ) -> Window:
     """`fit_window` in another thread, unless everything together is short enough for the event loop."""
-    num_characters = len(question) + sum(len(section.text) for section in sections)
+    num_characters = len(question) + len(beginning) + sum(len(section.text) for section in sections)
     num_characters += sum(len(turn.question) + len(turn.answer) for turn in turns)
-    fit = partial(fit_window, encoder, budget, sections, turns, question, author_name=author_name, own_name=own_name)
+    fit = partial(
+        fit_window, encoder, budget, sections, turns, question,
+        author_name=author_name, own_name=own_name, beginning=beginning,
+    )  # fmt: skip
     return fit() if num_characters <= _INLINE_CHARACTERS else await asyncio.to_thread(fit)
 
 
@@ -184,15 +190,20 @@ class _Fitting:
     """What one conversation's turns cost, the unanswered one last; the first kept one has the system message."""
 
     def __init__(
-        self, encoder: TurnEncoder, sections: PlacedSections, answered: Sequence[tuple[str, str]], newest: str
+        self,
+        encoder: TurnEncoder,
+        sections: PlacedSections,
+        answered: Sequence[tuple[str, str]],
+        newest: str,
+        beginning: str,
     ) -> None:
         self._encoder = encoder
         self._sections = sections
         if sections.before_question:
             newest = f"{sections.before_question}{SEPARATOR}{newest}"
-        self._texts = [*answered, (newest, "")]
+        self._texts = [*answered, (newest, beginning)]
         self._last = len(answered)
-        self._later = [encoder.turn(*texts) for texts in self._texts[1:]]
+        self._later = [self._turn(index) for index in range(1, len(self._texts))]
         """The ids of every turn but turn 0, which is never kept behind another."""
         self._costs_from = [0, *[*accumulate(map(len, reversed(self._later)), initial=0)][::-1]]
         """What the turns from an index on cost; index 0 is never asked for."""
@@ -230,4 +241,8 @@ class _Fitting:
         return len(self._with_system(first)) + self._costs_from[first + 1]
 
     def _with_system(self, index: int) -> "array[int]":
-        return self._encoder.turn(*self._texts[index], system_message=self._sections.system_message)
+        return self._turn(index, self._sections.system_message)
+
+    def _turn(self, index: int, system_message: str | None = None) -> "array[int]":
+        is_complete = index < self._last
+        return self._encoder.turn(*self._texts[index], system_message=system_message, is_complete=is_complete)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 
-from bot.chat.chat import Chat, Exchange, Finished, Notice, TextDelta
+from bot.chat.chat import Anew, Chat, Exchange, Finished, Notice, StopReason, TextDelta
 from bot.conversation.messages import Question
 from bot.delivery.limits import NoticeLimiter
 from bot.delivery.outcomes import (
@@ -22,7 +22,9 @@ from bot.delivery.outcomes import (
     NO_LONGER_ADMITTED,
     RESET,
     SEEN_BEFORE,
+    STOPPED,
     STOPPED_BY_RESET,
+    STOPPED_UNSAID,
     WITHDRAWN,
     Outcome,
     Outcomes,
@@ -86,12 +88,12 @@ class Answers:
         if exchange.is_repeated or self.is_draining:
             exchange.close()
             return
-        reply = Reply(exchange, self._sender)
-        if note:
-            reply.note(note)
+        reply = Reply(exchange, self._sender, note)
         is_too_old = self._clock() - exchange.question.created_at > OLDEST_ANSWERED
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
-        is_expired = exchange.resumed is not None and is_too_old and not exchange.has_stored_answer
+        # Where it is to be replaced, that may have been asked for a moment ago, and half of it be in the channel.
+        is_done = exchange.has_stored_answer or exchange.previous is not None
+        is_expired = exchange.resumed is not None and is_too_old and not is_done
         exchange.on_held = lambda: self._note_held(exchange)
         exchange.task = self._tasks.create_task(self._answer(reply, is_begun=is_begun, is_expired=is_expired))
         # Also where the task is cancelled before it began.
@@ -140,6 +142,8 @@ class Answers:
             if (task := asyncio.current_task()) and task.cancelling():  # what fails while it ends is no outcome
                 raise asyncio.CancelledError from error
             outcome = (outcome_of_stop(exchange) or outcome_of(error)).logged(exchange, error)
+            if exchange.previous is not None:
+                outcome = outcome.keeping_previous()
             if isinstance(error, EngineFailed) and not self.engine_failed.done():
                 self.engine_failed.set_result(error)
         await self._outcomes.close(reply, outcome)
@@ -152,7 +156,7 @@ class Answers:
             return ended
         if is_expired:
             return EXPIRED
-        if is_begun:
+        if is_begun or reply.exchange.previous is not None:
             await reply.parts.resume()
         outcome = ANSWERED
         reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
@@ -163,9 +167,10 @@ class Answers:
                         reply.write(text)
                     case Notice(text):
                         reply.note(text)
+                    case Anew():
+                        reply.begin_anew()
                     case Finished(FinishReason.ABORTED):
-                        reply.note(STOPPED_BY_RESET)
-                        outcome = RESET
+                        outcome = _note_stop(reply)
             await reply.finish()
         return outcome
 
@@ -178,7 +183,8 @@ class Answers:
         if not await self._sender.exists(exchange.channel_id, exchange.message_id):
             return WITHDRAWN  # deleted while nobody listened
         await reply.parts.resume()
-        if reply.parts.is_finished and not exchange.has_stored_answer:
+        # Where an answer is replaced, it may be the older one that is finished.
+        if reply.parts.is_finished and not exchange.has_stored_answer and exchange.previous is None:
             return ANSWERED_BEFORE  # the database is older than the channel: a backup, for instance
         return None
 
@@ -200,6 +206,22 @@ class Answers:
             await self._sender.create(draft, _forget)
         except DiscordError as error:
             log.info("channel %s isn't told that the database is away: %s", draft.channel_id, error)
+
+
+def _note_stop(reply: Reply) -> Outcome:
+    """Say why there is no answer, or no more of it; where it was to replace one, that stands there again."""
+    previous = reply.exchange.previous
+    if reply.exchange.stopped is not StopReason.ASKED:
+        if previous is not None and not reply.has_text:
+            reply.restore(previous, STOPPED_BY_RESET)
+        else:
+            reply.note(STOPPED_BY_RESET)
+        return RESET
+    if previous is None:
+        reply.note(STOPPED_UNSAID)
+        return STOPPED
+    reply.restore(previous)
+    return ANSWERED
 
 
 async def _forget(_: Posted) -> None:

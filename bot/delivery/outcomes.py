@@ -50,6 +50,7 @@ MEMORY_AWAY = phrase("memory_away")
 NOT_TAKEN = phrase("not_taken")
 NOT_TAKEN_NOW = phrase("not_taken_now")
 STOPPED_BY_RESET = phrase("stopped_by_reset")
+STOPPED_UNSAID = phrase("stopped_unsaid")
 BROKEN = phrase("broken")
 
 
@@ -59,7 +60,8 @@ class Outcome:
 
     `state` None leaves it unfinished, so that it is answered after the restart. `discards` takes out of the channel
     what was shown of the answer. `refuses` says that the answer's own words can't be shown: what was shown of them
-    stays as it is, and none of them is kept in the history.
+    stays as it is, and none of them is kept in the history. `keeps_previous` shows the older answer again that was to
+    be replaced.
     """
 
     state: InboxState | None
@@ -68,8 +70,15 @@ class Outcome:
     limit: NoticeLimit | None = None
     discards: bool = False
     refuses: bool = False
+    keeps_previous: bool = False
     log_level: int = logging.INFO
     logs_traceback: bool = False
+
+    def keeping_previous(self) -> "Outcome":
+        """The same where an older answer stays valid: the question is answered, unless it isn't to be any more."""
+        if self.state in (None, InboxState.WITHDRAWN):
+            return self
+        return replace(self, state=InboxState.ANSWERED, refuses=False, keeps_previous=True)
 
     def logged(self, exchange: Exchange, error: Exception) -> "Outcome":
         """Say once in the log what happened; what is no fault of ours is left to whoever commits the reason."""
@@ -92,6 +101,7 @@ ANSWERED_BEFORE = Outcome(InboxState.ANSWERED, "a finished answer is in the chan
 WITHDRAWN = Outcome(InboxState.WITHDRAWN, "the question was deleted", discards=True)
 REPLY_DELETED = Outcome(InboxState.WITHDRAWN, "the answer was deleted")
 RESET = Outcome(InboxState.WITHDRAWN, "the conversation was reset")
+STOPPED = Outcome(InboxState.WITHDRAWN, "it was stopped before anything was said")
 CHANNEL_LOST = Outcome(InboxState.FAILED, "the channel is gone, or closed to us")
 EXPIRED = Outcome(
     InboxState.EXPIRED,
@@ -165,7 +175,11 @@ class Outcomes:
         is_unknown = reply.exchange.resumed is not None and not reply.exchange.has_begun
         if is_unknown and (sentence or outcome.discards):
             await parts.resume()
-        if outcome.discards:
+        if outcome.keeps_previous and reply.exchange.previous is not None:
+            await parts.resume()
+            reply.restore(reply.exchange.previous, sentence)
+            await reply.show_final()
+        elif outcome.discards:
             await parts.discard()
         elif outcome.refuses and parts:
             await parts.end_with(sentence)

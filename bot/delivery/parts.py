@@ -83,7 +83,7 @@ class Parts:
         return bool(self._contents)
 
     async def resume(self) -> None:
-        """Find what exists since before a restart, also a message whose id could not be recorded any more.
+        """Find what exists of it, after a restart also a message whose id could not be recorded any more.
 
         Twice does no harm.
         """
@@ -99,7 +99,7 @@ class Parts:
         replies += [first] if first is not None else []
         is_told_by_mark = all(part.is_marked for part in recorded if (part.purpose, part.index) == _FIRST)
         self.is_finished = bool(replies) and is_told_by_mark and not any(map(is_growing, replies))
-        orphan = self._unrecorded(own)
+        orphan = self._unrecorded(own) if self.exchange.resumed or not recorded else None
         if orphan is not None:
             await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
         self._is_resumed = True

@@ -24,15 +24,36 @@ WHOLE_IN_FILE = phrase("whole_in_file")
 class Reply:
     """Streams the answer of one exchange into the messages `parts`."""
 
-    def __init__(self, exchange: Exchange, sender: Sender) -> None:
+    def __init__(self, exchange: Exchange, sender: Sender, note: str = "") -> None:
+        """`note` is shown as a small line above the answer."""
         self.exchange = exchange
         self.parts = Parts(exchange, sender)
         self._sender = sender
+        self._note = note
         self._splitter = Splitter()
         self._pieces: list[str] = []
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._delivered = asyncio.Event()
+        self.begin_anew()
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything of the answer was written."""
+        return bool(self._pieces)
+
+    def begin_anew(self) -> None:
+        """Take back all that was written; the messages that show it will show what is written from now on."""
+        self._splitter, self._pieces = Splitter(), []
+        if self._note:
+            self.note(self._note)
+
+    def restore(self, text: str, line: str = "") -> None:
+        """Write an older answer in place of all that was written, and `line` below it as a small one."""
+        self.begin_anew()
+        self.write(text)
+        if line:
+            self.note(line)
 
     def write(self, text: str) -> None:
         """Add text to the answer."""
@@ -92,14 +113,16 @@ class Reply:
 
     async def _show_parts(self, num_parts: int, *, is_final: bool) -> list[Place]:
         places: list[Place] = [(Purpose.ANSWER, index) for index in range(num_parts)]
+        splitter = self._splitter  # all that was written may be taken back meanwhile
         for place in places:
             is_last_edit = is_final and (place[1] > 0 or num_parts == 1)
-            await self.parts.show(place, lambda index=place[1]: self._splitter.parts[index], is_final=is_last_edit)  # type: ignore[misc]
+            await self.parts.show(place, lambda index=place[1]: splitter.parts[index], is_final=is_last_edit)  # type: ignore[misc]
         return places
 
     async def _show_rest(self) -> list[Place]:
         """Attach the whole answer as a file; where files aren't allowed, show the other parts as messages."""
-        place: Place = (Purpose.FILE, 0)
+        # What is attached can't be edited: another answer's file is another message.
+        place: Place = (Purpose.FILE, self.exchange.generation)
         try:
             await self.parts.show(place, lambda: WHOLE_IN_FILE, file_text="".join(self._pieces))
         except Rejected:

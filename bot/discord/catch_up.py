@@ -9,8 +9,9 @@ nothing.
 While the database is away, none of this can be found out. Live messages are then let in, so that people get an answer
 or an error, and what was missed is fetched when the database is back.
 
-Discord doesn't say which messages were deleted meanwhile either. A message that the database knows and that is missing
-on a fetched page is requested by itself; if it is gone, it is handled like one that is deleted now.
+Discord doesn't say which messages were deleted or edited meanwhile either. A message that the database knows and that
+is missing on a fetched page is requested by itself; if it is gone, it is handled like one that is deleted now. One that
+stands on the page in other words than the database knows is handled like one that is edited now.
 """
 
 import asyncio
@@ -261,6 +262,8 @@ class CatchUp:
             for message in messages:
                 if message.id > after:
                     await self._take(message, shown.get(message.id))
+                elif message.edited_at is not None:
+                    await self._intake.take_edit(message, is_live=False)
         except StoreError:
             return False
         except DiscordError as error:

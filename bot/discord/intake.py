@@ -10,7 +10,7 @@ from functools import reduce
 
 import discord
 
-from bot.chat.chat import Chat, StopReason
+from bot.chat.chat import Chat, Edit, StopReason
 from bot.chat.outage import repeat_while_away
 from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
@@ -42,7 +42,7 @@ UNPINGED_HINT = phrase("unpinged_hint")
 ROLE_HINT = phrase("role_hint")
 TEXT_ONLY = phrase("text_only", unreadable=ATTACHED)
 LATEST_EDIT = timedelta(minutes=10)
-"""An edit that was made longer ago is not looked at for a mention that it added."""
+"""An edit that was made longer ago isn't answered: neither a mention that it added, nor other words of a question."""
 OLDEST_EDITED = timedelta(days=1)
 """Nor is one of an older message: whether that was answered may be forgotten by now."""
 _MAX_HINTED = 1000
@@ -109,8 +109,8 @@ class Intake:
         if address_of(message, self._own_id) is Address.QUESTION:
             await self._chat.note_answered(self._question_in(message))
 
-    async def take_edit(self, message: discord.Message) -> None:
-        """Apply the edit of a question that still waits; answer a message that became a question by the edit.
+    async def take_edit(self, message: discord.Message, *, is_live: bool = True) -> None:
+        """Follow the edit of a question, see `Chat.edit`; answer a message that became a question by a live edit.
 
         The inbox knows every question that was received, so none is answered twice.
         """
@@ -119,24 +119,33 @@ class Intake:
             return
         if not await self._access.admits_message(message):
             return
-        text = question_in(message, self._own_id).content if address is Address.QUESTION else ""
-        if text and await self._edit_waiting(message.id, text):
+        question = self._question_in(message)
+        if address is Address.QUESTION and has_visible_text(question.content):
+            edit = await self._edit(message, question)
+            if edit.exchange is not None:
+                self._answers.begin(edit.exchange, note=_note(unreadable_in(message)))
+            if edit.is_known:
+                return
+        if not is_live:
             return
         now = self._clock.now()
         if now - message.edited_at < LATEST_EDIT and now - message.created_at < OLDEST_EDITED:
             await self.take(message, asked_at=message.edited_at)
 
-    async def _edit_waiting(self, message_id: int, text: str) -> bool:
-        """Edit a question that waits; False where there is none."""
+    async def _edit(self, message: discord.Message, question: Question) -> Edit:
+        """Follow an edit; where the database is away, that waits in line with the question that it is about."""
+        may_answer = can_speak(message) and not self._sender.closed_channels.is_closed(message.channel.id)
+        is_recent = message.edited_at is not None and self._clock.now() - message.edited_at < LATEST_EDIT
+        edited_at = message.edited_at if may_answer and is_recent else None
 
-        async def edit() -> bool:
-            return await self._chat.edit(PLATFORM, message_id, text)
+        async def edit() -> Edit:
+            return await self._chat.edit(question, edited_at=edited_at)
 
         try:
             return await edit()
         except DatabaseBusy:
-            if self._chat.exchanges.asked_by(PLATFORM, message_id) is None:
-                return False  # a new question, which is told that it waits, or one that the inbox has answered
+            if self._chat.exchanges.asked_by(PLATFORM, message.id) is None:
+                return Edit(is_known=False)  # a new question, which is told that it waits, or one that was answered
         return await self._chat.outlast(edit)
 
     def busy_channels(self) -> set[int]:

@@ -31,13 +31,16 @@ class TokenTexts:
 
 
 class Detokenizer:
-    """The text of one completion, in pieces; the pieces joined are the text of all tokens."""
+    """The text of one completion, in pieces; the pieces joined are the text of all tokens.
 
-    def __init__(self, texts: TokenTexts) -> None:
+    With `is_continued` the completion goes on with a text, so that a blank before its first word stays.
+    """
+
+    def __init__(self, texts: TokenTexts, *, is_continued: bool = False) -> None:
         self._texts = texts
         # A lone surrogate stands for each bad byte, and becomes U+FFFD below.
         self._utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._is_at_start = True
+        self._is_at_start = not is_continued
 
     def push(self, token_id: int) -> str:
         """The text that `token_id` completes; empty inside a UTF-8 sequence."""

@@ -23,6 +23,8 @@ class FinishReason(StrEnum):
     """No further token came for too long."""
     FORGED_SPEAKER = "forged_speaker"
     """The model began to speak for somebody else; the answer ends before that."""
+    STOPPED = "stopped"
+    """Somebody asked for it to stop there; what was said until then is kept."""
     ABORTED = "aborted"
     """Nobody wants the answer any more: its question was deleted, or the conversation reset."""
 
@@ -59,6 +61,7 @@ class Request:
     `num_shared_prefix_tokens` of the prompt (a persona's system block) may be shared with other owners.
     `priority` 1 (background) runs only when nothing of priority 0 waits. A request that is not begun within
     `max_queued_seconds` is dropped; None waits as long as it takes. `name` is what whoever watches the engine calls it.
+    `is_continued` says that the prompt ends inside an answer, so that a blank before the first word belongs to it.
     """
 
     prompt_token_ids: tuple[int, ...]
@@ -69,6 +72,7 @@ class Request:
     priority: int = 0
     max_queued_seconds: float | None = None
     name: str = ""
+    is_continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

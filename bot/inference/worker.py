@@ -133,7 +133,7 @@ class Worker:
                 except (TrinityError, ValueError) as error:
                     self._errors.append((request_id, error))
                 else:
-                    self._detokenizers[request_id] = Detokenizer(texts)
+                    self._detokenizers[request_id] = Detokenizer(texts, is_continued=request.is_continued)
             case Abort(request_id):
                 core.abort(request_id)
                 self._detokenizers.pop(request_id, None)

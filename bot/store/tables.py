@@ -78,7 +78,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0009"
+SCHEMA_VERSION = "0010"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -199,6 +199,8 @@ inbox = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # Counts the answers that were asked for anew; a repeated attempt is not a new generation.
     Column("generation", Integer, nullable=False, server_default=text("0")),
+    # What kind of answer: the first, another one, one to other words, or the rest of the one that is there.
+    Column("answer_kind", String(16), nullable=False, server_default=text("'first'")),
     Column("seed", BigId),
     Column("author_id", BigId, nullable=False),
     # Name and content are emptied once the question is done with; what stays is only that it was seen.

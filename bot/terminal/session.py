@@ -6,7 +6,7 @@ import itertools
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -35,6 +35,8 @@ DEMONSTRATION = (
 
 HELP = """\
 Write a message and press Enter; Trinity answers out of this conversation's history.
+  /again                     another answer in place of the last one
+  /continue                  go on with the last answer
   /reset                     forget this conversation
   /persona show              the persona in use, and its prompt
   /persona list              all personas
@@ -69,7 +71,7 @@ async def chat_at_terminal(
         for exchange in await chat.resume(key.platform):
             # Whoever asked has left the terminal, and can ask again.
             async with exchange:
-                await exchange.finish(InboxState.EXPIRED)
+                await exchange.finish(InboxState.EXPIRED if exchange.previous is None else InboxState.ANSWERED)
     await _Session(chat, source, console, key).run()
 
 
@@ -115,16 +117,24 @@ class _Session:
             self._small(str(error))
 
     async def _ask(self, content: str) -> None:
-        question = self._question(content)
+        await self._answer(self._chat.open(self._question(content)))
+
+    async def _answer_anew(self, begin: Callable[[ConversationKey, int, int], Awaitable[Exchange]]) -> None:
+        """Answer the last question once more, or go on with its answer."""
+        last = await self._chat.last_turn(self._key)
+        await self._answer(await begin(self._key, last.message_id if last else 0, AUTHOR_ID))
+
+    async def _answer(self, exchange: Exchange) -> None:
         persona = await self._chat.personas.show(self._key)
-        async with self._chat.open(question) as exchange:
-            state = InboxState.FAILED
+        is_replaced = exchange.previous is not None  # which stays valid, whatever comes of this one
+        async with exchange:
+            state = InboxState.ANSWERED if is_replaced else InboxState.FAILED
             try:
                 with self._input.quiet(self._interrupt, self._end):
                     await self._show_answer(exchange, persona.name)
                 state = InboxState.ANSWERED
             except asyncio.CancelledError as cancelled:
-                state = InboxState.WITHDRAWN
+                state = InboxState.ANSWERED if is_replaced else InboxState.WITHDRAWN
                 self._continue_or_leave(cancelled)
                 self._small("Stopped.")
             finally:
@@ -167,6 +177,10 @@ class _Session:
                 await self._chat.reset(self._key)
                 self._input.forget()
                 self._small("This conversation is forgotten.")
+            case "again", "":
+                await self._answer_anew(self._chat.again)
+            case "continue", "":
+                await self._answer_anew(self._chat.continue_answer)
             case "persona", rest:
                 await self._persona(rest)
             case "help", "":

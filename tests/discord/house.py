@@ -39,6 +39,7 @@ class House:
     server: LoopbackDiscord
     engine: EchoEngine
     chat: Chat
+    history: History
     inbox: Inbox
     personas: Personas
     encoder: TurnEncoder
@@ -107,11 +108,12 @@ async def open_house(
     engine = engine or EchoEngine()
     await lay_database(folder / "trinity.db")
     async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}", timeouts=timeouts) as database:
-        inbox, personas, budget = Inbox(database), Personas(database), TokenBudget(4096, 100_000, 1000)
+        history, inbox, personas = History(database), Inbox(database), Personas(database)
+        budget = TokenBudget(4096, 100_000, 1000)
         chosen = ChosenSettings(database)
         await chosen.load()
         chat = Chat(
-            History(database), inbox, personas, chosen, engine, encoder, budget,
+            history, inbox, personas, chosen, engine, encoder, budget,
             sampling=SamplingChoice(seed=7), queue=queue, time_limits=time_limits,
             turn_limits=turn_limits,
             departures=Departures(Guilds(database), PLATFORM, 30, utc_now),
@@ -127,7 +129,7 @@ async def open_house(
             access=access or Access(),
             state_folder=folder,
         )
-        house = House(server, engine, chat, inbox, personas, encoder, folder / "trinity.db")
+        house = House(server, engine, chat, history, inbox, personas, encoder, folder / "trinity.db")
         house.running = asyncio.create_task(
             run_discord(chat, options, house.stop, on_ready=house.note_ready, on_movement=house.note_movement)
         )

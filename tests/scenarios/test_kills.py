@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import sqlite3
 import time
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +112,31 @@ async def test_a_kill_at_each_request_is_survived(
         await daemon.settled(1, 30)
         assert await daemon.stop() == 0
 
+    require_all(server, daemon.database, turns=1, replies=1)
+
+
+async def test_a_kill_while_an_answer_is_replaced_leaves_one_answer(server: LoopbackDiscord, tmp_path: Path) -> None:
+    async with open_echo_daemon(server, tmp_path, num_words=(30,), seconds_per_word=0.01) as daemon:
+        question = await ask(server, "what is tow?")
+        await daemon.settled(1, 30)
+        answer = server.answer_to(question)
+        before, ids = answer.text, [part.id for part in answer.parts]
+        server.faults.add(Kill(daemon, after_effect=True), method="PATCH", route="/channels/*/messages/*", nth=1)
+        await server.person("Alice").edits(question, f"{server.bot.mention} what is two?")
+        await daemon.ended()
+        half = server.answer_to(question).text
+        await daemon.start()
+        await daemon.ready()
+        await daemon.settled(1, 30)
+        assert await daemon.stop() == 0
+
+    after = server.answer_to(question)
+    assert len({before, half, after.text}) == 3
+    assert [part.id for part in after.parts] == ids
+    with closing(sqlite3.connect(daemon.database)) as connection:
+        assert connection.execute("SELECT content FROM messages ORDER BY id").fetchall() == [
+            ("what is two?",), (after.text,),
+        ]  # fmt: skip
     require_all(server, daemon.database, turns=1, replies=1)
 
 

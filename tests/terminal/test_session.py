@@ -171,6 +171,26 @@ async def test_answer_that_a_reset_elsewhere_has_ended_is_said_to_be_forgotten()
     ]
 
 
+async def test_the_last_answer_is_replaced_or_gone_on_with():
+    chat = FakeChat()
+
+    transcript = await talk(chat, "/again", "hello", "/again", "/continue")
+
+    assert [what for what, _ in chat.calls] == ["again", "continue"]
+    assert transcript.count("Trinity: You said hello") == 3
+    assert "There is no answer here." in transcript
+    assert [state for _, state in chat.states] == [InboxState.ANSWERED] * 3
+
+
+async def test_where_another_answer_fails_the_old_one_stays():
+    chat = FakeChat()
+    chat.script["hello"] = [EngineOverloaded()]
+
+    await talk(chat, "hello", "/again")
+
+    assert [state for _, state in chat.states] == [InboxState.FAILED, InboxState.ANSWERED]
+
+
 async def test_unknown_command_is_no_message():
     chat = FakeChat()
 

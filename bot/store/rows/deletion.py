@@ -159,6 +159,24 @@ async def hide_turns(connection: AsyncConnection, conversation_id: int, now: dat
     return result.rowcount // 2  # a turn is two messages
 
 
+async def show_hidden(connection: AsyncConnection, conversation_id: int, since: datetime) -> int:
+    """Bring back what a conversation's last reset hid, if that was later than `since`; returns the number of turns.
+
+    All that one reset hides has the same moment. A purge at the same time deletes no row of it, or all.
+    """
+    of_conversation = messages.c.conversation_id == conversation_id
+    last = select(func.max(messages.c.hidden_at)).where(of_conversation, messages.c.hidden_at > since).scalar_subquery()
+    result = await connection.execute(
+        update(messages).where(of_conversation, messages.c.hidden_at == last).values(hidden_at=None)
+    )
+    if result.rowcount:
+        # How far the prompt reached before isn't known any more: it is found again at the next question.
+        await connection.execute(
+            update(conversations).where(conversations.c.id == conversation_id).values(first_kept_turn_id=None)
+        )
+    return result.rowcount // 2
+
+
 async def delete_turns(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:
     """Delete turns, picked by a condition on their user messages; returns their number.
 

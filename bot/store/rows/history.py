@@ -35,6 +35,7 @@ from bot.store.rows.deletion import (
     forget_channels,
     hide_turns,
     is_anything_hidden,
+    show_hidden,
     withdraw,
 )
 from bot.store.rows.personas import load_settings
@@ -174,6 +175,19 @@ class History:
             num_turns = await hide_turns(connection, row.id, now)
             await begin_epoch(connection, [row.id])
             return Reset(num_turns, withdrawn, tuple(answering))
+
+        return await self._database.write(work)
+
+    async def undo_reset(self, key: ConversationKey, since: datetime) -> int:
+        """Bring back what the last reset hid, if that was later than `since`; returns the number of turns.
+
+        What was said after the reset stays behind it, and an answer that is being written then is stored as well.
+        Nothing comes back that waited, or that was being answered, at the reset.
+        """
+
+        async def work(connection: AsyncConnection) -> int:
+            row = await ensure_conversation(connection, key)
+            return await show_hidden(connection, row.id, since)
 
         return await self._database.write(work)
 

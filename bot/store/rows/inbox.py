@@ -16,23 +16,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
 from bot.store.files.database import Database
-from bot.store.rows.conversations import ensure_conversation, in_channel
+from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, in_channel, key_in
 from bot.store.rows.questions import (
     OPEN_QUESTIONS,
     OPEN_STATES,
+    AnswerKind,
     Attempt,
     InboxState,
     KnownChannel,
     OpenQuestion,
     Part,
-    find_visible_turn,
     is_row,
     question_values,
+    read_attempt,
     read_open_question,
     read_parts,
-    read_question,
     row_id,
 )
+from bot.store.rows.regeneration import LastTurn, begin_generation, edit_answered, edit_open, find_last_turn
 from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits, give_back_untried, take_turn
 from bot.store.tables import conversations, hints, inbox, insert, parts, turns_taken
 
@@ -130,7 +131,7 @@ class Inbox:
                 .values(state="answering", attempts=inbox.c.attempts + 1, seed=func.coalesce(inbox.c.seed, seed))
             )
             row = (await connection.execute(OPEN_QUESTIONS.where(_is_open(question)))).one_or_none()
-            return None if row is None else Attempt(read_question(row), row.attempts, row.generation, row.seed)
+            return None if row is None else read_attempt(row)
 
         return await self._database.write(work)
 
@@ -158,27 +159,44 @@ class Inbox:
 
         await self._database.write(work)
 
-    async def begin_generation(self, question: Question) -> bool:
-        """Have an answered question answered again, with another seed; False unless its turn is still in the history.
+    async def conversation_of(self, platform: str, message_id: int) -> ConversationKey | None:
+        """The conversation in which a question was received; None if it never was."""
+        query = select(*KEY_COLUMNS).join(inbox, inbox.c.conversation_id == conversations.c.id)
+        is_it = and_(inbox.c.platform == platform, inbox.c.message_id == message_id)
 
-        The old turn stays until `History.save_turn` replaces it.
+        async def work(connection: AsyncConnection) -> ConversationKey | None:
+            row = (await connection.execute(query.where(is_it))).one_or_none()
+            return None if row is None else key_in(row)
+
+        return await self._database.read(work)
+
+    async def last_turn(self, key: ConversationKey) -> LastTurn | None:
+        """The newest answered question of a conversation that is still in its history."""
+        return await self._database.read(lambda connection: find_last_turn(connection, key))
+
+    async def begin_generation(
+        self, key: ConversationKey, message_id: int, kind: AnswerKind, *, generation: int | None = None
+    ) -> OpenQuestion | None:
+        """Have an answered question answered anew, with another seed; None unless it is the conversation's last turn.
+
+        The old answer stays valid until `History.save_turn` replaces it. With `generation`, only that answer to the
+        question is replaced.
         """
+        return await self._database.write(
+            lambda connection: begin_generation(connection, key, message_id, kind, generation=generation)
+        )
 
-        async def work(connection: AsyncConnection) -> bool:
-            turn = await find_visible_turn(connection, question)
-            if turn is None:
-                return False
-            result = await connection.execute(
-                update(inbox)
-                .where(is_row(question), inbox.c.state == "answered")
-                .values(
-                    state="waiting", generation=inbox.c.generation + 1, attempts=0, seed=None,
-                    content=turn.content, author_name=turn.author_name,
-                )
-            )  # fmt: skip
-            return bool(result.rowcount)
+    async def edit_answered(
+        self, key: ConversationKey, message_id: int, content: str, *, answered_again_since: datetime | None = None
+    ) -> OpenQuestion | bool:
+        """Store the edit of an answered question: from now on its turn in the history has these words.
 
-        return await self._database.write(work)
+        If it was asked since `answered_again_since` and is the conversation's last turn, its answer is replaced too:
+        then the question comes back, open again. Otherwise returns whether anything changed.
+        """
+        return await self._database.write(
+            lambda connection: edit_answered(connection, key, message_id, content, answered_again_since)
+        )
 
     async def set_state(self, question: Question, state: InboxState) -> bool:
         """Set a question's state; False, and no effect, if it was done with before.
@@ -196,19 +214,12 @@ class Inbox:
 
         return await self._database.write(work)
 
-    async def edit_question(self, platform: str, message_id: int, content: str) -> bool:
-        """Store an edit; False if the answer was begun before (an edit then changes nothing)."""
-        is_waiting = and_(
-            inbox.c.platform == platform,
-            inbox.c.message_id == message_id,
-            inbox.c.state.in_(("received", "waiting")),
-            inbox.c.attempts == 0,
-        )
+    async def edit_question(self, question: Question, content: str) -> bool:
+        """Store the edit of a question that isn't answered yet; False if that changes nothing.
 
-        async def work(connection: AsyncConnection) -> bool:
-            return bool((await connection.execute(update(inbox).where(is_waiting).values(content=content))).rowcount)
-
-        return await self._database.write(work)
+        A try that runs already is one at other words: the next one gets a new seed.
+        """
+        return await self._database.write(lambda connection: edit_open(connection, question, content))
 
     async def record_part(self, question: Question, part: Part) -> None:
         """Commit a message that was created for a question; one of the same purpose and index is replaced."""

@@ -38,14 +38,31 @@ class InboxState(StrEnum):
         return self.value in OPEN_STATES
 
 
+class AnswerKind(StrEnum):
+    """What kind of answer to a question is asked for. All but the first replace one, as soon as they are complete."""
+
+    FIRST = "first"
+    AGAIN = "again"
+    """Another one to the same words."""
+    EDITED = "edited"
+    """One to the words as they were edited."""
+    CONTINUED = "continued"
+    """The one that is there, and what follows it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at an answer. `attempts` counts this one; `seed` is the same in every attempt of one `generation`."""
+    """One attempt at an answer. `attempts` counts this one; `seed` is the same in every attempt of one `generation`.
+
+    `previous` is the answer that it replaces; that stays valid until then.
+    """
 
     question: Question
     attempts: int
     generation: int
     seed: int
+    kind: AnswerKind = AnswerKind.FIRST
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,11 @@ class OpenQuestion:
     """How often a process died while the engine ran it."""
     lone_deaths: int = 0
     """How often a process died while the engine ran it and nothing else."""
+    kind: AnswerKind = AnswerKind.FIRST
+    previous: str | None = None
+    """The complete answer of an older generation, which stays valid until this one is complete."""
+    finish_reason: str | None = None
+    """How `answer` ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +123,16 @@ OPEN_QUESTIONS = (
         *KEY_COLUMNS[1:],
         conversations.c.epoch.label("current_epoch"),
         _answers.c.content.label("answer"),
+        _answers.c.generation.label("answered_generation"),
+        _answers.c.finish_reason,
     )
     .join(conversations, conversations.c.id == inbox.c.conversation_id)
-    # An answer of an older generation is to be replaced, and a hidden one is not to be delivered any more.
+    # A hidden answer is not to be delivered any more.
     .outerjoin(
         _answers,
         and_(
             _answers.c.conversation_id == inbox.c.conversation_id,
             _answers.c.turn_id == inbox.c.turn_id,
-            _answers.c.generation == inbox.c.generation,
             _answers.c.hidden_at.is_(None),
         ),
     )
@@ -161,6 +184,7 @@ def read_question(row: Row[Any]) -> Question:
 
 def read_open_question(row: Row[Any], its_parts: tuple[Part, ...]) -> OpenQuestion:
     """A row of `OPEN_QUESTIONS` and its parts as a value."""
+    answer, previous = _answers_of(row)
     return OpenQuestion(
         question=read_question(row),
         state=InboxState(row.state),
@@ -168,12 +192,26 @@ def read_open_question(row: Row[Any], its_parts: tuple[Part, ...]) -> OpenQuesti
         generation=row.generation,
         seed=row.seed,
         parts=its_parts,
-        turn_id=row.turn_id if row.answer is not None else None,
-        answer=row.answer,
+        turn_id=row.turn_id if answer is not None else None,
+        answer=answer,
         is_stale=row.epoch < row.current_epoch,
         deaths=row.deaths,
         lone_deaths=row.lone_deaths,
+        kind=AnswerKind(row.answer_kind),
+        previous=previous,
+        finish_reason=row.finish_reason if answer is not None else None,
     )
+
+
+def read_attempt(row: Row[Any]) -> Attempt:
+    """A row of `OPEN_QUESTIONS`, whose attempt was counted just now."""
+    _, previous = _answers_of(row)
+    return Attempt(read_question(row), row.attempts, row.generation, row.seed, AnswerKind(row.answer_kind), previous)
+
+
+def _answers_of(row: Row[Any]) -> tuple[str | None, str | None]:
+    """The complete answer of this generation, and the one of an older generation that it is to replace."""
+    return (row.answer, None) if row.answered_generation == row.generation else (None, row.answer)
 
 
 async def read_parts(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[Part, ...]:
@@ -183,13 +221,3 @@ async def read_parts(connection: AsyncConnection, condition: ColumnElement[bool]
     ).where(condition)
     rows = await connection.execute(query.order_by(parts.c.purpose, parts.c.part_index))
     return tuple(Part(*row) for row in rows)
-
-
-async def find_visible_turn(connection: AsyncConnection, question: Question) -> Row[str, str] | None:
-    """The user message of a question's turn, while that is in the history."""
-    query = (
-        select(messages.c.content, messages.c.author_name)
-        .join(inbox, inbox.c.turn_id == messages.c.id)
-        .where(is_row(question), messages.c.conversation_id == inbox.c.conversation_id, messages.c.hidden_at.is_(None))
-    )
-    return (await connection.execute(query)).one_or_none()

@@ -66,7 +66,7 @@ async def find_open_generation(connection: AsyncConnection, question: Question) 
 
 
 async def save_question(connection: AsyncConnection, conversation_id: int, question: Question) -> int:
-    """Store a question and return its turn's id; if it is there already, make room for another answer."""
+    """Store a question and return its turn's id; if it is there already, with its older answer, that goes."""
     is_same = and_(
         messages.c.conversation_id == conversation_id,
         messages.c.message_id == question.message_id,

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import delete, event, insert, select
 
@@ -7,7 +9,7 @@ from bot.store.files.database import Database, open_database
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
-from bot.store.rows.questions import InboxState
+from bot.store.rows.questions import AnswerKind, InboxState
 from bot.store.tables import inbox, messages
 from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD, Clock, answer, ask, hold_turn, said
 
@@ -293,13 +295,44 @@ async def test_a_deleted_channels_record_of_personas_goes_with_it(database, hist
 async def test_an_answer_replaces_the_older_one_to_the_same_question(database, history):
     question = ask(1, "Tell me a story")
     turn_id = await hold_turn(database, question, "Once upon a time")
-    assert await Inbox(database).begin_generation(question)
+    assert await Inbox(database).begin_generation(HERE, 1, AnswerKind.AGAIN)
 
     replaced = await history.save_turn(question, answer("A dark night"), epoch=0)
 
     assert replaced == turn_id
     assert await said(database) == [("Tell me a story", "A dark night")]
     assert (await history.load(HERE, without_question=1)).turns == ()
+
+
+async def test_what_a_reset_hid_comes_back_before_what_was_said_since(database, history, clock):
+    await hold_turn(database, ask(1, "long ago"))
+    await history.reset(HERE)
+    clock.move(seconds=90)
+    for message_id, content in ((2, "one"), (3, "two")):
+        await hold_turn(database, ask(message_id, content))
+    await hold_turn(database, ask(4, "elsewhere", ELSEWHERE))
+    await history.reset(HERE)
+    await history.reset(ELSEWHERE)
+    await hold_turn(database, ask(5, "three"))
+    await history.move_first_kept(HERE, 2, 5)
+    minute_ago = clock() - timedelta(seconds=60)
+
+    restored = [await history.undo_reset(HERE, minute_ago) for _ in range(2)]
+
+    assert restored == [2, 0]
+    assert [question for question, _ in await said(database)] == ["one", "two", "three"]
+    assert await said(database, ELSEWHERE) == []
+
+
+async def test_what_was_hidden_too_long_ago_or_is_purged_does_not_come_back(database, history, clock):
+    await hold_turn(database, ask(1))
+    await history.reset(HERE)
+    since = clock()
+    clock.move(seconds=60)
+
+    assert await history.undo_reset(HERE, since) == 0
+    await history.purge_hidden(since)
+    assert await history.undo_reset(HERE, since - timedelta(hours=1)) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -7,9 +7,9 @@ from sqlalchemy import select
 from bot.store.files.database import Database, open_database
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
-from bot.store.rows.questions import InboxState, Part
+from bot.store.rows.questions import AnswerKind, InboxState, Part
 from bot.store.tables import inbox as inbox_table
-from tests.store.said import DIRECT, ELSEWHERE, HERE, THREAD, answer, ask, hold_turn
+from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD, answer, ask, hold_turn
 
 
 @pytest.fixture
@@ -73,15 +73,20 @@ async def test_a_question_that_is_done_with_stays_so_and_loses_its_text(database
     assert (row.state, row.content, row.author_name) == (state.value, "", "")
 
 
-async def test_an_edit_counts_until_the_answer_is_begun(inbox):
+async def test_an_edit_counts_until_the_answer_is_complete_and_each_wording_has_its_seed(inbox, history):
     await inbox.receive(ask(1, "first wording"))
 
-    early = await inbox.edit_question("discord", 1, "second wording")
-    attempt = await inbox.begin_attempt(ask(1, "first wording"), seed=1)
-    late = await inbox.edit_question("discord", 1, "third wording")
+    same = await inbox.edit_question(ask(1), "first wording")
+    early = await inbox.edit_question(ask(1), "second wording")
+    first = await inbox.begin_attempt(ask(1), seed=1)
+    later = await inbox.edit_question(ask(1), "third wording")
+    second = await inbox.begin_attempt(ask(1), seed=2)
+    await history.save_turn(second.question, answer(), epoch=0)
+    late = await inbox.edit_question(ask(1), "fourth wording")
 
-    assert (early, late) == (True, False)
-    assert attempt.question.content == "second wording"
+    assert (same, early, later, late) == (False, True, True, False)
+    assert (first.question.content, first.seed) == ("second wording", 1)
+    assert (second.question.content, second.seed) == ("third wording", 2)
 
 
 async def test_parts_are_kept_replaced_and_removed(inbox):
@@ -112,22 +117,49 @@ async def test_a_complete_answer_is_delivered_after_a_restart_not_generated_anew
 async def test_an_answer_that_was_asked_for_anew_is_not_taken_for_the_old_one(inbox, database):
     await hold_turn(database, ask(1, "Tell me a story"), "Once")
 
-    assert await inbox.begin_generation(ask(1))
+    opened = await inbox.begin_generation(HERE, 1, AnswerKind.AGAIN)
 
     (unfinished,) = await inbox.unfinished()
-    assert (unfinished.answer, unfinished.generation, unfinished.attempts) == (None, 1, 0)
+    assert unfinished == opened
+    assert (unfinished.answer, unfinished.previous) == (None, "Once")
+    assert (unfinished.kind, unfinished.generation, unfinished.attempts) == (AnswerKind.AGAIN, 1, 0)
     assert unfinished.question.content == "Tell me a story"
     assert (await inbox.begin_attempt(ask(1), seed=99)).seed == 99
 
 
-async def test_only_an_answered_question_is_answered_anew(inbox, history, database):
+async def test_only_the_last_turn_of_its_own_conversation_is_answered_anew(inbox, history, database):
     await inbox.receive(ask(1))
-    await hold_turn(database, ask(2))
-    await history.reset(HERE)
+    for message_id, key in ((2, HERE), (3, HERE), (4, ELSEWHERE)):
+        await hold_turn(database, ask(message_id, key=key))
 
-    assert not await inbox.begin_generation(ask(1))
-    assert not await inbox.begin_generation(ask(2))
-    assert not await inbox.begin_generation(ask(3))
+    assert [await begins(inbox, message_id) for message_id in (1, 2, 4, 5)] == [False] * 4
+    assert await inbox.begin_generation(HERE, 3, AnswerKind.AGAIN, generation=1) is None
+    assert await begins(inbox, 3)
+    assert not await begins(inbox, 3), "it is being answered already"
+
+    await history.reset(HERE)
+    assert not await begins(inbox, 3)
+
+
+async def begins(inbox, message_id):
+    return await inbox.begin_generation(HERE, message_id, AnswerKind.AGAIN) is not None
+
+
+@pytest.mark.parametrize(
+    ("since", "is_answered_again"), [(None, False), (MORNING, True), (MORNING + timedelta(hours=1), False)]
+)
+async def test_an_edit_of_an_answered_question_changes_what_is_remembered(
+    inbox, history, database, since, is_answered_again
+):
+    await hold_turn(database, ask(1, "Tell me a story"), "Once")
+
+    same = await inbox.edit_answered(HERE, 1, "Tell me a story", answered_again_since=since)
+    edited = await inbox.edit_answered(HERE, 1, "Tell me a joke", answered_again_since=since)
+
+    assert same is False
+    assert (edited is True) is not is_answered_again
+    assert [(turn.question, turn.answer) for turn in (await history.load(HERE)).turns] == [("Tell me a joke", "Once")]
+    assert len(await inbox.unfinished()) == is_answered_again
 
 
 async def test_an_answer_that_a_reset_overtook_is_stale_and_has_nothing_to_deliver(inbox, history):

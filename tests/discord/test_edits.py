@@ -1,0 +1,122 @@
+"""Questions that are edited: while they wait, while they are answered, and afterwards."""
+
+import asyncio
+
+from bot.errors import RequestFailed
+from tests.discord.conftest import OpenHouse
+from tests.discord.house import House, ask
+from tests.engines import EchoEngine
+from tests.loopback import LoopbackDiscord, Message, judge
+
+
+async def edits(house: House, question: Message, words: str) -> None:
+    await house.server.person("Alice").edits(question, f"{house.server.bot.mention} {words}")
+
+
+async def asked(house: House, num_times: int) -> None:
+    """Waits until the engine was asked so often, and nothing is open."""
+    async with asyncio.timeout(60):
+        while len(house.engine.requests) < num_times or len(house.chat.exchanges):  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+
+
+async def remembered(house: House) -> list[tuple[str, str]]:
+    return [(turn.question, turn.answer) for turn in (await house.history.load(house.key)).turns]
+
+
+async def test_an_edited_question_is_answered_again_in_the_same_message(house: House) -> None:
+    server = house.server
+    house.engine.answer = lambda request: f"answer {len(house.engine.requests)}"
+    question = await ask(house, "what is tow?")
+    (before,) = server.answer_to(question).parts
+
+    await edits(house, question, "what is two?")
+    server.unfurl(question)
+    await asked(house, 2)
+
+    (after,) = server.answer_to(question).parts
+    assert (after.id, after.content) == (before.id, "answer 2")
+    assert house.prompts[-1].endswith("Alice: what is two? [/INST]")
+    assert await remembered(house) == [("what is two?", "answer 2")]
+    judge(server).require(turns=1, replies=1)
+
+
+async def test_a_shorter_answer_takes_the_surplus_messages_away(house: House) -> None:
+    server = house.server
+    house.engine.answer = lambda _: "word " * 900
+    question = await ask(house, "a long one")
+    num_before = len(server.answer_to(question).parts)
+    house.engine.answer = lambda _: "done"
+
+    await edits(house, question, "a short one")
+    await asked(house, 2)
+
+    assert num_before == 3
+    assert [part.content for part in server.answer_to(question).parts] == ["done"]
+    assert await house.state(question) == "answered"
+    judge(server).require(turns=1, replies=1)
+
+
+async def test_an_edit_while_the_answer_is_written_begins_it_anew(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(answer=lambda request: f"one two {len(engine.requests)}", words_before_gate=2, is_held=True)
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await alice.says(general, "what is tow?", mention=True)
+        shown = await general.answer_to(question, until=lambda text: text == "one two")
+        await edits(house, question, "what is two?")
+        await server.wait_until(lambda: len(engine.requests) == 2)
+        engine.gate.set()
+        await house.reaches(question, "answered")
+
+    (part,) = server.answer_to(question).parts
+    assert shown
+    assert part.content == "one two 2"
+    assert engine.num_aborted == 1
+    assert house.prompts[-1].endswith("Alice: what is two? [/INST]")
+    judge(server).require(turns=1, replies=1)
+
+
+async def test_where_no_new_answer_comes_the_old_one_stands_there_again(house: House) -> None:
+    server = house.server
+    house.engine.answer = lambda _: "the old one"
+    question = await ask(house, "what is tow?")
+    house.engine.answer = lambda _: RequestFailed()
+
+    await edits(house, question, "what is two?")
+    await asked(house, 2)
+
+    (part,) = server.answer_to(question).parts
+    assert part.content == f"the old one\n-# {RequestFailed()}"
+    assert await house.state(question) == "answered"
+    assert await remembered(house) == [("what is two?", "the old one")]
+
+
+async def test_an_edit_of_an_older_question_changes_what_is_remembered(house: House) -> None:
+    older = await ask(house, "my name is Alcie")
+    await ask(house, "hello")
+
+    await edits(house, older, "my name is Alice")
+    async with asyncio.timeout(60):
+        while (await remembered(house))[0][0] != "my name is Alice":  # noqa: ASYNC110 - a database
+            await asyncio.sleep(0.01)
+    await ask(house, "what is my name?")
+
+    assert "my name is Alice" in house.prompts[-1]
+    assert "Alcie" not in house.prompts[-1]
+    judge(house.server).require(turns=3, replies=3)
+
+
+async def test_what_was_edited_while_she_was_off_is_answered_again(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server) as house:
+        question = await ask(house, "what is tow?")
+    await edits(house, question, "what is two?")
+    await server.person("Bob").says(server.channel("general"), "not for her")
+
+    async with enter(server) as house:
+        await asked(house, 1)
+        await house.reaches(question, "answered")
+
+        assert house.prompts[0].endswith("Alice: what is two? [/INST]")
+        assert [words for words, _ in await remembered(house)] == ["what is two?"]
+    judge(server).require(turns=1, replies=1)
