@@ -178,7 +178,9 @@ class Answers:
         """Find what is there of a resumed answer; returns its outcome where there is nothing more to do."""
         exchange = reply.exchange
         if not await self.may_still_ask(exchange.question):
-            return NO_LONGER_ADMITTED
+            if exchange.previous is None:
+                return NO_LONGER_ADMITTED
+            exchange.stop(StopReason.ASKED, keep=True)  # the older answer stands there again
         await self.wait_until_known(exchange.channel_id)
         if not await self._sender.exists(exchange.channel_id, exchange.message_id):
             return WITHDRAWN  # deleted while nobody listened

@@ -173,6 +173,26 @@ async def test_the_open_question_of_somebody_who_was_blocked_meanwhile_is_droppe
     assert len(house.engine.requests) == 2
 
 
+async def test_an_answer_that_was_to_be_replaced_for_somebody_who_was_blocked_stays(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    bob, general = server.person("Bob"), server.channel("general")
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2)
+    async with enter(server, engine=engine, drain_seconds=0) as house:
+        question = await bob.says(general, "hello", mention=True)
+        await house.reaches(question, "answered")
+        engine.gate.clear()
+        engine.answer = lambda _: "quite another one"
+        await bob.edits(question, f"{server.bot.mention} hello there")
+        await house.reaches(question, "answering")
+
+    async with enter(server, engine=EchoEngine(), access=without(users=bob.user.id)) as house:
+        await house.reaches(question, "answered")
+
+    assert server.answer_to(question).text == ANSWER
+    assert house.engine.requests == []
+
+
 async def test_a_question_waits_for_nothing_but_its_category_after_a_restart(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:

@@ -11,12 +11,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.errors import DatabaseBusy, DatabaseUnusable
+from bot.errors import DatabaseBusy, DatabaseUnusable, TurnsSpent
 from bot.store.files.database import Database, migrate, open_database
+from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
 from bot.store.rows.questions import InboxState
+from bot.store.rows.turn_limits import TurnLimits
 from bot.store.tables import SCHEMA_VERSION, conversations, messages, metadata
 from tests.store.postgresql_server import new_database, on_postgresql
 from tests.store.said import HERE, THREAD, Clock, ask, hold_turn, said
@@ -67,6 +69,22 @@ async def test_a_question_is_received_once_by_whichever_process(url: str) -> Non
         assert sorted(accepted) == [False] * 9 + [True]
         assert await Inbox(database).state("discord", 1) == InboxState.RECEIVED
         assert [left.question.content for left in await Inbox(other).unfinished()] == ["What is up?"]
+
+
+async def test_turns_are_counted_one_by_one_and_a_guild_that_was_left_goes(url: str) -> None:
+    clock = Clock()
+    async with open_database(url, clock=clock) as database:
+        inbox, guilds, limits = Inbox(database), Guilds(database), TurnLimits(person=2, guild=50)
+        asked = (inbox.receive(ask(number), limits) for number in range(10))
+        taken = await asyncio.gather(*asked, return_exceptions=True)
+        assert sorted(map(str, taken)).count("True") == 2
+        assert sum(isinstance(each, TurnsSpent) for each in taken) == 8
+
+        await guilds.note_present("discord", [HERE.guild_id or 0, 8])
+        assert await guilds.note_present("discord", [8]) == {HERE.guild_id}
+        await guilds.note_left("discord", HERE.guild_id or 0, clock())
+        assert (await guilds.delete("discord", HERE.guild_id or 0)).conversations == (HERE,)
+        assert await inbox.unfinished() == []
 
 
 async def test_a_persona_is_the_guilds_and_a_thread_inherits_it(url: str) -> None:
