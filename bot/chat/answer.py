@@ -2,7 +2,9 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.chat_format import TurnEncoder
@@ -203,6 +205,7 @@ class AnswerWriter:
         budget: TokenBudget,
         sampling: SamplingChoice,
         own_name: str,
+        today: Callable[[], date],
     ) -> None:
         self._history = history
         self._engine = engine
@@ -210,6 +213,7 @@ class AnswerWriter:
         self._budget = budget
         self._sampling = sampling
         self._own_name = own_name
+        self._today = today
 
     def new_seed(self, generation: int) -> int:
         """The seed for a question that has none yet; another one for each answer to it."""
@@ -268,7 +272,7 @@ class AnswerWriter:
         return await fit_window_off_loop(
             self._encoder,
             budget,
-            conversation.settings.sections,
+            conversation.settings.sections(self._today()),
             named.turns if named else conversation.turns,
             question.content,
             author_name=named.asker if named else None,

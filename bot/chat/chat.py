@@ -7,7 +7,7 @@ meanwhile (it is reset, a message is deleted, its channel is lost) stops the exc
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 from bot.chat.answer import AnswerWriter, SamplingChoice
@@ -109,7 +109,7 @@ class Chat:
             inbox=inbox,
             history=history,
             engine=engine,
-            writer=AnswerWriter(history, engine, encoder, budget, sampling, own_name),
+            writer=AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today),
             queue=self.queue,
             company=Company(),
             outage=Outage(limits.outage_seconds),
@@ -240,8 +240,8 @@ class Chat:
     async def delete_left_guilds(self) -> None:
         """Delete what was said in guilds that the bot left too long ago; `Departures` says which."""
         gone = await self.departures.run_if_due() if self.departures else []
-        for platform in {key.platform for key in gone}:
-            self.settings.forget_channels(platform, {key.channel_id for key in gone})
+        if gone:
+            await self.settings.reload()
         for key in gone:
             await self._engine.forget(key.cache_owner)
 
@@ -298,6 +298,10 @@ class Chat:
         """Delete for good what was reset more than a minute ago, or `everything` that was reset."""
         older_than = None if everything else self._clock() - timedelta(seconds=HIDDEN_SECONDS)
         return await self._history.purge_hidden(older_than)
+
+    def _today(self) -> date:
+        """The day where this machine is, by its TZ."""
+        return self._clock().astimezone().date()
 
     def _stop(self, platform: str, message_id: int, reason: StopReason, *, keep: bool = False) -> None:
         if exchange := self.exchanges.asked_by(platform, message_id):

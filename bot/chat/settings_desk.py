@@ -12,6 +12,7 @@ from bot.conversation.window import TokenBudget
 from bot.errors import InvalidSetting
 from bot.inference.engine import SamplingParams
 from bot.store.rows.chosen_settings import ChosenSettings, Layer, Scope
+from bot.words import phrase
 
 
 class Origin(Enum):
@@ -69,7 +70,7 @@ class SettingsDesk:
         setting = _known(name)
         value = setting.kind.parse(text)
         if setting.name == "longest_answer" and value > self._budget.max_new_tokens:  # type: ignore[operator]
-            raise InvalidSetting(f"An answer may have {self._budget.max_new_tokens:,} tokens at most.")
+            raise InvalidSetting(phrase("answer_may_have", limit=self._budget.max_new_tokens))
         await self._chosen.set(key, scope, setting.name, value, by)
         origin = Origin.GUILD if scope is Scope.GUILD else Origin.HERE
         return ShownSetting(setting, setting.kind.written(value), origin)
@@ -83,6 +84,10 @@ class SettingsDesk:
         setting = _known(name)
         await self._chosen.clear(key, scope, setting.name)
         return self._shown(setting, self._layers(key))
+
+    async def reload(self) -> None:
+        """Read what was chosen anew, after much of it was deleted."""
+        await self._chosen.load()
 
     def forget_channels(self, platform: str, channel_ids: Iterable[int]) -> None:
         """Forget what was chosen for channels that are deleted."""
@@ -109,7 +114,7 @@ class SettingsDesk:
 def _known(name: str) -> Setting:
     setting = find_setting(name)
     if setting is None:
-        raise InvalidSetting(f"There is no setting “{name}”. `/settings show` lists them.")
+        raise InvalidSetting(phrase("unknown_setting", name=name))
     return setting
 
 

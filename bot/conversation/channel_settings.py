@@ -9,11 +9,13 @@ whatever `sections` lists.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import Any
 
 from bot.conversation.persona import DEFAULT, Persona
 from bot.conversation.sections import Section
 from bot.conversation.setting_kinds import Kind, Number, OneOf, Switch, Value
+from bot.words import Phrase, phrase
 
 __all__ = ["EVERYONE", "MANAGERS", "PER_PERSON", "SETTINGS", "ChannelSettings", "Setting", "find_setting"]
 
@@ -49,10 +51,9 @@ class ChannelSettings:
     answers_forum_posts: bool = False
     """Whether a new post in a forum is a question."""
 
-    @property
-    def sections(self) -> tuple[Section, ...]:
-        """What stands in the prompt beside what was said, in its order there."""
-        return (self.persona.section,)
+    def sections(self, day: date) -> tuple[Section, ...]:
+        """What stands in a day's prompts beside what was said, in its order there."""
+        return (self.persona.on(day).section,)
 
     @property
     def is_per_person(self) -> bool:
@@ -74,7 +75,7 @@ class Setting:
 
     name: str
     kind: Kind
-    meaning: str
+    meaning: Phrase
     needs_content_intent: bool = False
     """Whether it works only where Discord sends the bot what others write."""
 
@@ -85,23 +86,23 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("temperature", Number(0, 2, ("0", "0.4", "0.7", "1")), "How freely I choose my words; 0 is not at all"),
-    Setting("top_p", Number(0, 1, ("0.5", "0.9", "0.95", "1"), is_above_low=True), "The share of likely words I use"),
-    Setting("top_k", Number(0, 1_000_000, ("0", "20", "50"), is_whole=True), "How many likely words; 0 is all"),
-    Setting("longest_answer", Number(16, 1_048_576, ("128", "256", "512"), is_whole=True), "An answer's most tokens"),
-    Setting("persona_changes", OneOf((MANAGERS, EVERYONE)), "Who may change who I am"),
-    Setting("resets", OneOf((EVERYONE, MANAGERS)), "Who may make me forget the channel's conversation"),
-    Setting("session", OneOf((PER_CHANNEL, PER_PERSON)), "One conversation for the channel, or one for each person"),
-    Setting("done_ping", Switch(), "Whether I mention you once when an answer took long"),
-    Setting("talks_without_mention", Switch(), "Whether I answer every message", needs_content_intent=True),
+    Setting("temperature", Number(0, 2, ("0", "0.4", "0.7", "1")), phrase("means_temperature")),
+    Setting("top_p", Number(0, 1, ("0.5", "0.9", "0.95", "1"), is_above_low=True), phrase("means_top_p")),
+    Setting("top_k", Number(0, 1_000_000, ("0", "20", "50"), is_whole=True), phrase("means_top_k")),
     Setting(
-        "reads_others",
-        Number(0, 20, ("0", "5", "10"), is_whole=True),
-        "How many messages of others before a question I read",
+        "longest_answer", Number(16, 1_048_576, ("128", "256", "512"), is_whole=True), phrase("means_longest_answer")
+    ),
+    Setting("persona_changes", OneOf((MANAGERS, EVERYONE)), phrase("means_persona_changes")),
+    Setting("resets", OneOf((EVERYONE, MANAGERS)), phrase("means_resets")),
+    Setting("session", OneOf((PER_CHANNEL, PER_PERSON)), phrase("means_session")),
+    Setting("done_ping", Switch(), phrase("means_done_ping")),
+    Setting("talks_without_mention", Switch(), phrase("means_talks_without_mention"), needs_content_intent=True),
+    Setting(
+        "reads_others", Number(0, 20, ("0", "5", "10"), is_whole=True), phrase("means_reads_others"),
         needs_content_intent=True,
     ),
-    Setting("answers_forum_posts", Switch(), "Whether I answer new posts in a forum", needs_content_intent=True),
-)
+    Setting("answers_forum_posts", Switch(), phrase("means_answers_forum_posts"), needs_content_intent=True),
+)  # fmt: skip
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ChannelSettings)}
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -1,11 +1,14 @@
 """Who the bot is in a conversation: a name and a system prompt. Prompts are public: a persona never holds a secret.
 
-What a persona may cost is bounded when it is set, so that no prompt can crowd the conversation out of the window.
+What a persona may cost is bounded when it is set, so that no prompt can crowd the conversation out of the window. Where
+a prompt says {date} the model reads the day, but no time: within a day it stays the same, and so does what the engine
+keeps of the prompt.
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.sanitize import has_visible_text, repair
@@ -16,6 +19,9 @@ from bot.words import phrase
 
 MAX_PERSONA_TOKENS = 512
 MAX_PERSONA_NAME_LENGTH = 32
+DATE = "{date}"
+"""What stands for the day in a persona's prompt."""
+_LONGEST_DAY = date(2026, 9, 30)  # a Wednesday in September: no other day takes longer to write
 
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0"  # fillers, joiners and blank letters
@@ -29,19 +35,20 @@ class Persona:
 
     name: str
     prompt: str
-    is_operators: bool = False
-    """Whether the operator gave it, in a file, for every channel that has chosen none."""
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it comes with the bot, or from its operator, and can't be changed."""
-        return self.is_operators or find_built_in(self.name) is not None
+        """Whether it comes with the bot, and can't be changed."""
+        return find_built_in(self.name) is not None
+
+    def on(self, day: date) -> "Persona":
+        """It as it stands in the prompts of a day."""
+        return replace(self, prompt=_dated(self.prompt, day))
 
     @property
     def section(self) -> Section:
         """Its place in a prompt. It stays whole, because what it costs was checked when it was set."""
-        is_everywhere = self.is_operators or self in BUILT_IN
-        return Section("persona", self.prompt, MAX_PERSONA_TOKENS, is_required=True, is_shared=is_everywhere)
+        return Section("persona", self.prompt, MAX_PERSONA_TOKENS, is_required=True, is_shared=self in BUILT_IN)
 
 
 TRINITY = Persona(
@@ -104,11 +111,6 @@ def normal_name(name: str) -> str:
     return "".join(folded.split())
 
 
-def is_called(persona: Persona, name: str) -> bool:
-    """Whether that is the persona's name, in whatever case it is written."""
-    return normal_name(persona.name) == normal_name(name)
-
-
 def check_name(name: str) -> str:
     """`name` as a persona can have it: one word of at most 32 letters, digits, hyphens and underscores.
 
@@ -140,11 +142,15 @@ def check_prompt(prompt: str, encoder: TurnEncoder, budget: TokenBudget) -> str:
     prompt = repair(prompt).strip()
     if not has_visible_text(prompt):
         raise PersonaError(phrase("persona_needs_prompt"))
-    num_tokens = encoder.num_system_tokens(prompt)
+    num_tokens = encoder.num_system_tokens(_dated(prompt, _LONGEST_DAY))
     limit = min(MAX_PERSONA_TOKENS, budget.num_prompt_tokens // 2)
     if num_tokens > limit:
         raise PersonaTooLong(num_tokens, limit)
     return prompt
+
+
+def _dated(prompt: str, day: date) -> str:
+    return prompt.replace(DATE, f"{day:%A}, {day.day} {day:%B} {day.year}")
 
 
 def _visible(name: str) -> str:

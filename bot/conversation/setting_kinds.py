@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.errors import InvalidSetting
+from bot.words import Phrase, phrase
 
 Value = float | int | bool | str
 """What a choice is kept as, in JSON."""
@@ -68,28 +69,28 @@ class Number:
         """The number, without zeros that say nothing."""
         return str(value).removesuffix(".0")
 
-    def _expected(self) -> str:
-        what = "a whole number" if self.is_whole else "a number"
-        low = f"above {self.low:g}, up to" if self.is_above_low else f"from {self.low:g} to"
-        return f"That has to be {what} {low} {self.high:.0f}."
+    def _expected(self) -> Phrase:
+        if self.is_above_low:
+            return phrase("number_above_wanted", low=self.low, high=self.high)
+        return phrase("whole_number_wanted" if self.is_whole else "number_wanted", low=self.low, high=self.high)
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of a few words."""
+    """One of two words."""
 
-    words: tuple[str, ...]
+    words: tuple[str, str]
 
     @property
     def suggestions(self) -> tuple[str, ...]:
-        """All of them."""
+        """Both of them."""
         return self.words
 
     def parse(self, text: str) -> Value:
         """The word, in whatever case it is typed."""
         word = text.strip().lower()
         if word not in self.words:
-            raise InvalidSetting(f"That has to be {' or '.join(f'`{each}`' for each in self.words)}.")
+            raise InvalidSetting(phrase("one_of_two_wanted", first=self.words[0], second=self.words[1]))
         return word
 
     def check(self, value: object) -> Value:
@@ -116,7 +117,7 @@ class Switch:
             return True
         if word in ("off", "no", "false"):
             return False
-        raise InvalidSetting("That has to be `on` or `off`.")
+        raise InvalidSetting(phrase("one_of_two_wanted", first="on", second="off"))
 
     def check(self, value: object) -> Value:
         """`value` if it is True or False."""

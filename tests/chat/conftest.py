@@ -1,6 +1,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
-from bot.conversation.persona import DEFAULT, Persona
 from bot.conversation.window import TokenBudget
 from bot.store.files.database import open_database
 from bot.store.rows.chosen_settings import ChosenSettings
@@ -37,17 +37,16 @@ def open_house(
         num_prompt_tokens: int = 3072,
         queue: QuestionQueue | None = None,
         time_limits: TimeLimits | None = None,
-        default_persona: Persona = DEFAULT,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> AsyncIterator[House]:
         await lay_database(tmp_path / "trinity.db")
         async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
-            history, inbox, engine = History(database, default_persona), Inbox(database), EchoEngine()
+            history, inbox, engine = History(database), Inbox(database), EchoEngine()
             budget = TokenBudget(num_prompt_tokens + 100, 100_000, 100)
             sampling = SamplingChoice(seed=7)
             chat = Chat(
-                history, inbox, Personas(database, default_persona), ChosenSettings(database), engine,
-                small_encoder, budget,
-                sampling=sampling, queue=queue, time_limits=time_limits,
+                history, inbox, Personas(database), ChosenSettings(database), engine, small_encoder, budget,
+                sampling=sampling, queue=queue, time_limits=time_limits, clock=clock,
             )  # fmt: skip
             yield House(chat, engine, inbox, history, small_encoder)
 

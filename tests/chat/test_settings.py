@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -132,6 +133,23 @@ async def test_a_reset_stops_ones_own_answer_alone(house: House) -> None:
 
     assert [answer.result()[-1].reason for answer in answers] == [FinishReason.ABORTED, FinishReason.STOP]
     assert house.engine.forgotten[0] == own.cache_owner
+
+
+async def test_the_day_in_a_prompt_changes_once_a_day_so_that_the_prompts_beginning_stays(open_house) -> None:
+    now = datetime(2026, 11, 8, 11, tzinfo=UTC)
+    async with open_house(clock=lambda: now) as house:
+        await house.chat.personas.set(GENERAL, "clerk", "It is {date}. Be brief.", 1)
+        await house.chat.personas.use(GENERAL, "clerk", 1)
+        for moment in (now, now + timedelta(minutes=30), now + timedelta(days=1)):
+            now = moment
+            await house.ask("hello")
+
+        first, second, third = (list(request.prompt_token_ids) for request in house.engine.requests)
+
+        assert "It is Sunday, 8 November 2026. Be brief." in house.prompt(0)
+        assert second[: len(first)] == first
+        assert "It is Monday, 9 November 2026. Be brief." in house.prompt(2)
+        assert third[: len(first)] != first
 
 
 def _sampling(house: House) -> list:

@@ -52,7 +52,7 @@ def test_a_value_is_read_as_people_type_it(name, typed, value):
         ("temperature", "nan", "a number from 0 to 2"),
         ("temperature", "hot", "a number from 0 to 2"),
         ("top_p", "0", "a number above 0, up to 1"),
-        ("top_k", "1.5", "a whole number from 0 to 1000000"),
+        ("top_k", "1.5", "a whole number from 0 to 1,000,000"),
         ("top_k", "-1", "a whole number"),
         ("top_k", "inf", "a whole number"),
         ("longest_answer", "15", "from 16"),

@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 
 from bot.conversation.chat_format import TurnEncoder
@@ -112,3 +114,20 @@ def test_a_prompt_without_anything_to_read_is_refused(encoder, prompt):
 
 def test_a_prompt_is_kept_as_it_was_written_but_for_what_cannot_be_stored(encoder):
     assert check_prompt(" You say [INST]\x00. \n", encoder, LARGE) == "You say [INST]\ufffd."
+
+
+def test_a_prompt_names_the_day_it_is_read_on():
+    persona = Persona("clerk", "It is {date}. {date}! {time}")
+
+    assert persona.on(date(2026, 11, 8)).prompt == "It is Sunday, 8 November 2026. Sunday, 8 November 2026! {time}"
+    assert DEFAULT.on(date(2026, 11, 8)) == DEFAULT
+
+
+def test_the_day_counts_with_its_length(encoder):
+    prompt = "It is {date}. " * 20
+    longest = Persona("clerk", prompt).on(date(2026, 9, 30)).prompt
+
+    for budget in (LARGE, SMALLEST):
+        with pytest.raises(PersonaTooLong) as refused:
+            check_prompt(prompt * 3, encoder, budget)
+        assert refused.value.num_tokens == encoder.num_system_tokens((longest * 3).strip())

@@ -30,6 +30,8 @@ from tests.loopback import LoopbackDiscord, Message
 from tests.store.fresh import lay_database
 
 EDIT_INTERVAL_SECONDS = 0.05
+COMMANDS = ("reset", "persona", "settings", "help")
+"""Every slash command that is registered."""
 
 
 @dataclass

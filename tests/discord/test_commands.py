@@ -12,7 +12,7 @@ from bot.conversation.persona import BUILT_IN, TRINITY
 from bot.discord.commands.personas import MAY_NOT_CHANGE
 from bot.discord.commands.tree import RESTARTING
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House
+from tests.discord.house import COMMANDS, House
 from tests.loopback import LoopbackDiscord, Permission, judge
 
 CHANGES = [
@@ -219,7 +219,7 @@ async def test_commands_are_registered_once_and_for_guilds_and_direct_messages_o
 
     commands = server.bot.commands[None]
     assert server.bot.num_command_syncs == 1
-    assert {command["name"] for command in commands} == {"reset", "persona", "help"}
+    assert {command["name"] for command in commands} == {*COMMANDS}
     assert all(command["contexts"] == [0, 1] for command in commands)
     assert all(command["integration_types"] == [0] for command in commands)
 

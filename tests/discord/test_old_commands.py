@@ -9,12 +9,12 @@ from bot.discord.command_replies import NOT_TAKEN
 from bot.discord.commands.about import HELP
 from bot.discord.commands.tree import GONE, OUTDATED
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House, ask
+from tests.discord.house import COMMANDS, House, ask
 from tests.loopback import Garbled, Interaction, LoopbackDiscord, Permission
 from tests.loopback.interaction import AUTOCOMPLETE, COMMAND
 from tests.loopback.wire import Call, json_answer
 
-COMMANDS = "/applications/*/commands"
+ROUTE = "/applications/*/commands"
 
 
 def persona(name: str, *options: dict) -> dict:
@@ -90,18 +90,18 @@ class Refuse:
         return answer
 
 
-@pytest.mark.parametrize("name", ["reset", "persona", "help"])
+@pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("says_which", [True, False])
 async def test_a_refused_command_is_named_with_its_field_and_costs_no_other(
     server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture, name: str, says_which: bool
 ) -> None:
-    server.faults.add(Refuse(name, says_which), method="PUT", route=COMMANDS)
+    server.faults.add(Refuse(name, says_which), method="PUT", route=ROUTE)
 
     async with enter(server) as house:
-        await server.wait_until(lambda: len(server.bot.commands.get(None, [])) == 2)
+        await server.wait_until(lambda: len(server.bot.commands.get(None, [])) == len(COMMANDS) - 1)
         await ask(house)
 
-    assert {command["name"] for command in server.bot.commands[None]} == {"reset", "persona", "help"} - {name}
+    assert {command["name"] for command in server.bot.commands[None]} == {*COMMANDS} - {name}
     refusals = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert refusals == [f"Discord refuses the command /{name}: options.2.description BASE_TYPE_BAD_LENGTH"]
 
@@ -109,11 +109,11 @@ async def test_a_refused_command_is_named_with_its_field_and_costs_no_other(
 async def test_where_every_command_is_refused_questions_are_answered(
     server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("reset", "persona", "help"):
-        server.faults.add(Refuse(name, says_which=True), method="PUT", route=COMMANDS)
+    for name in COMMANDS:
+        server.faults.add(Refuse(name, says_which=True), method="PUT", route=ROUTE)
 
     async with enter(server) as house:
-        await server.wait_until(lambda: "registered 0 of 3" in caplog.text)
+        await server.wait_until(lambda: f"registered 0 of {len(COMMANDS)}" in caplog.text)
         await ask(house)
 
     assert house.num_ready == 1
@@ -123,13 +123,13 @@ async def test_where_every_command_is_refused_questions_are_answered(
 async def test_commands_are_registered_after_an_answer_that_cannot_be_read(
     server: LoopbackDiscord, enter: OpenHouse, method: str
 ) -> None:
-    planned = server.faults.add(Garbled(), method=method, route=COMMANDS, times=1)
+    planned = server.faults.add(Garbled(), method=method, route=ROUTE, times=1)
 
     async with enter(server):
         await server.wait_until(lambda: server.bot.commands)
 
     assert planned.num_hits == 1
-    assert len(server.bot.commands[None]) == 3
+    assert len(server.bot.commands[None]) == len(COMMANDS)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b"<html>"])

@@ -12,15 +12,20 @@ _STRING, _INTEGER, _BOOLEAN, _USER, _CHANNEL, _NUMBER = 3, 4, 5, 6, 7, 10
 _GUILD_CONTEXT, _BOT_DM_CONTEXT = 0, 1
 
 
-def command_data(bot: BotAccount, user: User, channel: Channel, words: list[str], values: dict[str, Any]) -> Json:
-    """The `data` of the interaction for "/persona use" (two words) with its option values."""
+def command_data(
+    bot: BotAccount, user: User, channel: Channel, words: list[str], values: dict[str, Any], *, focused: str = ""
+) -> Json:
+    """The `data` of the interaction for "/persona use" (two words) with its option values.
+
+    `focused` is the option that is being typed, where suggestions are asked for: the others may be missing.
+    """
     guild_id = None if channel.guild is None else channel.guild.id
     command = bot.command(words[0], guild_id)
     if command is None:
         raise LookupError(f"/{words[0]} is not registered; there are {_names(bot.commands.get(None, []))}")
     _require_offered(command, user, channel)
     resolved: Json = {}
-    options = _options(command, words[1:], values, resolved, channel)
+    options = _options(command, words[1:], values, resolved, channel, focused)
     data: Json = {"id": command["id"], "name": command["name"], "type": command["type"], "options": options}
     if resolved:
         data["resolved"] = resolved
@@ -48,18 +53,30 @@ def _require_offered(command: Json, user: User, channel: Channel) -> None:
         raise LookupError(f"/{command['name']} is not offered to {user.name}")
 
 
-def _options(parent: Json, words: list[str], values: dict[str, Any], resolved: Json, channel: Channel) -> list[Json]:
+def _options(
+    parent: Json, words: list[str], values: dict[str, Any], resolved: Json, channel: Channel, focused: str
+) -> list[Json]:
     known = {option["name"]: option for option in parent.get("options") or []}
     if words:
         option = known.get(words[0])
         if option is None or option["type"] not in (_SUB_COMMAND, _SUB_COMMAND_GROUP):
             raise LookupError(f"{parent['name']} has no sub-command {words[0]}; there are {', '.join(known)}")
-        inner = _options(option, words[1:], values, resolved, channel)
+        inner = _options(option, words[1:], values, resolved, channel, focused)
         return [{"name": option["name"], "type": option["type"], "options": inner}]
     if any(option["type"] in (_SUB_COMMAND, _SUB_COMMAND_GROUP) for option in known.values()):
         raise LookupError(f"{parent['name']} needs one of {', '.join(known)}")
+    if focused:
+        return [_typed(known[name], value, is_focused=name == focused) for name, value in values.items()]
     _require_right_names(parent["name"], known, values)
     return [_filled(known[name], value, resolved, channel) for name, value in values.items()]
+
+
+def _typed(option: Json, value: Any, *, is_focused: bool) -> Json:
+    """An option as Discord sends it while one types: unchecked, and marked where the cursor is."""
+    if is_focused and not option.get("autocomplete"):
+        raise LookupError(f"nothing is suggested for {option['name']}")
+    typed = {"name": option["name"], "type": option["type"], "value": value}
+    return typed | {"focused": True} if is_focused else typed
 
 
 def _require_right_names(command: str, known: dict[str, Json], values: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from tests.loopback import messages
 from tests.loopback.accounts import Account, BotAccount
 from tests.loopback.command_use import command_data, find_component
 from tests.loopback.entities import Channel, Message, User, mentioned_ids
-from tests.loopback.interaction import COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
+from tests.loopback.interaction import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
 from tests.loopback.rules import MessageKind
 from tests.loopback.waiting import came_true
 
@@ -111,6 +111,15 @@ class Person(Account):
             await came_true(lambda: any(used.commands.values()), _REGISTRATION_SECONDS)
         data = command_data(used, self.user, channel, words, options)
         return await self._begin(used, channel, COMMAND, data, command.lstrip("/"))
+
+    async def completes(
+        self, command: str, channel: Channel, option: str, typed: str, *, bot: BotAccount | None = None, **filled: Any
+    ) -> Interaction:
+        """Types into an option for which the bot suggests values; `filled` are the options that were typed before."""
+        self._enter(channel)
+        used, words = bot or self._server.bot, command.lstrip("/").split()
+        data = command_data(used, self.user, channel, words, filled | {option: typed}, focused=option)
+        return await self._begin(used, channel, AUTOCOMPLETE, data, command.lstrip("/"))
 
     async def clicks(self, message: Message, button: str) -> Interaction:
         """Clicks the button with this label or custom id."""

@@ -10,12 +10,12 @@ from bot.chat.chat import Chat
 from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, normal_name
 from bot.discord.command_replies import CommandReply, reply_to
-from bot.discord.commands.shared import TextOption, chat_of, key_of, may_change
+from bot.discord.commands.shared import MAY_NOT, Right, TextOption, channel_of, chat_of, key_of, require
 from bot.discord.markdown import escape_markdown
-from bot.errors import NotAllowed, TrinityError
+from bot.errors import TrinityError
 from bot.words import joined, phrase
 
-MAY_NOT_CHANGE = phrase("may_not_change")
+MAY_NOT_CHANGE = MAY_NOT[Right.CHANGE_PERSONAS]
 _PREVIEW_LENGTH = 80
 _MAX_CHOICES = 25  # Discord's limit
 _CHOICE_SECONDS = 2.0  # Discord waits for three
@@ -25,7 +25,7 @@ async def suggest_names(interaction: discord.Interaction, typed: str) -> list[ap
     """The names of personas that have `typed` in them."""
     try:
         async with asyncio.timeout(_CHOICE_SECONDS):
-            personas = await chat_of(interaction).personas.list(key_of(interaction))
+            personas = await chat_of(interaction).personas.list(channel_of(interaction))
     except (TimeoutError, TrinityError):
         return []
     wanted = normal_name(typed)
@@ -93,8 +93,7 @@ async def _change(interaction: discord.Interaction, work: Callable[[], Awaitable
     """Change the persona, if the person may; everybody sees it, because it concerns everybody."""
 
     async def checked() -> CommandReply:
-        if not may_change(interaction):
-            raise NotAllowed(MAY_NOT_CHANGE)
+        require(interaction, Right.CHANGE_PERSONAS)
         return CommandReply(await work(), is_private=False)
 
     await reply_to(interaction, checked(), is_private=False)

@@ -1,29 +1,82 @@
 """What the commands have in common: where one was used, what the person may do there, and its text options."""
 
+from enum import Enum, auto
 from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.chat.chat import Chat
+from bot.conversation.channel_settings import EVERYONE
 from bot.conversation.messages import ConversationKey
 from bot.discord.command_replies import CommandReply
 from bot.discord.messages import PLATFORM
+from bot.errors import NotAllowed
+from bot.words import phrase
+
+
+class Right(Enum):
+    """What not everybody may do everywhere."""
+
+    CHANGE_PERSONAS = auto()
+    RESET = auto()
+    """Have the channel forget a conversation; one's own may be forgotten by oneself."""
+    CHANGE_SETTINGS = auto()
+    CHANGE_GUILD_SETTINGS = auto()
+
+
+MAY_NOT = {
+    Right.CHANGE_PERSONAS: phrase("may_not_change"),
+    Right.RESET: phrase("may_not_reset"),
+    Right.CHANGE_SETTINGS: phrase("may_not_change_settings"),
+    Right.CHANGE_GUILD_SETTINGS: phrase("may_not_change_settings"),
+}
+"""What is said to who hasn't the right."""
 
 
 def key_of(interaction: discord.Interaction) -> ConversationKey:
-    """The conversation in which a command was used."""
+    """The conversation in which a command was used: the channel's, or the person's own in it."""
+    key = channel_of(interaction)
+    return chat_of(interaction).settings.conversation_of(key, interaction.user.id)
+
+
+def channel_of(interaction: discord.Interaction) -> ConversationKey:
+    """The channel in which a command was used, as the conversation that its people share."""
     channel = interaction.channel
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
     return ConversationKey(PLATFORM, interaction.channel_id or 0, interaction.guild_id, parent_id)
 
 
-def may_change(interaction: discord.Interaction) -> bool:
-    """Whether the person may change personas here: with Manage Channels, or in a direct message."""
+def may(interaction: discord.Interaction, right: Right) -> bool:
+    """Whether the person has a right here: by Discord's permissions, or since it was given to everyone.
+
+    In a direct message everything is allowed.
+    """
     if interaction.guild_id is None:
         return interaction.context.dm_channel
     allowed = interaction.permissions
-    return allowed.manage_channels or allowed.administrator
+    if allowed.administrator:
+        return True
+    settings = chat_of(interaction).settings.now(channel_of(interaction))
+    match right:
+        case Right.CHANGE_PERSONAS:
+            return allowed.manage_channels or settings.persona_changes == EVERYONE
+        case Right.RESET:
+            return allowed.manage_channels or settings.resets == EVERYONE or settings.is_per_person
+        case Right.CHANGE_SETTINGS:
+            return allowed.manage_channels
+        case Right.CHANGE_GUILD_SETTINGS:
+            return allowed.manage_guild
+
+
+def require(interaction: discord.Interaction, right: Right) -> None:
+    """Refuse in words who hasn't a right.
+
+    Raises:
+        NotAllowed: they haven't.
+    """
+    if not may(interaction, right):
+        raise NotAllowed(MAY_NOT[right])
 
 
 def chat_of(interaction: discord.Interaction) -> Chat:

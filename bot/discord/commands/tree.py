@@ -1,6 +1,6 @@
-"""The slash commands: `/reset`, `/persona ...` and `/help`.
+"""The slash commands: `/reset`, `/persona ...`, `/settings ...` and `/help`.
 
-Who may change a persona is checked here, for every command by itself: Discord keeps permissions for whole commands
+Who may change something is checked here, for every command by itself: Discord keeps permissions for whole commands
 only, and an administrator can widen those. `interaction.permissions` is what Discord says the person may do in the
 channel at that moment.
 """
@@ -17,6 +17,7 @@ from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.about import show_help
 from bot.discord.commands.conversation import reset
 from bot.discord.commands.personas import PersonaCommands
+from bot.discord.commands.settings import SettingsCommands
 from bot.discord.commands.shared import ready
 from bot.discord.receivers import ReceivingClient
 from bot.discord.rest import translated
@@ -43,6 +44,7 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         )
         self.add_command(reset)
         self.add_command(PersonaCommands())
+        self.add_command(SettingsCommands())
         self.add_command(show_help)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:

@@ -43,7 +43,7 @@ class ChosenSettings:
         self._in_memory: dict[_Place, dict[str, Value]] = {}
 
     async def load(self) -> None:
-        """Read all choices into memory, once, before `now` is asked."""
+        """Read all choices into memory, before `now` is asked."""
         columns = channel_settings.c
         query = select(columns.platform, columns.scope, columns.scope_id, columns.name, columns.value)
         rows = await self._database.read(lambda connection: _all(connection, query))
