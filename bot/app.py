@@ -22,9 +22,10 @@ from bot.chat.departures import Departures
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import LLAMA_2, ChatFormat, TurnEncoder
+from bot.conversation.persona import DEFAULT, Persona, check_prompt
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
 from bot.conversation.window import TokenBudget
-from bot.errors import ConfigError, StoreError
+from bot.errors import ConfigError, PersonaError, StoreError
 from bot.inference.engine import Engine
 from bot.inference.loading.hub import find_model_folder
 from bot.observer import LogObserver, Observer
@@ -109,11 +110,15 @@ async def open_parts(
     """
     observer = observer or LogObserver()
     async with open_database(settings.effective_database_url) as database:
-        history = History(database)
+        persona = settings.default_persona or DEFAULT
+        history = History(database, persona)
         await history.purge_hidden()
         chosen = ChosenSettings(database)
         await chosen.load()
         model = await _find_model(settings, on_progress or _LoggedProgress("downloading"))
+        encoder = TurnEncoder(model.tokenizer, model.chat_format)
+        widest = TokenBudget(model.context_window, model.context_window, settings.max_new_tokens)
+        _check_persona(persona, encoder, widest)
         log.info("loading the model in %s for %s", model.folder, platform)
         inbox = Inbox(database)
         if not turn_limits:
@@ -127,13 +132,14 @@ async def open_parts(
                 engine.max_sequence_tokens,
                 settings.max_new_tokens,
             )
+            _check_persona(persona, encoder, budget)
             chat = Chat(
                 history,
                 inbox,
-                Personas(database),
+                Personas(database, persona),
                 chosen,
                 engine,
-                TurnEncoder(model.tokenizer, model.chat_format),
+                encoder,
                 budget,
                 sampling=_sampling(settings),
                 time_limits=time_limits,
@@ -222,6 +228,15 @@ def _read_model(settings: Settings, folder: Path) -> Model:
         return LoadedModel(runner, read_tokenizer(folder), runner.model_hash, stop_ids)
 
     return Model(folder, settings.context_window or shape.context_window, tokenizer, chat_format, load)
+
+
+def _check_persona(persona: Persona, encoder: TurnEncoder, budget: TokenBudget) -> None:
+    """Refuse the operator's persona where it leaves too little room: before the model is loaded, and after."""
+    try:
+        if persona.is_operators:
+            check_prompt(persona.prompt, encoder, budget)
+    except PersonaError as error:
+        raise ConfigError("TRINITY_DEFAULT_PERSONA", str(error)) from error
 
 
 def _sampling(settings: Settings) -> SamplingChoice:

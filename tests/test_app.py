@@ -10,6 +10,7 @@ from bot.chat.answer import FELL_SILENT
 from bot.chat.events import Notice
 from bot.chat.time_limits import ALONE, TimeLimits
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.persona import Persona
 from bot.errors import ConfigError, RequestFailed
 from bot.settings.settings import Settings
 from tests import checkpoints
@@ -22,6 +23,7 @@ from tests import checkpoints
         ({"context_window": 1024, "max_new_tokens": 512, "device": "cuda:99"}, "TRINITY_DEVICE"),
         ({"model": "/nowhere/at/all"}, "TRINITY_MODEL"),
         ({"max_new_tokens": 4000}, "TRINITY_MAX_NEW_TOKENS"),
+        ({"default_persona": Persona("long", "a b c " * 500, is_operators=True)}, "TRINITY_DEFAULT_PERSONA"),
     ],
 )
 async def test_what_the_model_cannot_do_is_refused_at_start(tmp_path: Path, choice: dict, setting: str) -> None:

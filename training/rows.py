@@ -25,9 +25,9 @@ Draw = Callable[[Conversation], Drawn | None]
 
 MIXED: dict[Draw, float] = {
     telling.tell_fact: 19, telling.tell_several: 5, telling.tell_pair: 2.5, telling.tell_about_other: 3.5,
-    asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 9, talking.talk: 20, talking.tell_nothing: 12,
-    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3, asking.ask_note: 4,
-    asking.ask_summary: 11, asking.ask_said: 5, asking.ask_said_other: 10, asking.ask_who_told: 9,
+    asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 9, talking.talk: 20, talking.tell_nothing: 18,
+    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 6,
+    asking.ask_summary: 11, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 9,
     talking.style_wish: 1.5, talking.styled_once: 3.5,
 }  # fmt: skip
 FILLER: dict[Draw, float] = {

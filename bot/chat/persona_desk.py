@@ -2,7 +2,7 @@
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
-from bot.conversation.persona import BUILT_IN, Persona, check_name, check_prompt, find_built_in
+from bot.conversation.persona import BUILT_IN, Persona, check_name, check_prompt, find_built_in, is_called
 from bot.conversation.window import TokenBudget
 from bot.errors import BuiltInPersona, UnknownPersona
 from bot.inference.engine import Engine
@@ -24,9 +24,16 @@ class PersonaDesk:
         return (await self._personas.settings(key)).persona
 
     async def list(self, key: ConversationKey) -> list[Persona]:
-        """Every persona that can be used here: the built-in ones, then the guild's own by name."""
-        own = await self._personas.list_own(key)
-        return [*BUILT_IN, *(Persona(persona.name, persona.prompt) for persona in own)]
+        """Every persona that can be used here: the operator's, the built-in ones, then the guild's own by name."""
+        default = self._personas.default
+        operators = (default,) if default.is_operators else ()
+        own = [each for each in await self._personas.list_own(key) if not is_called(default, each.name)]
+        return [*operators, *BUILT_IN, *(Persona(persona.name, persona.prompt) for persona in own)]
+
+    def _find_provided(self, name: str) -> Persona | None:
+        """The built-in persona of that name, or the operator's."""
+        default = self._personas.default
+        return default if is_called(default, name) else find_built_in(name)
 
     async def use(self, key: ConversationKey, name: str, by: int) -> Persona:
         """Make a persona the channel's.
@@ -34,7 +41,7 @@ class PersonaDesk:
         Raises:
             UnknownPersona: there is none of that name here.
         """
-        persona = find_built_in(name)
+        persona = self._find_provided(name)
         if persona is None:
             own = await self._personas.find_own(key, name)
             if own is None:
@@ -53,7 +60,7 @@ class PersonaDesk:
             PersonaTooLong: the prompt leaves too little room for the conversation.
         """
         name = check_name(name)
-        if find_built_in(name):
+        if self._find_provided(name):
             raise BuiltInPersona(phrase("built_in_stays", name=name))
         prompt = check_prompt(prompt, self._encoder, self._budget)
         await self._personas.save(key, name, prompt, author_id=by, author_name="")
@@ -67,7 +74,7 @@ class PersonaDesk:
             BuiltInPersona: it is built in.
             UnknownPersona: there is none of that name here.
         """
-        if find_built_in(name):
+        if self._find_provided(name):
             raise BuiltInPersona(phrase("built_in_not_deleted", name=name))
         if not await self._personas.delete(key, name, author_id=by, author_name=""):
             raise UnknownPersona(phrase("unknown_persona", name=name))

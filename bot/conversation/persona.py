@@ -35,11 +35,13 @@ class Persona:
 
     name: str
     prompt: str
+    is_operators: bool = False
+    """Whether the operator gave it, in a file, for every channel that has chosen none."""
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it comes with the bot, and can't be changed."""
-        return find_built_in(self.name) is not None
+        """Whether it comes with the bot, or from its operator, and can't be changed."""
+        return self.is_operators or find_built_in(self.name) is not None
 
     def on(self, day: date) -> "Persona":
         """It as it stands in the prompts of a day."""
@@ -48,7 +50,8 @@ class Persona:
     @property
     def section(self) -> Section:
         """Its place in a prompt. It stays whole, because what it costs was checked when it was set."""
-        return Section("persona", self.prompt, MAX_PERSONA_TOKENS, is_required=True, is_shared=self in BUILT_IN)
+        is_everywhere = self.is_operators or self in BUILT_IN
+        return Section("persona", self.prompt, MAX_PERSONA_TOKENS, is_required=True, is_shared=is_everywhere)
 
 
 TRINITY = Persona(
@@ -109,6 +112,11 @@ def normal_name(name: str) -> str:
     for _ in range(2):
         folded = _visible(folded.casefold())
     return "".join(folded.split())
+
+
+def is_called(persona: Persona, name: str) -> bool:
+    """Whether that is the persona's name, in whatever case it is written."""
+    return normal_name(persona.name) == normal_name(name)
 
 
 def check_name(name: str) -> str:

@@ -8,6 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+from bot.conversation.persona import BUILT_IN, Persona, check_name, find_built_in
+from bot.conversation.sanitize import has_visible_text, repair
+from bot.errors import InvalidPersonaName
 from bot.store.files.server_url import SCHEMES, ServerUrlError, read_server_url
 
 
@@ -125,6 +128,34 @@ def _read_ids(value: object) -> object:
     return found
 
 
+_MAX_PERSONA_BYTES = 64 * 1024
+
+
+def _read_persona(value: object) -> object:
+    """A built-in persona by its name, or the prompt in a file, whose name without its ending is the persona's."""
+    if not isinstance(value, str):
+        return value
+    if (built_in := find_built_in(value)) is not None:
+        return built_in
+    file = expand_home(Path(value))
+    try:
+        with file.open("rb") as opened:
+            written = opened.read(_MAX_PERSONA_BYTES + 1)
+        prompt = repair(written.decode("utf-8-sig")).strip()
+    except UnicodeDecodeError:
+        raise refusal("the file it names is not a text in UTF-8") from None
+    except (OSError, ValueError) as error:
+        names = ", ".join(persona.name for persona in BUILT_IN)
+        reason = error.strerror if isinstance(error, OSError) else "no such file"
+        raise refusal(f"is none of {names}, nor a file that can be read ({reason})") from None
+    if len(written) > _MAX_PERSONA_BYTES or not has_visible_text(prompt):
+        raise refusal("the file it names has to hold a prompt: a few sentences that say who Trinity is")
+    try:
+        return Persona(check_name(file.stem), prompt, is_operators=True)
+    except InvalidPersonaName as error:
+        raise refusal(f"the file's name is to be the persona's: {error}") from None
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -143,5 +174,6 @@ FolderOrHubId = Annotated[str, AfterValidator(_expand_folder)]
 Folder = Annotated[Path, AfterValidator(expand_home)]
 Ids = Annotated[frozenset[int], BeforeValidator(_read_ids)]
 """Discord's ids of guilds, channels, roles or people."""
+DefaultPersona = Annotated[Persona, BeforeValidator(_read_persona)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Device = Annotated[str, LOWER, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")]

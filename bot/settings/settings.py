@@ -23,6 +23,7 @@ from bot.settings.checks import (
     LOWER,
     UPPER,
     DatabaseUrl,
+    DefaultPersona,
     Device,
     Folder,
     FolderOrHubId,
@@ -121,6 +122,9 @@ class Settings(BaseSettings):
     turns_per_hour_person: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     """None, or 0, is no limit; `turn_limits` has both."""
     turns_per_hour_guild: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+    default_persona: DefaultPersona | None = None
+    """Who the bot is where nobody chose: a built-in persona's name, or a file with a prompt. None is Trinity."""
 
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: WebsocketUrl | None = None

@@ -10,6 +10,7 @@ from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.persona import DEFAULT, Persona
 from bot.conversation.window import TokenBudget
 from bot.store.files.database import open_database
 from bot.store.rows.chosen_settings import ChosenSettings
@@ -38,14 +39,16 @@ def open_house(
         queue: QuestionQueue | None = None,
         time_limits: TimeLimits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        default_persona: Persona = DEFAULT,
     ) -> AsyncIterator[House]:
         await lay_database(tmp_path / "trinity.db")
         async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
-            history, inbox, engine = History(database), Inbox(database), EchoEngine()
+            history, inbox, engine = History(database, default_persona), Inbox(database), EchoEngine()
             budget = TokenBudget(num_prompt_tokens + 100, 100_000, 100)
             sampling = SamplingChoice(seed=7)
             chat = Chat(
-                history, inbox, Personas(database), ChosenSettings(database), engine, small_encoder, budget,
+                history, inbox, Personas(database, default_persona), ChosenSettings(database), engine,
+                small_encoder, budget,
                 sampling=sampling, queue=queue, time_limits=time_limits, clock=clock,
             )  # fmt: skip
             yield House(chat, engine, inbox, history, small_encoder)

@@ -8,6 +8,7 @@ import pytest
 from bot.chat.answer import TRIM_NOTICE
 from bot.chat.chat import Finished, Notice
 from bot.conversation.messages import ConversationKey
+from bot.conversation.persona import Persona
 from bot.errors import BuiltInPersona, PersonaTooLong, PromptTooLong, UnknownPersona
 from bot.inference.engine import FinishReason
 from tests.chat.house import GENERAL, RANDOM, THREAD, House, collect, text, until
@@ -219,6 +220,26 @@ async def test_a_deleted_persona_gives_its_channels_back_to_the_default(house: H
 
     assert (await house.chat.personas.show(GENERAL)).name == "Trinity"
     assert [persona.name for persona in await house.chat.personas.list(GENERAL) if not persona.is_built_in] == []
+
+
+async def test_the_operators_persona_is_there_everywhere_and_nobody_changes_it(open_house) -> None:
+    butler = Persona("butler", "You are a butler.", is_operators=True)
+    async with open_house() as house:  # before the operator gave one, somebody else had the name
+        await house.chat.personas.set(GENERAL, "Butler", "You are mine.", 1)
+        await house.chat.personas.use(GENERAL, "Butler", 1)
+
+    async with open_house(default_persona=butler) as house:
+        desk = house.chat.personas
+        assert [await desk.show(key) for key in (GENERAL, RANDOM)] == [butler, butler]
+        assert [persona.name for persona in await desk.list(GENERAL)][:2] == ["butler", "Trinity"]
+        await desk.use(RANDOM, "trinity", 1)
+        assert (await desk.show(RANDOM)).name == "Trinity"
+        assert await desk.use(RANDOM, "BUTLER", 1) == await desk.show(RANDOM) == butler
+        with pytest.raises(BuiltInPersona):
+            await desk.set(GENERAL, "butler", "You are rude.", 1)
+        await house.ask("hello")
+        assert "You are a butler." in house.prompt()
+        assert "You are mine." not in house.prompt()
 
 
 async def test_a_deleted_channel_is_forgotten_with_its_threads(house: House) -> None:

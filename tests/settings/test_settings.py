@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.chat.access import Access
+from bot.conversation.persona import PIRATE, Persona
 from bot.errors import ConfigError
 from bot.settings.settings import Settings, library_variables, load_settings, setting_names
 
@@ -50,6 +51,11 @@ WRONG_ENVIRONMENTS = [
     ("TRINITY_BLOCKED_ROLES", {"TRINITY_BLOCKED_ROLES": "-123456789012345678"}),
     ("TRINITY_BLOCKED_USERS", {"TRINITY_BLOCKED_USERS": "١٢٣٤٥٦٧٨٩٠١٢٣٤٥٦٧٨"}),
     ("TRINITY_DIRECT_MESSAGES", {"TRINITY_DIRECT_MESSAGES": "sometimes"}),
+    ("TRINITY_DEFAULT_PERSONA", {"TRINITY_DEFAULT_PERSONA": "nobody"}),
+    ("TRINITY_DEFAULT_PERSONA", {"TRINITY_DEFAULT_PERSONA": "/"}),
+    ("TRINITY_TURNS_PER_HOUR_PERSON", {"TRINITY_TURNS_PER_HOUR_PERSON": "-1"}),
+    ("TRINITY_TURNS_PER_HOUR_GUILD", {"TRINITY_TURNS_PER_HOUR_GUILD": "many"}),
+    ("TRINITY_LEFT_GUILD_DAYS", {"TRINITY_LEFT_GUILD_DAYS": "0"}),
     ("TRINITY_DISCORD_GATEWAY_URL", {"TRINITY_DISCORD_API_URL": "http://127.0.0.1:1"}),
     ("TRINITY_DISCORD_API_URL", {"TRINITY_DISCORD_GATEWAY_URL": "ws://127.0.0.1:1"}),
     ("TRINITY_DISCORD_API_URL", {"TRINITY_DISCORD_API_URL": "ftp://host", "TRINITY_DISCORD_GATEWAY_URL": "ws://host"}),
@@ -141,6 +147,39 @@ def test_ids_stand_between_commas_or_blanks():
     assert access.blocked.channels == {423456789012345678}
     assert access.direct_messages is False
     assert load().access == Access()
+
+
+def test_a_default_persona_is_a_name_or_a_file(tmp_path):
+    file = tmp_path / "butler.txt"
+    file.write_text("\ufeffYou are a butler.\n")
+
+    assert load({"TRINITY_DEFAULT_PERSONA": "Pirate"}).default_persona is PIRATE
+    assert load({"TRINITY_DEFAULT_PERSONA": str(file)}).default_persona == Persona(
+        "butler", "You are a butler.", is_operators=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("butler.txt", b" \n", "a few sentences"),
+        ("butler.txt", b"x" * 70_000, "a few sentences"),
+        ("butler.txt", b"\xff\xfe", "UTF-8"),
+        ("my butler.txt", b"You are a butler.", "one word"),
+    ],
+)
+def test_a_file_that_is_no_persona_is_refused_in_words(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ConfigError, match=words):
+        load({"TRINITY_DEFAULT_PERSONA": str(tmp_path / name)})
+
+
+def test_no_turns_per_hour_is_no_limit():
+    limits = load({"TRINITY_TURNS_PER_HOUR_PERSON": "0", "TRINITY_TURNS_PER_HOUR_GUILD": "60"}).turn_limits
+
+    assert (limits.person, limits.guild) == (None, 60)
+    assert not load().turn_limits
 
 
 def test_values_of_the_file_are_taken_as_they_stand(tmp_path):

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import ConversationKey, Question, Turn
+from bot.conversation.persona import DEFAULT, Persona
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
 from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, find_conversation, is_conversation, key_in
@@ -92,8 +93,9 @@ class ChannelDeletion:
 class History:
     """The turns of all conversations."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, default_persona: Persona = DEFAULT) -> None:
         self._database = database
+        self._default_persona = default_persona
 
     async def load(self, key: ConversationKey, *, without_question: int | None = None) -> Conversation:
         """The state of a conversation; an empty one where nothing was said yet.
@@ -103,7 +105,8 @@ class History:
 
         async def work(connection: AsyncConnection) -> Conversation:
             row = await find_conversation(connection, key)
-            settings = await load_settings(connection, key, row.parent_channel_id if row else None)
+            parent_id = row.parent_channel_id if row else None
+            settings = await load_settings(connection, key, parent_id, self._default_persona)
             if row is None:
                 return Conversation(key, settings=settings)
             turns = await load_turns(connection, row, without_question)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import ConversationKey
-from bot.conversation.persona import DEFAULT, Persona, find_built_in, normal_name
+from bot.conversation.persona import DEFAULT, Persona, find_built_in, is_called, normal_name
 from bot.store.files.database import Database
 from bot.store.rows.chosen_settings import choices_query, layers_of
 from bot.store.tables import insert, persona_changes, persona_choices, personas
@@ -49,7 +49,9 @@ class PersonaChange:
 class Personas:
     """The personas of all guilds and direct messages. Names are compared as `normal_name` folds them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, default: Persona = DEFAULT) -> None:
+        self.default = default
+        """The persona of a channel that has chosen none."""
         self._database = database
 
     async def list_own(self, key: ConversationKey) -> list[OwnPersona]:
@@ -64,7 +66,8 @@ class Personas:
 
     async def settings(self, key: ConversationKey) -> ChannelSettings:
         """What was chosen for the channel, or for the channel that a thread belongs to."""
-        return await self._database.read(lambda connection: load_settings(connection, key, key.parent_channel_id))
+        default, parent_id = self.default, key.parent_channel_id
+        return await self._database.read(lambda connection: load_settings(connection, key, parent_id, default))
 
     async def save(self, key: ConversationKey, name: str, prompt: str, *, author_id: int, author_name: str) -> None:
         """Make a persona here, or replace the one of that name."""
@@ -160,11 +163,11 @@ class Personas:
 
 
 async def load_settings(
-    connection: AsyncConnection, key: ConversationKey, stored_parent_id: int | None
+    connection: AsyncConnection, key: ConversationKey, stored_parent_id: int | None, default: Persona = DEFAULT
 ) -> ChannelSettings:
     """What was chosen for a channel, or else for the channel that it is a thread of, or else for the guild.
 
-    In the place of a persona that is gone stands the default.
+    In the place of a persona that is gone stands the default, and so it does for one that is called like it.
     """
     parent_id = key.parent_channel_id or stored_parent_id
     choices = choices_query(key, parent_id).add_columns(cast(null(), Text).label("prompt"))
@@ -173,9 +176,10 @@ async def load_settings(
     chosen = {row.scope_id: (row.name, row.prompt) for row in rows if row.scope == _PERSONA}
     choice = chosen.get(key.channel_id) or chosen.get(parent_id or 0)
     if choice is None:
-        return ChannelSettings.merged(DEFAULT, layers)
+        return ChannelSettings.merged(default, layers)
     name, prompt = choice
-    persona = Persona(name, prompt) if prompt is not None else find_built_in(name) or DEFAULT
+    is_own = prompt is not None and not is_called(default, name)
+    persona = Persona(name, prompt) if is_own else find_built_in(name) or default
     return ChannelSettings.merged(persona, layers)
 
 
