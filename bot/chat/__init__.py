@@ -1,7 +1,8 @@
 """The use cases: answer a question, reset a conversation, choose a persona; for any front end.
 
-Read `chat` (what a front end calls), `exchange` (one question from its commit to the last edit of its answer) and
-`answer` (the prompt, the request and what came of it); then who may go first (`queue`), what may run together
-(`company`), and what happens while the database is away (`outage`). Who may ask at all is `access`; what becomes of
-what is too old, and of a guild that was left, is in `retention` and `departures`.
+Read `chat` (what a front end calls), `exchange` (one question from its commit to the last edit of its answer; they are
+found in `registry`) and `answer` (the prompt, the request and what came of it); then how an answer is replaced or gone
+on with (`regeneration`), who may go first (`queue`), what may run together (`company`), and what happens while the
+database is away (`outage`). Who may ask at all is `access`; what becomes of what is too old, and of a guild that was
+left, is in `retention` and `departures`.
 """

@@ -126,6 +126,19 @@ def test_an_exactly_full_budget_is_not_trimmed(encoder):
     assert over.was_trimmed
 
 
+def test_an_answer_is_gone_on_with_behind_its_beginning_and_old_turns_make_room_for_it(encoder):
+    turns = [Turn(index, f"question number {index}", "an answer of a few words " * 3) for index in range(100)]
+    beginning = "words " * 40
+
+    window = fit_window(encoder, SMALL, persona(SYSTEM), turns, "and now?", beginning=beginning)
+
+    prompt = prompt_of(SYSTEM, turns[-len(window.turn_ids) :], "and now?")
+    prompt.add_assistant_message(beginning)
+    assert list(window.prompt_token_ids) == prompt.token_ids(encoder, continue_answer=True)
+    with pytest.raises(PromptTooLong):
+        fit_window(encoder, SMALL, persona(SYSTEM), turns, "and now?", beginning=beginning * 100)
+
+
 def test_a_first_question_has_no_turns(encoder):
     window = fit_window(encoder, SMALL, persona(SYSTEM), [], "hello")
 

@@ -52,8 +52,8 @@ everyone = pytest.mark.parametrize(
 )
 
 
-def stream(vocabulary: Vocabulary, token_ids: list[int]) -> list[str]:
-    detokenizer = Detokenizer(vocabulary.texts)
+def stream(vocabulary: Vocabulary, token_ids: list[int], *, is_continued: bool = False) -> list[str]:
+    detokenizer = Detokenizer(vocabulary.texts, is_continued=is_continued)
     return [*map(detokenizer.push, token_ids), detokenizer.finish()]
 
 
@@ -156,3 +156,11 @@ def test_special_token_inside_a_character_does_not_break_it() -> None:
     first, second = (3 + byte for byte in "é".encode())
 
     assert "".join(stream(TINY, [first, 2, second])) == "é"
+
+
+@everyone
+def test_a_completion_that_goes_on_with_a_text_keeps_its_first_blank(vocabulary: Vocabulary) -> None:
+    token_ids = vocabulary.encode("hello there")
+
+    assert "".join(stream(vocabulary, token_ids)) == "hello there"
+    assert "".join(stream(vocabulary, token_ids, is_continued=True)) == " hello there"

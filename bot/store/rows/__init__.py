@@ -1,5 +1,6 @@
 """What the tables hold, read and written in transactions of a `Database`.
 
 To read it: `inbox` (a question's way, with `questions` for its values and queries), `history` (the turns, with
-`conversations`, `turns` and `deletion` for the statements) and `personas`; then `turn_limits` and `guilds`.
+`conversations`, `turns` and `deletion` for the statements, and `regeneration` for a turn that gets another answer) and
+`personas`; then `turn_limits` and `guilds`.
 """
