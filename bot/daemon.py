@@ -145,6 +145,7 @@ def _discord_options(settings: Settings, token: str) -> DiscordOptions:
         token=token,
         api_url=settings.discord_api_url,
         gateway_url=settings.discord_gateway_url,
+        reads_all_messages=settings.message_content_intent,
         edit_interval_seconds=settings.edit_interval_seconds,
         drain_seconds=settings.drain_seconds,
         proxy=proxy,

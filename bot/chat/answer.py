@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 
+from bot.chat.overheard import Overheard
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import Question
 from bot.conversation.output import OutputFilter
+from bot.conversation.sections import Section
 from bot.conversation.speakers import NamedTurns, Speakers, name_turns
 from bot.conversation.window import TokenBudget, Window, fit_window_off_loop
 from bot.errors import PromptTooLong, RequestFailed, UserError
@@ -206,6 +208,7 @@ class AnswerWriter:
         sampling: SamplingChoice,
         own_name: str,
         today: Callable[[], date],
+        overheard: Overheard,
     ) -> None:
         self._history = history
         self._engine = engine
@@ -214,6 +217,7 @@ class AnswerWriter:
         self._sampling = sampling
         self._own_name = own_name
         self._today = today
+        self._overheard = overheard
 
     def new_seed(self, generation: int) -> int:
         """The seed for a question that has none yet; another one for each answer to it."""
@@ -272,13 +276,18 @@ class AnswerWriter:
         return await fit_window_off_loop(
             self._encoder,
             budget,
-            conversation.settings.sections(self._today()),
+            self._sections(question, conversation),
             named.turns if named else conversation.turns,
             question.content,
             author_name=named.asker if named else None,
             own_name=self._own_name,
             beginning=beginning,
         )
+
+    def _sections(self, question: Question, conversation: Conversation) -> list[Section]:
+        settings, key = conversation.settings, question.conversation
+        heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, self._own_name)
+        return [*settings.sections(self._today()), *([heard] if heard else [])]
 
     async def _is_first_trim(self, conversation: Conversation, window: Window) -> bool:
         if window.first_kept_turn_id is not None:

@@ -16,6 +16,7 @@ from bot.chat.departures import Departures
 from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.exchange import Exchange, ExchangeContext, StopReason
 from bot.chat.outage import Outage
+from bot.chat.overheard import Overheard
 from bot.chat.persona_desk import PersonaDesk
 from bot.chat.queue import QuestionQueue
 from bot.chat.refused_questions import RefusedQuestions
@@ -100,6 +101,8 @@ class Chat:
         """All that is being asked and answered just now."""
         self.departures = departures
         """Where it is noted which guilds the bot is in; None where nothing is deleted for having been left."""
+        self.overheard = Overheard()
+        """What others said lately where that is to be read along."""
         self._history = history
         self._inbox = inbox
         self._engine = engine
@@ -109,7 +112,7 @@ class Chat:
             inbox=inbox,
             history=history,
             engine=engine,
-            writer=AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today),
+            writer=AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard),
             queue=self.queue,
             company=Company(),
             outage=Outage(limits.outage_seconds),
@@ -191,6 +194,7 @@ class Chat:
         reset = await self._history.reset(key)
         for message_id in (*reset.answering, *reset.withdrawn):
             self._stop(key.platform, message_id, StopReason.RESET, keep=True)
+        self.overheard.forget_channel(key)
         await self._engine.forget(key.cache_owner)
         return reset.num_turns
 

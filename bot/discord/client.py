@@ -1,7 +1,8 @@
 """The bot's discord.py client: which events it listens to, and which part gets each.
 
-Three intents, none of them privileged: guilds, guild messages, direct messages. Without the message content intent
-Discord sends the text only of messages that mention the bot, of direct messages, and of its own.
+Three intents, none of them privileged: guilds, guild messages, direct messages. Without the message content intent,
+which only the operator asks for, Discord sends the text only of messages that mention the bot, of direct messages, and
+of its own.
 """
 
 import logging
@@ -56,6 +57,7 @@ class TrinityClient(ReceivingClient):
         session_starts: SessionStarts | None = None,
         proxy: str | None = None,
         clock: DiscordClock | None = None,
+        reads_all_messages: bool = False,
     ) -> None:
         # The bot doesn't speak: no warning that the libraries for that aren't installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -63,7 +65,9 @@ class TrinityClient(ReceivingClient):
             identify_pause_seconds=identify_pause_seconds,
             session_starts=session_starts,
             clock=clock,
-            intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
+            intents=discord.Intents(
+                guilds=True, guild_messages=True, dm_messages=True, message_content=reads_all_messages
+            ),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
             guild_ready_timeout=guild_ready_seconds,

@@ -22,11 +22,11 @@ from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.discord.access import AccessCheck
 from bot.discord.clock import DiscordClock
 from bot.discord.gate import Gate
+from bot.discord.listening import Listening, opens_forum_post
 from bot.discord.messages import (
     ATTACHED,
     PLATFORM,
     Address,
-    address_of,
     can_speak,
     question_in,
     unreadable_in,
@@ -58,12 +58,14 @@ class Intake:
         sender: Sender,
         answers: Answers,
         access: AccessCheck,
+        listening: Listening,
         own_id: int,
         clock: DiscordClock,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.gate = Gate()
         self._access = access
+        self._listening = listening
         self._chat = chat
         self._sender = sender
         self._answers = answers
@@ -90,8 +92,11 @@ class Intake:
         `is_begun` says that an unfinished answer to it is in the channel already. It was asked when its id says, unless
         `asked_at` does.
         """
-        address = address_of(message, self._own_id)
-        if address is Address.NOT_FOR_US or not await self._access.admits_message(message):
+        address = self._listening.address_of(message)
+        if address is Address.NOT_FOR_US:
+            await self._read_along(message)
+            return
+        if not await self._access.admits_message(message):
             return
         if is_live:
             await self.gate.passage(message.channel.id)
@@ -106,7 +111,7 @@ class Intake:
 
     async def take_answered(self, message: discord.Message) -> None:
         """Remember that a message was answered: a finished reply to it is in the channel, whatever the inbox knows."""
-        if address_of(message, self._own_id) is Address.QUESTION:
+        if self._listening.address_of(message) is Address.QUESTION:
             await self._chat.note_answered(self._question_in(message))
 
     async def take_edit(self, message: discord.Message, *, is_live: bool = True) -> None:
@@ -114,8 +119,9 @@ class Intake:
 
         The inbox knows every question that was received, so none is answered twice.
         """
-        address = address_of(message, self._own_id)
+        address = self._listening.address_of(message)
         if address is Address.NOT_FOR_US or message.edited_at is None:
+            await self._read_along(message)
             return
         if not await self._access.admits_message(message):
             return
@@ -158,6 +164,7 @@ class Intake:
         Returns when that is done, or when it waits for a database that is away: it is done before whatever is asked
         from then on, so nobody has to be held up for it.
         """
+        self._chat.overheard.forget(message_ids)
         for message_id in message_ids:
             asked = self._chat.exchanges.asked_by(PLATFORM, message_id)
             shown = self._chat.exchanges.shown_by(PLATFORM, message_id)
@@ -206,10 +213,19 @@ class Intake:
                 self._deleted.pop(message_id, None)
 
     def _question_in(self, message: discord.Message, created_at: datetime | None = None) -> Question:
-        """The question that a message asks, in the conversation that its author takes part in."""
+        """The question that a message asks, in the conversation that its author takes part in.
+
+        What a post in a forum asks may stand in its title.
+        """
         question = question_in(message, self._own_id, created_at)
+        if opens_forum_post(message):
+            question = replace(question, content=f"{message.channel}\n\n{question.content}")
         key = self._chat.settings.conversation_of(question.conversation, question.author_id)
         return replace(question, conversation=key)
+
+    async def _read_along(self, message: discord.Message) -> None:
+        if self._listening.is_read_along(message) and await self._access.admits_message(message):
+            self._listening.read_along(message)
 
     async def _hint(self, address: Address, message: discord.Message, question: Question) -> None:
         texts = {Address.UNPINGED_REPLY: UNPINGED_HINT, Address.ROLE_PING: ROLE_HINT}

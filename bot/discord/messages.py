@@ -32,8 +32,7 @@ class Address(Enum):
 
 def address_of(message: discord.Message, own_id: int) -> Address:
     """How a message concerns the bot. Not for us: bots, webhooks, system messages, pings of everyone or a role."""
-    is_ordinary = message.type in {discord.MessageType.default, discord.MessageType.reply}
-    if message.author.bot or message.webhook_id is not None or not is_ordinary or message.author.id == own_id:
+    if not is_by_person(message) or message.author.id == own_id:
         return Address.NOT_FOR_US
     if is_direct(message) or any(user.id == own_id for user in message.mentions):
         return Address.QUESTION
@@ -45,13 +44,24 @@ def address_of(message: discord.Message, own_id: int) -> Address:
     return Address.NOT_FOR_US
 
 
-def question_in(message: discord.Message, own_id: int, created_at: datetime | None = None) -> Question:
-    """The question that a message asks; by default when its id says."""
+def is_by_person(message: discord.Message) -> bool:
+    """Whether somebody wrote it: no bot, no webhook, and not Discord itself."""
+    is_ordinary = message.type in {discord.MessageType.default, discord.MessageType.reply}
+    return is_ordinary and not message.author.bot and message.webhook_id is None
+
+
+def key_of(message: discord.Message) -> ConversationKey:
+    """The channel in which it was written, as the conversation that its people share."""
     channel = message.channel
     guild_id = message.guild.id if message.guild else getattr(channel, "guild_id", None)
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+    return ConversationKey(PLATFORM, channel.id, guild_id, parent_id)
+
+
+def question_in(message: discord.Message, own_id: int, created_at: datetime | None = None) -> Question:
+    """The question that a message asks; by default when its id says."""
     return Question(
-        conversation=ConversationKey(PLATFORM, channel.id, guild_id, parent_id),
+        conversation=key_of(message),
         message_id=message.id,
         author_id=message.author.id,
         author_name=message.author.display_name,

@@ -12,6 +12,7 @@ from bot.discord.catch_up import CatchUp
 from bot.discord.connection import ConnectedClient
 from bot.discord.guild_watch import GuildWatch
 from bot.discord.intake import Intake
+from bot.discord.listening import Listening
 from bot.discord.rest import DiscordTransport
 
 
@@ -47,7 +48,8 @@ def build_receivers(
     """Join the parts; the client has to be logged in."""
     own_id = client.user.id if client.user else 0
     check = AccessCheck(access, client, sender, transport)
-    intake = Intake(chat, sender, answers, check, own_id, client.clock, tasks)
+    listening = Listening(chat, own_id, reads_all=client.intents.message_content)
+    intake = Intake(chat, sender, answers, check, listening, own_id, client.clock, tasks)
     answers.wait_until_known = intake.gate.passage
     answers.may_still_ask = check.admits_question
     catch_up = CatchUp(client, chat, intake, sender, transport)

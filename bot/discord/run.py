@@ -48,6 +48,8 @@ class DiscordOptions:
     token: str = field(repr=False)
     api_url: str | None = None
     gateway_url: str | None = None
+    reads_all_messages: bool = False
+    """Whether to ask for the message content intent, which takes Discord's consent."""
     edit_interval_seconds: float = 1.0
     drain_seconds: float = 20.0
     guild_ready_seconds: float = 2.0
@@ -178,6 +180,7 @@ class _ClientRun:
             proxy=self._options.proxy,
             session_starts=self._starts,
             clock=self._options.clock,
+            reads_all_messages=self._options.reads_all_messages,
         )
         client.when_ready = self._note_ready
         client.when_moved = self._on_movement

@@ -128,6 +128,8 @@ class Settings(BaseSettings):
 
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: WebsocketUrl | None = None
+    message_content_intent: bool = False
+    """Whether Discord is asked for what people write without mentioning the bot; channels then choose what it does."""
     edit_interval_seconds: Annotated[Number, Field(ge=0.05, le=60)] = 1.0
     drain_seconds: Annotated[Number, Field(ge=0, le=3600)] = 20.0
 

@@ -103,6 +103,7 @@ async def open_house(
     token: str | None = None,
     time_limits: TimeLimits | None = None,
     timeouts: Timeouts | None = None,
+    reads_all_messages: bool = False,
     access: Access | None = None,
     turn_limits: TurnLimits = NO_LIMITS,
 ) -> AsyncIterator[House]:
@@ -124,6 +125,7 @@ async def open_house(
             token=token or server.token,
             api_url=server.api_url,
             gateway_url=server.gateway_url,
+            reads_all_messages=reads_all_messages,
             edit_interval_seconds=edit_interval_seconds,
             drain_seconds=drain_seconds,
             guild_ready_seconds=0.05,

@@ -19,11 +19,13 @@ def post(
     *,
     payload: Json | None = None,
     age_seconds: float = 0.0,
+    message_id: int | None = None,
     **fields: Any,
 ) -> Message:
     """Puts a message into a channel and tells everybody; a payload is kept as the bot sent it."""
     world = channel.world
-    message = Message(world.ids.next_id(age_seconds=age_seconds), channel, author, content, **fields)
+    fresh = message_id or world.ids.next_id(age_seconds=age_seconds)
+    message = Message(fresh, channel, author, content, **fields)
     message.sent_at -= age_seconds
     world.messages[message.id] = message
     is_interaction = message.kind == MessageKind.COMMAND_RESPONSE

@@ -96,6 +96,12 @@ class Person(Account):
         await asyncio.sleep(0)
         return thread
 
+    async def posts(self, forum: Channel, title: str, text: str) -> Message:
+        """Opens a post in a forum: a thread, and its first message, which has the thread's id."""
+        self._enter(forum)
+        thread = self._server.world.add_thread(forum, title, self.user)
+        return await self._post(thread, text, message_id=thread.id)
+
     async def uses(
         self, command: str, channel: Channel, *, bot: BotAccount | None = None, **options: Any
     ) -> Interaction:
