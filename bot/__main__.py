@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from bot import __version__
+from bot.chat.about import LLAMA_2_NOTICE
 from bot.errors import ConfigError, TrinityError
 from bot.logs import FLUSH_SECONDS, configure_logging, escape_control_characters, flush_logs, redact_secrets
 from bot.settings.settings import Settings, library_variables, load_settings
@@ -31,17 +32,13 @@ PASSING = 75
 # A disk that is full, or one that fails; too many open files; too little memory.
 _PASSING_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
-NOTICE = (
-    "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
-)
-
 log = logging.getLogger("bot")
 
 cli = typer.Typer(
     name="trinity",
     help="A Discord chat bot that runs Llama-2 in its own process. Without a command: `run` if a Discord token is set, "
     "else `chat`.",
-    epilog="Settings come from the environment and from .env; .env.example lists them. " + NOTICE,
+    epilog="Settings come from the environment and from .env; .env.example lists them. " + LLAMA_2_NOTICE,
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, secrets among them
     rich_markup_mode=None,
@@ -62,7 +59,7 @@ def main() -> None:
 
 def _show_version(is_wanted: bool) -> None:
     if is_wanted:
-        typer.echo(f"trinity {__version__}\n{NOTICE}")
+        typer.echo(f"trinity {__version__}\n{LLAMA_2_NOTICE}")
         raise typer.Exit
 
 

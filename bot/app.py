@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.chat.about import About
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.departures import Departures
 from bot.chat.retention import DAILY, HOURLY, Retention
@@ -146,6 +147,7 @@ async def open_parts(
                 turn_limits=turn_limits,
                 departures=Departures(Guilds(database), platform, settings.left_guild_days, certain_now or utc_now),
                 observer=observer,
+                about=About(settings.model, settings.retention_days),
             )
             log.info(
                 "ready: prompts of up to %d tokens, answers of up to %d",

@@ -7,7 +7,10 @@ TrinityError
 │   │   ├── UnknownPersona
 │   │   ├── InvalidPersonaName
 │   │   ├── BuiltInPersona    a built-in persona can be used, not changed
-│   │   └── PersonaTooLong    the persona's prompt leaves too little room
+│   │   ├── PersonaTooLong    the persona's prompt leaves too little room
+│   │   ├── CardTooLong       likewise, of a character card; it names the field that takes most
+│   │   ├── UnreadableCard    a file is no character card, or a broken one
+│   │   └── NothingToUndo     no change to a persona is on record that could be taken back
 │   ├── InvalidSetting        a channel's setting has no such name, or can't have that value
 │   ├── NotAllowed            the person may not do this here
 │   ├── EngineOverloaded      the queue is full
@@ -95,6 +98,33 @@ class PersonaTooLong(PersonaError):
         super().__init__(phrase("persona_too_long", num_tokens=num_tokens, limit=limit))
         self.num_tokens = num_tokens
         self.limit = limit
+
+
+class CardTooLong(PersonaError):
+    """A character card's texts would leave too little room for the conversation.
+
+    Args:
+        num_tokens: what they cost together.
+        limit: what they may cost.
+        field: the name of the field that costs most.
+        num_field_tokens: what that costs by itself.
+    """
+
+    def __init__(self, num_tokens: int, limit: int, field: str, num_field_tokens: int) -> None:
+        super().__init__(
+            phrase("card_too_long", num_tokens=num_tokens, limit=limit, field=field, num_field_tokens=num_field_tokens)
+        )
+        self.num_tokens = num_tokens
+        self.limit = limit
+        self.field = field
+
+
+class UnreadableCard(PersonaError):
+    """A file has no character card in it, or one that is broken."""
+
+
+class NothingToUndo(PersonaError):
+    """No change to a persona is on record that could be taken back."""
 
 
 class InvalidSetting(UserError):

@@ -28,6 +28,8 @@ class AnswerRecord:
     first_token_seconds: float
     total_seconds: float
     finish_reason: str
+    guild_id: int | None = None
+    """The server's; None in a direct message and at the terminal."""
 
 
 @dataclass(frozen=True, slots=True)

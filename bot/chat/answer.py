@@ -1,5 +1,6 @@
 """From a question to its answer: the prompt that fits, the request to the engine, and what people get to see of it."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from bot.conversation.messages import Question
 from bot.conversation.output import OutputFilter
 from bot.conversation.sections import Section
 from bot.conversation.speakers import NamedTurns, Speakers, name_turns
-from bot.conversation.window import TokenBudget, Window, fit_window_off_loop
+from bot.conversation.window import TokenBudget, Window, WindowUse, fit_window_off_loop, measure_window
 from bot.errors import PromptTooLong, RequestFailed, UserError
 from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, SamplingParams
 from bot.observer import AnswerRecord
@@ -181,6 +182,7 @@ class PendingAnswer:
             first_token_seconds=self._counters.first_token_seconds,
             total_seconds=time.monotonic() - self.started_at,
             finish_reason=reason,
+            guild_id=key.guild_id,
         )
 
     @property
@@ -264,6 +266,25 @@ class AnswerWriter:
             tells_trim=window.was_trimmed and await self._is_first_trim(conversation, window),
             beginning=beginning,
         )
+
+    async def measure(
+        self, conversation: Conversation, person_id: int, person_name: str
+    ) -> tuple[WindowUse, TokenBudget]:
+        """What the next prompt would be made of if this person asked, and the budget that holds there."""
+        is_direct = conversation.key.guild_id is None
+        speakers = Speakers(conversation.speakers, self._own_name)
+        named = None if is_direct else name_turns(conversation.turns, speakers, person_id, person_name)
+        budget = self._budget.with_longest_answer(conversation.settings.longest_answer)
+        use = await asyncio.to_thread(
+            measure_window,
+            self._encoder,
+            budget,
+            conversation.settings.sections(self._today()),
+            named.turns if named else conversation.turns,
+            author_name=named.asker if named else None,
+            own_name=self._own_name,
+        )
+        return use, budget
 
     async def _fit(
         self,

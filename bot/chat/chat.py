@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
+from bot.chat.about import About
 from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.company import Company
 from bot.chat.departures import Departures
 from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.exchange import Exchange, ExchangeContext, StopReason
+from bot.chat.memory_desk import MemoryDesk
 from bot.chat.outage import Outage
 from bot.chat.overheard import Overheard
 from bot.chat.persona_desk import PersonaDesk
@@ -23,6 +25,7 @@ from bot.chat.refused_questions import RefusedQuestions
 from bot.chat.regeneration import Edit, Regeneration
 from bot.chat.registry import ExchangeRegistry
 from bot.chat.settings_desk import SettingsDesk
+from bot.chat.tally import Tally
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
@@ -30,7 +33,7 @@ from bot.conversation.sanitize import DEFAULT_OWN_NAME
 from bot.conversation.window import TokenBudget
 from bot.errors import UserError
 from bot.inference.engine import Engine
-from bot.observer import LogObserver, Observer
+from bot.observer import LogObserver, Observer, Observers
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
 from bot.store.rows.deletion import DeletedMessage
 from bot.store.rows.history import History
@@ -69,6 +72,7 @@ class Chat:
         turn_limits: how many turns people and guilds have in an hour.
         departures: what becomes of guilds that the bot has left.
         observer: hears of each answer; by default it is a line in the log.
+        about: what the bot says of itself.
         clock: the present moment, with time zone.
     """
 
@@ -89,6 +93,7 @@ class Chat:
         turn_limits: TurnLimits = NO_LIMITS,
         departures: Departures | None = None,
         observer: Observer | None = None,
+        about: About = About(),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         sampling = sampling or SamplingChoice()
@@ -99,6 +104,13 @@ class Chat:
         self.queue = queue or QuestionQueue()
         self.exchanges = ExchangeRegistry()
         """All that is being asked and answered just now."""
+        self.about = about
+        """What the bot says of itself."""
+        self.tally = Tally()
+        """How many answers were given, and how fast."""
+        writer = AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard)
+        self.memory = MemoryDesk(history, writer)
+        """Shows what is remembered of a conversation."""
         self.departures = departures
         """Where it is noted which guilds the bot is in; None where nothing is deleted for having been left."""
         self.overheard = Overheard()
@@ -112,12 +124,12 @@ class Chat:
             inbox=inbox,
             history=history,
             engine=engine,
-            writer=AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard),
+            writer=writer,
             queue=self.queue,
             company=Company(),
             outage=Outage(limits.outage_seconds),
             refused=RefusedQuestions(inbox),
-            observer=observer or LogObserver(),
+            observer=Observers(observer or LogObserver(), self.tally),
             waiting_seconds=limits.waiting_seconds,
             silence_seconds=limits.silence_seconds,
             turn_limits=turn_limits,

@@ -150,11 +150,16 @@ def check_prompt(prompt: str, encoder: TurnEncoder, budget: TokenBudget) -> str:
     prompt = repair(prompt).strip()
     if not has_visible_text(prompt):
         raise PersonaError(phrase("persona_needs_prompt"))
-    num_tokens = encoder.num_system_tokens(_dated(prompt, _LONGEST_DAY))
-    limit = min(MAX_PERSONA_TOKENS, budget.num_prompt_tokens // 2)
+    num_tokens, limit = prompt_cost(prompt, encoder, budget)
     if num_tokens > limit:
         raise PersonaTooLong(num_tokens, limit)
     return prompt
+
+
+def prompt_cost(prompt: str, encoder: TurnEncoder, budget: TokenBudget) -> tuple[int, int]:
+    """The tokens that a prompt takes, on the day whose name is longest, and how many it may take."""
+    limit = min(MAX_PERSONA_TOKENS, budget.num_prompt_tokens // 2)
+    return encoder.num_system_tokens(_dated(prompt, _LONGEST_DAY)), limit
 
 
 def _dated(prompt: str, day: date) -> str:

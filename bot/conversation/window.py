@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from bot.conversation.chat_format import TurnEncoder, num_common
 from bot.conversation.messages import Turn
@@ -22,6 +22,7 @@ MIN_PROMPT_TOKENS = 512
 """With less room for the prompt than this, the bot refuses to start."""
 
 _ESTIMATE_MARGIN = 16  # tokens by which a turn behind the system message may differ from the sum of its parts
+_SHORTEST = "?"  # the question that stands in for the next one
 _INLINE_CHARACTERS = 2048  # encoded in about a millisecond; a longer history leaves the event loop
 
 
@@ -139,6 +140,46 @@ def fit_window(
         first_kept_turn_id=kept[0].id if kept else turns[-1].id + 1 if turns else None,
         was_trimmed=first > 0,
         turn_ids=tuple(turn.id for turn in kept),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUse:
+    """What the next prompt will be made of, in tokens; with `num_free_tokens` it adds up to the prompt's budget."""
+
+    num_section_tokens: tuple[tuple[str, int], ...]
+    """What each section costs, by its name."""
+    num_turn_tokens: int
+    turn_ids: tuple[int, ...]
+    """The turns that it will hold, oldest first."""
+    num_free_tokens: int
+    """How long the next question may be before something has to go."""
+    was_trimmed: bool
+    """It would not hold all of the turns."""
+
+
+def measure_window(
+    encoder: TurnEncoder,
+    budget: TokenBudget,
+    sections: Sequence[Section],
+    turns: Sequence[Turn],
+    *,
+    author_name: str | None = None,
+    own_name: str = DEFAULT_OWN_NAME,
+) -> WindowUse:
+    """What `fit_window` would do with the shortest of questions; arguments as there."""
+    fit = partial(fit_window, encoder, budget, sections, question=_SHORTEST, author_name=author_name, own_name=own_name)
+    window = fit(turns=turns)
+    num_tokens = len(window.prompt_token_ids)
+    alone = partial(fit_window, encoder, budget, turns=(), question=_SHORTEST, author_name=author_name, own_name=own_name)
+    costs = [len(alone(sections=sections[:number]).prompt_token_ids) for number in range(len(sections) + 1)]
+    names = [section.name for section in sections]
+    return WindowUse(
+        num_section_tokens=tuple(zip(names, (after - before for before, after in pairwise(costs)), strict=True)),
+        num_turn_tokens=num_tokens - costs[-1],
+        turn_ids=window.turn_ids,
+        num_free_tokens=budget.num_prompt_tokens - num_tokens + costs[0],
+        was_trimmed=window.was_trimmed,
     )
 
 

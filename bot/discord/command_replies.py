@@ -28,6 +28,14 @@ NOT_TAKEN = phrase("command_not_taken")
 
 
 @dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file that comes with a reply."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CommandReply:
     """The reply to a command, said in the language of who used it.
 
@@ -36,14 +44,16 @@ class CommandReply:
 
     text: str
     is_private: bool = True
+    attached: TextFile | None = None
 
     @property
     def content(self) -> str:
         return self.text if self._fits else self.text.partition("\n")[0][:PART_UNITS]
 
     def file(self) -> discord.File | None:
-        """The whole text as a file, where it doesn't fit into the message."""
-        return None if self._fits else discord.File(io.BytesIO(self.text.encode("utf-8", "replace")), "persona.txt")
+        """What is attached; or the whole text, where it doesn't fit into the message."""
+        attached = self.attached or (None if self._fits else TextFile("persona.txt", self.text))
+        return attached and discord.File(io.BytesIO(attached.text.encode("utf-8", "replace")), attached.name)
 
     @property
     def _fits(self) -> bool:

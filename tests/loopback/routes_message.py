@@ -148,6 +148,7 @@ def apply_edit(message: Message, payload: dict[str, Any]) -> None:
         message.components = _numbered(payload["components"])
     if "attachments" in payload:
         message.attachments = shown_attachments(payload)
+        message.files = uploaded_files(payload)
 
 
 async def _delete(call: Call) -> web.Response:

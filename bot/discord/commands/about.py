@@ -1,11 +1,16 @@
-"""What the bot can do, in its own words: `/help`."""
+"""What the bot says of itself: `/help`, `/about` and `/stats`."""
+
+import time
 
 import discord
 from discord import app_commands
 
+from bot import __version__
+from bot.chat.tally import Count
 from bot.discord.command_replies import CommandReply, reply_to
-from bot.discord.commands.shared import ready
-from bot.words import phrase
+from bot.discord.commands.shared import chat_of, key_of, ready
+from bot.discord.messages import PLATFORM
+from bot.words import Phrase, joined, phrase
 
 HELP = phrase("help")
 
@@ -14,3 +19,37 @@ HELP = phrase("help")
 async def show_help(interaction: discord.Interaction) -> None:
     """`/help`"""
     await reply_to(interaction, ready(CommandReply(HELP)), is_private=True)
+
+
+@app_commands.command(description=phrase("about_description"))
+async def about(interaction: discord.Interaction) -> None:
+    """`/about`: version, model with the notice that its licence asks for, and what is kept."""
+    here = chat_of(interaction).about
+    model = phrase("about_model", model=here.model_name) if here.model_name else phrase("about_demo_model")
+    kept = phrase("about_kept_days", n=here.retention_days) if here.retention_days else phrase("about_kept")
+    lines: list[str] = [phrase("about_version", version=__version__), model]
+    if here.model_notice:
+        lines.append(here.model_notice)
+    lines += [phrase("about_licence"), phrase("about_stored"), kept]
+    await reply_to(interaction, ready(CommandReply(joined(lines))), is_private=True)
+
+
+@app_commands.command(description=phrase("stats_description"))
+async def stats(interaction: discord.Interaction) -> None:
+    """`/stats`: answers and their speed since the start, in all and here; nothing of any other place."""
+    tally, key = chat_of(interaction).tally, key_of(interaction)
+    since = f"<t:{int(time.time() - tally.seconds)}:R>"
+    place_id = key.channel_id if key.guild_id is None else key.guild_id
+    here = tally.of(PLATFORM, place_id)
+    lines = [
+        phrase("stats_since", when=since),
+        phrase("stats_all", counted=_counted(tally.total)),
+        phrase("stats_direct" if key.guild_id is None else "stats_server", counted=_counted(here)),
+    ]
+    await reply_to(interaction, ready(CommandReply(joined(lines))), is_private=True)
+
+
+def _counted(count: Count) -> Phrase:
+    answers = phrase("stats_answers", n=count.num_answers, num_tokens=count.num_new_tokens)
+    speed = count.tokens_per_second
+    return phrase("stats_with_speed", answers=answers, speed=speed) if speed else answers

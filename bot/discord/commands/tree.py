@@ -14,8 +14,9 @@ from discord import app_commands
 
 from bot.discord.access import may_interact
 from bot.discord.command_replies import CommandReply, reply_to
-from bot.discord.commands.about import show_help
+from bot.discord.commands.about import about, show_help, stats
 from bot.discord.commands.conversation import reset
+from bot.discord.commands.memory import context, export
 from bot.discord.commands.personas import PersonaCommands
 from bot.discord.commands.settings import SettingsCommands
 from bot.discord.commands.shared import ready
@@ -45,7 +46,8 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         self.add_command(reset)
         self.add_command(PersonaCommands())
         self.add_command(SettingsCommands())
-        self.add_command(show_help)
+        for command in (context, export, stats, about, show_help):
+            self.add_command(command)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Count the reply against the rate of requests; refuse who may not use the bot here, and all while it ends."""

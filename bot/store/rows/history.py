@@ -40,6 +40,7 @@ from bot.store.rows.deletion import (
 )
 from bot.store.rows.personas import load_settings
 from bot.store.rows.questions import OPEN_STATES, is_row
+from bot.store.rows.transcripts import Transcripts
 from bot.store.rows.turns import (
     Answer,
     find_open_generation,
@@ -94,6 +95,8 @@ class History:
     """The turns of all conversations."""
 
     def __init__(self, database: Database, default_persona: Persona = DEFAULT) -> None:
+        self.transcripts = Transcripts(database)
+        """The same turns, for people to read."""
         self._database = database
         self._default_persona = default_persona
 

@@ -1,0 +1,32 @@
+"""What the bot says of itself when it is asked: its version, its model and that model's licence, what it keeps."""
+
+from dataclasses import dataclass
+
+LLAMA_2_NOTICE = (
+    "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
+)
+"""What the licence of Llama 2 asks whoever passes it on to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What differs from one installation to the next.
+
+    Args:
+        model: the model's name as the operator wrote it; None is the one that comes with the package.
+        retention_days: how long what was said is kept; None is until somebody deletes it.
+    """
+
+    model: str | None = None
+    retention_days: int | None = None
+
+    @property
+    def model_name(self) -> str | None:
+        """The model's name without where it lies on this machine's disk."""
+        return None if self.model is None else "/".join(self.model.rstrip("/").split("/")[-2:]).removeprefix("/")
+
+    @property
+    def model_notice(self) -> str | None:
+        """The notice that the model's licence asks for; None where none is known."""
+        name = "".join(character for character in (self.model or "").lower() if character.isalnum())
+        return LLAMA_2_NOTICE if "llama2" in name else None

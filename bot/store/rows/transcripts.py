@@ -1,0 +1,79 @@
+"""What is remembered of a conversation, read for people: with who said it and when."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+
+from bot.conversation.messages import ConversationKey
+from bot.store.files.database import Database
+from bot.store.rows.conversations import is_conversation
+from bot.store.tables import conversations, messages
+
+_TURNS_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SaidTurn:
+    """A question with its answer, as people remember it. `message_id` is the question's."""
+
+    id: int
+    message_id: int
+    asked_at: datetime
+    author_id: int
+    author_name: str
+    question: str
+    answered_at: datetime
+    answer: str
+    persona: str | None
+
+
+class Transcripts:
+    """The turns of conversations, for whoever wants to see them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def turn(self, key: ConversationKey, turn_id: int) -> SaidTurn | None:
+        """One turn of a conversation, if it is still remembered."""
+        async for turn in self.newest_first(key, before=turn_id + 1):
+            return turn if turn.id == turn_id else None
+        return None
+
+    async def newest_first(self, key: ConversationKey, *, before: int | None = None) -> AsyncIterator[SaidTurn]:
+        """A conversation's turns, those whose id is below `before`; read in steps, so that leaving early costs little."""
+        while True:
+            rows = await self._read(key, before)
+            for row in rows:
+                yield SaidTurn(*row)
+            if len(rows) < _TURNS_AT_ONCE:
+                return
+            before = rows[-1].id
+
+    async def _read(self, key: ConversationKey, before: int | None) -> list[Row[Any]]:
+        query = said_turns().where(is_conversation(key), _asked.c.hidden_at.is_(None)).limit(_TURNS_AT_ONCE)
+        if before is not None:
+            query = query.where(_asked.c.id < before)
+        return await self._database.read(lambda connection: _all(connection, query))
+
+
+_asked, _answered = messages.alias("asked"), messages.alias("answered")
+
+
+def said_turns() -> Select[Any]:
+    """All turns, the newest first, in the columns of `SaidTurn`."""
+    return (
+        select(
+            _asked.c.id, _asked.c.message_id, _asked.c.created_at, _asked.c.author_id, _asked.c.author_name,
+            _asked.c.content, _answered.c.created_at, _answered.c.content, _answered.c.persona,
+        )
+        .join(_answered, _answered.c.turn_id == _asked.c.id)
+        .join(conversations, conversations.c.id == _asked.c.conversation_id)
+        .order_by(_asked.c.id.desc())
+    )  # fmt: skip
+
+
+async def _all(connection: Any, query: Select[Any]) -> list[Row[Any]]:
+    return [*await connection.execute(query)]

@@ -1,0 +1,143 @@
+"""`/context`, `/export`, `/stats` and `/about` on a loopback Discord: true, and for the asker alone."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot import __version__
+from bot.chat.about import LLAMA_2_NOTICE, About
+from bot.discord.commands.memory import MAY_NOT_READ
+from tests.discord.conftest import OpenHouse
+from tests.discord.house import House, ask
+from tests.loopback import Interaction, LoopbackDiscord, Permission, judge
+from tests.loopback.entities import Overwrite
+
+
+@pytest.fixture
+async def house(server: LoopbackDiscord, enter: OpenHouse) -> AsyncIterator[House]:
+    async with enter(server) as opened:
+        await server.wait_until(lambda: server.bot.commands)
+        yield opened
+
+
+async def use(house: House, command: str, channel=None, *, person: str = "Alice", **options: str) -> Interaction:
+    server = house.server
+    used = await server.person(person).uses(command, channel or server.channel("general"), **options)
+    return await used.answered()
+
+
+def file_of(used: Interaction) -> str:
+    (message,) = used.responses
+    (content,) = message.files.values()
+    return content.decode()
+
+
+def numbers(text: str) -> list[int]:
+    return [int(found.replace(",", "")) for found in re.findall(r"(?:: |of )([\d,]+)(?: tokens|$)", text, re.MULTILINE)]
+
+
+async def test_context_adds_up_and_links_to_the_oldest_message(house: House) -> None:
+    first = await ask(house, "my name is Alice")
+    await ask(house, "and what is my name?")
+
+    used = await use(house, "/context")
+
+    whole, persona, notes, turns, answer, free = numbers(used.text)
+    assert (whole, notes, answer) == (4096, 0, 1000)
+    assert persona + turns + answer + free == whole
+    alone = house.encoder.num_system_tokens((await house.chat.personas.show(house.key)).prompt)
+    assert abs(persona - alone) <= 1  # what follows it may join its last token
+    assert f"/{house.server.guild.id}/{first.channel.id}/{first.id}" in used.text
+    assert used.is_ephemeral
+
+
+async def test_context_is_what_the_next_prompt_costs(house: House) -> None:
+    await ask(house, "my name is Alice")
+    turns, free = numbers((await use(house, "/context")).text)[3::2]
+
+    await ask(house, "?")
+
+    budget = 4096 - 1000
+    alone = house.encoder.turn("Alice: ?")
+    assert len(house.engine.requests[-1].prompt_token_ids) == budget - free + len(alone)
+    assert turns > 0
+
+
+async def test_a_new_conversation_has_all_the_room(house: House) -> None:
+    used = await use(house, "/context", house.server.person("Alice").dm_channel())
+
+    assert numbers(used.text)[3] == 0
+    assert "https://" not in used.text
+
+
+@pytest.mark.parametrize("form", ["md", "json"])
+async def test_an_export_has_every_word_in_order_for_the_asker_alone(house: House, form: str) -> None:
+    await ask(house, "first ```")
+    await ask(house, "second **bold**")
+
+    used = await use(house, "/export", format=form)
+
+    text = file_of(used)
+    assert used.is_ephemeral
+    assert text.index("first ```") < text.index("second **bold**")
+    if form == "json":
+        assert [turn["author"] for turn in json.loads(text)] == ["Alice", "Alice"]
+
+
+async def test_nothing_remembered_is_no_file(house: House) -> None:
+    used = await use(house, "/export", house.server.person("Alice").dm_channel())
+
+    assert not used.responses[0].files
+
+
+async def test_who_may_not_read_the_history_is_told_nothing_of_it(house: House) -> None:
+    general = house.server.channel("general")
+    await ask(house, "swordfish")
+    general.overwrites[house.server.guild.id] = Overwrite(deny=Permission.READ_MESSAGE_HISTORY)
+
+    for command in ("/context", "/export"):
+        used = await use(house, command, person="Bob")
+        assert (used.text, used.is_ephemeral) == (MAY_NOT_READ, True)
+
+
+async def test_what_was_said_elsewhere_is_in_no_export(house: House) -> None:
+    await ask(house, "swordfish")
+    await house.reaches(await house.server.person("Alice").dms("to myself"), "answered")
+
+    text = file_of(await use(house, "/export", house.server.person("Alice").dm_channel(), format="json"))
+
+    assert "swordfish" not in text
+    assert "to myself" in text
+
+
+async def test_stats_count_here_and_everywhere_and_nothing_of_others(house: House) -> None:
+    await ask(house, "one")
+    await ask(house, "two")
+    hall = house.server.channel("hall", house.server.add_guild("Other"))
+
+    here, there = await use(house, "/stats"), await use(house, "/stats", hall)
+
+    assert here.text.count("2 answers") == 2
+    assert (there.text.count("2 answers"), there.text.count("0 answers")) == (1, 1)
+    judge(house.server)
+
+
+async def test_about_tells_version_and_what_is_kept(house: House) -> None:
+    used = await use(house, "/about")
+
+    assert f"Trinity {__version__}" in used.text
+    assert LLAMA_2_NOTICE not in used.text
+    assert used.is_ephemeral
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "notice"),
+    [(None, None, None), ("meta-llama/Llama-2-7b-chat-hf", "meta-llama/Llama-2-7b-chat-hf", LLAMA_2_NOTICE),
+     ("/home/me/models/llama2-13b", "models/llama2-13b", LLAMA_2_NOTICE), ("./tiny", "./tiny", None)],
+)  # fmt: skip
+def test_the_notice_is_told_where_the_model_is_llama_2(model: str | None, name: str | None, notice: str | None) -> None:
+    about = About(model, 30)
+
+    assert (about.model_name, about.model_notice) == (name, notice)
