@@ -93,7 +93,7 @@ class Chat:
         turn_limits: TurnLimits = NO_LIMITS,
         departures: Departures | None = None,
         observer: Observer | None = None,
-        about: About = About(),
+        about: About | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         sampling = sampling or SamplingChoice()
@@ -104,13 +104,10 @@ class Chat:
         self.queue = queue or QuestionQueue()
         self.exchanges = ExchangeRegistry()
         """All that is being asked and answered just now."""
-        self.about = about
+        self.about = about or About()
         """What the bot says of itself."""
         self.tally = Tally()
         """How many answers were given, and how fast."""
-        writer = AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard)
-        self.memory = MemoryDesk(history, writer)
-        """Shows what is remembered of a conversation."""
         self.departures = departures
         """Where it is noted which guilds the bot is in; None where nothing is deleted for having been left."""
         self.overheard = Overheard()
@@ -119,6 +116,9 @@ class Chat:
         self._inbox = inbox
         self._engine = engine
         self._clock = clock
+        writer = AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard)
+        self.memory = MemoryDesk(history, writer)
+        """Shows what is remembered of a conversation."""
         limits = time_limits or TimeLimits()
         self._context = ExchangeContext(
             inbox=inbox,

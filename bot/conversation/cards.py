@@ -5,7 +5,8 @@ themselves in `spec`. In a PNG the JSON lies in base64 in a text chunk, `chara` 
 third, before the image or behind it. Sources: github.com/malfoyslastname/character-card-spec-v2 and
 github.com/kwaroran/character-card-spec-v3.
 
-A file comes from anybody, so nothing in it is believed: no compressed chunk is opened, and what can't be read is refused.
+A file comes from anybody, so nothing in it is believed: no compressed chunk is opened, and what can't be read is
+refused.
 """
 
 import base64

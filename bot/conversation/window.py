@@ -168,11 +168,13 @@ def measure_window(
     own_name: str = DEFAULT_OWN_NAME,
 ) -> WindowUse:
     """What `fit_window` would do with the shortest of questions; arguments as there."""
-    fit = partial(fit_window, encoder, budget, sections, question=_SHORTEST, author_name=author_name, own_name=own_name)
-    window = fit(turns=turns)
+
+    def fit(sections: Sequence[Section], turns: Sequence[Turn]) -> Window:
+        return fit_window(encoder, budget, sections, turns, _SHORTEST, author_name=author_name, own_name=own_name)
+
+    window = fit(sections, turns)
     num_tokens = len(window.prompt_token_ids)
-    alone = partial(fit_window, encoder, budget, turns=(), question=_SHORTEST, author_name=author_name, own_name=own_name)
-    costs = [len(alone(sections=sections[:number]).prompt_token_ids) for number in range(len(sections) + 1)]
+    costs = [len(fit(sections[:number], ()).prompt_token_ids) for number in range(len(sections) + 1)]
     names = [section.name for section in sections]
     return WindowUse(
         num_section_tokens=tuple(zip(names, (after - before for before, after in pairwise(costs)), strict=True)),

@@ -97,13 +97,19 @@ def test_a_prompt_that_never_says_the_name_begins_with_it() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("Ada", "Ada"), ("Seraphina the Great!", "Seraphina-the-Great"), ("…", ""), ("x" * 50, "x" * 32), ("花子", "花子")],
+    [
+        ("Ada", "Ada"),
+        ("Anna the Great!", "Anna-the-Great"),
+        ("…", ""),
+        ("x" * 50, "x" * 32),
+        ("花子", "花子"),
+    ],
 )
 def test_a_cards_name_becomes_one_that_a_persona_can_have(name: str, expected: str) -> None:
     assert read_card(json.dumps({"name": name, "description": "x"}).encode()).persona_name == expected
 
 
-@pytest.mark.parametrize("prompt", ["You are brief.", "I'm own. {{char}} stays\nas \"it\" is: é 花"])
+@pytest.mark.parametrize("prompt", ["You are brief.", 'I\'m own. {{char}} stays\nas "it" is: é 花'])
 def test_what_is_exported_comes_back_as_it_was(prompt: str) -> None:
     card = read_card(card_of(Persona("own", prompt)).encode())
 

@@ -43,7 +43,7 @@ class Transcripts:
         return None
 
     async def newest_first(self, key: ConversationKey, *, before: int | None = None) -> AsyncIterator[SaidTurn]:
-        """A conversation's turns, those whose id is below `before`; read in steps, so that leaving early costs little."""
+        """A conversation's turns, of which the ids are below `before`; read in steps: to leave early costs little."""
         while True:
             rows = await self._read(key, before)
             for row in rows:
