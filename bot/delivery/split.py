@@ -194,6 +194,15 @@ class Splitter:
         rest = [] if self._rest.is_blank else [self._rest.render(is_last=True)]
         return self._done + rest
 
+    def parts_with(self, tail: str) -> list[str]:
+        """The messages as they would be with some more text at the end."""
+        if not tail:
+            return self.parts
+        other = Splitter(self._limit)
+        other._done, other._rest = [*self._done], self._rest
+        other.feed(tail)
+        return other.parts
+
     @property
     def ends_in_code_block(self) -> bool:
         """Whether a code block is still open."""
