@@ -5,8 +5,9 @@ process left open, `again`, `continue_answer` and `edit` of one that is answered
 meanwhile (it is reset, a message is deleted, its channel is lost) stops the exchanges that it concerns.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.company import Company
 from bot.chat.departures import Departures
 from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
-from bot.chat.exchange import Exchange, ExchangeContext, StopReason
+from bot.chat.exchange import Exchange, ExchangeContext, Preparation, StopReason
 from bot.chat.memory_desk import MemoryDesk
 from bot.chat.outage import Outage
 from bot.chat.overheard import Overheard
@@ -30,6 +31,7 @@ from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import DEFAULT_OWN_NAME
+from bot.conversation.text_files import Cut, TextFile, question_tokens, with_files
 from bot.conversation.window import TokenBudget
 from bot.errors import UserError
 from bot.inference.engine import Engine
@@ -45,8 +47,8 @@ from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits
 from bot.words import phrase
 
 __all__ = [
-    "Anew", "Chat", "Edit", "Exchange", "Finished", "InboxState", "LastTurn", "Notice", "Part", "ReplyEvent",
-    "SamplingChoice", "Scope", "StopReason", "TextDelta",
+    "Anew", "Chat", "Edit", "Exchange", "Finished", "InboxState", "LastTurn", "Notice", "Part", "Preparation",
+    "ReplyEvent", "SamplingChoice", "Scope", "StopReason", "TextDelta",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,8 @@ class Chat:
         self._history = history
         self._inbox = inbox
         self._engine = engine
+        self._encoder = encoder
+        self._budget = budget
         self._clock = clock
         writer = AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard)
         self.memory = MemoryDesk(history, writer)
@@ -136,9 +140,18 @@ class Chat:
         )
         self._regeneration = Regeneration(self._context, self.exchanges)
 
-    def open(self, question: Question) -> Exchange:
-        """An exchange for a question, known from now on: enter it to receive the question, or `close` it."""
-        return Exchange(question, self._context, self.exchanges)
+    def open(self, question: Question, prepare: Preparation | None = None) -> Exchange:
+        """An exchange for a question, known from now on: enter it to receive the question, or `close` it.
+
+        With `prepare` what belongs to it is read first; it has its slot in the queue meanwhile.
+        """
+        return Exchange(question, self._context, self.exchanges, prepare=prepare)
+
+    async def with_files(self, words: str, files: Sequence[TextFile]) -> tuple[str, list[Cut]]:
+        """A question's words with text files below them, cut to what there is room for; and what was cut."""
+        if not files:
+            return words, []
+        return await asyncio.to_thread(with_files, self._encoder, question_tokens(self._budget), words, files)
 
     async def take_turn(self, key: ConversationKey, person_id: int, act_id: int) -> None:
         """Count another answer that somebody asks for without a new question: again, or its continuation.

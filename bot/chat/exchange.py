@@ -14,7 +14,7 @@ its neighbours aren't blamed: what the engine really ran when a process died is 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -40,6 +40,9 @@ from bot.store.rows.turns import Answer
 from bot.words import phrase
 
 T = TypeVar("T")
+
+Preparation = Callable[[Question], Awaitable[tuple[Question, Sequence[str]]]]
+"""Reads what belongs to a question, a file for instance, before it is committed: all of the question, and notes."""
 
 _RELEASE_SECONDS = 2.0
 MAX_LONE_DEATHS = 2
@@ -93,6 +96,7 @@ class Exchange:
         registry: ExchangeRegistry,
         left: OpenQuestion | None = None,
         slot: Slot | None = None,
+        prepare: Preparation | None = None,
     ) -> None:
         """`left` is what the inbox has of it already, and `slot` its place in the queue where it has one."""
         self.question = question
@@ -119,6 +123,10 @@ class Exchange:
         """Called when it begins to wait for the database."""
         self.task: asyncio.Task[None] | None = None
         """What answers it. Cancelled, it leaves the question to the next process."""
+        self.notes: Sequence[str] = ()
+        """What is to be said above the answer of how the question was read; known once it is received."""
+        self.received = asyncio.Event()
+        """Set when it is committed, or will not be any more."""
         self._context = context
         self._registry = registry
         self._slot = slot
@@ -134,6 +142,10 @@ class Exchange:
         self._queued: asyncio.Timeout | None = None
         self.is_repeated = not registry.add(self)
         """Whether the same question is being asked and answered already."""
+        self._prepare = prepare
+        self._after = registry.note_prepared(self) if left is None and not self.is_repeated else None
+        if left is not None:
+            self.received.set()
         if self.resumed is not None:
             self._slot = self._join(is_limited=False)
 
@@ -166,6 +178,11 @@ class Exchange:
     def can_continue(self) -> bool:
         """Whether its answer was stored, and ended at a limit or a stop."""
         return can_continue(self.finish_reason)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether something has to be read before it is committed, which takes a while."""
+        return self._prepare is not None
 
     @property
     def has_stored_answer(self) -> bool:
@@ -201,6 +218,7 @@ class Exchange:
                 raise
             return False
         try:
+            await self._read()
             receive = partial(self._context.inbox.receive, self.question, self._context.turn_limits)
             self.is_committed = await self._context.outage.commit_once(
                 receive, self._is_in(InboxState.RECEIVED), self._note_held
@@ -209,9 +227,26 @@ class Exchange:
             if await self._refuse():
                 raise
         finally:
+            self._note_received()
             if not self.is_committed:
                 self._give_slot_back()
         return self.is_committed
+
+    async def _read(self) -> None:
+        """Read what belongs to the question, and wait for those before it in the channel that do so.
+
+        The questions of a channel are committed in their order: after a crash, whatever was said behind the last one
+        that was committed is fetched again.
+        """
+        if self._prepare is not None:
+            self.question, self.notes = await self._prepare(self.question)
+        if self._after is not None:
+            await self._after.received.wait()
+
+    def _note_received(self) -> None:
+        self._registry.forget_prepared(self)
+        self._after = None
+        self.received.set()
 
     @asynccontextmanager
     async def until_stopped(self) -> AsyncIterator[None]:
@@ -340,6 +375,7 @@ class Exchange:
 
     def close(self) -> None:
         """Give back whatever it holds: its slot, and its place in the registry. Twice does no harm."""
+        self._note_received()
         self._give_slot_back()
         self._registry.remove(self)
         self._closed.set()

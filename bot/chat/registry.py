@@ -15,6 +15,7 @@ class ExchangeRegistry:
     def __init__(self) -> None:
         self._by_question: dict[tuple[str, int], Exchange] = {}
         self._by_part: dict[tuple[str, int], Exchange] = {}
+        self._prepared: dict[tuple[str, int], Exchange] = {}  # by channel, the last one that isn't received
 
     def __len__(self) -> int:
         return len(self._by_question)
@@ -41,6 +42,20 @@ class ExchangeRegistry:
     def add(self, exchange: "Exchange") -> bool:
         """Know an exchange; False where another one has the same question and keeps its place."""
         return self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
+
+    def note_prepared(self, exchange: "Exchange") -> "Exchange | None":
+        """The exchange to be received before this one: the last of its channel that reads, or waits for one."""
+        channel = exchange.question.conversation.platform, exchange.channel_id
+        before = self._prepared.get(channel)
+        if exchange.is_prepared or before is not None:
+            self._prepared[channel] = exchange
+        return before
+
+    def forget_prepared(self, exchange: "Exchange") -> None:
+        """Nobody waits for this one any more."""
+        channel = exchange.question.conversation.platform, exchange.channel_id
+        if self._prepared.get(channel) is exchange:
+            del self._prepared[channel]
 
     def remove(self, exchange: "Exchange") -> None:
         """Forget an exchange and its parts."""

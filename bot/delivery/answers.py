@@ -149,9 +149,13 @@ class Answers:
         await self._outcomes.close(reply, outcome)
 
     async def _stream(self, reply: Reply, *, is_begun: bool, is_expired: bool) -> Outcome:
+        if reply.exchange.is_prepared:
+            reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
         # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
         if not await reply.exchange.receive():
             return SEEN_BEFORE
+        for note in reply.exchange.notes:
+            reply.note(note)
         if reply.exchange.resumed is not None and (ended := await self._look(reply)) is not None:
             return ended
         if is_expired:
@@ -159,7 +163,8 @@ class Answers:
         if is_begun or reply.exchange.previous is not None:
             await reply.parts.resume()
         outcome = ANSWERED
-        reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
+        if not reply.exchange.is_prepared:
+            reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
         async with aclosing(reply.exchange.events()) as events, reply.growing():
             async for event in events:
                 match event:

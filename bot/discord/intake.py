@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 
 import discord
 
@@ -20,6 +20,7 @@ from bot.delivery.parts import Purpose
 from bot.delivery.sender import Sender
 from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.discord.access import AccessCheck
+from bot.discord.attached_files import AttachedFiles
 from bot.discord.clock import DiscordClock
 from bot.discord.gate import Gate
 from bot.discord.listening import Listening, opens_forum_post
@@ -29,6 +30,7 @@ from bot.discord.messages import (
     Address,
     can_speak,
     question_in,
+    text_files_in,
     unreadable_in,
 )
 from bot.errors import DatabaseBusy, DiscordError, StoreError
@@ -59,11 +61,13 @@ class Intake:
         answers: Answers,
         access: AccessCheck,
         listening: Listening,
+        files: AttachedFiles,
         own_id: int,
         clock: DiscordClock,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.gate = Gate()
+        self._files = files
         self._access = access
         self._listening = listening
         self._chat = chat
@@ -104,8 +108,10 @@ class Intake:
             log.debug("no permission to answer in channel %s", message.channel.id)
             return
         question = self._question_in(message, self._clock.asked_at(asked_at or message.created_at))
-        if address is Address.QUESTION and has_visible_text(question.content):
-            self._answers.begin(self._chat.open(question), note=_note(unreadable_in(message)), is_begun=is_begun)
+        files = text_files_in(message)
+        if address is Address.QUESTION and (files or has_visible_text(question.content)):
+            exchange = self._chat.open(question, partial(self._files.add_to, message) if files else None)
+            self._answers.begin(exchange, note=_note(unreadable_in(message)), is_begun=is_begun)
         elif is_live and message.id not in self._hinted:
             await self._hint(address, message, question)
 
@@ -127,8 +133,13 @@ class Intake:
             return
         question = self._question_in(message)
         if address is Address.QUESTION and has_visible_text(question.content):
+            asked = self._chat.exchanges.asked_by(PLATFORM, message.id)
+            if asked is not None and asked.is_prepared:
+                await asked.received.wait()  # it is being read as it was
+            question, notes = await self._files.add_to(message, question)
             edit = await self._edit(message, question)
             if edit.exchange is not None:
+                edit.exchange.notes = notes
                 self._answers.begin(edit.exchange, note=_note(unreadable_in(message)))
             if edit.is_known:
                 return

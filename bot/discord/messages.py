@@ -11,6 +11,8 @@ import discord
 
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import has_visible_text
+from bot.conversation.text_files import attached
+from bot.discord.attachments import is_text
 from bot.discord.mentions import Names, names_in, readable
 from bot.words import Phrase, phrase
 
@@ -60,12 +62,13 @@ def key_of(message: discord.Message) -> ConversationKey:
 
 def question_in(message: discord.Message, own_id: int, created_at: datetime | None = None) -> Question:
     """The question that a message asks; by default when its id says."""
+    words = words_in(message, own_id)
     return Question(
         conversation=key_of(message),
         message_id=message.id,
         author_id=message.author.id,
         author_name=message.author.display_name,
-        content=words_in(message, own_id),
+        content="\n\n".join(part for part in (words, named_in(message)) if part and has_visible_text(words)),
         created_at=created_at or message.created_at,
         is_direct=is_direct(message),
     )
@@ -109,13 +112,31 @@ def words_in(message: discord.Message, bot_id: int) -> str:
     return "\n\n".join(part for part in words if part)
 
 
+def text_files_in(message: discord.Message) -> list[discord.Attachment]:
+    """The text files that are attached to it; in a direct message also to what was forwarded."""
+    sources: list[discord.Message | discord.MessageSnapshot] = [message]
+    sources += message.message_snapshots if is_direct(message) else []
+    return [
+        attachment
+        for source in sources
+        if not source.flags.voice
+        for attachment in source.attachments
+        if is_text(attachment)
+    ]
+
+
+def named_in(message: discord.Message) -> str:
+    """What is attached to it and isn't text, as the model is told of it."""
+    return attached([attachment.filename for attachment in message.attachments if not is_text(attachment)])
+
+
 def unreadable_in(message: discord.Message) -> list[Phrase]:
     """What is in it that the bot can't read, each kind once, as it is called in a sentence."""
     found = dict.fromkeys(_kinds(message))
     for snapshot in message.message_snapshots:
         if not is_direct(message):
             found[phrase("a_forwarded_message")] = None
-        elif not has_visible_text(snapshot.content or ""):
+        elif not has_visible_text(snapshot.content or "") and not any(map(is_text, snapshot.attachments)):
             found[phrase("a_forwarded_message_without_text")] = None
         else:
             found |= dict.fromkeys(_kinds(snapshot))
@@ -129,5 +150,5 @@ def unreadable_in(message: discord.Message) -> list[Phrase]:
 def _kinds(message: discord.Message | discord.MessageSnapshot) -> list[Phrase]:
     if message.flags.voice:
         return [phrase("a_voice_message")]
-    kinds = [ATTACHED] if message.attachments else []
+    kinds = [] if all(map(is_text, message.attachments)) else [ATTACHED]
     return [*kinds, phrase("a_sticker")] if message.stickers else kinds

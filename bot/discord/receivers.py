@@ -8,6 +8,8 @@ from bot.chat.chat import Chat
 from bot.delivery.answers import Answers
 from bot.delivery.sender import Sender
 from bot.discord.access import AccessCheck
+from bot.discord.attached_files import AttachedFiles
+from bot.discord.attachments import AttachmentReader
 from bot.discord.catch_up import CatchUp
 from bot.discord.connection import ConnectedClient
 from bot.discord.guild_watch import GuildWatch
@@ -44,12 +46,14 @@ def build_receivers(
     answers: Answers,
     tasks: asyncio.TaskGroup,
     access: Access,
+    reader: AttachmentReader,
 ) -> Receivers:
     """Join the parts; the client has to be logged in."""
     own_id = client.user.id if client.user else 0
     check = AccessCheck(access, client, sender, transport)
     listening = Listening(chat, own_id, reads_all=client.intents.message_content)
-    intake = Intake(chat, sender, answers, check, listening, own_id, client.clock, tasks)
+    files = AttachedFiles(chat, reader)
+    intake = Intake(chat, sender, answers, check, listening, files, own_id, client.clock, tasks)
     answers.wait_until_known = intake.gate.passage
     answers.may_still_ask = check.admits_question
     catch_up = CatchUp(client, chat, intake, sender, transport)

@@ -22,6 +22,7 @@ from bot.chat.chat import Chat
 from bot.delivery.answers import Answers
 from bot.delivery.refusals import TokenRefused, Unreachable
 from bot.delivery.sender import Sender, growing_pauses, open_sender
+from bot.discord.attachments import AttachmentReader
 from bot.discord.client import TrinityClient, invite_url
 from bot.discord.clock import DiscordClock
 from bot.discord.connection import LOGIN_REFUSED
@@ -201,8 +202,8 @@ class _ClientRun:
         interval = self._options.edit_interval_seconds
         async with open_sender(transport, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
-            access = self._options.access
-            client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks, access)
+            access, reader = self._options.access, AttachmentReader(self._options.api_url, self._options.proxy)
+            client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks, access, reader)
             registering = partial(register_commands, client, client.tree)
             syncing = tasks.create_task(keep_running("registering the slash commands", registering))
             connection = tasks.create_task(_problem(client.connect()))

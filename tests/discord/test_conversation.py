@@ -231,7 +231,7 @@ PICTURE = {
 }  # fmt: skip
 
 
-async def test_attachments_are_noted_and_never_fetched(house: House) -> None:
+async def test_pictures_are_noted_and_never_fetched(house: House) -> None:
     server = house.server
     alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
 

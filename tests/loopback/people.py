@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 from typing import TYPE_CHECKING, Any
 
 from tests.loopback import messages
@@ -57,6 +58,17 @@ class Person(Account):
     def dm_channel(self, to: BotAccount | None = None) -> Channel:
         """The direct-message channel with the bot."""
         return self._server.world.dm_channel(self.user, (to or self._server.bot).user)
+
+    async def attaches(
+        self, channel: Channel, files: dict[str, bytes], text: str = "", *, mention: bool = True, **fields: Any
+    ) -> Message:
+        """Posts a message with files; Discord tells a type for those whose names it knows."""
+        ids = self._server.world.ids
+        attachments = [
+            self._server.cdn.upload(ids.next_id(), name, content, mimetypes.guess_type(name)[0])
+            for name, content in files.items()
+        ]
+        return await self.says(channel, text, mention=mention and not channel.is_dm, attachments=attachments, **fields)
 
     async def edits(self, message: Message, text: str) -> None:
         """Changes the text of a message of one's own; mentions follow the new text."""

@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.loopback import messages
 from tests.loopback.accounts import BotAccount
 from tests.loopback.answers import Answer, answer_to
+from tests.loopback.cdn import Cdn
 from tests.loopback.entities import Channel, Guild, Message, Role
 from tests.loopback.fault_plan import FaultPlan
 from tests.loopback.gateway import Gateway
@@ -40,6 +41,7 @@ class LoopbackDiscord:
         self.limits = RateLimits(self.rules)
         self.interactions = Interactions(self.world)
         self.gateway = Gateway(self.world, self.faults)
+        self.cdn = Cdn()
         self._rest = RestApi(self.world, self.faults, self.limits, self.interactions)
         self._people: dict[str, Person] = {}
         self._mounts: list[Callable[[web.Application], None]] = []
@@ -71,6 +73,7 @@ class LoopbackDiscord:
         app = web.Application(client_max_size=_MAX_UPLOAD_BYTES)
         app.router.add_get("/", self.gateway.serve)
         self._rest.add_to(app)
+        self.cdn.add_to(app)
         for add_to in self._mounts:
             add_to(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -91,6 +94,7 @@ class LoopbackDiscord:
         await self._site.start()
         self._port = self._runner.addresses[0][1]
         self.gateway.url = self.gateway_url
+        self.cdn.base_url = f"http://127.0.0.1:{self._port}"
 
     async def close_port(self) -> None:
         """Refuses connections and cuts the open sockets, as in an outage."""
