@@ -7,7 +7,7 @@ meanwhile (it is reset, a message is deleted, its channel is lost) stops the exc
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from bot.chat.memory_desk import MemoryDesk
 from bot.chat.outage import Outage
 from bot.chat.overheard import Overheard
 from bot.chat.persona_desk import PersonaDesk
+from bot.chat.privacy_desk import PrivacyDesk
 from bot.chat.queue import QuestionQueue
 from bot.chat.refused_questions import RefusedQuestions
 from bot.chat.regeneration import Edit, Regeneration
@@ -123,6 +124,8 @@ class Chat:
         writer = AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard)
         self.memory = MemoryDesk(history, writer)
         """Shows what is remembered of a conversation."""
+        self.privacy = PrivacyDesk(history.own_words, engine, self._withdraw_all)
+        """Shows and erases what one person said."""
         limits = time_limits or TimeLimits()
         self._context = ExchangeContext(
             inbox=inbox,
@@ -331,6 +334,15 @@ class Chat:
     def _today(self) -> date:
         """The day where this machine is, by its TZ."""
         return self._clock().astimezone().date()
+
+    def _withdraw_all(self, platform: str, person_id: int, message_ids: Iterable[int]) -> None:
+        """Stop what is being answered to a person whose words are erased."""
+        for exchange in self.exchanges:
+            question = exchange.question
+            if question.conversation.platform == platform and question.author_id == person_id:
+                exchange.stop(StopReason.QUESTION_DELETED)
+        for message_id in message_ids:
+            self._stop(platform, message_id, StopReason.QUESTION_DELETED)
 
     def _stop(self, platform: str, message_id: int, reason: StopReason, *, keep: bool = False) -> None:
         if exchange := self.exchanges.asked_by(platform, message_id):

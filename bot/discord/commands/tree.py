@@ -18,6 +18,7 @@ from bot.discord.commands.about import about, show_help, stats
 from bot.discord.commands.conversation import reset
 from bot.discord.commands.memory import context, export
 from bot.discord.commands.personas import PersonaCommands
+from bot.discord.commands.privacy import PrivacyCommands
 from bot.discord.commands.settings import SettingsCommands
 from bot.discord.commands.shared import ready
 from bot.discord.receivers import ReceivingClient
@@ -46,6 +47,7 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         self.add_command(reset)
         self.add_command(PersonaCommands())
         self.add_command(SettingsCommands())
+        self.add_command(PrivacyCommands())
         for command in (context, export, stats, about, show_help):
             self.add_command(command)
 

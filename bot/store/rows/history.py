@@ -38,6 +38,7 @@ from bot.store.rows.deletion import (
     show_hidden,
     withdraw,
 )
+from bot.store.rows.own_words import OwnWords
 from bot.store.rows.personas import load_settings
 from bot.store.rows.questions import OPEN_STATES, is_row
 from bot.store.rows.transcripts import Transcripts
@@ -97,6 +98,8 @@ class History:
     def __init__(self, database: Database, default_persona: Persona = DEFAULT) -> None:
         self.transcripts = Transcripts(database)
         """The same turns, for people to read."""
+        self.own_words = OwnWords(database)
+        """The same turns by who asked, and what else is kept of people."""
         self._database = database
         self._default_persona = default_persona
 

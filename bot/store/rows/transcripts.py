@@ -53,25 +53,25 @@ class Transcripts:
             before = rows[-1].id
 
     async def _read(self, key: ConversationKey, before: int | None) -> list[Row[Any]]:
-        query = said_turns().where(is_conversation(key), _asked.c.hidden_at.is_(None)).limit(_TURNS_AT_ONCE)
+        query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None)).limit(_TURNS_AT_ONCE)
         if before is not None:
-            query = query.where(_asked.c.id < before)
+            query = query.where(asked.c.id < before)
         return await self._database.read(lambda connection: _all(connection, query))
 
 
-_asked, _answered = messages.alias("asked"), messages.alias("answered")
+asked, answered = messages.alias("asked"), messages.alias("answered")
 
 
 def said_turns() -> Select[Any]:
     """All turns, the newest first, in the columns of `SaidTurn`."""
     return (
         select(
-            _asked.c.id, _asked.c.message_id, _asked.c.created_at, _asked.c.author_id, _asked.c.author_name,
-            _asked.c.content, _answered.c.created_at, _answered.c.content, _answered.c.persona,
+            asked.c.id, asked.c.message_id, asked.c.created_at, asked.c.author_id, asked.c.author_name,
+            asked.c.content, answered.c.created_at, answered.c.content, answered.c.persona,
         )
-        .join(_answered, _answered.c.turn_id == _asked.c.id)
-        .join(conversations, conversations.c.id == _asked.c.conversation_id)
-        .order_by(_asked.c.id.desc())
+        .join(answered, answered.c.turn_id == asked.c.id)
+        .join(conversations, conversations.c.id == asked.c.conversation_id)
+        .order_by(asked.c.id.desc())
     )  # fmt: skip
 
 

@@ -1,0 +1,113 @@
+"""What the bot has of one person, over all conversations: shown to them, given to them, and erased with a receipt."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from bot.chat.memory_desk import Copy, copied
+from bot.conversation.messages import ConversationKey
+from bot.inference.engine import Engine
+from bot.store.rows.own_words import OwnPlace, OwnTraces, OwnWords
+from bot.store.rows.transcripts import SaidTurn
+
+log = logging.getLogger(__name__)
+
+_QUOTE_LENGTH = 24
+"""So many letters in a row, blanks and marks aside, are a quote and no coincidence."""
+_MAX_COMPARED = 500
+"""How many of the answers after a person's first question are compared, in each conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What is kept of a person."""
+
+    places: tuple[OwnPlace, ...]
+    traces: OwnTraces
+
+    @property
+    def num_turns(self) -> int:
+        """Questions with their answers."""
+        return sum(place.num_turns for place in self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An answer to somebody else that quotes what is being erased: where it stands, if that is known."""
+
+    key: ConversationKey
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was erased, and what the bot repeated of it in answers to others, which stay."""
+
+    erased: Holdings
+    repeated: tuple[Repeated, ...]
+
+
+class PrivacyDesk:
+    """A person's own words."""
+
+    def __init__(
+        self, own_words: OwnWords, engine: Engine, withdraw: Callable[[str, int, Iterable[int]], None]
+    ) -> None:
+        self._own_words = own_words
+        self._engine = engine
+        self._withdraw = withdraw
+        """Stops what is being answered: by platform, person and the questions that were withdrawn."""
+
+    async def show(self, platform: str, person_id: int) -> Holdings:
+        """What is kept of a person, counted by place."""
+        places = await self._own_words.places(platform, person_id)
+        return Holdings(tuple(places), await self._own_words.traces(platform, person_id))
+
+    async def copy(self, platform: str, person_id: int) -> Copy:
+        """A person's questions with the answers to them, of all places, as JSON."""
+        texts, num_turns, is_whole = {}, 0, True
+        for place in await self._own_words.places(platform, person_id):
+            part = await copied(self._own_words.turns(place, person_id), as_json=True)
+            texts[f"channel {place.key.channel_id}"] = json.loads(part.text)
+            num_turns, is_whole = num_turns + part.num_turns, is_whole and part.is_whole
+        return Copy(json.dumps(texts, ensure_ascii=False, indent=2), num_turns, is_whole)
+
+    async def erase(self, platform: str, person_id: int) -> Receipt:
+        """Erase what a person said everywhere. What the bot repeated of it is looked for before."""
+        held = await self.show(platform, person_id)
+        repeated = [each for place in held.places for each in await self._repeated(place, person_id)]
+        withdrawn = await self._own_words.erase(platform, person_id)
+        self._withdraw(platform, person_id, withdrawn)
+        for place in held.places:
+            await self._engine.forget(place.key.cache_owner)
+        log.info("a person's words were erased: %d turns in %d places", held.num_turns, len(held.places))
+        return Receipt(held, tuple(repeated))
+
+    async def _repeated(self, place: OwnPlace, person_id: int) -> list[Repeated]:
+        """The answers to others that quote the person."""
+        quotable: set[str] = set()
+        first_id: int | None = None
+        async for turn in self._own_words.turns(place, person_id):
+            quotable.update(_runs(turn.question))
+            first_id = turn.id
+        if first_id is None or not quotable:
+            return []
+        found, num_compared = [], 0
+        async for turn in self._own_words.others_turns(place, person_id, first_id):
+            num_compared += 1
+            if any(run in quotable for run in _runs(turn.answer)):
+                found.append(Repeated(place.key, await self._shown_at(turn)))
+            if num_compared == _MAX_COMPARED:
+                break
+        return found
+
+    async def _shown_at(self, turn: SaidTurn) -> int:
+        shown: Awaitable[int | None] = self._own_words.answer_message(turn.id)
+        return await shown or turn.message_id
+
+
+def _runs(text: str) -> Iterable[str]:
+    """Every run of letters and digits of a quote's length, in one case."""
+    letters = "".join(filter(str.isalnum, text.casefold()))
+    return (letters[start : start + _QUOTE_LENGTH] for start in range(len(letters) - _QUOTE_LENGTH + 1))

@@ -1,0 +1,73 @@
+"""What the bot has of who asks, over all channels: `/privacy show`, `/privacy export` and `/privacy erase`."""
+
+import discord
+from discord import app_commands
+
+from bot.chat.privacy_desk import Holdings
+from bot.discord.command_replies import CommandReply, TextFile, reply_to
+from bot.discord.commands.memory import message_link
+from bot.discord.commands.shared import chat_of
+from bot.discord.messages import PLATFORM
+from bot.words import joined, phrase
+
+_MAX_LISTED = 20
+
+
+class PrivacyCommands(app_commands.Group):
+    """`/privacy`: a person's own words."""
+
+    def __init__(self) -> None:
+        super().__init__(name="privacy", description=phrase("privacy_description"))
+
+    @app_commands.command(description=phrase("privacy_show_description"))
+    async def show(self, interaction: discord.Interaction) -> None:
+        async def work() -> CommandReply:
+            held = await chat_of(interaction).privacy.show(PLATFORM, interaction.user.id)
+            return CommandReply(joined([phrase("privacy_held"), *_lines(held), phrase("privacy_how")]))
+
+        await reply_to(interaction, work(), is_private=True)
+
+    @app_commands.command(description=phrase("privacy_export_description"))
+    async def export(self, interaction: discord.Interaction) -> None:
+        async def work() -> CommandReply:
+            copy = await chat_of(interaction).privacy.copy(PLATFORM, interaction.user.id)
+            if not copy.num_turns:
+                return CommandReply(phrase("privacy_nothing"))
+            said = phrase("privacy_exported" if copy.is_whole else "privacy_exported_newest", n=copy.num_turns)
+            return CommandReply(said, attached=TextFile("my-words.json", copy.text))
+
+        await reply_to(interaction, work(), is_private=True)
+
+    @app_commands.command(description=phrase("privacy_erase_description"))
+    @app_commands.describe(confirm=phrase("confirm_option"))
+    async def erase(self, interaction: discord.Interaction, confirm: bool = False) -> None:
+        async def work() -> CommandReply:
+            privacy = chat_of(interaction).privacy
+            if not confirm:
+                held = await privacy.show(PLATFORM, interaction.user.id)
+                return CommandReply(joined([phrase("privacy_confirm"), *_lines(held)]))
+            receipt = await privacy.erase(PLATFORM, interaction.user.id)
+            lines: list[str] = [phrase("privacy_erased"), *_lines(receipt.erased)]
+            if receipt.repeated:
+                links = [message_link(each.key, each.message_id) for each in receipt.repeated[:_MAX_LISTED]]
+                lines += [phrase("privacy_repeated", n=len(receipt.repeated)), *links]
+            return CommandReply(joined([*lines, phrase("privacy_left")]))
+
+        await reply_to(interaction, work(), is_private=True)
+
+
+def _lines(held: Holdings) -> list[str]:
+    """What is kept, by place; servers' channels are named as Discord shows them to who may see them."""
+    lines: list[str] = [
+        phrase("privacy_place_direct", n=place.num_turns)
+        if place.key.guild_id is None
+        else phrase("privacy_place", channel=f"<#{place.key.channel_id}>", n=place.num_turns)
+        for place in held.places[:_MAX_LISTED]
+    ]
+    rest = held.places[_MAX_LISTED:]
+    if rest:
+        lines.append(phrase("privacy_more_places", num_places=len(rest), n=sum(place.num_turns for place in rest)))
+    traces = held.traces
+    lines.append(phrase("privacy_open", n=traces.num_open_questions))
+    lines.append(phrase("privacy_personas", n=traces.num_personas, num_changes=traces.num_changes))
+    return lines

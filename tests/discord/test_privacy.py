@@ -1,0 +1,63 @@
+"""`/privacy` on a loopback Discord: what a person said is shown, given and erased, everywhere and for good."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+from tests.discord.conftest import OpenHouse
+from tests.discord.house import House, ask
+from tests.loopback import Interaction, LoopbackDiscord, judge
+
+SECRET = "the swordfish sleeps below the old lighthouse"
+
+
+async def use(house: House, person: str, command: str, channel=None, **options: object) -> Interaction:
+    server = house.server
+    used = await server.person(person).uses(command, channel or server.channel("general"), **options)
+    return await used.answered(timeout=30.0)
+
+
+def mentions(house: House, text: str) -> list[str]:
+    """The tables in which a text stands."""
+    with closing(sqlite3.connect(house.database_path)) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return [name for name in names for row in database.execute(f"SELECT * FROM {name}") if text in str(row)]
+
+
+async def test_own_words_of_all_places_are_shown_given_and_erased_and_nobody_elses(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+    async with enter(server) as house:
+        await ask(house, SECRET)
+        await house.reaches(await alice.dms("between us"), "answered")
+        house.engine.answer = lambda _: f"Alice said: {SECRET.upper()}!"
+        echoing = await bob.says(general, "what did she say?", mention=True)
+        await house.reaches(echoing, "answered")
+        shown = await use(house, "Alice", "/privacy show")
+        given = await use(house, "Alice", "/privacy export")
+        asked = await use(house, "Alice", "/privacy erase")
+        kept = mentions(house, SECRET)
+        erased = await use(house, "Alice", "/privacy erase", confirm=True)
+        again = await use(house, "Alice", "/privacy show")
+        num_forgotten = len(house.engine.forgotten)
+        house.engine.answer = lambda _: "I don't know."
+        await house.reaches(await bob.says(general, "who spoke?", mention=True), "answered")
+
+        assert f"<#{general.id}>: 1" in shown.text
+        assert "direct messages: 1" in shown.text
+        (content,) = given.responses[0].files.values()
+        questions = [turn["question"] for turns in json.loads(content).values() for turn in turns]
+        assert sorted(questions) == ["between us", SECRET]
+        assert "confirm" in asked.text
+        assert kept
+        assert mentions(house, SECRET) == mentions(house, str(alice.id)) == []
+        (answer,) = [m for m in general.visible_messages() if SECRET.upper() in m.content]
+        assert f"/{server.guild.id}/{general.id}/{answer.id}" in erased.text
+        assert f"<#{general.id}>: 1" in erased.text
+        assert f"<#{general.id}>" not in again.text
+        assert num_forgotten >= 2
+        assert "Bob: what did she say?" in house.prompts[-1]
+        assert f"Alice: {SECRET}" not in house.prompts[-1]
+        assert all(used.is_ephemeral for used in (shown, given, asked, erased, again))
+    judge(server)
