@@ -8,6 +8,7 @@ meanwhile (it is reset, a message is deleted, its channel is lost) stops the exc
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from bot.chat.memory_desk import MemoryDesk
 from bot.chat.outage import Outage
 from bot.chat.overheard import Overheard
 from bot.chat.persona_desk import PersonaDesk
+from bot.chat.preview import Previews
 from bot.chat.privacy_desk import PrivacyDesk
 from bot.chat.queue import QuestionQueue
 from bot.chat.refused_questions import RefusedQuestions
@@ -31,6 +33,7 @@ from bot.chat.tally import Tally
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.persona import Persona
 from bot.conversation.sanitize import DEFAULT_OWN_NAME
 from bot.conversation.text_files import Cut, TextFile, question_tokens, with_files
 from bot.conversation.window import TokenBudget
@@ -41,15 +44,15 @@ from bot.store.rows.chosen_settings import ChosenSettings, Scope
 from bot.store.rows.deletion import DeletedMessage
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
-from bot.store.rows.personas import Personas
+from bot.store.rows.personas import PersonaChange, Personas
 from bot.store.rows.questions import InboxState, KnownChannel, Part
 from bot.store.rows.regeneration import LastTurn
 from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits
 from bot.words import phrase
 
 __all__ = [
-    "Anew", "Chat", "Edit", "Exchange", "Finished", "InboxState", "LastTurn", "Notice", "Part", "Preparation",
-    "ReplyEvent", "SamplingChoice", "Scope", "StopReason", "TextDelta",
+    "Anew", "Chat", "Edit", "Exchange", "Finished", "InboxState", "LastTurn", "Notice", "Part", "PersonaChange",
+    "Preparation", "ReplyEvent", "SamplingChoice", "Scope", "StopReason", "TextDelta",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -121,12 +124,13 @@ class Chat:
         self._encoder = encoder
         self._budget = budget
         self._clock = clock
+        limits = time_limits or TimeLimits()
         writer = AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard)
         self.memory = MemoryDesk(history, writer)
         """Shows what is remembered of a conversation."""
+        self._previews = Previews(writer, engine, self.queue, limits.waiting_seconds)
         self.privacy = PrivacyDesk(history.own_words, engine, self._withdraw_all)
         """Shows and erases what one person said."""
-        limits = time_limits or TimeLimits()
         self._context = ExchangeContext(
             inbox=inbox,
             history=history,
@@ -165,6 +169,20 @@ class Chat:
             TurnsSpent: they have had their turns of the hour, or their guild has.
         """
         await self._inbox.take_turn(Turn(key.platform, act_id, person_id, key.guild_id), self._context.turn_limits)
+
+    async def preview(self, question: Question, prompt: str) -> str:
+        """Answer one question as a persona of that prompt would, without its channel's conversation; nothing is stored.
+
+        It is counted as a turn.
+
+        Raises:
+            PersonaTooLong: the prompt costs too much.
+            UserError, EngineError, StoreError: as for any question.
+        """
+        key = question.conversation
+        persona = Persona("preview", self.personas.checked(prompt))
+        await self.take_turn(key, question.author_id, question.message_id)
+        return await self._previews.answer(question, replace(self.settings.now(key), persona=persona))
 
     async def resume(self, platform: str) -> list[Exchange]:
         """What an earlier process left open, oldest first, each with its slot in the queue again; `close` each."""

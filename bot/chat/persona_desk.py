@@ -1,12 +1,24 @@
 """Who the bot is in a channel: built-in personas and the guild's own, shown, chosen and changed."""
 
+import asyncio
+from collections.abc import Sequence
+
+from bot.conversation.cards import Card, fitting_prompt
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
-from bot.conversation.persona import BUILT_IN, Persona, check_name, check_prompt, find_built_in, is_called
+from bot.conversation.persona import (
+    BUILT_IN,
+    Persona,
+    check_name,
+    check_prompt,
+    find_built_in,
+    is_called,
+    prompt_cost,
+)
 from bot.conversation.window import TokenBudget
-from bot.errors import BuiltInPersona, UnknownPersona
+from bot.errors import BuiltInPersona, NothingToUndo, UnknownPersona
 from bot.inference.engine import Engine
-from bot.store.rows.personas import Personas
+from bot.store.rows.personas import PersonaChange, Personas
 from bot.words import phrase
 
 
@@ -79,6 +91,55 @@ class PersonaDesk:
         if not await self._personas.delete(key, name, author_id=by, author_name=""):
             raise UnknownPersona(phrase("unknown_persona", name=name))
         await self._engine.forget(key.cache_owner)
+
+    def checked(self, prompt: str) -> str:
+        """A prompt as it can be used.
+
+        Raises:
+            PersonaTooLong: it leaves too little room for the conversation.
+        """
+        return check_prompt(prompt, self._encoder, self._budget)
+
+    def cost(self, persona: Persona) -> tuple[int, int]:
+        """The tokens that a persona takes, and how many it may take."""
+        return prompt_cost(persona.prompt, self._encoder, self._budget)
+
+    async def find(self, key: ConversationKey, name: str) -> Persona:
+        """The persona of that name.
+
+        Raises:
+            UnknownPersona: there is none here.
+        """
+        found = next((each for each in await self.list(key) if is_called(each, name)), None)
+        if found is None:
+            raise UnknownPersona(phrase("unknown_persona", name=name))
+        return found
+
+    async def from_card(self, key: ConversationKey, card: Card, name: str | None, by: int) -> Persona:
+        """Make a persona of a character card, under the card's name or another.
+
+        Raises:
+            CardTooLong: it costs too much.
+            PersonaError: as for `set`.
+        """
+        prompt = await asyncio.to_thread(fitting_prompt, card, self._encoder, self._budget)
+        return await self.set(key, name or card.persona_name, prompt, by)
+
+    async def changes(self, key: ConversationKey, limit: int) -> Sequence[PersonaChange]:
+        """The newest changes to personas made here, newest first."""
+        return await self._personas.changes(key, limit)
+
+    async def undo(self, key: ConversationKey, by: int) -> PersonaChange:
+        """Take back the last change of a persona here, or of this channel's choice; returns that change.
+
+        Raises:
+            NothingToUndo: none is on record, or not what was before it.
+        """
+        undone = await self._personas.undo(key, author_id=by, author_name="")
+        if undone is None:
+            raise NothingToUndo(phrase("nothing_to_undo"))
+        await self._engine.forget(key.cache_owner)
+        return undone
 
     async def clear(self, key: ConversationKey, by: int) -> Persona:
         """Go back to the default persona, in a thread to its channel's; returns it."""

@@ -45,6 +45,8 @@ class CommandReply:
     text: str
     is_private: bool = True
     attached: TextFile | None = None
+    file_name: str = "persona.txt"
+    """What the file is called, where the text becomes one."""
 
     @property
     def content(self) -> str:
@@ -52,7 +54,7 @@ class CommandReply:
 
     def file(self) -> discord.File | None:
         """What is attached; or the whole text, where it doesn't fit into the message."""
-        attached = self.attached or (None if self._fits else TextFile("persona.txt", self.text))
+        attached = self.attached or (None if self._fits else TextFile(self.file_name, self.text))
         return attached and discord.File(io.BytesIO(attached.text.encode("utf-8", "replace")), attached.name)
 
     @property

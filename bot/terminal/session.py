@@ -44,6 +44,7 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /persona set NAME PROMPT   make a persona, or change one of yours
   /persona delete NAME       delete one of yours
   /persona clear             go back to the persona you began with
+  /context                   what Trinity will see next, in tokens
   /help                      this list
   /quit                      leave (quit, exit and Ctrl-D do too)
 Ctrl-C stops an answer; where there is none, it leaves. What is pasted is one message, however many lines it has, and
@@ -183,6 +184,8 @@ class _Session:
                 await self._answer_anew(self._chat.continue_answer)
             case "persona", rest:
                 await self._persona(rest)
+            case "context", "":
+                self._say(await self._context())
             case "help", "":
                 self._say(HELP)
             case (("quit" | "exit"), ""):
@@ -190,6 +193,17 @@ class _Session:
             case _:
                 problem = f"There is no command {line.strip()!r}. /help lists them."
                 self._small(f"{problem} A message that begins with / needs a blank before it.")
+
+    async def _context(self) -> str:
+        view = await self._chat.memory.context(self._key, AUTHOR_ID, _user_name())
+        costs = [f"{name} {cost:,}" for name, cost in view.use.num_section_tokens]
+        turns = f"{len(view.use.turn_ids):,} questions with their answers {view.use.num_turn_tokens:,}"
+        rest = (
+            f"kept for the answer {view.num_answer_tokens:,}, free for your next question {view.use.num_free_tokens:,}"
+        )
+        since = f" The oldest is from {view.oldest.asked_at.astimezone():%Y-%m-%d %H:%M}." if view.oldest else ""
+        older = " Something older was said, and is not seen any more." if view.was_trimmed else ""
+        return f"Of {view.num_window_tokens:,} tokens: {', '.join([*costs, turns, rest])}.{since}{older}"
 
     async def _persona(self, rest: str) -> None:
         action, name, prompt = (*rest.split(maxsplit=2), "", "", "")[:3]

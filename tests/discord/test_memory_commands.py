@@ -9,6 +9,7 @@ import pytest
 from bot import __version__
 from bot.chat.about import LLAMA_2_NOTICE, About
 from bot.discord.commands.memory import MAY_NOT_READ
+from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.loopback import Interaction, LoopbackDiscord, Permission, judge
@@ -22,7 +23,7 @@ async def house(server: LoopbackDiscord, enter: OpenHouse) -> AsyncIterator[Hous
         yield opened
 
 
-async def use(house: House, command: str, channel=None, *, person: str = "Alice", **options: str) -> Interaction:
+async def use(house: House, command: str, channel=None, *, person: str = "Alice", **options: object) -> Interaction:
     server = house.server
     used = await server.person(person).uses(command, channel or server.channel("general"), **options)
     return await used.answered()
@@ -122,6 +123,33 @@ async def test_stats_count_here_and_everywhere_and_nothing_of_others(house: Hous
     assert here.text.count("2 answers") == 2
     assert (there.text.count("2 answers"), there.text.count("0 answers")) == (1, 1)
     judge(house.server)
+
+
+async def test_a_reset_is_undone_within_a_minute(house: House) -> None:
+    await ask(house, "swordfish")
+    forgotten = await use(house, "/reset")
+    back = await use(house, "/reset", undo=True)
+    await ask(house, "what was it?")
+    late = await use(house, "/reset", house.server.person("Alice").dm_channel(), undo=True)
+
+    assert "`undo`" in forgotten.text
+    assert (back.text, back.is_ephemeral) == (phrase("reset_undone"), False)
+    assert "swordfish" in house.prompts[-1]
+    assert late.is_ephemeral
+
+
+async def test_help_names_what_a_person_may_do_here(house: House) -> None:
+    house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+
+    member, mod = await use(house, "/help"), await use(house, "/help", person="Mod")
+    direct = await use(house, "/help", house.server.person("Alice").dm_channel())
+
+    for used in (mod, direct):
+        assert "`/persona set`" in used.text
+        assert "`/settings set`" in used.text
+    assert "`/persona set`" not in member.text
+    assert "`/settings set`" not in member.text
+    assert "`/context`" in member.text
 
 
 async def test_about_tells_version_and_what_is_kept(house: House) -> None:

@@ -6,8 +6,8 @@ import pytest
 from aiohttp import web
 
 from bot.discord.command_replies import NOT_TAKEN
-from bot.discord.commands.about import HELP
 from bot.discord.commands.tree import GONE, OUTDATED
+from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import COMMANDS, House, ask
 from tests.loopback import Garbled, Interaction, LoopbackDiscord, Permission
@@ -143,7 +143,7 @@ async def test_a_command_is_answered_where_its_acknowledgement_cannot_be_read(
     used = await (await use(house, {"name": "help", "type": 1})).answered()
 
     assert planned.num_hits == 1
-    assert used.text == HELP
+    assert used.text.startswith(phrase("help"))
     assert "Traceback" not in caplog.text
 
 

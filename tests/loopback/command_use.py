@@ -8,7 +8,7 @@ from tests.loopback.payloads import Json, channel_json, member_json, user_json
 from tests.loopback.rules import Permission
 
 _SUB_COMMAND, _SUB_COMMAND_GROUP = 1, 2
-_STRING, _INTEGER, _BOOLEAN, _USER, _CHANNEL, _NUMBER = 3, 4, 5, 6, 7, 10
+_STRING, _INTEGER, _BOOLEAN, _USER, _CHANNEL, _NUMBER, _ATTACHMENT = 3, 4, 5, 6, 7, 10, 11
 _GUILD_CONTEXT, _BOT_DM_CONTEXT = 0, 1
 
 
@@ -101,6 +101,9 @@ def _filled(option: Json, value: Any, resolved: Json, channel: Channel) -> Json:
     choices = [choice["value"] for choice in option.get("choices") or []]
     if choices and value not in choices:
         raise ValueError(f"{name} has to be one of {choices}")
+    if kind == _ATTACHMENT:  # as Discord shows an uploaded file: id, filename, size, url
+        resolved.setdefault("attachments", {})[value["id"]] = value
+        value = value["id"]
     if kind in (_USER, _CHANNEL):
         value = _resolve(kind, value, resolved, channel)
     return {"name": name, "type": kind, "value": value}

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import discord
 import pytest
 
+from bot.discord.client import TrinityClient
 from bot.discord.commands.personas import MAY_NOT_CHANGE
 from bot.discord.commands.shared import Right, may
 from bot.store.rows.personas import NOBODY
@@ -125,6 +126,49 @@ async def test_every_role_with_every_command_may_exactly_what_it_may(
 
     assert num_refused == len(CHANGES) * len(ROLES.keys() - MAY_CHANGE[place])
     judge(server)
+
+
+CHECKED_ELSEWHERE = {
+    "settings show", "settings set", "settings clear",  # tests/discord/test_settings.py
+    "context", "export", "stats", "about",  # tests/discord/test_memory_commands.py
+    "privacy show", "privacy export", "privacy erase",  # only ever about who asks: tests/discord/test_privacy.py
+    "persona preview", "persona history", "persona export",  # tests/discord/test_persona_commands.py
+}  # fmt: skip
+FURTHER_CHANGES = (
+    ("/persona create", {}),
+    ("/persona edit", {"name": "own"}),
+    ("/persona undo", {}),
+    (
+        "/persona import",
+        {"file": {"id": "1", "filename": "a", "size": 1, "url": "http://x/a", "proxy_url": "http://x/a"}},
+    ),
+)
+
+
+async def test_every_command_is_tried_by_those_who_may_and_who_may_not() -> None:
+    async with TrinityClient() as client:
+        there = {
+            command.qualified_name
+            for command in client.tree.walk_commands()
+            if not isinstance(command, discord.app_commands.Group)
+        }
+    tried = {command for command, _ in (*LOOKS, *FURTHER_CHANGES)} | {command for _, command, _ in CHANGES}
+
+    assert there == {command.removeprefix("/") for command in tried} | CHECKED_ELSEWHERE
+
+
+async def test_who_may_not_change_is_refused_in_every_further_way(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    general = server.channel("general")
+    async with enter(server) as house:
+        await server.wait_until(lambda: server.bot.commands)
+        await use(server.owner, "/persona set", general, {"name": "own", "prompt": "You are brief."})
+        known = audit(house), state(house)
+        for role in ("member", "message moderator", "guild manager"):
+            for command, options in FURTHER_CHANGES:
+                used = await use(person_with(server, role), command, general, options)
+                assert (used.text, used.is_ephemeral, used.modal) == (MAY_NOT_CHANGE, True, None)
+
+        assert (audit(house), state(house)) == known
 
 
 def test_in_a_group_that_people_share_nobody_may_change() -> None:

@@ -8,17 +8,15 @@ from discord import app_commands
 from bot import __version__
 from bot.chat.tally import Count
 from bot.discord.command_replies import CommandReply, reply_to
-from bot.discord.commands.shared import chat_of, key_of, ready
+from bot.discord.commands.shared import Right, chat_of, key_of, may, ready
 from bot.discord.messages import PLATFORM
 from bot.words import Phrase, joined, phrase
-
-HELP = phrase("help")
 
 
 @app_commands.command(name="help", description=phrase("help_description"))
 async def show_help(interaction: discord.Interaction) -> None:
-    """`/help`"""
-    await reply_to(interaction, ready(CommandReply(HELP)), is_private=True)
+    """`/help`: what the person may do here, and nothing else."""
+    await reply_to(interaction, ready(CommandReply(_help(interaction))), is_private=True)
 
 
 @app_commands.command(description=phrase("about_description"))
@@ -47,6 +45,18 @@ async def stats(interaction: discord.Interaction) -> None:
         phrase("stats_direct" if key.guild_id is None else "stats_server", counted=_counted(here)),
     ]
     await reply_to(interaction, ready(CommandReply(joined(lines))), is_private=True)
+
+
+def _help(interaction: discord.Interaction) -> Phrase:
+    lines: list[str] = [phrase("help"), ""]
+    if may(interaction, Right.RESET):
+        lines.append(phrase("help_reset"))
+    lines += [phrase("help_look"), phrase("help_memory")]
+    if may(interaction, Right.CHANGE_PERSONAS):
+        lines += [phrase("help_personas"), phrase("help_forms")]
+    if may(interaction, Right.CHANGE_SETTINGS):
+        lines.append(phrase("help_settings"))
+    return joined([*lines, phrase("help_about"), phrase("help_stop"), phrase("help_doubt")])
 
 
 def _counted(count: Count) -> Phrase:

@@ -6,17 +6,21 @@ from collections.abc import Awaitable, Callable
 import discord
 from discord import app_commands
 
-from bot.chat.chat import Chat
-from bot.conversation.messages import ConversationKey
-from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, normal_name
-from bot.discord.command_replies import CommandReply, reply_to
+from bot.chat.chat import Chat, PersonaChange
+from bot.conversation.cards import card_of, unread_note
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, Persona, normal_name
+from bot.discord.card_files import read_card_file
+from bot.discord.command_replies import CommandReply, TextFile, reply_to
+from bot.discord.commands.persona_form import kept_words, open_form
 from bot.discord.commands.shared import MAY_NOT, Right, TextOption, channel_of, chat_of, key_of, require
 from bot.discord.markdown import escape_markdown
 from bot.errors import TrinityError
-from bot.words import joined, phrase
+from bot.words import Phrase, joined, phrase
 
 MAY_NOT_CHANGE = MAY_NOT[Right.CHANGE_PERSONAS]
 _PREVIEW_LENGTH = 80
+_MAX_CHANGES = 15
 _MAX_CHOICES = 25  # Discord's limit
 _CHOICE_SECONDS = 2.0  # Discord waits for three
 
@@ -34,6 +38,7 @@ async def suggest_names(interaction: discord.Interaction, typed: str) -> list[ap
 
 
 _Name = app_commands.Transform[str, TextOption(MAX_PERSONA_NAME_LENGTH)]
+_Question = app_commands.Transform[str, TextOption(1000)]
 _Prompt = app_commands.Transform[str, TextOption(6000)]  # Discord's own limit for a text option
 
 
@@ -42,6 +47,7 @@ class PersonaCommands(app_commands.Group):
 
     def __init__(self) -> None:
         super().__init__(name="persona", description=phrase("persona_description"))
+        self._one_card_at_a_time = asyncio.Semaphore(1)
 
     @app_commands.command(description=phrase("persona_show_description"))
     async def show(self, interaction: discord.Interaction) -> None:
@@ -65,8 +71,9 @@ class PersonaCommands(app_commands.Group):
     @app_commands.describe(name=phrase("new_name_option"), prompt=phrase("prompt_option"))
     async def set_prompt(self, interaction: discord.Interaction, name: _Name, prompt: _Prompt) -> None:
         async def work() -> str:
-            persona = await chat_of(interaction).personas.set(key_of(interaction), name, prompt, interaction.user.id)
-            return phrase("persona_set", name=escape_markdown(persona.name), typed=persona.name)
+            chat = chat_of(interaction)
+            persona = await chat.personas.set(key_of(interaction), name, prompt, interaction.user.id)
+            return kept_words(chat, persona)
 
         await _change(interaction, work)
 
@@ -87,6 +94,88 @@ class PersonaCommands(app_commands.Group):
             return phrase("persona_used", name=escape_markdown(persona.name))
 
         await _change(interaction, work)
+
+    @app_commands.command(description=phrase("persona_create_description"))
+    async def create(self, interaction: discord.Interaction) -> None:
+        await open_form(interaction, None)
+
+    @app_commands.command(description=phrase("persona_edit_description"))
+    @app_commands.describe(name=phrase("name_option"))
+    @app_commands.autocomplete(name=suggest_names)
+    async def edit(self, interaction: discord.Interaction, name: _Name) -> None:
+        await open_form(interaction, name)
+
+    @app_commands.command(description=phrase("persona_preview_description"))
+    @app_commands.describe(prompt=phrase("prompt_option"), question=phrase("question_option"))
+    async def preview(self, interaction: discord.Interaction, prompt: _Prompt, question: _Question = "") -> None:
+        async def work() -> CommandReply:
+            asked = Question(
+                key_of(interaction), interaction.id, interaction.user.id, interaction.user.display_name,
+                question or phrase("preview_question").to(interaction.locale), interaction.created_at, is_direct=True,
+            )  # fmt: skip
+            answer = await chat_of(interaction).preview(asked, prompt)
+            cost, limit = chat_of(interaction).personas.cost(Persona("", prompt))
+            said = [answer, phrase("persona_previewed", n=cost, limit=limit)]
+            return CommandReply(joined(said, "\n\n"), file_name="preview.txt")
+
+        await reply_to(interaction, work(), is_private=True)
+
+    @app_commands.command(description=phrase("persona_history_description"))
+    async def history(self, interaction: discord.Interaction) -> None:
+        async def work() -> CommandReply:
+            changes = await chat_of(interaction).personas.changes(key_of(interaction), _MAX_CHANGES)
+            lines = [phrase("persona_changes" if changes else "no_persona_changes"), *map(_said_of_change, changes)]
+            return CommandReply(joined(lines))
+
+        await reply_to(interaction, work(), is_private=True)
+
+    @app_commands.command(description=phrase("persona_undo_description"))
+    async def undo(self, interaction: discord.Interaction) -> None:
+        async def work() -> str:
+            key = key_of(interaction)
+            change = await chat_of(interaction).personas.undo(key, interaction.user.id)
+            now = await chat_of(interaction).personas.show(key)
+            used = phrase("persona_used", name=escape_markdown(now.name))
+            return joined([phrase("persona_undone"), _said_of_change(change), used])
+
+        await _change(interaction, work)
+
+    @app_commands.command(description=phrase("persona_export_description"))
+    @app_commands.describe(name=phrase("name_option"))
+    @app_commands.autocomplete(name=suggest_names)
+    async def export(self, interaction: discord.Interaction, name: _Name) -> None:
+        async def work() -> CommandReply:
+            persona = await chat_of(interaction).personas.find(key_of(interaction), name)
+            said = phrase("persona_exported", name=escape_markdown(persona.name))
+            return CommandReply(said, attached=TextFile(f"{persona.name}.json", card_of(persona)))
+
+        await reply_to(interaction, work(), is_private=True)
+
+    @app_commands.command(name="import", description=phrase("persona_import_description"))
+    @app_commands.describe(file=phrase("card_option"), name=phrase("new_name_option"))
+    async def import_card(self, interaction: discord.Interaction, file: discord.Attachment, name: _Name = "") -> None:
+        async def work() -> str:
+            async with self._one_card_at_a_time:
+                card = await read_card_file(file)
+            chat, key = chat_of(interaction), key_of(interaction)
+            persona = await chat.personas.from_card(key, card, name or None, interaction.user.id)
+            return joined([kept_words(chat, persona), *(note for note in [unread_note(card)] if note)])
+
+        await _change(interaction, work)
+
+
+def _said_of_change(change: PersonaChange) -> Phrase:
+    when, who = f"<t:{int(change.changed_at.timestamp())}:f>", f"<@{change.author_id}>" if change.author_id else "–"
+    name = escape_markdown(change.name or "")
+    match change.action:
+        case "set":
+            return phrase("change_set", when=when, who=who, name=name)
+        case "use":
+            return phrase("change_use", when=when, who=who, name=name, channel=f"<#{change.channel_id}>")
+        case "clear":
+            return phrase("change_clear", when=when, who=who, channel=f"<#{change.channel_id}>")
+        case _:
+            return phrase("change_delete", when=when, name=name)
 
 
 async def _change(interaction: discord.Interaction, work: Callable[[], Awaitable[str]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, Text, and_, cast, delete, literal, null, select
+from sqlalchemy import JSON, ColumnElement, Select, Text, and_, cast, delete, literal, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.channel_settings import ChannelSettings
@@ -72,17 +72,9 @@ class Personas:
     async def save(self, key: ConversationKey, name: str, prompt: str, *, author_id: int, author_name: str) -> None:
         """Make a persona here, or replace the one of that name."""
         now = self._database.clock()
-        scope, scope_id = _scope(key)
 
         async def work(connection: AsyncConnection) -> None:
-            statement = insert(connection, personas).values(
-                platform=key.platform, scope=scope, scope_id=scope_id, name_key=normal_name(name),
-                name=name, prompt=prompt, changed_by=author_id, changed_at=now,
-            )  # fmt: skip
-            changed = {column: statement.excluded[column] for column in ("name", "prompt", "changed_by", "changed_at")}
-            unique = ["platform", "scope", "scope_id", "name_key"]
-            await connection.execute(statement.on_conflict_do_update(index_elements=unique, set_=changed))
-            await _record(connection, key, now, author_id, author_name, "set", name, prompt)
+            await _save(connection, key, now, author_id, author_name, name, prompt)
 
         await self._database.write(work)
 
@@ -119,14 +111,7 @@ class Personas:
         now = self._database.clock()
 
         async def work(connection: AsyncConnection) -> None:
-            values = {"guild_id": key.guild_id, "name": name, "name_key": normal_name(name)}
-            statement = insert(connection, persona_choices).values(
-                platform=key.platform, channel_id=key.channel_id, **values
-            )
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=["platform", "channel_id"], set_=values)
-            )
-            await _record(connection, key, now, author_id, author_name, "use", name)
+            await _choose(connection, key, now, author_id, author_name, name)
 
         await self._database.write(work)
 
@@ -142,22 +127,48 @@ class Personas:
 
         return await self._database.write(work)
 
+    async def undo(self, key: ConversationKey, *, author_id: int, author_name: str) -> PersonaChange | None:
+        """Take back the newest change of a persona here or of the channel's choice, as another change.
+
+        Returns what was taken back; None where nothing is on record that could be, or not what was before.
+        """
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> PersonaChange | None:
+            columns = persona_changes.c
+            is_here = and_(columns.platform == key.platform, _is_change_in(key))
+            concerns = or_(columns.action.in_(("set", "delete")), columns.channel_id == key.channel_id)
+            found = _changes_query().where(is_here, concerns).limit(1)
+            row = (await connection.execute(found)).one_or_none()
+            if row is None or row.action == "delete":
+                return None
+            same = (
+                and_(columns.action == "set", columns.name == row.name)
+                if row.action == "set"
+                else and_(columns.action.in_(("use", "clear")), columns.channel_id == key.channel_id)
+            )
+            earlier = _changes_query().where(is_here, same, columns.id < row.id).limit(1)
+            before = (await connection.execute(earlier)).one_or_none()
+            if row.action == "set":
+                if before is None or before.prompt is None:
+                    return None
+                await _save(connection, key, now, author_id, author_name, row.name, before.prompt)
+            elif before is None or before.action == "clear":
+                await connection.execute(delete(persona_choices).where(_is_channel(key.platform, key.channel_id)))
+                await _record(connection, key, now, author_id, author_name, "clear")
+            else:
+                await _choose(connection, key, now, author_id, author_name, before.name)
+            return PersonaChange(*row[1:])
+
+        return await self._database.write(work)
+
     async def changes(self, key: ConversationKey, limit: int = 50) -> list[PersonaChange]:
         """The newest changes made in the guild or the direct message, newest first."""
         shares_scope = _is_change_in(key)
-        columns = persona_changes.c
-        query = (
-            select(
-                columns.changed_at, columns.channel_id, columns.author_id, columns.author_name,
-                columns.action, columns.name, columns.prompt,
-            )
-            .where(columns.platform == key.platform, shares_scope)
-            .order_by(columns.id.desc())
-            .limit(limit)
-        )  # fmt: skip
+        query = _changes_query().where(persona_changes.c.platform == key.platform, shares_scope).limit(limit)
 
         async def work(connection: AsyncConnection) -> list[PersonaChange]:
-            return [PersonaChange(*row) for row in await connection.execute(query)]
+            return [PersonaChange(*row[1:]) for row in await connection.execute(query)]
 
         return await self._database.read(work)
 
@@ -231,6 +242,39 @@ def _is_change_in(key: ConversationKey) -> ColumnElement[bool]:
     if key.guild_id is None:
         return persona_changes.c.channel_id == key.channel_id
     return persona_changes.c.guild_id == key.guild_id
+
+
+def _changes_query() -> Select[Any]:
+    """Changes, the newest first: their ids, then the columns of `PersonaChange`."""
+    columns = persona_changes.c
+    return select(
+        columns.id, columns.changed_at, columns.channel_id, columns.author_id, columns.author_name,
+        columns.action, columns.name, columns.prompt,
+    ).order_by(columns.id.desc())  # fmt: skip
+
+
+async def _save(
+    connection: AsyncConnection, key: ConversationKey, now: datetime,
+    author_id: int, author_name: str, name: str, prompt: str,
+) -> None:  # fmt: skip
+    scope, scope_id = _scope(key)
+    statement = insert(connection, personas).values(
+        platform=key.platform, scope=scope, scope_id=scope_id, name_key=normal_name(name),
+        name=name, prompt=prompt, changed_by=author_id, changed_at=now,
+    )  # fmt: skip
+    changed = {column: statement.excluded[column] for column in ("name", "prompt", "changed_by", "changed_at")}
+    unique = ["platform", "scope", "scope_id", "name_key"]
+    await connection.execute(statement.on_conflict_do_update(index_elements=unique, set_=changed))
+    await _record(connection, key, now, author_id, author_name, "set", name, prompt)
+
+
+async def _choose(
+    connection: AsyncConnection, key: ConversationKey, now: datetime, author_id: int, author_name: str, name: str
+) -> None:
+    values = {"guild_id": key.guild_id, "name": name, "name_key": normal_name(name)}
+    statement = insert(connection, persona_choices).values(platform=key.platform, channel_id=key.channel_id, **values)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["platform", "channel_id"], set_=values))
+    await _record(connection, key, now, author_id, author_name, "use", name)
 
 
 async def _record(
