@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.chat.memory_desk import Copy, copied
@@ -66,7 +66,8 @@ class PrivacyDesk:
 
     async def copy(self, platform: str, person_id: int) -> Copy:
         """A person's questions with the answers to them, of all places, as JSON."""
-        texts, num_turns, is_whole = {}, 0, True
+        texts: dict[str, object] = {}
+        num_turns, is_whole = 0, True
         for place in await self._own_words.places(platform, person_id):
             part = await copied(self._own_words.turns(place, person_id), as_json=True)
             texts[f"channel {place.key.channel_id}"] = json.loads(part.text)
@@ -93,7 +94,8 @@ class PrivacyDesk:
             first_id = turn.id
         if first_id is None or not quotable:
             return []
-        found, num_compared = [], 0
+        found: list[Repeated] = []
+        num_compared = 0
         async for turn in self._own_words.others_turns(place, person_id, first_id):
             num_compared += 1
             if any(run in quotable for run in _runs(turn.answer)):
@@ -103,8 +105,7 @@ class PrivacyDesk:
         return found
 
     async def _shown_at(self, turn: SaidTurn) -> int:
-        shown: Awaitable[int | None] = self._own_words.answer_message(turn.id)
-        return await shown or turn.message_id
+        return await self._own_words.answer_message(turn.id) or turn.message_id
 
 
 def _runs(text: str) -> Iterable[str]:

@@ -55,7 +55,9 @@ class CommandReply:
     def file(self) -> discord.File | None:
         """What is attached; or the whole text, where it doesn't fit into the message."""
         attached = self.attached or (None if self._fits else TextFile(self.file_name, self.text))
-        return attached and discord.File(io.BytesIO(attached.text.encode("utf-8", "replace")), attached.name)
+        if attached is None:
+            return None
+        return discord.File(io.BytesIO(attached.text.encode("utf-8", "replace")), attached.name)
 
     @property
     def _fits(self) -> bool:

@@ -48,7 +48,8 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         self.add_command(PersonaCommands())
         self.add_command(SettingsCommands())
         self.add_command(PrivacyCommands())
-        for command in (context, export, stats, about, show_help):
+        others: tuple[app_commands.Command[Any, ..., Any], ...] = (context, export, stats, about, show_help)
+        for command in others:
             self.add_command(command)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:

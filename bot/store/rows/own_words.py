@@ -8,6 +8,7 @@ before it is done.
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
@@ -129,7 +130,7 @@ class OwnWords:
             query = said_turns().where(asked.c.conversation_id == place.row_id, condition).limit(_TURNS_AT_ONCE)
             if before is not None:
                 query = query.where(asked.c.id < before)
-            rows = await self._database.read(lambda connection, query=query: _all(connection, query))
+            rows = await self._database.read(partial(_all, query=query))
             for row in rows:
                 yield SaidTurn(*row)
             if len(rows) < _TURNS_AT_ONCE:
