@@ -102,7 +102,7 @@ class AttachmentReader:
             return _too_large(attachment)
         try:
             async with self._slots:
-                content = await self._fetched(attachment.url)
+                content = await self.fetched(attachment.url, MAX_BYTES)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.info("an attached file can't be fetched: %s", type(error).__name__)
             return _not_fetched(attachment)
@@ -114,11 +114,12 @@ class AttachmentReader:
             return Unread(name, phrase("file_not_text", name=name))
         return TextFile(attachment.filename, text)
 
-    async def _fetched(self, address: str) -> bytes | None:
-        """What lies there; None where that is too much.
+    async def fetched(self, address: str, max_bytes: int) -> bytes | None:
+        """What lies there; None where that is too much. Nothing else in the bot fetches files.
 
         Raises:
             ValueError: nothing is fetched from there, or it isn't there.
+            aiohttp.ClientError, OSError: it can't be reached, or didn't come in time.
         """
         url = yarl.URL(address)
         if url.user is not None or url.password is not None or url.origin() not in self._origins:
@@ -129,7 +130,7 @@ class AttachmentReader:
             content = bytearray()
             async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                 content += chunk
-                if len(content) > MAX_BYTES:
+                if len(content) > max_bytes:
                     return None
             return bytes(content)
 

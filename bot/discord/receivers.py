@@ -28,6 +28,7 @@ class Receivers:
     intake: Intake
     catch_up: CatchUp
     access: AccessCheck
+    reader: AttachmentReader
     guilds: GuildWatch | None
     """None where nothing is kept of guilds that were left."""
 
@@ -58,4 +59,4 @@ def build_receivers(
     answers.may_still_ask = check.admits_question
     catch_up = CatchUp(client, chat, intake, sender, transport)
     guilds = GuildWatch(client, chat.departures, sender, transport) if chat.departures else None
-    return Receivers(chat, sender, answers, intake, catch_up, check, guilds)
+    return Receivers(chat, sender, answers, intake, catch_up, check, reader, guilds)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -156,7 +157,8 @@ class PersonaCommands(app_commands.Group):
     async def import_card(self, interaction: discord.Interaction, file: discord.Attachment, name: _Name = "") -> None:
         async def work() -> str:
             async with self._one_card_at_a_time:
-                card = await read_card_file(file)
+                client: Any = interaction.client
+                card = await read_card_file(file, client.receivers.reader)
             chat, key = chat_of(interaction), key_of(interaction)
             persona = await chat.personas.from_card(key, card, name or None, interaction.user.id)
             return joined([kept_words(chat, persona), *(note for note in [unread_note(card)] if note)])
