@@ -25,7 +25,7 @@ from bot.chat.answer import TRIM_NOTICE, AnswerWriter, PendingAnswer, can_contin
 from bot.chat.company import Company
 from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.outage import Outage
-from bot.chat.queue import QuestionQueue, Slot
+from bot.chat.queue import QuestionQueue, Slot, Wait
 from bot.chat.refused_questions import RefusedQuestions
 from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import Question
@@ -168,6 +168,17 @@ class Exchange:
     def has_turn(self) -> bool:
         """Whether it is its conversation's turn, so that it doesn't wait behind another one's."""
         return self._slot is not None and self._slot.ready.is_set()
+
+    @property
+    def wait(self) -> Wait | None:
+        """How it stands with it for as long as its answer hasn't begun."""
+        return None if self._slot is None else self._context.queue.wait_of(self._slot)
+
+    @property
+    def before(self) -> "list[Exchange]":
+        """Those of its channel that come before it."""
+        here = self._registry.in_channel(self.question.conversation.platform, self.channel_id)
+        return here[: here.index(self)] if self in here else here
 
     @property
     def can_stop(self) -> bool:
@@ -544,4 +555,6 @@ class Exchange:
 
     def _begun(self, event: ReplyEvent) -> ReplyEvent:
         self.has_begun = True
+        if isinstance(event, TextDelta) and self._slot is not None:
+            self._context.queue.note_begun(self._slot)
         return event

@@ -6,17 +6,36 @@ when one of the two is done. So somebody who floods a channel delays the others 
 queues together are bounded, and no guild gets more than three quarters of that. Questions that were accepted before a
 restart are never refused and count like all others, but what they take beyond their guild's share takes nothing from
 anybody else.
+
+How long answers took of late says about when a question that waits will have its first words.
 """
 
 import asyncio
+import time
 from collections import Counter, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from bot.errors import EngineOverloaded
 from bot.words import phrase
 
 SLOTS_PER_PERSON = 2
+
+
+_SHARE_OF_NEWEST = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How it stands with a question whose answer hasn't begun."""
+
+    num_ahead: int
+    """How many answers come first."""
+    num_behind: int
+    """How many questions of its conversation come later."""
+    seconds: float | None
+    """About how long it takes until its first words; None where nothing was measured yet."""
+    waited_seconds: float
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +46,19 @@ class Slot:
     person: Hashable
     guild: Hashable = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    joined_at: float = 0.0
+    turn_at: float | None = None
+    begun_at: float | None = None
+    """When the answer's first words came."""
+
+
+@dataclass(slots=True)
+class _MovingMean:
+    value: float | None = None
+
+    def note(self, seconds: float) -> None:
+        before = seconds if self.value is None else self.value
+        self.value = before + _SHARE_OF_NEWEST * (seconds - before)
 
 
 @dataclass(slots=True)
@@ -46,10 +78,19 @@ class QuestionQueue:
         max_waiting_per_person: how many one person may have waiting in one conversation.
     """
 
-    def __init__(self, *, max_waiting: int = 128, max_waiting_per_person: int = 8) -> None:
+    def __init__(
+        self,
+        *,
+        max_waiting: int = 128,
+        max_waiting_per_person: int = 8,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._channels: dict[Hashable, _ChannelQueue] = {}
         self._max_waiting = max_waiting
         self._max_waiting_per_person = max_waiting_per_person
+        self._clock = clock
+        self._turn_seconds = _MovingMean()
+        self._first_words_seconds = _MovingMean()
 
     @property
     def num_waiting(self) -> int:
@@ -79,7 +120,7 @@ class QuestionQueue:
         channel = self._channels.get(conversation) or _ChannelQueue()
         if is_limited:
             self._refuse_excess(channel, person, guild)
-        slot = Slot(conversation, person, guild)
+        slot = Slot(conversation, person, guild, joined_at=self._clock())
         self._channels[conversation] = channel
         if channel.num_slots[person] < SLOTS_PER_PERSON:
             self._enqueue(channel, slot)
@@ -97,9 +138,41 @@ class QuestionQueue:
             channel.deferred.remove(slot)
         elif slot is channel.running or slot in channel.waiting:
             self._dequeue(channel, slot)
+            if slot.turn_at is not None and slot.begun_at is not None:
+                self._turn_seconds.note(self._clock() - slot.turn_at)
         self._start_next(channel)
         if channel.running is None and not channel.deferred:
             del self._channels[slot.conversation]
+
+    def note_begun(self, slot: Slot) -> None:
+        """The answer's first words are there."""
+        if slot.begun_at is None and slot.turn_at is not None:
+            slot.begun_at = self._clock()
+            self._first_words_seconds.note(slot.begun_at - slot.turn_at)
+
+    def wait_of(self, slot: Slot) -> Wait | None:
+        """Who is ahead of a question, and for how long about; None once its answer has begun or it has left."""
+        channel = self._channels.get(slot.conversation)
+        if slot.begun_at is not None or channel is None:
+            return None
+        now, waiting = self._clock(), [*channel.waiting, *channel.deferred]
+        if slot.turn_at is not None:
+            # It is the engine's queue that it waits in, behind what other channels asked before.
+            running = [other.running for other in self._channels.values() if other.running is not None]
+            turns = [other.turn_at for other in running if other.begun_at is None and other.turn_at is not None]
+            num_ahead = sum(turn_at < slot.turn_at for turn_at in turns)
+            seconds = self._first_words_seconds.value
+            left = None if seconds is None else max(0.0, slot.turn_at + seconds - now)
+            return Wait(num_ahead, len(waiting), left, now - slot.joined_at)
+        if slot not in waiting:
+            return None
+        num_before, seconds = waiting.index(slot), self._turn_seconds.value
+        if seconds is not None:
+            since = now if channel.running is None or channel.running.turn_at is None else channel.running.turn_at
+            first = self._first_words_seconds.value or 0.0
+            seconds = max(0.0, since + seconds - now) + num_before * seconds + first
+        num_ahead, num_behind = num_before + (channel.running is not None), len(waiting) - num_before - 1
+        return Wait(num_ahead, num_behind, seconds, now - slot.joined_at)
 
     def _refuse_excess(self, channel: _ChannelQueue, person: Hashable, guild: Hashable) -> None:
         own = sum(other.person == person for other in (*channel.waiting, *channel.deferred))
@@ -134,4 +207,5 @@ class QuestionQueue:
     def _start_next(self, channel: _ChannelQueue) -> None:
         if channel.running is None and channel.waiting:
             channel.running = channel.waiting.popleft()
+            channel.running.turn_at = self._clock()
             channel.running.ready.set()

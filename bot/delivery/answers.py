@@ -36,6 +36,7 @@ from bot.delivery.reply import Reply
 from bot.delivery.sender import Sender
 from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.delivery.typing import TypingIndicator
+from bot.delivery.waiting import waiting_pace
 from bot.errors import DiscordError, EngineFailed
 from bot.inference.engine import FinishReason
 
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 
 OLDEST_ANSWERED = timedelta(minutes=10)
 """An older question that is found after a restart gets a notice in place of an answer."""
+LONG_ANSWER = timedelta(seconds=30)
+"""Where that is chosen, who asked is mentioned once when an answer took longer."""
 MAX_UNSETTLED = 1000
 """Questions under way, those included that are being refused; no more is read from Discord until there are fewer."""
 _ROOM_LIMIT_SECONDS = 1.0
@@ -71,6 +74,7 @@ class Answers:
         self._has_room.set()
         self._outcomes = Outcomes(chat)
         self._away = NoticeLimiter(*AWAY)
+        self._waiting_pace = waiting_pace()
 
     async def room(self) -> None:
         """Wait a moment if too many questions are under way."""
@@ -88,7 +92,7 @@ class Answers:
         if exchange.is_repeated or self.is_draining:
             exchange.close()
             return
-        reply = Reply(exchange, self._sender, note)
+        reply = Reply(exchange, self._sender, note, self._waiting_pace)
         is_too_old = self._clock() - exchange.question.created_at > OLDEST_ANSWERED
         # An answer that is complete and only has to be delivered is in the history: it is shown, however old.
         # Where it is to be replaced, that may have been asked for a moment ago, and half of it be in the channel.
@@ -149,6 +153,7 @@ class Answers:
         await self._outcomes.close(reply, outcome)
 
     async def _stream(self, reply: Reply, *, is_begun: bool, is_expired: bool) -> Outcome:
+        began_at = self._clock()
         if reply.exchange.is_prepared:
             reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
         # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
@@ -177,7 +182,16 @@ class Answers:
                     case Finished(FinishReason.ABORTED):
                         outcome = _note_stop(reply)
             await reply.finish()
+        if outcome is ANSWERED and self._is_awaited(reply.exchange, began_at):
+            await reply.say_done()
         return outcome
+
+    def _is_awaited(self, exchange: Exchange, began_at: datetime) -> bool:
+        """Whether the answer took long, and who asked wants to be mentioned then."""
+        question = exchange.question
+        asked_at = began_at if exchange.generation else question.created_at
+        is_long = self._clock() - asked_at > LONG_ANSWER
+        return is_long and self._chat.settings.now(question.conversation).done_ping
 
     async def _look(self, reply: Reply) -> Outcome | None:
         """Find what is there of a resumed answer; returns its outcome where there is nothing more to do."""

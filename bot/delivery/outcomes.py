@@ -185,10 +185,10 @@ class Outcomes:
             await parts.end_with(sentence)
         elif sentence and is_unknown:
             await parts.replace_by(sentence)
-        elif sentence and parts:
+        elif sentence and parts and not parts.shows_wait:
             reply.note(sentence)
             await reply.show_final()
-        elif sentence and self._may_say(reply.exchange, outcome):
+        elif sentence and (parts or self._may_say(reply.exchange, outcome)):
             await parts.replace_by(sentence)
 
     def _may_say(self, exchange: Exchange, outcome: Outcome) -> bool:

@@ -25,6 +25,8 @@ from bot.words import in_language
 _CLOSING = "\n```"
 _GROWING = "\u2060"
 """A word joiner: nobody sees it, it is no white space that Discord would strip, and no answer has it."""
+_WAITING = f"\u2063{_GROWING}"
+"""What a line ends with that stands where the answer will be."""
 _MAX_UNITS = 2000  # Discord's limit
 
 
@@ -34,6 +36,8 @@ class Purpose(StrEnum):
     ANSWER = ANSWER
     FILE = "file"
     """The whole of a very long answer."""
+    DONE = "done"
+    """That an answer which took long is there: it mentions who asked."""
     NOTICE = "notice"
     """Why there is no answer."""
     AWAY = "memory away"
@@ -50,6 +54,11 @@ _FIRST: Place = (Purpose.ANSWER, 0)
 def is_growing(content: str) -> bool:
     """Whether a message of ours is the beginning of an answer that isn't finished."""
     return content.endswith(_GROWING)
+
+
+def is_waiting(content: str) -> bool:
+    """Whether a message of ours only says that the answer is still to come."""
+    return content.endswith(_WAITING)
 
 
 @dataclass(slots=True)
@@ -113,6 +122,7 @@ class Parts:
         *,
         is_final: bool = True,
         file_text: str | None = None,
+        pings: int | None = None,
     ) -> None:
         """Make the message at `place` say what `latest` returns when the request leaves, in the channel's language.
 
@@ -125,7 +135,9 @@ class Parts:
             return in_language(latest(), self.language)
 
         if place not in self._contents:
-            draft = self._draft(place, said() + mark, file_text)
+            # Half a sentence rings nobody, nor does what comes below the first message.
+            is_silent = not is_final or place[1] > 0 or place[0] == Purpose.FILE
+            draft = self._draft(place, said() + mark, file_text, is_silent=is_silent, pings=pings)
             await self.sender.create(draft, lambda posted: self._keep(place, posted))
             return
         shown = self._contents[place]
@@ -137,6 +149,28 @@ class Parts:
         shown = await self.sender.edit(self._channel_id, message_id, lambda: said() + mark, urgency)
         if place in self._contents:
             self._contents[place] = shown
+
+    @property
+    def may_show_wait(self) -> bool:
+        """Whether nothing of an answer is shown, nor anything else."""
+        return not self._contents or self.shows_wait
+
+    @property
+    def shows_wait(self) -> bool:
+        """Whether all that is shown is that the answer is still to come."""
+        return len(self._contents) == 1 and is_waiting(self._contents.get(_FIRST) or "")
+
+    async def show_wait(self, sentence: str) -> None:
+        """Say, where the answer will be, that it is still to come."""
+        content = f"-# {in_language(sentence, self.language)}{_WAITING}"
+        if not self._contents:
+            draft = self._draft(_FIRST, content, None, is_silent=True)
+            await self.sender.create(draft, lambda posted: self._keep(_FIRST, posted))
+        elif self._contents.get(_FIRST) != content:
+            message_id = self.exchange.parts[_FIRST].message_id
+            shown = await self.sender.edit(self._channel_id, message_id, lambda: content, Urgency.EDIT)
+            if _FIRST in self._contents:
+                self._contents[_FIRST] = shown
 
     async def keep_only(self, places: Collection[Place]) -> None:
         """Delete every message at another place."""
@@ -177,7 +211,7 @@ class Parts:
         sentence = in_language(sentence, self.language)
         answers = sorted(place for place in self._contents if place[0] == Purpose.ANSWER)
         shown = [(self._contents[place] or "").removesuffix(_GROWING).rstrip() for place in answers]
-        if not answers or not all(shown):  # it isn't known what they say
+        if not answers or not all(shown) or self.shows_wait:  # it isn't known what they say
             await self.replace_by(sentence)
             return
         kept = [*answers]
@@ -190,9 +224,11 @@ class Parts:
             await self.show(place, lambda text=text: text)  # type: ignore[misc]
         await self.keep_only(kept)
 
-    def _draft(self, place: Place, content: str, file_text: str | None) -> Draft:
+    def _draft(
+        self, place: Place, content: str, file_text: str | None, *, is_silent: bool, pings: int | None = None
+    ) -> Draft:
         purpose, index = place
-        is_reply = index == 0 and purpose != Purpose.FILE
+        is_reply = index == 0 and purpose not in (Purpose.FILE, Purpose.DONE)
         last = self._last_message_id()
         return Draft(
             channel_id=self._channel_id,
@@ -202,6 +238,8 @@ class Parts:
             after=self.exchange.message_id if last is None else last,
             reply_to=self.exchange.message_id if is_reply else None,
             file_text=file_text,
+            is_silent=is_silent,
+            pings=pings,
         )
 
     async def _keep(self, place: Place, posted: Posted) -> None:
@@ -229,7 +267,8 @@ class Parts:
             return next((posted for posted in unknown if posted.reply_to == self.exchange.message_id), None)
         last, ids = self._last_message_id(), [posted.message_id for posted in own]
         later = own[ids.index(last) + 1 :] if last in ids else []
-        following = [posted for posted in later if posted.message_id not in known]
+        # Those who wait are told so in messages that may have come in between.
+        following = [each for each in later if each.message_id not in known and not is_waiting(each.content)]
         return following[0] if following and following[0].reply_to is None else None
 
 

@@ -10,15 +10,21 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from bot.chat.chat import Exchange
+from bot.delivery.limits import NoticeLimiter
 from bot.delivery.parts import Parts, Place, Purpose
 from bot.delivery.refusals import Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import Splitter
 from bot.delivery.tables import Tables
+from bot.delivery.typing import REPEAT_SECONDS
+from bot.delivery.waiting import LOOK_SECONDS, WaitingLine, waiting_pace
+from bot.errors import DiscordError
 from bot.words import in_language, phrase
 
 MAX_PARTS = 5
 """A longer answer gets a text file."""
+PAUSE_SECONDS = 3.0
+"""When nothing more came for so long, it is shown that more does."""
 NOTHING_TO_SAY = phrase("nothing_to_say")
 WHOLE_IN_FILE = phrase("whole_in_file")
 
@@ -57,10 +63,11 @@ class _Text:
 class Reply:
     """Streams the answer of one exchange into the messages `parts`."""
 
-    def __init__(self, exchange: Exchange, sender: Sender, note: str = "") -> None:
-        """`note` is shown as a small line above the answer."""
+    def __init__(self, exchange: Exchange, sender: Sender, note: str = "", pace: NoticeLimiter | None = None) -> None:
+        """`note` is shown as a small line above the answer; `pace` is that of the lines for those who wait."""
         self.exchange = exchange
         self.parts = Parts(exchange, sender)
+        self._waiting_line = WaitingLine(exchange, self.parts, pace or waiting_pace())
         self._sender = sender
         self._note = note
         self._text = _Text()
@@ -117,6 +124,13 @@ class Reply:
         self._changed.set()
         await self._delivered.wait()
 
+    async def say_done(self) -> None:
+        """Mention who asked, once, below an answer that took long."""
+        asker_id = self.exchange.asker_id
+        said = phrase("done_ping", asker=f"<@{asker_id}>")
+        with suppress(DiscordError):  # the answer is there all the same
+            await self.parts.show((Purpose.DONE, self.exchange.generation), lambda: said, pings=asker_id)
+
     async def show_final(self) -> None:
         """Make the channel show exactly what was written, and nothing else."""
         self._text.end()
@@ -132,8 +146,9 @@ class Reply:
             await self.parts.show((Purpose.ANSWER, 0), lambda: self._text.parts[0])
 
     async def _show_growing(self) -> None:
+        await self._show_waiting()
         while not self._ended.is_set():
-            await self._changed.wait()
+            await self._wait_for_more()
             self._changed.clear()
             if not self._ended.is_set():
                 await self._show_parts(min(len(self._text.parts), MAX_PARTS), is_final=False)
@@ -142,6 +157,26 @@ class Reply:
                         await self._ended.wait()
         await self.show_final()
         self._delivered.set()
+
+    async def _show_waiting(self) -> None:
+        """Until there is anything to show, tell who asked how it stands."""
+        while not self._changed.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._changed.wait()
+                    return
+            await self._waiting_line.look()
+
+    async def _wait_for_more(self) -> None:
+        """Wait for more text; where that takes long, show the typing indicator, for the pause isn't the end."""
+        seconds = PAUSE_SECONDS
+        while not self._changed.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait()
+                    return
+            await self._sender.show_typing(self.exchange.channel_id)
+            seconds = REPEAT_SECONDS
 
     async def _show_parts(self, num_parts: int, *, is_final: bool) -> list[Place]:
         places: list[Place] = [(Purpose.ANSWER, index) for index in range(num_parts)]

@@ -18,7 +18,8 @@ class Draft:
     """A message to be created.
 
     The platform makes a nonce of `key`, so that a repeated create does no harm for some minutes. `after` is the message
-    behind which it has to be found, if it isn't sure whether it was created. `file_text` is attached as a text file.
+    behind which it has to be found, if it isn't sure whether it was created. `file_text` is attached as a text file. A
+    silent message notifies nobody, wherever they asked to be notified of all that is said. `pings` is whom it rings.
     """
 
     channel_id: int
@@ -28,6 +29,8 @@ class Draft:
     after: int
     reply_to: int | None = None
     file_text: str | None = None
+    is_silent: bool = False
+    pings: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

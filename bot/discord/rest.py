@@ -170,12 +170,13 @@ class DiscordTransport:
         reference: Any = MISSING if reply_to is None else _reference(draft, reply_to)
         text = draft.file_text
         file = MISSING if text is None else discord.File(io.BytesIO(text.encode("utf-8", "replace")), FILE_NAME)
+        rung = None if draft.pings is None else discord.Object(draft.pings)
         with handle_message_parameters(
             content=draft.content,
             nonce=_nonce(draft.key),
-            flags=discord.MessageFlags(suppress_embeds=True),
+            flags=discord.MessageFlags(suppress_embeds=True, suppress_notifications=draft.is_silent),
             file=file,
-            allowed_mentions=_NO_PINGS,
+            allowed_mentions=_NO_PINGS if rung is None else _NO_PINGS.merge(discord.AllowedMentions(users=[rung])),
             mention_author=False,
             message_reference=reference,
         ) as params:

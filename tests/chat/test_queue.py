@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.queue import SLOTS_PER_PERSON, QuestionQueue, Slot
+from bot.chat.queue import SLOTS_PER_PERSON, QuestionQueue, Slot, Wait
 from bot.errors import EngineOverloaded
 
 
@@ -151,3 +151,37 @@ def test_nothing_is_left_behind_whatever_the_order_of_leaving(joins, random):
     assert queue.num_waiting == 0
     assert queue.num_running == 0
     assert not queue._channels
+
+
+def test_a_wait_is_reckoned_from_how_long_answers_took() -> None:
+    now = 0.0
+    queue = QuestionQueue(clock=lambda: now)
+    first, second, third = (queue.join("channel", person) for person in ("Alice", "Bob", "Carol"))
+    assert queue.wait_of(third) == Wait(num_ahead=2, num_behind=0, seconds=None, waited_seconds=0.0)
+
+    now = 4.0
+    queue.note_begun(first)
+    now = 20.0
+    queue.leave(first)
+    now = 25.0
+
+    assert queue.wait_of(first) is None
+    assert queue.wait_of(second) == Wait(num_ahead=0, num_behind=1, seconds=0.0, waited_seconds=25.0)
+    # 15 of 20 seconds are left of Bob's answer, and then it takes 4 to the first words.
+    assert queue.wait_of(third) == Wait(num_ahead=1, num_behind=0, seconds=19.0, waited_seconds=25.0)
+    queue.note_begun(second)
+    assert queue.wait_of(second) is None
+
+
+def test_what_other_channels_asked_before_is_ahead_until_it_begins() -> None:
+    now = 0.0
+    queue = QuestionQueue(clock=lambda: now)
+    first = queue.join("one channel", "Alice")
+    now = 1.0
+    second = queue.join("another", "Bob")
+
+    assert queue.wait_of(second).num_ahead == 1
+    queue.note_begun(first)
+    assert queue.wait_of(second).num_ahead == 0
+    queue.leave(second)
+    assert queue.wait_of(second) is None

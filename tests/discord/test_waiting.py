@@ -1,6 +1,13 @@
 """What people see while they wait, and while an answer grows, end to end on a loopback Discord."""
 
+import time
+
+from bot.chat.queue import QuestionQueue
+from bot.chat.time_limits import TimeLimits
+from bot.errors import WaitedTooLong
+from bot.store.rows.chosen_settings import Scope
 from tests.discord.conftest import OpenHouse
+from tests.discord.house import House
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, judge
 
@@ -25,3 +32,157 @@ async def test_a_table_grows_as_an_aligned_block_and_is_stored_as_it_was_said(
     assert server.answer_to(question).text == SHOWN
     assert stored == TABLE
     judge(server).require(turns=1, replies=1)
+
+
+def hasty_queue() -> QuestionQueue:
+    """One for which a minute has passed in a second."""
+    return QuestionQueue(clock=lambda: 60 * time.monotonic())
+
+
+def held_engine() -> EchoEngine:
+    """One that says two words and then waits for the test."""
+    return EchoEngine(answer=lambda _: "one two three", words_before_gate=2, is_held=True)
+
+
+async def test_who_waits_long_is_told_in_the_message_that_becomes_the_answer(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    engine, general = held_engine(), server.channel("general")
+    alice, bob, carol = server.person("Alice"), server.person("Bob"), server.person("Carol")
+
+    async with enter(server, engine=engine, queue=hasty_queue()) as house:
+        first = await alice.says(general, "hello", mention=True)
+        second = await bob.says(general, "hello", mention=True)
+        third = await carol.says(general, "hello", mention=True)
+        told = await general.answer_to(second, until=lambda text: "One answer comes before yours" in text)
+        await general.answer_to(third, until=lambda text: "2 answers come before yours" in text)
+        engine.gate.set()
+        for question in (first, second, third):
+            await house.reaches(question, "answered")
+
+    assert [part.id for part in server.answer_to(second).parts] == [part.id for part in told.parts]
+    assert server.answer_to(second).text == server.answer_to(third).text == "one two three"
+    judge(server).require(turns=3, replies=3)
+
+
+async def test_a_wait_that_was_told_goes_on_in_the_next_process(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine, general = held_engine(), server.channel("general")
+    alice, bob = server.person("Alice"), server.person("Bob")
+    async with enter(server, engine=engine, queue=hasty_queue(), drain_seconds=0.0):
+        first = await alice.says(general, "hello", mention=True)
+        second = await bob.says(general, "hello", mention=True)
+        told = await general.answer_to(second, until=lambda text: "before yours" in text)
+
+    async with enter(server) as house:
+        for question in (first, second):
+            await house.reaches(question, "answered")
+
+    assert [part.id for part in server.answer_to(second).parts] == [part.id for part in told.parts]
+    assert server.answer_to(second).text.startswith("echo")
+    judge(server).require(turns=2, replies=2)
+
+
+async def test_a_wait_that_was_told_and_then_took_too_long_ends_in_words(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    engine, general = held_engine(), server.channel("general")
+    alice, bob = server.person("Alice"), server.person("Bob")
+
+    limits = TimeLimits(waiting_seconds=8.0)
+    async with enter(server, engine=engine, queue=hasty_queue(), time_limits=limits) as house:
+        first = await alice.says(general, "hello", mention=True)
+        second = await bob.says(general, "hello", mention=True)
+        await general.answer_to(second, until=lambda text: "before yours" in text)
+        await house.reaches(second, "refused")
+        engine.gate.set()
+        await house.reaches(first, "answered")
+
+    assert server.answer_to(second).text == str(WaitedTooLong())
+    assert not server.answer_to(second).is_marked
+
+
+async def test_a_wait_that_was_told_ends_with_the_reset_of_its_conversation(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    engine, general = held_engine(), server.channel("general")
+    alice, bob = server.person("Alice"), server.person("Bob")
+
+    async with enter(server, engine=engine, queue=hasty_queue()) as house:
+        first = await alice.says(general, "hello", mention=True)
+        second = await bob.says(general, "hello", mention=True)
+        await general.answer_to(second, until=lambda text: "before yours" in text)
+        await house.chat.reset(house.key)
+        engine.gate.set()
+        for question in (first, second):
+            await house.reaches(question, "withdrawn")
+
+    assert "before yours" not in server.answer_to(second).text
+
+
+async def test_a_pause_in_a_growing_answer_shows_that_more_comes(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine, general = held_engine(), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await server.person("Alice").says(general, "hello", mention=True)
+        await general.answer_to(question, until=lambda text: text == "one two")
+        num_before = sum(act.kind == "typing" for act in server.journal.acts_of(server.bot.user))
+        await server.wait_until(
+            lambda: sum(act.kind == "typing" for act in server.journal.acts_of(server.bot.user)) > num_before
+        )
+        engine.gate.set()
+        await house.reaches(question, "answered")
+
+    judge(server).require(turns=1, replies=1)
+
+
+async def test_half_a_sentence_and_what_follows_the_first_message_notify_nobody(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    words = " ".join(f"word{index}" for index in range(600))
+    engine = EchoEngine(answer=lambda _: words, words_before_gate=2, is_held=True)
+    general = server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await server.person("Alice").says(general, "hello", mention=True)
+        begun = await general.answer_to(question, until=lambda text: text == "word0 word1")
+        engine.gate.set()
+        await house.reaches(question, "answered")
+
+    assert begun.parts[0].is_silent
+    assert [part.is_silent for part in server.answer_to(question).parts] == [True] * 3
+
+
+async def test_an_answer_that_is_there_at_once_notifies_like_any_message(house: House) -> None:
+    alice = house.server.person("Alice")
+
+    answer = await alice.dm_channel().answer_to(await alice.dms("hello"))
+
+    assert not answer.parts[0].is_silent
+
+
+async def test_who_chose_it_is_mentioned_once_when_an_answer_took_long(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+    await house.chat.settings.set(house.key, Scope.CHANNEL, "done_ping", "on", alice.id)
+
+    late = await alice.says(general, "hello", mention=True, age_seconds=40)
+    await house.reaches(late, "answered")
+    early = await alice.says(general, "hello", mention=True)
+    await house.reaches(early, "answered")
+
+    answer, ping = server.answer_to(late).parts
+    assert ping.content == f"{alice.mention} Your answer is ready."
+    assert ping.mentions == [alice.user]
+    assert not ping.is_silent
+    assert answer.mentions == []
+    assert len(server.answer_to(early).parts) == 1
+    judge(server).require(turns=2, replies=2)
+
+
+async def test_without_that_choice_nobody_is_mentioned_however_long_it_took(house: House) -> None:
+    alice, general = house.server.person("Alice"), house.server.channel("general")
+
+    question = await alice.says(general, "hello", mention=True, age_seconds=40)
+    await house.reaches(question, "answered")
+
+    assert len(house.server.answer_to(question).parts) == 1

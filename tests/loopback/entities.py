@@ -13,6 +13,7 @@ from tests.loopback.rules import (
     LOADING,
     NO_PERMISSION,
     ORDINARY_PERMISSIONS,
+    SUPPRESS_NOTIFICATIONS,
     ChannelKind,
     MessageKind,
     Permission,
@@ -240,6 +241,11 @@ class Message:
     def is_deleted(self) -> bool:
         """Whether it is gone from people's screens."""
         return self.deleted_at is not None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody is notified of it."""
+        return bool(self.flags & SUPPRESS_NOTIFICATIONS)
 
     @property
     def is_loading(self) -> bool:

@@ -1,5 +1,6 @@
 """What Discord refuses in a message, and what our own house rules hold against a bot that sends it."""
 
+import re
 from typing import Any
 
 from tests.loopback.entities import User
@@ -8,6 +9,7 @@ from tests.loopback.wire import ApiError, Call, invalid_form
 
 _MAX_NONCE_LENGTH = 25
 _MAX_EMBEDS = 10
+_DONE_NONCE = re.compile(r"([0-9a-f]{15,16})d[0-9a-f]+\.[0-9a-f]+")
 _CONTENT_FIELDS = ("embeds", "attachments", "components", "sticker_ids", "poll")
 
 
@@ -51,10 +53,19 @@ def check_mentions(call: Call, payload: dict[str, Any]) -> None:
     for kind in ("users", "roles"):
         if kind in allowed.get("parse", []) and allowed.get(kind):
             raise invalid_form("allowed_mentions", "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", f"parse and {kind}")
-    if allowed.get("parse") != [] or allowed.get("users") or allowed.get("roles"):
+    rung = [] if _is_done_ping(call, payload) else allowed.get("users")
+    if allowed.get("parse") != [] or rung or allowed.get("roles"):
         journal.accuse("allowed_mentions", f"{allowed} in {call.method} {call.path}")
     if allowed.get("replied_user"):
         journal.accuse("replied_user", f"pings in {call.method} {call.path}")
+
+
+def _is_done_ping(call: Call, payload: dict[str, Any]) -> bool:
+    """Whether a message tells the one who asked, and nobody else, that the answer is there."""
+    match = _DONE_NONCE.fullmatch(str(payload.get("nonce")))
+    question = call.world.messages.get(int(match[1], 16)) if match else None
+    rung = [int(user_id) for user_id in payload["allowed_mentions"].get("users") or []]
+    return question is not None and rung == [question.author.id]
 
 
 def check_flags(call: Call, flags: int) -> None:

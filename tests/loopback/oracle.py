@@ -16,7 +16,7 @@ from tests.loopback.entities import Channel, Message
 from tests.loopback.rules import MessageKind
 from tests.loopback.server import LoopbackDiscord
 
-_NOTICE_PURPOSES = ("n", "h")
+_NOTICE_PURPOSES = ("n", "h", "d")
 _MAX_PROBLEMS_SHOWN = 20
 
 
@@ -208,5 +208,12 @@ def _judge_acts(server: LoopbackDiscord, bot: BotAccount, verdict: Verdict) -> N
     verdict.num_repeats = sum(act.kind == "repeat" for act in acts)
     for act in acts:
         message = act.message if act.kind == "create" else None
-        if message is not None and (message.mentions or message.mentions_everyone):
+        if message is not None and (message.mentions or message.mentions_everyone) and not _tells_asker(message):
             verdict.problems.append(f"{act.content!r} rang somebody")
+
+
+def _tells_asker(message: Message) -> bool:
+    """Whether a message rings nobody but who asked, to say that the answer is there."""
+    label = label_of(message)
+    question = message.channel.world.messages.get(label.question_id) if label and label.purpose == "d" else None
+    return question is not None and message.mentions == [question.author] and not message.mentions_everyone

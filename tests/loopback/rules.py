@@ -99,6 +99,7 @@ class MessageKind(enum.IntEnum):
 SUPPRESS_EMBEDS = 1 << 2
 EPHEMERAL = 1 << 6
 LOADING = 1 << 7
+SUPPRESS_NOTIFICATIONS = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
