@@ -4,7 +4,7 @@ import time
 
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
-from bot.errors import WaitedTooLong
+from bot.errors import EngineUnavailable, WaitedTooLong
 from bot.store.rows.chosen_settings import Scope
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
@@ -152,10 +152,12 @@ async def test_half_a_sentence_and_what_follows_the_first_message_notify_nobody(
     assert [part.is_silent for part in server.answer_to(question).parts] == [True] * 3
 
 
-async def test_an_answer_that_is_there_at_once_notifies_like_any_message(house: House) -> None:
-    alice = house.server.person("Alice")
+async def test_a_notice_notifies_like_any_message(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(answer=lambda _: EngineUnavailable("loading"))
+    alice = server.person("Alice")
 
-    answer = await alice.dm_channel().answer_to(await alice.dms("hello"))
+    async with enter(server, engine=engine):
+        answer = await alice.dm_channel().answer_to(await alice.dms("hello"))
 
     assert not answer.parts[0].is_silent
 
