@@ -147,6 +147,11 @@ class Chat:
         )
         self._regeneration = Regeneration(self._context, self.exchanges)
 
+    @property
+    def is_engine_lost(self) -> bool:
+        """Whether nothing can be answered until the process is replaced."""
+        return self._engine.failure is not None
+
     def open(self, question: Question, prepare: Preparation | None = None) -> Exchange:
         """An exchange for a question, known from now on: enter it to receive the question, or `close` it.
 

@@ -140,7 +140,10 @@ class Answers:
         exchange = reply.exchange
         try:
             async with exchange.until_stopped():
+                began_at = self._clock()
                 outcome = await self._stream(reply, is_begun=is_begun, is_expired=is_expired)
+                if outcome is ANSWERED:
+                    await self._say_done(reply, began_at)
             outcome = outcome_of_stop(exchange) or outcome
         except Exception as error:
             if (task := asyncio.current_task()) and task.cancelling():  # what fails while it ends is no outcome
@@ -153,7 +156,6 @@ class Answers:
         await self._outcomes.close(reply, outcome)
 
     async def _stream(self, reply: Reply, *, is_begun: bool, is_expired: bool) -> Outcome:
-        began_at = self._clock()
         if reply.exchange.is_prepared:
             reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
         # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
@@ -182,16 +184,15 @@ class Answers:
                     case Finished(FinishReason.ABORTED):
                         outcome = _note_stop(reply)
             await reply.finish()
-        if outcome is ANSWERED and self._is_awaited(reply.exchange, began_at):
-            await reply.say_done()
         return outcome
 
-    def _is_awaited(self, exchange: Exchange, began_at: datetime) -> bool:
-        """Whether the answer took long, and who asked wants to be mentioned then."""
-        question = exchange.question
-        asked_at = began_at if exchange.generation else question.created_at
+    async def _say_done(self, reply: Reply, began_at: datetime) -> None:
+        """Mention who asked where the answer took long, and where that is chosen."""
+        exchange = reply.exchange
+        asked_at = began_at if exchange.generation else exchange.question.created_at
         is_long = self._clock() - asked_at > LONG_ANSWER
-        return is_long and self._chat.settings.now(question.conversation).done_ping
+        if is_long and self._chat.settings.now(exchange.question.conversation).done_ping:
+            await reply.say_done()
 
     async def _look(self, reply: Reply) -> Outcome | None:
         """Find what is there of a resumed answer; returns its outcome where there is nothing more to do."""

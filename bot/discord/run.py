@@ -26,6 +26,7 @@ from bot.discord.attachments import AttachmentReader
 from bot.discord.client import TrinityClient, invite_url
 from bot.discord.clock import DiscordClock
 from bot.discord.connection import LOGIN_REFUSED
+from bot.discord.presence import CHANGE_SECONDS, Presence
 from bot.discord.receivers import build_receivers
 from bot.discord.registration import register_commands
 from bot.discord.rest import DiscordTransport, translated
@@ -63,6 +64,8 @@ class DiscordOptions:
     """Who may talk to the bot, and where."""
     state_folder: Path | None = None
     """Where the number of today's sessions is kept; without it, each process counts from zero."""
+    presence_seconds: float = CHANGE_SECONDS
+    """The least time between two changes of what stands below the bot's name."""
     clock: DiscordClock = field(default_factory=DiscordClock, repr=False)
     """Learns Discord's time, from the check of the token on; each session goes on with it."""
 
@@ -205,6 +208,8 @@ class _ClientRun:
             access, reader = self._options.access, AttachmentReader(self._options.api_url, self._options.proxy)
             client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks, access, reader)
             registering = partial(register_commands, client, client.tree)
+            presence = Presence(client, self._chat, self._options.presence_seconds)
+            showing = tasks.create_task(keep_running("showing what I do", presence.keep))
             syncing = tasks.create_task(keep_running("registering the slash commands", registering))
             connection = tasks.create_task(_problem(client.connect()))
             token = tasks.create_task(_problem(_watch_token(transport, sender)))
@@ -216,6 +221,7 @@ class _ClientRun:
             client.receivers.intake.close()
             problem = token.result() if token.done() else None
             syncing.cancel()
+            showing.cancel()
             token.cancel()
             await client.close()
             await asyncio.wait({connection}, timeout=_CLOSING_SECONDS)

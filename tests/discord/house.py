@@ -106,6 +106,7 @@ async def open_house(
     reads_all_messages: bool = False,
     access: Access | None = None,
     turn_limits: TurnLimits = NO_LIMITS,
+    presence_seconds: float = 15.0,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
     engine = engine or EchoEngine()
@@ -132,6 +133,7 @@ async def open_house(
             identify_pause_seconds=0.2,
             access=access or Access(),
             state_folder=folder,
+            presence_seconds=presence_seconds,
         )
         house = House(server, engine, chat, history, inbox, personas, encoder, folder / "trinity.db")
         house.running = asyncio.create_task(

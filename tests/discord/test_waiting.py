@@ -188,3 +188,21 @@ async def test_without_that_choice_nobody_is_mentioned_however_long_it_took(hous
     await house.reaches(question, "answered")
 
     assert len(house.server.answer_to(question).parts) == 1
+
+
+async def test_the_presence_says_what_she_does(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine, general, shown = held_engine(), server.channel("general"), server.gateway.presences
+
+    async with enter(server, engine=engine, presence_seconds=0.05) as house:
+        await server.wait_until(lambda: shown[-1] == ("online", "Mention me to talk"))
+        questions = [
+            await server.person(name).says(general, "hello", mention=True) for name in ("Alice", "Bob", "Carol")
+        ]
+        await server.wait_until(lambda: shown[-1] == ("online", "Answering, 2 waiting"))
+        engine.gate.set()
+        for question in questions:
+            await house.reaches(question, "answered")
+        await server.wait_until(lambda: shown[-1] == ("online", "Mention me to talk"))
+
+    assert shown[0] == ("idle", "Starting")
+    judge(server).require(turns=3, replies=3)

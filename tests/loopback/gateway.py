@@ -21,6 +21,7 @@ from tests.loopback.session import (
     IDENTIFY,
     INVALID_SESSION,
     MEMBERS,
+    PRESENCE,
     RECONNECT,
     RESUME,
     Session,
@@ -41,6 +42,8 @@ class Gateway:
         self.sessions: list[Session] = []
         self.identify_times: dict[int, list[float]] = {}
         self.counts: Counter[str] = Counter()  # connections, identifies, resumes, refused resumes, heartbeats
+        self.presences: list[tuple[str, str]] = []
+        """What bots said of themselves, at a login or later: the status and the words."""
         self.is_refusing = False
         self.url = ""
         self._world = world
@@ -181,6 +184,8 @@ class Gateway:
             return self._resume(socket, payload)
         if socket.session is None:
             return NOT_AUTHENTICATED
+        if op == PRESENCE:
+            self._note_presence(payload)
         if op == MEMBERS:
             self._send_members(socket.session, payload)
         return None
@@ -197,6 +202,8 @@ class Gateway:
             self._world.journal.accuse("bad_token", "IDENTIFY with a token that is not valid")
             return AUTHENTICATION_FAILED
         self._note_identify(bot)
+        if payload.get("presence"):
+            self._note_presence(payload["presence"])
         intents = Intent(payload.get("intents", 0))
         if intents & PRIVILEGED_INTENTS & ~bot.privileged_intents:
             self._world.journal.accuse("disallowed_intents", f"asked for {intents!r}")
@@ -207,6 +214,11 @@ class Gateway:
         socket.session = session
         self._welcome(session)
         return None
+
+    def _note_presence(self, presence: dict[str, Any]) -> None:
+        # discord.py's login still has the name that the field had in an older version.
+        activities = presence.get("activities") or [presence.get("game") or {}]
+        self.presences.append((presence["status"], activities[0].get("state") or ""))
 
     def _note_identify(self, bot: BotAccount) -> None:
         now = time.monotonic()

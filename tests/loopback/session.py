@@ -15,7 +15,8 @@ from tests.loopback.accounts import BotAccount, Viewer
 from tests.loopback.rules import Intent
 from tests.loopback.world import Event
 
-DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, MEMBERS, INVALID_SESSION, HELLO, ACK = 0, 1, 2, 6, 7, 8, 9, 10, 11
+DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, RESUME, RECONNECT = 0, 1, 2, 3, 6, 7
+MEMBERS, INVALID_SESSION, HELLO, ACK = 8, 9, 10, 11
 
 
 class Socket:

@@ -1,0 +1,69 @@
+"""What stands below the bot's name in the list of members: whether it starts, is ready, is busy, or can't answer.
+
+It is shown from the login on, and changed at most once in a while: Discord tells every guild of each change.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+import discord
+
+from bot.chat.chat import Chat
+from bot.discord.connection import ConnectedClient
+from bot.words import ENGLISH, Phrase, phrase
+
+CHANGE_SECONDS = 15.0
+_LOOK_SECONDS = 1.0
+
+
+class Shown(NamedTuple):
+    """The colour of the dot, and the words beside it."""
+
+    status: discord.Status
+    words: Phrase
+
+
+STARTING = Shown(discord.Status.idle, phrase("presence_starting"))
+READY = Shown(discord.Status.online, phrase("presence_ready"))
+ENDING = Shown(discord.Status.idle, phrase("presence_ending"))
+UNAVAILABLE = Shown(discord.Status.dnd, phrase("presence_unavailable"))
+
+
+class Presence:
+    """Keeps what is shown true, for one client."""
+
+    def __init__(self, client: ConnectedClient, chat: Chat, change_seconds: float = CHANGE_SECONDS) -> None:
+        self._client = client
+        self._chat = chat
+        self._change_seconds = change_seconds
+        self._shown = STARTING
+        # What a login tells.
+        client.status, client.activity = STARTING.status, discord.CustomActivity(STARTING.words.to(ENGLISH))
+
+    async def keep(self) -> None:
+        """Follow what the bot does, for as long as it is connected."""
+        while True:
+            if self._client.is_ready() and (now := self._now()) != self._shown:
+                await self._change(now)
+                await asyncio.sleep(self._change_seconds)
+            await asyncio.sleep(min(_LOOK_SECONDS, self._change_seconds))
+
+    def _now(self) -> Shown:
+        num_waiting = self._chat.queue.num_waiting
+        if self._chat.is_engine_lost:
+            return UNAVAILABLE
+        if self._client.is_draining:
+            return ENDING
+        if num_waiting:
+            return Shown(discord.Status.online, phrase("presence_busy", n=num_waiting))
+        return READY
+
+    async def _change(self, shown: Shown) -> None:
+        activity = discord.CustomActivity(shown.words.to(ENGLISH))
+        # Also for the next login, should the session be lost.
+        self._client.status, self._client.activity = shown.status, activity
+        try:
+            await self._client.change_presence(activity=activity, status=shown.status)
+        except (OSError, RuntimeError, discord.DiscordException):
+            return  # the connection is being lost; it is tried again
+        self._shown = shown
