@@ -52,6 +52,8 @@ def _help(interaction: discord.Interaction) -> Phrase:
     if may(interaction, Right.RESET):
         lines.append(phrase("help_reset"))
     lines += [phrase("help_look"), phrase("help_memory")]
+    if isinstance(interaction.channel, discord.TextChannel) and interaction.permissions.create_public_threads:
+        lines.append(phrase("help_thread"))
     if may(interaction, Right.CHANGE_PERSONAS):
         lines += [phrase("help_personas"), phrase("help_forms")]
     if may(interaction, Right.CHANGE_SETTINGS):

@@ -21,6 +21,7 @@ from bot.discord.commands.personas import PersonaCommands
 from bot.discord.commands.privacy import PrivacyCommands
 from bot.discord.commands.settings import SettingsCommands
 from bot.discord.commands.shared import ready
+from bot.discord.commands.threads import thread
 from bot.discord.receivers import ReceivingClient
 from bot.discord.rest import translated
 from bot.errors import DiscordError
@@ -48,7 +49,7 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         self.add_command(PersonaCommands())
         self.add_command(SettingsCommands())
         self.add_command(PrivacyCommands())
-        others: tuple[app_commands.Command[Any, ..., Any], ...] = (context, export, stats, about, show_help)
+        others: tuple[app_commands.Command[Any, ..., Any], ...] = (thread, context, export, stats, about, show_help)
         for command in others:
             self.add_command(command)
 

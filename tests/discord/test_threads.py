@@ -1,0 +1,51 @@
+"""`/thread`, end to end on a loopback Discord."""
+
+from bot.store.rows.chosen_settings import Scope
+from tests.discord.house import House
+from tests.loopback import Permission, judge
+
+
+async def test_a_thread_begins_anew_with_its_channels_settings(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+    await general.answer_to(await alice.says(general, "the word is swordfish", mention=True))
+    await house.chat.settings.set(house.key, Scope.CHANNEL, "temperature", "1.5", alice.id)
+
+    used = await alice.uses("/thread", general, title="  Deep   talk ")
+    await used.answered()
+    thread = next(channel for channel in server.world.channels.values() if channel.is_thread)
+    await thread.answer_to(await alice.says(thread, "which word?", mention=True))
+
+    assert thread.name == "Deep talk"
+    assert f"<#{thread.id}>" in used.text
+    assert "swordfish" not in house.prompts[-1]
+    assert house.engine.requests[-1].sampling.temperature == 1.5
+    judge(server).require(turns=2, replies=2)
+
+
+async def test_a_thread_without_a_title_is_called_after_who_opened_it(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+
+    await (await alice.uses("/thread", general)).answered()
+
+    assert [channel.name for channel in server.world.channels.values() if channel.is_thread] == ["Trinity and Alice"]
+
+
+async def test_where_no_thread_can_be_opened_that_is_said(house: House) -> None:
+    server = house.server
+    alice, general, other = server.person("Alice"), server.channel("general"), server.channel("other")
+    thread = await alice.opens_thread(general, "aside")
+    server.world.overwrite(general, server.bot.user, deny=Permission.CREATE_PUBLIC_THREADS)
+    server.world.overwrite(other, server.guild.everyone, deny=Permission.CREATE_PUBLIC_THREADS)
+
+    said = []
+    for place in (thread, general, other):
+        used = await alice.uses("/thread", place)
+        await used.answered()
+        said.append(used.text)
+
+    assert "text channels only" in said[0]
+    assert "Create Public Threads" in said[1]
+    assert "You may not" in said[2]
+    assert sum(channel.is_thread for channel in server.world.channels.values()) == 1
