@@ -1,1 +1,4 @@
-"""The slash commands. Read `tree` first, then a topic; `shared` is what the topics have in common."""
+"""The slash commands. Read `tree` first, then a topic; `shared` is what the topics have in common.
+
+The topics: `conversation`, `memory`, `privacy`, `personas` with `persona_form`, `settings`, `about`.
+"""

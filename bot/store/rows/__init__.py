@@ -2,5 +2,5 @@
 
 To read it: `inbox` (a question's way, with `questions` for its values and queries), `history` (the turns, with
 `conversations`, `turns` and `deletion` for the statements, and `regeneration` for a turn that gets another answer) and
-`personas`; then `turn_limits` and `guilds`.
+`personas`; then `transcripts` and `own_words` (the turns for people, and of one person), `turn_limits` and `guilds`.
 """
