@@ -90,7 +90,7 @@ class Refuse:
         return answer
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [COMMANDS[0], COMMANDS[1], COMMANDS[-1]])
 @pytest.mark.parametrize("says_which", [True, False])
 async def test_a_refused_command_is_named_with_its_field_and_costs_no_other(
     server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture, name: str, says_which: bool

@@ -61,7 +61,9 @@ class PersonaForm(discord.ui.Modal):
 
         await reply_to(interaction, work(), is_private=False)
 
-    async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
+    async def on_error(  # type: ignore[override]  # discord.py hands a form over without an item
+        self, interaction: discord.Interaction, error: Exception, /
+    ) -> None:
         """What `reply_to` didn't catch is a bug; the person is told all the same."""
         log.error("a persona's form failed", exc_info=error)
         if not interaction.response.is_done():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Select, select
 
 from bot.conversation.messages import ConversationKey
 from bot.store.files.database import Database
@@ -52,7 +52,7 @@ class Transcripts:
                 return
             before = rows[-1].id
 
-    async def _read(self, key: ConversationKey, before: int | None) -> list[Row[Any]]:
+    async def _read(self, key: ConversationKey, before: int | None) -> list[Any]:
         query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None)).limit(_TURNS_AT_ONCE)
         if before is not None:
             query = query.where(asked.c.id < before)
@@ -75,5 +75,5 @@ def said_turns() -> Select[Any]:
     )  # fmt: skip
 
 
-async def _all(connection: Any, query: Select[Any]) -> list[Row[Any]]:
+async def _all(connection: Any, query: Select[Any]) -> list[Any]:
     return [*await connection.execute(query)]
