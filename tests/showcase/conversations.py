@@ -50,10 +50,11 @@ async def _memory(stage: Stage, people: dict[str, Person]) -> None:
     stage.look("each channel has a memory and a persona of its own")
 
 
-async def _settings(stage: Stage, people: dict[str, Person]) -> None:
-    await stage.use(people["Alice"], "/settings set", name="temperature", value="0.7")
-    await stage.use(people["Bob"], "/settings show")
-    stage.look("what people may choose, and who chose it")
+async def _context(stage: Stage, people: dict[str, Person]) -> None:
+    await stage.use(people["Alice"], "/settings set", name="longest_answer", value="500")
+    await stage.ask(people["Bob"], "Count to 12")
+    await stage.use(people["Bob"], "/context")
+    stage.look("what she sees, and what people may choose")
 
 
 async def _german(stage: Stage, people: dict[str, Person]) -> None:
@@ -75,10 +76,10 @@ CONVERSATIONS = (
         _memory,
     ),
     Conversation(
-        "settings",
+        "context",
         "workshop",
-        "Alice chooses how freely Trinity speaks here; Bob looks at all that is chosen.",
-        _settings,
+        "Alice chooses how long answers may get. Bob looks at what Trinity will see next, counted in tokens.",
+        _context,
     ),
     Conversation(
         "german", "allgemein", "On a German server, hints and replies to commands are German.", _german, is_german=True

@@ -12,7 +12,7 @@ from tests.showcase.model import RecordedModel
 
 _MENTION = re.compile(r"<@!?(\d+)>")
 _CHANNEL = re.compile(r"<#(\d+)>")
-_TIMESTAMP = re.compile(r"<t:(\d+)(?::[a-zA-Z])?>")
+_TIMESTAMP = re.compile(r"<t:(?P<time>\d+)(?::(?P<style>[a-zA-Z]))?>")
 _MESSAGE_LINK = re.compile(r"https://discord\.com/channels/(?:\d+|@me)/(\d+)/\d+")
 _MARK = "\u2060"
 _SEEN_ONLY_BY = {"de": "Nur {name} sieht das"}
@@ -59,12 +59,14 @@ class Stage:
     model: RecordedModel
     channel: Channel
     views: list[View] = field(default_factory=list)
+    seconds: float = 300.0
+    """How long an answer may take; the model may have to share a busy machine."""
     _uses: dict[int, str] = field(default_factory=dict)
 
     async def ask(self, person: Person, text: str, **fields: Any) -> Message:
         """Somebody mentions the bot; returns when the answer is complete."""
         question = await person.says(self.channel, text, mention=True, **fields)
-        await self.house.reaches(question, "answered")
+        await self.house.reaches(question, "answered", self.seconds)
         return question
 
     async def ask_until(self, person: Person, text: str, num_words: int, caption: str) -> None:
@@ -72,19 +74,19 @@ class Stage:
         self.model.words_before_gate = num_words
         self.model.gate.clear()
         question = await person.says(self.channel, text, mention=True)
-        await self.channel.answer_to(question, until=lambda shown: len(shown.split()) >= num_words)
+        await self.channel.answer_to(question, until=lambda shown: len(shown.split()) >= num_words, timeout=self.seconds)
         self.look(caption)
         self.model.gate.set()
-        await self.house.reaches(question, "answered")
+        await self.house.reaches(question, "answered", self.seconds)
 
     async def hint(self, person: Person, text: str, **fields: Any) -> None:
         """Somebody mentions the bot with what is no question; returns when it has said so."""
         message = await person.says(self.channel, text, mention=True, **fields)
-        await self.channel.answer_to(message, until=bool)
+        await self.channel.answer_to(message, until=bool, timeout=self.seconds)
 
     async def use(self, person: Person, command: str, **options: str) -> Interaction:
         """Somebody uses a slash command; returns when it is answered."""
-        used = await (await person.uses(command, self.channel, **options)).answered()
+        used = await (await person.uses(command, self.channel, **options)).answered(timeout=self.seconds)
         words = " ".join([_shown_name(self.house, command, person.user.locale), *options.values()])
         self._uses.update(dict.fromkeys((message.id for message in used.responses), f"{person.name} {words}"))
         return used
@@ -127,9 +129,9 @@ def _seen_only_by(user: User) -> str:
 
 
 def _time_as_seen(match: re.Match[str]) -> str:
-    if int(match[1]) > time.time() + 1:
+    if int(match["time"]) > time.time() + 1:
         raise ValueError("a time to come looks otherwise each time that the picture is drawn")
-    return "a few seconds ago"
+    return "a few seconds ago" if match["style"] == "R" else "today"
 
 
 def _buttons(components: Sequence[Mapping[str, Any]]) -> list[Button]:
