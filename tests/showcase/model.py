@@ -23,7 +23,10 @@ class NotOnRecordError(Exception):
 
 @dataclass(eq=False)
 class RecordedModel(EchoEngine):
-    """Says what is on record for a prompt and its sampling; else asks `model` and records that, where there is one."""
+    """Says what is on record for a prompt and its sampling; else asks `model` and records that, where there is one.
+
+    Without a model it goes on with a question mark, and keeps what it was asked.
+    """
 
     record: dict[str, str] = field(default_factory=dict)
     model: Engine | None = None
@@ -43,7 +46,7 @@ class RecordedModel(EchoEngine):
             self.said[name] = "".join([delta.text async for delta in self.model.generate(request)])
         else:
             self.unknown.append(name)
-            raise NotOnRecordError(name)
+            self.said[name] = "?"
         async for delta in super().generate(request):
             yield delta
 

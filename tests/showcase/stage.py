@@ -74,15 +74,12 @@ class Stage:
         self.model.words_before_gate = num_words
         self.model.gate.clear()
         question = await person.says(self.channel, text, mention=True)
-        await self.channel.answer_to(question, until=lambda shown: len(shown.split()) >= num_words, timeout=self.seconds)
+        await self.channel.answer_to(
+            question, until=lambda shown: len(shown.split()) >= num_words, timeout=self.seconds
+        )
         self.look(caption)
         self.model.gate.set()
         await self.house.reaches(question, "answered", self.seconds)
-
-    async def hint(self, person: Person, text: str, **fields: Any) -> None:
-        """Somebody mentions the bot with what is no question; returns when it has said so."""
-        message = await person.says(self.channel, text, mention=True, **fields)
-        await self.channel.answer_to(message, until=bool, timeout=self.seconds)
 
     async def use(self, person: Person, command: str, **options: str) -> Interaction:
         """Somebody uses a slash command; returns when it is answered."""

@@ -38,7 +38,7 @@ async def test_the_words_in_the_pictures_are_the_models_own(tmp_path: Path) -> N
         model = RecordedModel(model=demo)
         await play(model, tmp_path)
 
-    assert model.said == load_record(), OUT_OF_DATE
+    assert model.said == load_record(), "out of date: run `python -m tests.showcase --ask-model`"
 
 
 def test_every_picture_is_light_and_loads_nothing() -> None:
