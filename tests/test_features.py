@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -69,5 +70,6 @@ def test_there_are_as_many_tests_as_said() -> None:
     assert num_tests > int(said[1].replace(",", ""))
 
 
+@cache
 def _tests_in(file: Path) -> set[str]:
     return set(TEST_FUNCTION.findall(file.read_text(encoding="utf-8")))

@@ -50,6 +50,12 @@ class RecordedModel(EchoEngine):
         async for delta in super().generate(request):
             yield delta
 
+    @property
+    def held(self) -> str:
+        """What may be seen of the newest answer before the gate is set."""
+        newest = next(reversed(self.said.values()))
+        return " ".join(newest.split(" ")[: self.words_before_gate]).strip()
+
 
 def load_record() -> dict[str, str]:
     """What was said when the pictures were drawn."""

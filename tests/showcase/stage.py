@@ -74,9 +74,7 @@ class Stage:
         self.model.words_before_gate = num_words
         self.model.gate.clear()
         question = await person.says(self.channel, text, mention=True)
-        await self.channel.answer_to(
-            question, until=lambda shown: len(shown.split()) >= num_words, timeout=self.seconds
-        )
+        await self.channel.answer_to(question, until=lambda shown: self.model.held in shown, timeout=self.seconds)
         self.look(caption)
         self.model.gate.set()
         await self.house.reaches(question, "answered", self.seconds)
