@@ -16,7 +16,7 @@ from tests.loopback.entities import Channel, Message
 from tests.loopback.rules import MessageKind
 from tests.loopback.server import LoopbackDiscord
 
-_NOTICE_PURPOSES = ("n", "h", "d")
+_NOTICE_PURPOSES = ("n", "h", "d", "m")
 _MAX_PROBLEMS_SHOWN = 20
 
 

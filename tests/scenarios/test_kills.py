@@ -154,7 +154,10 @@ async def test_a_kill_at_each_transaction_is_survived(server: LoopbackDiscord, t
                 break
             await daemon.start()
             await daemon.settled(number + 1, 30)
-        assert await daemon.stop() == 0
+        if await daemon.stop() != 0:  # the last transaction comes with the end
+            await daemon.start()
+            await daemon.settled(number + 1, 30)
+            assert await daemon.stop() == 0
 
     verdict = require_all(server, daemon.database, turns=number + 1, replies=number + 1)
     assert number > 8
