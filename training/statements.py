@@ -5,6 +5,7 @@ Whatever is close to a sentence of the evaluation's own lists is thrown away, so
 
 import random
 import re
+from collections.abc import Callable
 from functools import cache
 
 from training.grammar import fill
@@ -34,10 +35,8 @@ def _held_back() -> dict[str, list[frozenset[str]]]:
 def is_held_back(text: str, share: float = 0.79) -> bool:
     """Whether a text is, but for a word or so, one that the evaluation asks."""
     said = words_of(text)
-    if len(said) > _MOST_WORDS:
-        return False
     held = (other for word in said for other in _held_back().get(word, ()))
-    return any(len(said & other) >= share * max(len(said), len(other)) for other in held)
+    return len(said) <= _MOST_WORDS and any(len(said & other) >= share * max(len(said), len(other)) for other in held)
 
 
 def _apart(shares: dict[str, int], rng: random.Random) -> str:
@@ -65,6 +64,7 @@ def draw_paste(rng: random.Random, most_tokens: int) -> str:
     num_bytes = rng.randint(min(fewest, most_tokens), min(most, most_tokens)) * 2
     block, keys, letters, same = (fill(slot, rng) for slot in ("paste block", "keys", "script", "repeated unit"))
     between = "\n" if block == "code line" else rng.choice((" ", "\n"))
+    make: Callable[[], str]
     make, joiner = rng.choices(
         (
             (lambda: same, rng.choice((" ", "", "\n"))),
