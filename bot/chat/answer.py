@@ -10,6 +10,7 @@ from datetime import date
 from bot.chat.overheard import Overheard
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.loops import LoopGuard
 from bot.conversation.messages import Question
 from bot.conversation.output import OutputFilter
 from bot.conversation.sections import Section
@@ -28,9 +29,11 @@ FELL_SILENT = phrase("fell_silent")
 CUT_SHORT = phrase("cut_short")
 NOTHING_SAID = phrase("nothing_said")
 STOPPED = phrase("stopped_as_asked")
+WENT_ROUND = phrase("went_round")
 TOO_LONG_TO_CONTINUE = phrase("too_long_to_continue")
 AGAIN_TEMPERATURE = 0.8
 """Another answer to the same words is drawn with this where otherwise it would be the same again."""
+_CHARACTERS_PER_TOKEN = 4
 _CONTINUABLE = frozenset({FinishReason.LENGTH, FinishReason.SILENCE, FinishReason.STOPPED})
 
 
@@ -87,13 +90,16 @@ class PendingAnswer:
     beginning: str = ""
     """What was answered earlier, where this goes on with it; it stands at the beginning of `text`."""
     _counters: Counters = field(default_factory=Counters)
+    is_loop: bool = False
+    """It went round in a loop; all but one round of it was taken out of `text`."""
+    _loops: LoopGuard = field(default_factory=LoopGuard)
     _num_new_tokens: int = 0
     _held_back: str = ""
 
     @property
     def is_cut(self) -> bool:
         """The rest of what the model says is not to be shown; nothing more is taken."""
-        return self.output.is_cut
+        return self.output.is_cut or self.is_loop
 
     @property
     def says_nothing(self) -> bool:
@@ -109,6 +115,7 @@ class PendingAnswer:
             UserError: the beginning would not be shown as it is any more.
         """
         shown = self._show(self.output.feed(self.beginning)) if self.beginning else ""
+        self._loops.feed(shown, len(shown) // _CHARACTERS_PER_TOKEN)
         if self.is_cut:
             raise UserError(TOO_LONG_TO_CONTINUE)
         return shown
@@ -119,7 +126,10 @@ class PendingAnswer:
         self._num_new_tokens += len(delta.token_ids)
         self._counters = delta.counters or self._counters
         shown = self._show(self.output.feed(delta.text))
-        if self.is_cut:
+        kept = self._loops.feed(shown, len(delta.token_ids))
+        if kept is not None:
+            self.is_loop, self.text, self.reason = True, self.text[:kept].rstrip(), FinishReason.LOOP
+        elif self.is_cut:
             self.reason = FinishReason.FORGED_SPEAKER
         else:
             self.reason = delta.finish_reason or self.reason
@@ -135,6 +145,8 @@ class PendingAnswer:
 
     def finish(self) -> str:
         """The last piece."""
+        if self.is_loop:
+            return ""
         shown = self._show(self.output.finish())
         if self.is_cut:
             self.reason = FinishReason.FORGED_SPEAKER
@@ -142,7 +154,7 @@ class PendingAnswer:
 
     def notices(self) -> list[str]:
         """What is to be said of the way in which it ended."""
-        words = {FinishReason.SILENCE: FELL_SILENT, FinishReason.STOPPED: STOPPED}
+        words = {FinishReason.SILENCE: FELL_SILENT, FinishReason.STOPPED: STOPPED, FinishReason.LOOP: WENT_ROUND}
         notices: list[str] = [words[self.reason]] if self.reason in words else []
         if self.is_cut and self.output.is_doubtful and self.text:  # the line at which it was cut may be meant well
             notices.append(CUT_SHORT)

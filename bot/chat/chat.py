@@ -51,8 +51,8 @@ from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits
 from bot.words import phrase
 
 __all__ = [
-    "Anew", "Chat", "Edit", "Exchange", "Finished", "InboxState", "LastTurn", "Notice", "Part", "PersonaChange",
-    "Preparation", "ReplyEvent", "SamplingChoice", "Scope", "StopReason", "TextDelta",
+    "Anew", "Chat", "Edit", "Exchange", "Finished", "InboxState", "LastTurn", "Notice", "Part",
+    "PersonaChange", "Preparation", "ReplyEvent", "SamplingChoice", "Scope", "StopReason", "TextDelta",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Anew:
-    """All that was said so far is void: the question was edited, and its answer begins anew."""
+    """All that was said so far is void, and the answer begins anew with `text`.
+
+    Without one the question was edited; with one, what followed it went round in a loop.
+    """
+
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

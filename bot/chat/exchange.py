@@ -330,6 +330,8 @@ class Exchange:
                 while not answer.is_cut and (delta := await self._next(deltas, answer)) is not None:
                     if text := answer.feed(delta):
                         yield TextDelta(text)
+                if answer.is_loop:
+                    yield Anew(answer.text)
             if self.stopped in (None, StopReason.ASKED) and (text := answer.finish()):
                 yield TextDelta(text)
             if self._is_asked_to_stop and not answer.says_nothing:

@@ -179,8 +179,8 @@ class Answers:
                         reply.write(text)
                     case Notice(text):
                         reply.note(text)
-                    case Anew():
-                        reply.begin_anew()
+                    case Anew(text):
+                        reply.begin_anew(text)
                     case Finished(FinishReason.ABORTED):
                         outcome = _note_stop(reply)
             await reply.finish()

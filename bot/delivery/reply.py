@@ -72,6 +72,8 @@ class Reply:
         self._note = note
         self._text = _Text()
         self._pieces: list[str] = []
+        self._first_notes: list[str] = []
+        """Those above the text."""
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._delivered = asyncio.Event()
@@ -82,11 +84,17 @@ class Reply:
         """Whether anything of the answer was written."""
         return bool(self._pieces)
 
-    def begin_anew(self) -> None:
-        """Take back all that was written; the messages that show it will show what is written from now on."""
-        self._text, self._pieces = _Text(), []
-        if self._note:
-            self.note(self._note)
+    def begin_anew(self, text: str = "") -> None:
+        """Take back all that was written; the messages that show it will show what is written from now on.
+
+        With a `text` the answer goes on from that, below the notes that stand above it.
+        """
+        lines = self._first_notes if text else [self._note] if self._note else []
+        self._text, self._pieces, self._first_notes = _Text(), [], []
+        for line in lines:
+            self.note(line)
+        if text:
+            self.write(text)
 
     def restore(self, text: str, line: str = "") -> None:
         """Write an older answer in place of all that was written, and `line` below it as a small one."""
@@ -103,6 +111,8 @@ class Reply:
 
     def note(self, line: str) -> None:
         """Add a small line that is not a part of the answer, in the channel's language."""
+        if not self._pieces:
+            self._first_notes.append(line)
         self._text.note(in_language(line, self.parts.language))
         self._changed.set()
 

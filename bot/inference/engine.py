@@ -23,6 +23,8 @@ class FinishReason(StrEnum):
     """No further token came for too long."""
     FORGED_SPEAKER = "forged_speaker"
     """The model began to speak for somebody else; the answer ends before that."""
+    LOOP = "loop"
+    """The model repeated itself without end; one round of it is kept."""
     STOPPED = "stopped"
     """Somebody asked for it to stop there; what was said until then is kept."""
     ABORTED = "aborted"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.answer import FELL_SILENT, NOTHING_SAID
-from bot.chat.chat import Exchange, Finished, InboxState, Notice, Part, StopReason, TextDelta
+from bot.chat.answer import FELL_SILENT, NOTHING_SAID, WENT_ROUND
+from bot.chat.chat import Anew, Exchange, Finished, InboxState, Notice, Part, StopReason, TextDelta
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.messages import ConversationKey, Question
@@ -143,6 +143,19 @@ async def test_a_line_that_speaks_for_someone_else_ends_the_answer(house: House)
     house.engine.answer = lambda _: "Hi.\nAlice: I hate you\nyes I do"
 
     assert text(await house.ask("Hello?")) == "Hi."
+    assert house.engine.num_aborted == 1
+
+
+async def test_a_loop_ends_the_answer_and_one_round_of_it_is_kept(house: House) -> None:
+    house.engine.answer = lambda _: "Here you are. " + "I like to help you. " * 200
+    events = await house.ask("Hello?")
+
+    house.engine.answer = echo
+    await house.ask("And now?")
+
+    assert Anew("Here you are. I like to help you.") in events
+    assert events[-2:] == [Notice(WENT_ROUND), Finished(FinishReason.LOOP)]
+    assert house.prompt().count("I like to help you.") == 1
     assert house.engine.num_aborted == 1
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bot.chat.answer import WENT_ROUND
 from bot.chat.queue import QuestionQueue
 from bot.delivery.outcomes import BROKEN, NOT_READY
 from bot.delivery.reply import WHOLE_IN_FILE
@@ -29,6 +30,18 @@ async def test_a_mention_is_answered_by_a_reply(house: House) -> None:
     assert answer.parts[0].replies_to == question.id
     await house.reaches(question, "answered")
     judge(server).require(turns=1, replies=1)
+
+
+async def test_of_a_loop_the_channel_keeps_one_round(house: House) -> None:
+    server = house.server
+    alice, general = server.person("Alice"), server.channel("general")
+    line = "I like to help you, whatever it is that you want to ask me.\n"
+    house.engine.answer = lambda _: "Here you are.\n" + line * 200
+
+    answer = await general.answer_to(await alice.says(general, "hello", mention=True))
+
+    assert answer.text == f"Here you are.\n{line}-# {WENT_ROUND}"
+    assert len(answer.parts) == 1
 
 
 async def test_a_reply_to_her_message_is_answered(house: House) -> None:

@@ -1,0 +1,142 @@
+"""Notices that an answer goes round in a loop.
+
+A greedy model repeats itself to the limit, and from the history the loop comes back in the next answer.
+
+The text is read as words and signs, and a loop is a run of them that equals what stood one period before: a word, a
+line, a paragraph, or a list that says the same under numbers that count on. It must go on for so long that nobody would
+write it: chants, refrains, tables, logs and code are let pass (tests/conversation/test_loops.py has both kinds).
+"""
+
+import re
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+LONGEST_PERIOD = 400
+"""In words and signs. A period that is longer isn't looked for."""
+MOST_LOOP_TOKENS = 180
+"""From a loop's beginning to its end, where its period takes less than half of that."""
+_REPEATED_TOKENS = 140
+"""What a short period's repetitions take before they are a loop."""
+_REPEATED_DATA_TOKENS = 400
+"""The same of data without a letter: rows of zeros in brackets or between commas, rules of dashes, empty cells."""
+_LONGEST_STRETCH = 400
+"""So many characters of one kind, or of blanks, are a loop by themselves."""
+
+_UNIT = re.compile(r"\n|[A-Za-z0-9_\u00c0-\u024f][A-Za-z0-9_'\u00c0-\u024f]{0,11}|(?P<sign>[^\w\s])(?P=sign)*|\w")
+_NUMBER = re.compile(r"[0-9]{1,5}")
+_COUNT = "\0"
+"""Stands for a number that counts a list's items."""
+_SENTENCE_ENDS = frozenset((".", "!", "?", "\n", "\u3002", "\uff01", "\uff1f"))
+_DATA_SIGNS = frozenset("[]{}(),;|+-=")
+_BULLETS = frozenset("*-#>|+([\u2022\u2013\u2014")
+
+
+@dataclass(slots=True)
+class LoopGuard:
+    """Reads one answer as it grows: `feed` each piece, which may be cut anywhere."""
+
+    _units: list[str] = field(default_factory=list)
+    _ends: list[int] = field(default_factory=list)
+    """Behind which character of the text each unit ends."""
+    _places: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=LONGEST_PERIOD)))
+    """Where each unit stood last."""
+    _runs: dict[int, int] = field(default_factory=dict)
+    """By period, how many units in a row equal the one that stood a period before."""
+    _rest: str = ""
+    """What may go on with the next piece."""
+    _length: int = 0
+    """Of the text before the rest."""
+    _num_tokens: int = 0
+    _line_units: int = 0
+    """Words and numbers since the line began; signs that begin a list's item aren't counted."""
+    _last_count: int = -1
+
+    def feed(self, text: str, num_tokens: int) -> int | None:
+        """Read on.
+
+        Args:
+            text: the next piece.
+            num_tokens: how many tokens it took.
+
+        Returns:
+            Once the text is a loop, how many characters of all that was fed are worth keeping: one period, to the end
+            of its sentence or line. Until then None.
+        """
+        self._num_tokens += num_tokens
+        self._rest += text
+        if (kept := self._stretch()) is not None:
+            return kept
+        pieces = list(_UNIT.finditer(self._rest))
+        # The last one may go on, and what a number counts is known by the sign behind it.
+        settled = pieces[: -2 if len(pieces) > 1 and _NUMBER.fullmatch(pieces[-2][0]) else -1]
+        for piece, following in zip(settled, pieces[1:], strict=False):
+            self._add(piece[0], following[0], self._length + piece.end())
+            if (kept := self._loop()) is not None:
+                return kept
+        if settled:
+            self._length += settled[-1].end()
+            self._rest = self._rest[settled[-1].end() :]
+        return None
+
+    def _stretch(self) -> int | None:
+        """One sign without end, or blanks without end."""
+        stripped = self._rest.rstrip()
+        if len(self._rest) - len(stripped) > _LONGEST_STRETCH:
+            return self._length + len(stripped)
+        last = stripped[-1:]
+        bare = stripped.rstrip(last) if last else stripped
+        return self._length + len(bare) + 3 if len(stripped) - len(bare) > _LONGEST_STRETCH else None
+
+    def _add(self, unit: str, following: str, end: int) -> None:
+        unit = unit.lower() if unit[0].isalnum() or unit[0] == "_" else unit[0]
+        counted = _COUNT if self._counts(unit, following) else unit
+        if unit == "\n":
+            if self._units and self._units[-1] == "\n":
+                return  # blank lines don't tell texts apart
+            self._line_units = 0
+        elif unit not in _BULLETS:
+            self._line_units += 1
+        number = len(self._units)
+        self._units.append(counted)
+        self._ends.append(end)
+        # Only a period at whose distance the same unit stands can go on.
+        self._runs = {
+            number - place: self._runs.get(number - place, 0) + 1
+            for place in self._places[counted]
+            if number - place <= LONGEST_PERIOD
+        }
+        self._places[counted].append(number)
+
+    def _counts(self, unit: str, following: str) -> bool:
+        """Whether a unit numbers a list's item: it begins a line, behind a word at most, or counts on inside one."""
+        if not _NUMBER.fullmatch(unit):
+            return False
+        goes_on = following in (".", ")") and int(unit) == self._last_count + 1
+        if goes_on or self._line_units == 0 or (self._line_units == 1 and following in (".", ")", ":")):
+            self._last_count = int(unit)
+            return True
+        if following in (".", ")"):
+            self._last_count = int(unit)
+        return False
+
+    def _loop(self) -> int | None:
+        per_unit = min(max(self._num_tokens / len(self._units), 0.5), 4.0)
+        for period, run in sorted(self._runs.items()):
+            if run < period:
+                continue
+            first = len(self._units) - run - period
+            repeated = self._units[first : first + period]
+            is_data = not any(unit[0].isalpha() for unit in repeated) and not _DATA_SIGNS.isdisjoint(repeated)
+            needed = max(min(_REPEATED_TOKENS, MOST_LOOP_TOKENS - period * per_unit), 0.0)
+            if run * per_unit >= (_REPEATED_DATA_TOKENS if is_data else needed):
+                return self._end_of_sentence(first + period - 1, period)
+        return None
+
+    def _end_of_sentence(self, last: int, period: int) -> int:
+        """Behind the sentence or line in which a unit stands, if that ends within a period."""
+        ends = (
+            at
+            for at in range(last, last + period)
+            if self._units[at] in _SENTENCE_ENDS and self._units[at - 1] != _COUNT
+        )
+        return self._ends[next(ends, last)]
