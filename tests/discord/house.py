@@ -30,7 +30,7 @@ from tests.loopback import LoopbackDiscord, Message
 from tests.store.fresh import lay_database
 
 EDIT_INTERVAL_SECONDS = 0.05
-COMMANDS = ("reset", "persona", "settings", "privacy", "context", "export", "stats", "about", "help")
+COMMANDS = ("reset", "persona", "settings", "privacy", "context", "export", "thread", "stats", "about", "help")
 """Every slash command that is registered."""
 
 

@@ -131,6 +131,7 @@ async def test_every_role_with_every_command_may_exactly_what_it_may(
 CHECKED_ELSEWHERE = {
     "settings show", "settings set", "settings clear",  # tests/discord/test_settings.py
     "context", "export", "stats", "about",  # tests/discord/test_memory_commands.py
+    "thread",  # tests/discord/test_threads.py
     "privacy show", "privacy export", "privacy erase",  # only ever about who asks: tests/discord/test_privacy.py
     "persona preview", "persona history", "persona export",  # tests/discord/test_persona_commands.py
 }  # fmt: skip
