@@ -108,7 +108,7 @@ class Chat:
         self.settings = SettingsDesk(chosen, sampling, budget)
         """Shows and changes what people chose for a channel or its server."""
         self.queue = queue or QuestionQueue()
-        self.exchanges = ExchangeRegistry()
+        self.exchanges = ExchangeRegistry[Exchange]()
         """All that is being asked and answered just now."""
         self.about = about or About()
         """What the bot says of itself."""

@@ -93,7 +93,7 @@ class Exchange:
         self,
         question: Question,
         context: ExchangeContext,
-        registry: ExchangeRegistry,
+        registry: "ExchangeRegistry[Exchange]",
         left: OpenQuestion | None = None,
         slot: Slot | None = None,
         prepare: Preparation | None = None,

@@ -40,7 +40,7 @@ class Edit:
 class Regeneration:
     """Begins exchanges for questions that were answered before; see `Chat` for what its methods do."""
 
-    def __init__(self, context: ExchangeContext, registry: ExchangeRegistry) -> None:
+    def __init__(self, context: ExchangeContext, registry: ExchangeRegistry[Exchange]) -> None:
         self._context = context
         self._registry = registry
         self._editing = asyncio.Lock()
