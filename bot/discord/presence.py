@@ -37,13 +37,16 @@ class Presence:
         self._chat = chat
         self._change_seconds = change_seconds
         self._shown = STARTING
+        self._socket: object = None
         # What a login tells.
         client.status, client.activity = STARTING.status, discord.CustomActivity(STARTING.words.to(ENGLISH))
 
     async def keep(self) -> None:
         """Follow what the bot does, for as long as it is connected."""
         while True:
-            if self._client.is_ready() and (now := self._now()) != self._shown:
+            now = self._now()
+            # A change may have been lost together with its connection.
+            if self._client.is_ready() and (now, self._client.ws) != (self._shown, self._socket):
                 await self._change(now)
                 await asyncio.sleep(self._change_seconds)
             await asyncio.sleep(min(_LOOK_SECONDS, self._change_seconds))
@@ -59,11 +62,11 @@ class Presence:
         return READY
 
     async def _change(self, shown: Shown) -> None:
-        activity = discord.CustomActivity(shown.words.to(ENGLISH))
+        activity, socket = discord.CustomActivity(shown.words.to(ENGLISH)), self._client.ws
         # Also for the next login, should the session be lost.
         self._client.status, self._client.activity = shown.status, activity
         try:
             await self._client.change_presence(activity=activity, status=shown.status)
         except (OSError, RuntimeError, discord.DiscordException):
             return  # the connection is being lost; it is tried again
-        self._shown = shown
+        self._shown, self._socket = shown, socket
