@@ -14,6 +14,13 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GENERAL = ConversationKey("anywhere", 1, 2)
 
 
+class Unread:
+    """A history of which nothing is asked."""
+
+    transcripts = None
+    own_words = None
+
+
 class Silent:
     """An inbox that commits nothing, and a transport that nobody uses."""
 
@@ -28,7 +35,7 @@ def ask(number: int) -> Question:
 
 def open_chat() -> Chat:
     queue = QuestionQueue(max_waiting=2 * MAX_UNSETTLED)
-    return Chat(None, Silent(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
+    return Chat(Unread(), Silent(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
 
 
 async def test_an_answer_that_is_cancelled_before_it_began_leaves_nothing_behind() -> None:
