@@ -148,6 +148,7 @@ def _discord_options(settings: Settings, token: str) -> DiscordOptions:
         reads_all_messages=settings.message_content_intent,
         edit_interval_seconds=settings.edit_interval_seconds,
         drain_seconds=settings.drain_seconds,
+        has_buttons=settings.buttons,
         proxy=proxy,
         access=settings.access,
         state_folder=settings.data_dir,

@@ -1,6 +1,7 @@
 """A chat that answers with what it was asked, for tests of whatever shows a chat to somebody."""
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from bot.chat.chat import Finished, TextDelta
@@ -49,6 +50,8 @@ class FakeChat:
     calls: list = field(default_factory=list)
     personas: FakePersonas = field(default_factory=FakePersonas)
     open_questions: list = field(default_factory=list)
+    is_stuck: bool = False
+    """Whether a stop doesn't end an answer."""
 
     def open(self, question):
         return FakeExchange(self, question)
@@ -94,6 +97,22 @@ class FakeExchange:
     chat: FakeChat
     question: object
     previous: str | None = None
+    stopped: object = None
+    finish_reason: FinishReason | None = None
+    waiting: asyncio.Timeout | None = None
+
+    def __post_init__(self):
+        self.finish_reason = None if self.previous is None else FinishReason.STOP
+
+    @property
+    def can_stop(self):
+        return self.stopped is None
+
+    def stop(self, reason, *, keep):
+        assert keep
+        self.stopped = reason
+        if self.waiting is not None and not self.chat.is_stuck:
+            self.waiting.reschedule(0)
 
     async def __aenter__(self):
         if self.question not in self.chat.open_questions:
@@ -103,8 +122,26 @@ class FakeExchange:
     async def __aexit__(self, *_):
         pass
 
-    def events(self):
-        return self.chat.reply(self.question)
+    async def events(self):
+        has_text = False
+        async with aclosing(self.chat.reply(self.question)) as events:
+            while self.stopped is None and (event := await self.next(events)) is not None:
+                has_text = has_text or isinstance(event, TextDelta)
+                if isinstance(event, Finished) and event.reason is not FinishReason.ABORTED:
+                    self.finish_reason = event.reason
+                yield event
+        if self.stopped is not None:
+            self.finish_reason = FinishReason.STOPPED if has_text else self.finish_reason
+            yield Finished(FinishReason.STOPPED if has_text else FinishReason.ABORTED)
+
+    async def next(self, events):
+        try:
+            async with asyncio.timeout(None) as self.waiting:
+                return await anext(events, None)
+        except TimeoutError:
+            return None
+        finally:
+            self.waiting = None
 
     async def finish(self, state):
         self.chat.states.append((self.question.content, state))

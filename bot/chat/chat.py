@@ -209,6 +209,17 @@ class Chat:
         """The turn that `again` and `continue_answer` are about; None where nothing is remembered."""
         return await self._inbox.last_turn(key)
 
+    async def last_turn_asked_by(self, key: ConversationKey, message_id: int) -> LastTurn | None:
+        """The last turn of the conversation in which a message was asked; None where it isn't that message's.
+
+        Neither is it where the message wasn't asked in that channel.
+        """
+        here = await self._inbox.conversation_of(key.platform, message_id)
+        if here is None or here.channel_id != key.channel_id:
+            return None
+        last = await self._inbox.last_turn(here)
+        return last if last is not None and last.message_id == message_id else None
+
     async def again(
         self, key: ConversationKey, message_id: int, person_id: int, *, generation: int | None = None
     ) -> Exchange:

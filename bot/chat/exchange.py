@@ -109,7 +109,7 @@ class Exchange:
         self.previous = left.previous if left else None
         """The older answer, for as long as it is valid: until this one is stored."""
         self.finish_reason = FinishReason(left.finish_reason) if left and left.finish_reason else None
-        """How the answer that is stored has ended; None as long as this one isn't."""
+        """How the answer in the history has ended: this one, or the older one that it is to replace."""
         self.is_committed = left is not None
         """Whether the inbox has it as open, so that what becomes of it can be recorded."""
         self.parts: dict[tuple[str, int], Part] = {}
@@ -186,8 +186,13 @@ class Exchange:
         return self.stopped is None and not self._is_stored
 
     @property
+    def can_be_replaced(self) -> bool:
+        """Whether an answer to it is in the history, and stays there."""
+        return self.finish_reason is not None and self.stopped in (None, StopReason.ASKED)
+
+    @property
     def can_continue(self) -> bool:
-        """Whether its answer was stored, and ended at a limit or a stop."""
+        """Whether the answer in the history ended at a limit or a stop."""
         return can_continue(self.finish_reason)
 
     @property

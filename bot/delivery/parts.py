@@ -6,19 +6,22 @@ and after a restart what is found is edited rather than said twice.
 An answer's first message ends with an invisible mark for as long as the answer grows, and the mark goes last of all. So
 whether an answer is finished is known from the message alone, whatever the database knows: after a crash, with an older
 backup, or with none. A message of which it is recorded that it never bore the mark says nothing about that.
+
+Its buttons belong to what a message shows, as its text does: whoever shows a text says which buttons stand below it.
 """
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from bot.chat.chat import Exchange, Part
 from bot.delivery.limits import Urgency
 from bot.delivery.refusals import MessageGone, Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import utf16_length
-from bot.delivery.transport import Draft, DraftKey, Posted
+from bot.delivery.transport import Button, ButtonKind, Draft, DraftKey, Posted
 from bot.store.rows.deletion import ANSWER
 from bot.words import in_language
 
@@ -51,6 +54,13 @@ Place = tuple[str, int]
 _FIRST: Place = (Purpose.ANSWER, 0)
 
 
+class Shown(NamedTuple):
+    """What a message of ours shows."""
+
+    content: str
+    buttons: tuple[Button, ...]
+
+
 def is_growing(content: str) -> bool:
     """Whether a message of ours is the beginning of an answer that isn't finished."""
     return content.endswith(_GROWING)
@@ -71,8 +81,8 @@ class Parts:
     """Called when the first message exists."""
     is_finished: bool = False
     """Whether `resume` found a finished reply to the question."""
-    _contents: dict[Place, str | None] = field(default_factory=dict)
-    """What the messages that exist say; None where that isn't known."""
+    _shown: dict[Place, Shown | None] = field(default_factory=dict)
+    """The messages that exist; None where it isn't known what one shows."""
     _is_discarded: bool = False
     _is_resumed: bool = False
     _language: str = ""
@@ -89,7 +99,7 @@ class Parts:
 
     def __bool__(self) -> bool:
         """Whether anything is shown."""
-        return bool(self._contents)
+        return bool(self._shown)
 
     async def resume(self) -> None:
         """Find what exists of it, after a restart also a message whose id could not be recorded any more.
@@ -100,19 +110,19 @@ class Parts:
             return
         recorded = await self.exchange.load_parts()
         own = await self.sender.own_messages(self._channel_id, self.exchange.message_id)
-        contents = {posted.message_id: posted.content for posted in own}
+        shown = {posted.message_id: Shown(posted.content, posted.buttons) for posted in own}
         for part in recorded:
-            self._contents[part.purpose, part.index] = contents.get(part.message_id)
-        first = self._contents.get(_FIRST)
+            self._shown[part.purpose, part.index] = shown.get(part.message_id)
+        first = self._shown.get(_FIRST)
         replies = [posted.content for posted in own if posted.reply_to == self.exchange.message_id]
-        replies += [first] if first is not None else []
+        replies += [first.content] if first is not None else []
         is_told_by_mark = all(part.is_marked for part in recorded if (part.purpose, part.index) == _FIRST)
         self.is_finished = bool(replies) and is_told_by_mark and not any(map(is_growing, replies))
         orphan = self._unrecorded(own) if self.exchange.resumed or not recorded else None
         if orphan is not None:
             await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
         self._is_resumed = True
-        if self._contents:
+        if self._shown:
             self.on_first()
 
     async def show(
@@ -123,69 +133,73 @@ class Parts:
         is_final: bool = True,
         file_text: str | None = None,
         pings: int | None = None,
+        buttons: Collection[ButtonKind] = (),
     ) -> None:
         """Make the message at `place` say what `latest` returns when the request leaves, in the channel's language.
 
         While an answer grows (`is_final` False), a message that already says more than that stays as it is, and the
-        answer's first one bears the mark.
+        answer's first one bears the mark. Other buttons below the same text take an edit, too.
         """
         mark = "" if is_final or place != _FIRST else _GROWING
+        borne = self._buttons(buttons)
 
         def said() -> str:
             return in_language(latest(), self.language)
 
-        if place not in self._contents:
+        if place not in self._shown:
             # Half a sentence rings nobody, nor does what comes below the first message.
             is_silent = not is_final or place[1] > 0 or place[0] == Purpose.FILE
-            draft = self._draft(place, said() + mark, file_text, is_silent=is_silent, pings=pings)
+            draft = self._draft(place, Shown(said() + mark, borne), file_text, is_silent=is_silent, pings=pings)
             await self.sender.create(draft, lambda posted: self._keep(place, posted))
             return
-        shown = self._contents[place]
-        is_marked = shown is not None and is_growing(shown)
-        says_enough = not is_final and _says_more(shown, said()) and (is_marked or not mark)
-        if shown == said() + mark or says_enough:
+        shown = self._shown[place]
+        if shown == Shown(said() + mark, borne):
+            return
+        is_as_marked = not mark or (shown is not None and is_growing(shown.content))
+        has_other_buttons = shown is not None and shown.content == said() + mark
+        if not is_final and _says_more(shown, said()) and is_as_marked and not has_other_buttons:
             return
         urgency, message_id = Urgency.FIRST if is_final else Urgency.EDIT, self.exchange.parts[place].message_id
-        shown = await self.sender.edit(self._channel_id, message_id, lambda: said() + mark, urgency)
-        if place in self._contents:
-            self._contents[place] = shown
+        content = await self.sender.edit(self._channel_id, message_id, lambda: said() + mark, urgency, borne)
+        if place in self._shown:
+            self._shown[place] = Shown(content, borne)
 
     @property
     def may_show_wait(self) -> bool:
         """Whether nothing of an answer is shown, nor anything else."""
-        return not self._contents or self.shows_wait
+        return not self._shown or self.shows_wait
 
     @property
     def shows_wait(self) -> bool:
         """Whether all that is shown is that the answer is still to come."""
-        return len(self._contents) == 1 and is_waiting(self._contents.get(_FIRST) or "")
+        return len(self._shown) == 1 and is_waiting(_said(self._shown.get(_FIRST)))
 
     async def show_wait(self, sentence: str) -> None:
         """Say, where the answer will be, that it is still to come."""
-        content = f"-# {in_language(sentence, self.language)}{_WAITING}"
-        if not self._contents:
-            draft = self._draft(_FIRST, content, None, is_silent=True)
+        wanted = Shown(f"-# {in_language(sentence, self.language)}{_WAITING}", self._buttons((ButtonKind.STOP,)))
+        if not self._shown:
+            draft = self._draft(_FIRST, wanted, None, is_silent=True)
             await self.sender.create(draft, lambda posted: self._keep(_FIRST, posted))
-        elif self._contents.get(_FIRST) != content:
+        elif self._shown.get(_FIRST) != wanted:
             message_id = self.exchange.parts[_FIRST].message_id
-            shown = await self.sender.edit(self._channel_id, message_id, lambda: content, Urgency.EDIT)
-            if _FIRST in self._contents:
-                self._contents[_FIRST] = shown
+            await self.sender.edit(self._channel_id, message_id, lambda: wanted.content, Urgency.EDIT, wanted.buttons)
+            if _FIRST in self._shown:
+                self._shown[_FIRST] = wanted
 
     async def keep_only(self, places: Collection[Place]) -> None:
         """Delete every message at another place."""
-        for place in [place for place in self._contents if place not in places]:
+        for place in [place for place in self._shown if place not in places]:
             # Committed first, so that Discord's event isn't taken for a person's deletion of the answer; forgotten
             # last, so that a restart in between finds what is still to be deleted.
             part = await self.exchange.mark_surplus(place)
-            del self._contents[place]
+            del self._shown[place]
             with suppress(MessageGone):
                 await self.sender.delete(self._channel_id, part.message_id)
             await self.exchange.remove_part(place)
 
     async def replace_by(self, sentence: str) -> None:
         """Say only this: in the answer's first message where there is one, else in a notice of its own."""
-        place: Place = _FIRST if _FIRST in self._contents else (Purpose.NOTICE, 0)
+        place: Place = _FIRST if _FIRST in self._shown else (Purpose.NOTICE, 0)
         await self.show(place, lambda: sentence)
         await self.keep_only([place])
 
@@ -209,8 +223,8 @@ class Parts:
 
     async def _say_below(self, sentence: str) -> None:
         sentence = in_language(sentence, self.language)
-        answers = sorted(place for place in self._contents if place[0] == Purpose.ANSWER)
-        shown = [(self._contents[place] or "").removesuffix(_GROWING).rstrip() for place in answers]
+        answers = sorted(place for place in self._shown if place[0] == Purpose.ANSWER)
+        shown = [_text(self._shown[place]).rstrip() for place in answers]
         if not answers or not all(shown) or self.shows_wait:  # it isn't known what they say
             await self.replace_by(sentence)
             return
@@ -224,8 +238,13 @@ class Parts:
             await self.show(place, lambda text=text: text)  # type: ignore[misc]
         await self.keep_only(kept)
 
+    def _buttons(self, kinds: Collection[ButtonKind]) -> tuple[Button, ...]:
+        if not self.sender.has_buttons:
+            return ()
+        return tuple(Button(kind, self.exchange.message_id, self.exchange.generation) for kind in kinds)
+
     def _draft(
-        self, place: Place, content: str, file_text: str | None, *, is_silent: bool, pings: int | None = None
+        self, place: Place, shown: Shown, file_text: str | None, *, is_silent: bool, pings: int | None = None
     ) -> Draft:
         purpose, index = place
         is_reply = index == 0 and purpose not in (Purpose.FILE, Purpose.DONE)
@@ -233,31 +252,32 @@ class Parts:
         return Draft(
             channel_id=self._channel_id,
             guild_id=self.exchange.question.conversation.guild_id,
-            content=content,
+            content=shown.content,
             key=DraftKey(self.exchange.message_id, purpose, self.exchange.generation, index),
             after=self.exchange.message_id if last is None else last,
             reply_to=self.exchange.message_id if is_reply else None,
             file_text=file_text,
             is_silent=is_silent,
             pings=pings,
+            buttons=shown.buttons,
         )
 
     async def _keep(self, place: Place, posted: Posted) -> None:
         """Record a message that exists now; not to be cancelled."""
-        self._contents[place] = posted.content
+        self._shown[place] = Shown(posted.content, posted.buttons)
         self.on_first()
         await self.exchange.record_part(Part(*place, posted.message_id, is_marked=is_growing(posted.content)))
         if self._is_discarded:
             await self.keep_only(())
 
     def _num_answers(self) -> int:
-        return sum(purpose == Purpose.ANSWER for purpose, _ in self._contents)
+        return sum(purpose == Purpose.ANSWER for purpose, _ in self._shown)
 
     def _last_message_id(self) -> int | None:
         """The message of ours that was created last."""
-        if not self._contents:
+        if not self._shown:
             return None
-        return self.exchange.parts[max(self._contents, key=_order_of_creation)].message_id
+        return self.exchange.parts[max(self._shown, key=_order_of_creation)].message_id
 
     def _unrecorded(self, own: list[Posted]) -> Posted | None:
         """A message that has to be the next part of the answer: if unsure, it is edited rather than another created."""
@@ -276,8 +296,16 @@ def _order_of_creation(place: Place) -> tuple[int, int]:
     return [*Purpose].index(Purpose(place[0])), place[1]
 
 
-def _says_more(shown: str | None, text: str) -> bool:
+def _says_more(shown: Shown | None, text: str) -> bool:
     """Whether a message says all of `text` already; one that isn't known is taken to."""
-    return shown is None or (
-        shown.removesuffix(_GROWING).removesuffix(_CLOSING).startswith(text.removesuffix(_CLOSING))
-    )
+    return shown is None or _text(shown).removesuffix(_CLOSING).startswith(text.removesuffix(_CLOSING))
+
+
+def _said(shown: Shown | None) -> str:
+    """What a message says, with its mark; nothing where that isn't known."""
+    return "" if shown is None else shown.content
+
+
+def _text(shown: Shown | None) -> str:
+    """What a message says, without its mark."""
+    return _said(shown).removesuffix(_GROWING)

@@ -16,6 +16,7 @@ from bot.delivery.refusals import Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import Splitter
 from bot.delivery.tables import Tables
+from bot.delivery.transport import ButtonKind
 from bot.delivery.typing import REPEAT_SECONDS
 from bot.delivery.waiting import LOOK_SECONDS, WaitingLine, waiting_pace
 from bot.errors import DiscordError
@@ -147,8 +148,9 @@ class Reply:
         if not self._text.parts:
             self.note(NOTHING_TO_SAY)
         num_parts = min(len(self._text.parts), MAX_PARTS)
-        places = await self._show_parts(num_parts, is_final=True)
-        if len(self._text.parts) > MAX_PARTS:
+        has_more = len(self._text.parts) > MAX_PARTS
+        places = await self._show_parts(num_parts, is_final=True, buttons=() if has_more else self._last_buttons)
+        if has_more:
             places += await self._show_rest()
         await self.parts.keep_only(places)
         if num_parts > 1:
@@ -161,7 +163,8 @@ class Reply:
             await self._wait_for_more()
             self._changed.clear()
             if not self._ended.is_set():
-                await self._show_parts(min(len(self._text.parts), MAX_PARTS), is_final=False)
+                num_parts = min(len(self._text.parts), MAX_PARTS)
+                await self._show_parts(num_parts, is_final=False, buttons=(ButtonKind.STOP,))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._sender.edit_interval_seconds):
                         await self._ended.wait()
@@ -188,14 +191,24 @@ class Reply:
             await self._sender.show_typing(self.exchange.channel_id)
             seconds = REPEAT_SECONDS
 
-    async def _show_parts(self, num_parts: int, *, is_final: bool) -> list[Place]:
+    @property
+    def _last_buttons(self) -> tuple[ButtonKind, ...]:
+        """What stands below the whole answer: what can be done with it once it is in the history."""
+        exchange = self.exchange
+        if not exchange.can_be_replaced:
+            return ()
+        return (ButtonKind.AGAIN, ButtonKind.CONTINUE) if exchange.can_continue else (ButtonKind.AGAIN,)
+
+    async def _show_parts(self, num_parts: int, *, is_final: bool, buttons: tuple[ButtonKind, ...]) -> list[Place]:
+        """Show so many parts, with the buttons below the last of them."""
         places: list[Place] = [(Purpose.ANSWER, index) for index in range(num_parts)]
         text = self._text  # all that was written may be taken back meanwhile
         parts = text.parts
         for place in places:
             is_last_edit = is_final and (place[1] > 0 or num_parts == 1)
             latest = partial(text.part, place[1], parts[place[1]])
-            await self.parts.show(place, latest, is_final=is_last_edit)
+            borne = buttons if place[1] == num_parts - 1 else ()
+            await self.parts.show(place, latest, is_final=is_last_edit, buttons=borne)
         return places
 
     async def _show_rest(self) -> list[Place]:
@@ -203,7 +216,8 @@ class Reply:
         # What is attached can't be edited: another answer's file is another message.
         place: Place = (Purpose.FILE, self.exchange.generation)
         try:
-            await self.parts.show(place, lambda: WHOLE_IN_FILE, file_text="".join(self._pieces))
+            text, buttons = "".join(self._pieces), self._last_buttons
+            await self.parts.show(place, lambda: WHOLE_IN_FILE, file_text=text, buttons=buttons)
         except Rejected:
-            return await self._show_parts(len(self._text.parts), is_final=True)
+            return await self._show_parts(len(self._text.parts), is_final=True, buttons=self._last_buttons)
         return [place]

@@ -22,7 +22,7 @@ from bot.delivery.refusals import (
     Unreachable,
     Unreadable,
 )
-from bot.delivery.transport import Draft, Posted, Transport
+from bot.delivery.transport import Button, Draft, Posted, Transport
 from bot.errors import DiscordError
 from bot.observer import Observer, Observers, RequestRecord
 from bot.words import in_language
@@ -64,7 +64,11 @@ class Sender:
         calls: asyncio.TaskGroup,
         edit_interval_seconds: float = 1.0,
         observer: Observer | None = None,
+        *,
+        has_buttons: bool = True,
     ) -> None:
+        self.has_buttons = has_buttons
+        """Whether there are buttons below answers."""
         self.pacer = Pacer()
         self.breaker = Breaker()
         self.closed_channels = ClosedChannels()
@@ -118,13 +122,18 @@ class Sender:
         return await self._repeat("create", draft.channel_id, Urgency.FIRST, attempt)
 
     async def edit(
-        self, channel_id: int, message_id: int, latest: Callable[[], str], urgency: Urgency = Urgency.FIRST
+        self,
+        channel_id: int,
+        message_id: int,
+        latest: Callable[[], str],
+        urgency: Urgency = Urgency.FIRST,
+        buttons: tuple[Button, ...] = (),
     ) -> str:
-        """Give a message the text that is the latest when the request may leave; returns that text."""
+        """Give a message the text that is the latest when the request may leave, and its buttons; returns that text."""
 
         async def attempt() -> str:
             content = latest()
-            await self._transport.edit(channel_id, message_id, content)
+            await self._transport.edit(channel_id, message_id, content, buttons)
             return content
 
         return await self._repeat("edit", channel_id, urgency, attempt)
@@ -281,11 +290,15 @@ class Sender:
 
 @asynccontextmanager
 async def open_sender(
-    transport: Transport, edit_interval_seconds: float = 1.0, observer: Observer | None = None
+    transport: Transport,
+    edit_interval_seconds: float = 1.0,
+    observer: Observer | None = None,
+    *,
+    has_buttons: bool = True,
 ) -> AsyncIterator[Sender]:
     """A sender; at the end its last requests get a moment to finish."""
     async with asyncio.TaskGroup() as calls:
-        sender = Sender(transport, calls, edit_interval_seconds, observer)
+        sender = Sender(transport, calls, edit_interval_seconds, observer, has_buttons=has_buttons)
         try:
             yield sender
         finally:

@@ -1,6 +1,7 @@
 """What an answer needs of a chat platform: messages to create, edit, delete and find, as plain values."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 
@@ -11,6 +12,22 @@ class DraftKey(NamedTuple):
     purpose: str
     generation: int = 0
     part: int = 0
+
+
+class ButtonKind(StrEnum):
+    """What a button below an answer does."""
+
+    STOP = "stop"
+    AGAIN = "again"
+    CONTINUE = "continue"
+
+
+class Button(NamedTuple):
+    """A button below an answer. It names the question and which answer to it, so that it outlives the process."""
+
+    kind: ButtonKind
+    question_id: int
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,7 @@ class Draft:
     file_text: str | None = None
     is_silent: bool = False
     pings: int | None = None
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +58,7 @@ class Posted:
     message_id: int
     content: str
     reply_to: int | None = None
+    buttons: tuple[Button, ...] = ()
 
 
 class Transport(Protocol):
@@ -52,8 +71,8 @@ class Transport(Protocol):
         """Create a message, or return the one that was created for the same key a short while ago."""
         ...
 
-    async def edit(self, channel_id: int, message_id: int, content: str) -> None:
-        """Give a message another text."""
+    async def edit(self, channel_id: int, message_id: int, content: str, buttons: tuple[Button, ...]) -> None:
+        """Give a message another text, and these buttons in place of those that it bears."""
         ...
 
     async def delete(self, channel_id: int, message_id: int) -> None:

@@ -5,7 +5,7 @@ To read it, in a message's order: `run` (one client after the other), `client` (
 `access` (whether its author may ask there; commands and clicks are checked there too), `guild_watch` (guilds left),
 `gate` and `catch_up` (what was missed meanwhile), `rest` (the requests, a `Transport` of `bot.delivery`).
 
-The slash commands: `commands`, `command_replies`, `card_files`, `markdown`, `registration`. The connection:
-`connection`, `session_starts`, `proxy`, `clock`. Payloads before discord.py parses them: `event_guard`, `payloads`,
-`payload_shapes`.
+The slash commands: `commands`, `command_replies`, `card_files`, `markdown`, `registration`. The buttons below answers:
+`components` (how they are written down) and `buttons` (what a click does). The connection: `connection`,
+`session_starts`, `proxy`, `clock`. Payloads before discord.py parses them: `event_guard`, `payloads`, `payload_shapes`.
 """

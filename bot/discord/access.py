@@ -45,6 +45,14 @@ async def may_interact(interaction: discord.Interaction[Any]) -> bool:
     return False
 
 
+def may_moderate(interaction: discord.Interaction[Any], asker_id: int) -> bool:
+    """Whether somebody may decide about an answer: who asked for it, and who may manage messages there."""
+    if interaction.user.id == asker_id:
+        return True
+    allowed = interaction.permissions
+    return interaction.guild_id is not None and (allowed.manage_messages or allowed.administrator)
+
+
 async def _refusal() -> CommandReply:
     return CommandReply(NOT_ADMITTED)
 

@@ -120,8 +120,9 @@ class TrinityClient(ReceivingClient):
             await self.receivers.intake.take(message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """A command or a button was used; who answers it is decided elsewhere."""
+        """A command or a button was used. Commands are answered by the tree."""
         self.languages.note_interaction(interaction)
+        await self.receivers.buttons.take(interaction)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or Discord added a link's preview."""

@@ -68,12 +68,12 @@ async def reply_to(interaction: discord.Interaction, work: Awaitable[CommandRepl
     """Do a command's work and show its reply; `is_private` is for the acknowledgement where the work takes long."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            reply = tasks.create_task(_reply_or_error(interaction, work))
+            reply = tasks.create_task(reply_or_error(interaction, work))
             await asyncio.wait({reply}, timeout=DEFER_AFTER_SECONDS)
             if not reply.done():
                 with suppress(Unreadable):  # the reply itself will show whether it was taken
                     async with translated():
-                        with _empty_acknowledgements_read(interaction):
+                        with empty_acknowledgements_read(interaction):
                             await interaction.response.defer(ephemeral=is_private, thinking=True)
         try:
             await _show(interaction, reply.result())
@@ -85,7 +85,8 @@ async def reply_to(interaction: discord.Interaction, work: Awaitable[CommandRepl
         log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])
 
 
-async def _reply_or_error(interaction: discord.Interaction, work: Awaitable[CommandReply]) -> CommandReply:
+async def reply_or_error(interaction: discord.Interaction, work: Awaitable[CommandReply]) -> CommandReply:
+    """What comes of a command's work; an error becomes words."""
     try:
         return await work
     except Exception as error:
@@ -121,7 +122,7 @@ async def _show(interaction: discord.Interaction, reply: CommandReply) -> None:
 
 async def _send(interaction: discord.Interaction, reply: CommandReply) -> None:
     async with translated():
-        with _empty_acknowledgements_read(interaction):
+        with empty_acknowledgements_read(interaction):
             await interaction.response.send_message(
                 reply.content,
                 file=reply.file() or MISSING,
@@ -132,7 +133,7 @@ async def _send(interaction: discord.Interaction, reply: CommandReply) -> None:
 
 
 @contextmanager
-def _empty_acknowledgements_read(interaction: discord.Interaction) -> Iterator[None]:
+def empty_acknowledgements_read(interaction: discord.Interaction) -> Iterator[None]:
     """A server that took an answer may say nothing more than that; discord.py then stumbles over what isn't there."""
     try:
         yield

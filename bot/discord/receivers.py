@@ -10,6 +10,7 @@ from bot.delivery.sender import Sender
 from bot.discord.access import AccessCheck
 from bot.discord.attached_files import AttachedFiles
 from bot.discord.attachments import AttachmentReader
+from bot.discord.buttons import AnswerButtons
 from bot.discord.catch_up import CatchUp
 from bot.discord.connection import ConnectedClient
 from bot.discord.guild_watch import GuildWatch
@@ -29,6 +30,7 @@ class Receivers:
     catch_up: CatchUp
     access: AccessCheck
     reader: AttachmentReader
+    buttons: AnswerButtons
     guilds: GuildWatch | None
     """None where nothing is kept of guilds that were left."""
 
@@ -59,4 +61,5 @@ def build_receivers(
     answers.may_still_ask = check.admits_question
     catch_up = CatchUp(client, chat, intake, sender, transport)
     guilds = GuildWatch(client, chat.departures, sender, transport) if chat.departures else None
-    return Receivers(chat, sender, answers, intake, catch_up, check, reader, guilds)
+    buttons = AnswerButtons(chat, sender, answers)
+    return Receivers(chat, sender, answers, intake, catch_up, check, reader, buttons, guilds)

@@ -30,8 +30,9 @@ from bot.delivery.refusals import (
     error_of,
     refused_fields,
 )
-from bot.delivery.transport import Draft, DraftKey, Posted
+from bot.delivery.transport import Button, Draft, DraftKey, Posted
 from bot.discord import payloads
+from bot.discord.components import buttons_below, view_of
 from bot.discord.event_guard import described
 from bot.discord.languages import Languages
 from bot.discord.payload_shapes import OutOfShape
@@ -86,10 +87,10 @@ class DiscordTransport:
                 raise
         return await self._send(draft, None)
 
-    async def edit(self, channel_id: int, message_id: int, content: str) -> None:
-        flags = discord.MessageFlags(suppress_embeds=True)
+    async def edit(self, channel_id: int, message_id: int, content: str, buttons: tuple[Button, ...]) -> None:
+        flags, view = discord.MessageFlags(suppress_embeds=True), view_of(buttons, self.language_of(channel_id))
         with handle_message_parameters(
-            content=content, flags=flags, allowed_mentions=_NO_PINGS, mention_author=False
+            content=content, flags=flags, view=view, allowed_mentions=_NO_PINGS, mention_author=False
         ) as params:
             await self._request("PATCH", _MESSAGE, channel_id, message_id, json=params.payload)
 
@@ -176,6 +177,7 @@ class DiscordTransport:
             nonce=_nonce(draft.key),
             flags=discord.MessageFlags(suppress_embeds=True, suppress_notifications=draft.is_silent),
             file=file,
+            view=view_of(draft.buttons, self.language_of(draft.channel_id)) or MISSING,
             allowed_mentions=_NO_PINGS if rung is None else _NO_PINGS.merge(discord.AllowedMentions(users=[rung])),
             mention_author=False,
             message_reference=reference,
@@ -221,7 +223,12 @@ def _reference(draft: Draft, message_id: int) -> Any:
 
 def _posted(message: Any) -> Posted:
     answered = (message.get("message_reference") or {}).get("message_id")
-    return Posted(int(message["id"]), message.get("content") or "", int(answered) if answered else None)
+    return Posted(
+        message_id=int(message["id"]),
+        content=message.get("content") or "",
+        reply_to=int(answered) if answered else None,
+        buttons=buttons_below(message),
+    )
 
 
 @asynccontextmanager

@@ -54,6 +54,8 @@ class DiscordOptions:
     """Whether to ask for the message content intent, which takes Discord's consent."""
     edit_interval_seconds: float = 1.0
     drain_seconds: float = 20.0
+    has_buttons: bool = True
+    """Whether there are buttons below answers."""
     guild_ready_seconds: float = 2.0
     """All guilds are taken to be known when none has come for so long."""
     identify_pause_seconds: float = 5.0
@@ -202,8 +204,13 @@ class _ClientRun:
 
     async def _serve(self, client: TrinityClient, stopping: "asyncio.Task[bool]") -> Exception | None:
         transport = DiscordTransport(client, client.clock.now, client.languages)
-        interval = self._options.edit_interval_seconds
-        async with open_sender(transport, interval, self._observer) as sender, asyncio.TaskGroup() as tasks:
+        opened = open_sender(
+            transport,
+            self._options.edit_interval_seconds,
+            self._observer,
+            has_buttons=self._options.has_buttons,
+        )
+        async with opened as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
             access, reader = self._options.access, AttachmentReader(self._options.api_url, self._options.proxy)
             client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks, access, reader)

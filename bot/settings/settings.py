@@ -131,6 +131,8 @@ class Settings(BaseSettings):
     message_content_intent: bool = False
     """Whether Discord is asked for what people write without mentioning the bot; channels then choose what it does."""
     edit_interval_seconds: Annotated[Number, Field(ge=0.05, le=60)] = 1.0
+    buttons: bool = True
+    """Whether there are buttons below answers: Stop, Again, Continue."""
     drain_seconds: Annotated[Number, Field(ge=0, le=3600)] = 20.0
 
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UPPER] = "INFO"

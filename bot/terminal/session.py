@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, TextDelta
+from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, StopReason, TextDelta
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.persona import Persona, normal_name
 from bot.conversation.sanitize import has_visible_text
@@ -47,8 +47,8 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /context                   what Trinity will see next, in tokens
   /help                      this list
   /quit                      leave (quit, exit and Ctrl-D do too)
-Ctrl-C stops an answer; where there is none, it leaves. What is pasted is one message, however many lines it has, and
-Alt-Enter begins a new line. A message that begins with / needs a blank before it."""
+Ctrl-C stops an answer, and what was said of it stays; where there is none, it leaves. What is pasted is one message,
+however many lines it has, and Alt-Enter begins a new line. A message that begins with / needs a blank before it."""
 
 _ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _LEAVING_WORDS = ("quit", "exit", "quit()", "exit()")
@@ -88,6 +88,8 @@ class _Session:
         self._key = key
         self._message_ids = itertools.count(time.time_ns() // 1000)
         self._task: asyncio.Task[None] | None = None
+        self._exchange: Exchange | None = None
+        """What is being answered."""
         self._is_interrupted = False
         self._is_ended = False
         self._is_line_open = False
@@ -131,14 +133,17 @@ class _Session:
         async with exchange:
             state = InboxState.ANSWERED if is_replaced else InboxState.FAILED
             try:
+                self._exchange = exchange
                 with self._input.quiet(self._interrupt, self._end):
                     await self._show_answer(exchange, persona.name)
-                state = InboxState.ANSWERED
+                is_unsaid = exchange.stopped is StopReason.ASKED and exchange.finish_reason is None
+                state = InboxState.WITHDRAWN if is_unsaid else InboxState.ANSWERED
             except asyncio.CancelledError as cancelled:
                 state = InboxState.ANSWERED if is_replaced else InboxState.WITHDRAWN
                 self._continue_or_leave(cancelled)
                 self._small("Stopped.")
             finally:
+                self._exchange = None
                 await exchange.finish(state)
 
     def _question(self, content: str) -> Question:
@@ -167,6 +172,9 @@ class _Session:
                         notices.append("The answer reached its greatest length (TRINITY_MAX_NEW_TOKENS).")
                     case Finished(FinishReason.ABORTED):
                         notices.append("This conversation was reset meanwhile, so that answer is forgotten too.")
+        if exchange.stopped is StopReason.ASKED:
+            self._small("Stopped.")
+            return
         self._say("")
         for notice in notices:
             self._small(notice)
@@ -267,13 +275,20 @@ class _Session:
                 loop.remove_signal_handler(number)
 
     def _interrupt(self) -> None:
+        """Stop the answer, and keep what was said of it; where that was done, or there is none, end what is awaited."""
+        if self._exchange is not None and self._exchange.can_stop:
+            self._exchange.stop(StopReason.ASKED, keep=True)
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
         self._is_interrupted = True
         if self._task is not None:
             self._task.cancel()
 
     def _end(self) -> None:
         self._is_ended = True
-        self._interrupt()
+        self._cancel()
 
     def _continue_or_leave(self, cancelled: asyncio.CancelledError) -> None:
         """Go on after Ctrl-C, leave after SIGTERM; any other cancellation is raised again."""

@@ -51,7 +51,7 @@ class Transport:
         self.nonces[draft.key] = (now(), posted)
         return posted
 
-    async def edit(self, channel_id, message_id, content):
+    async def edit(self, channel_id, message_id, content, buttons):
         self.calls.append((now(), "edit"))
         if self.faults and (fault := self.faults.pop(0)):
             raise fault

@@ -30,7 +30,7 @@ from tests.loopback import LoopbackDiscord, Message
 from tests.store.fresh import lay_database
 
 EDIT_INTERVAL_SECONDS = 0.05
-COMMANDS = ("reset", "persona", "settings", "privacy", "context", "export", "thread", "stats", "about", "help")
+COMMANDS = ("reset", "stop", "persona", "settings", "privacy", "context", "export", "thread", "stats", "about", "help")
 """Every slash command that is registered."""
 
 
@@ -107,6 +107,7 @@ async def open_house(
     access: Access | None = None,
     turn_limits: TurnLimits = NO_LIMITS,
     presence_seconds: float = 15.0,
+    has_buttons: bool = True,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
     engine = engine or EchoEngine()
@@ -132,6 +133,7 @@ async def open_house(
             guild_ready_seconds=0.05,
             identify_pause_seconds=0.2,
             access=access or Access(),
+            has_buttons=has_buttons,
             state_folder=folder,
             presence_seconds=presence_seconds,
         )

@@ -172,3 +172,35 @@ async def test_buttons_and_modals_reach_the_bot(server: LoopbackDiscord, client:
     assert panel.components == []
     with pytest.raises(LookupError, match="no Stop"):
         await alice.clicks(panel, "Stop")
+
+
+async def test_an_edit_keeps_buttons_unless_it_names_others(server: LoopbackDiscord, client: PlainClient):
+    general = server.channel("general")
+    sent = await client.get_channel(general.id).send("working", view=Panel(timeout=None), suppress_embeds=True)
+    panel = server.world.messages[sent.id]
+
+    await sent.edit(content="still working")
+    kept = [item["label"] for row in panel.components for item in row["components"]]
+    await sent.edit(view=None)
+
+    assert (panel.content, kept, panel.components) == ("still working", ["Stop", "Ask"], [])
+
+
+async def test_a_click_that_is_only_acknowledged_is_followed_up_by_a_message_of_its_own(
+    server: LoopbackDiscord, client: PlainClient
+):
+    class Quiet(discord.ui.View):
+        @discord.ui.button(label="Stop", custom_id="quiet")
+        async def stop_it(self, interaction: discord.Interaction, button: discord.ui.Button) -> None:
+            await interaction.response.defer()
+            await interaction.followup.send("not you", ephemeral=True, suppress_embeds=True)
+
+    alice, general = server.person("Alice"), server.channel("general")
+    sent = await client.get_channel(general.id).send("working", view=Quiet(timeout=None), suppress_embeds=True)
+    panel = server.world.messages[sent.id]
+
+    clicked = await alice.clicks(panel, "Stop")
+    await server.wait_until(lambda: clicked.followups)
+
+    assert [(message.content, message.ephemeral_for) for message in clicked.followups] == [("not you", alice.user)]
+    assert panel.content == "working"

@@ -289,6 +289,25 @@ async def test_ctrl_c_stops_the_answer_and_then_the_program():
         talking = tasks.create_task(talk(chat, source=source))
 
     assert "Trinity: Once\nStopped.\nTrinity: You said tell me, hello\n" in talking.result()
+    assert chat.states == [("tell me", InboxState.ANSWERED), ("hello", InboxState.ANSWERED)]
+
+
+async def test_a_second_ctrl_c_ends_an_answer_that_does_not_stop():
+    reached = asyncio.Event()
+    chat = FakeChat({"tell me": [TextDelta("Once"), reached]}, is_stuck=True)
+    source = KeyboardInput("tell me", "hello", KeyboardInterrupt)
+
+    async def press_ctrl_c_twice():
+        await reached.wait()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0.01)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(press_ctrl_c_twice())
+        talking = tasks.create_task(talk(chat, source=source))
+
+    assert "Trinity: Once\nStopped.\nTrinity: You said tell me, hello\n" in talking.result()
     assert chat.states == [("tell me", InboxState.WITHDRAWN), ("hello", InboxState.ANSWERED)]
 
 

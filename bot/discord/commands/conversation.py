@@ -1,10 +1,12 @@
-"""What is done with a channel's conversation: `/reset`."""
+"""What is done with a channel's conversation: `/reset` and `/stop`."""
 
 import discord
 from discord import app_commands
 
+from bot.chat.chat import StopReason
+from bot.discord.access import may_moderate
 from bot.discord.command_replies import CommandReply, reply_to
-from bot.discord.commands.shared import Right, chat_of, key_of, require
+from bot.discord.commands.shared import Right, chat_of, key_of, ready, require
 from bot.words import joined, phrase
 
 
@@ -23,3 +25,15 @@ async def reset(interaction: discord.Interaction, undo: bool = False) -> None:
         return CommandReply(joined([phrase("forgotten"), phrase("reset_can_be_undone")]), is_private=False)
 
     await reply_to(interaction, work(), is_private=False)
+
+
+@app_commands.command(description=phrase("stop_description"))
+async def stop(interaction: discord.Interaction) -> None:
+    """`/stop`: the first answer here, running or waiting, of who uses it; a moderator stops anybody's."""
+    under_way = chat_of(interaction).under_way(key_of(interaction))
+    theirs = (each for each in under_way if each.can_stop and may_moderate(interaction, each.asker_id))
+    exchange = next(theirs, None)
+    if exchange is not None:
+        exchange.stop(StopReason.ASKED, keep=True)
+    words = phrase("nothing_to_stop" if exchange is None else "stopping")
+    await reply_to(interaction, ready(CommandReply(words)), is_private=True)

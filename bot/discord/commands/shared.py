@@ -34,13 +34,13 @@ MAY_NOT = {
 """What is said to who hasn't the right."""
 
 
-def key_of(interaction: discord.Interaction) -> ConversationKey:
+def key_of(interaction: discord.Interaction[Any]) -> ConversationKey:
     """The conversation in which a command was used: the channel's, or the person's own in it."""
     key = channel_of(interaction)
     return chat_of(interaction).settings.conversation_of(key, interaction.user.id)
 
 
-def channel_of(interaction: discord.Interaction) -> ConversationKey:
+def channel_of(interaction: discord.Interaction[Any]) -> ConversationKey:
     """The channel in which a command was used, as the conversation that its people share."""
     channel = interaction.channel
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
@@ -79,7 +79,7 @@ def require(interaction: discord.Interaction, right: Right) -> None:
         raise NotAllowed(MAY_NOT[right])
 
 
-def chat_of(interaction: discord.Interaction) -> Chat:
+def chat_of(interaction: discord.Interaction[Any]) -> Chat:
     """The use cases behind the client that got the command."""
     client: Any = interaction.client
     chat: Chat = client.receivers.chat

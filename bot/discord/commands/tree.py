@@ -1,4 +1,4 @@
-"""The slash commands: `/reset`, `/persona ...`, `/settings ...` and `/help`.
+"""The slash commands: `/reset`, `/stop`, `/persona ...`, `/settings ...` and `/help`.
 
 Who may change something is checked here, for every command by itself: Discord keeps permissions for whole commands
 only, and an administrator can widen those. `interaction.permissions` is what Discord says the person may do in the
@@ -15,7 +15,7 @@ from discord import app_commands
 from bot.discord.access import may_interact
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.about import about, show_help, stats
-from bot.discord.commands.conversation import reset
+from bot.discord.commands.conversation import reset, stop
 from bot.discord.commands.memory import context, export
 from bot.discord.commands.personas import PersonaCommands
 from bot.discord.commands.privacy import PrivacyCommands
@@ -46,6 +46,7 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
         self.add_command(reset)
+        self.add_command(stop)
         self.add_command(PersonaCommands())
         self.add_command(SettingsCommands())
         self.add_command(PrivacyCommands())

@@ -103,7 +103,7 @@ class OpenQuestion:
     previous: str | None = None
     """The complete answer of an older generation, which stays valid until this one is complete."""
     finish_reason: str | None = None
-    """How `answer` ended."""
+    """How `answer`, or `previous`, ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def read_open_question(row: Row[Any], its_parts: tuple[Part, ...]) -> OpenQuesti
         lone_deaths=row.lone_deaths,
         kind=AnswerKind(row.answer_kind),
         previous=previous,
-        finish_reason=row.finish_reason if answer is not None else None,
+        finish_reason=row.finish_reason,
     )
 
 
