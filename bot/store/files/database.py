@@ -345,6 +345,7 @@ def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
         engine = server.build_server_engine(read_address(url), timeouts, **options)
     else:
         engine = create_async_engine(parse_url(url), **options)
+        embedded.shorten_statements(engine.sync_engine)
         embedded.prepare_connections(engine.sync_engine, busy_seconds=timeouts.busy_seconds)
     report_progress(engine.sync_engine)
     return engine

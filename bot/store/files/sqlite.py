@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from bot.errors import DatabaseUnusable
 from bot.store.files import server_url
 from bot.store.files.header import Mark
+from bot.store.files.sqlite_cursor import OneTripConnection
 
 APPLICATION_ID = int.from_bytes(b"Trin", "big")
 """Stands in the header of every SQLite file of ours (https://sqlite.org/pragma.html#pragma_application_id)."""
@@ -181,6 +182,15 @@ def prepare_connections(
     def mark(connection: Connection) -> None:
         if _count_changes(connection) != connection.info.get(_CHANGES):
             mark_next(connection, is_open=stays_open)
+
+
+def shorten_statements(engine: Engine) -> None:
+    """Have each statement of an async engine make one trip to its connection's thread."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, _record: object, arguments: Any, options: Any) -> OneTripConnection:
+        made = dialect.connect(*arguments, **options)
+        return OneTripConnection(made.dbapi, made.driver_connection)
 
 
 def _count_changes(connection: Connection) -> int:

@@ -37,6 +37,22 @@ async def test_every_pooled_connection_syncs_every_commit(database):
     assert set(pragmas) == {("wal", 2, 1, 1, 5000)}
 
 
+async def test_a_statement_is_one_trip_to_the_connections_thread(database):
+    async def work(connection: AsyncConnection) -> list[int]:
+        driver = (await connection.get_raw_connection()).driver_connection
+        execute = driver._execute
+        driver._execute = lambda *arguments: trips.append(arguments) or execute(*arguments)
+        try:
+            return list(await connection.scalars(text("SELECT 1 UNION SELECT 2")))
+        finally:
+            driver._execute = execute
+
+    trips = []
+
+    assert await database.read(work) == [1, 2]
+    assert len(trips) == 1
+
+
 async def test_writers_do_not_lose_each_others_updates_nor_another_process_its_own(database, url):
     await Inbox(database).receive(ask(1))
 
