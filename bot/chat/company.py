@@ -20,6 +20,11 @@ class Company:
         self._has_changed = asyncio.Event()
         self._suspects = asyncio.Lock()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether who wants to share the room needn't wait."""
+        return not self._num_loners
+
     @asynccontextmanager
     async def resumed(self, num_deaths: int) -> AsyncIterator[None]:
         """Be there with a question that was in the engine at so many deaths of the process."""

@@ -32,7 +32,7 @@ from bot.conversation.messages import Question
 from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, TurnsSpent, WaitedTooLong
 from bot.inference.engine import Delta, Engine, FinishReason
 from bot.observer import Observer
-from bot.store.rows.history import History
+from bot.store.rows.history import Conversation, History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion, Part
 from bot.store.rows.turn_limits import TurnLimits
@@ -45,6 +45,7 @@ Preparation = Callable[[Question], Awaitable[tuple[Question, Sequence[str]]]]
 """Reads what belongs to a question, a file for instance, before it is committed: all of the question, and notes."""
 
 _RELEASE_SECONDS = 2.0
+_RECENT_SECONDS = 1.0
 MAX_LONE_DEATHS = 2
 """A question that was alone in the engine when the process died, this often, is set aside."""
 SET_ASIDE = phrase("set_aside")
@@ -82,12 +83,23 @@ class ExchangeContext:
     turn_limits: TurnLimits
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A try that was counted when the question was received, and the conversation as it was then."""
+
+    attempt: Attempt
+    conversation: Conversation
+    at: float
+
+
 class Exchange:
     """One question on its way to an answer.
 
     `async with` receives it and closes it at the end; whoever does both by hand calls `receive` and `close`. Between
     them, `events` streams the answer and `finish` records what became of it.
     """
+
+    _begun_at_once: _Begun | None = None
 
     def __init__(
         self,
@@ -216,8 +228,11 @@ class Exchange:
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
-    async def receive(self) -> bool:
+    async def receive(self, *, begins: bool = False) -> bool:
         """Take a slot in the channel's queue and commit the question; False if it was received before.
+
+        With `begins`, `events` follows at once: where it needn't wait for its turn, the first try is counted in the
+        same commit, and the conversation loaded with it.
 
         Raises:
             EngineOverloaded: too many questions wait; this one was committed as refused.
@@ -235,9 +250,10 @@ class Exchange:
             return False
         try:
             await self._read()
-            receive = partial(self._context.inbox.receive, self.question, self._context.turn_limits)
             self.is_committed = await self._context.outage.commit_once(
-                receive, self._is_in(InboxState.RECEIVED), self._note_held
+                self._receiving(begins=begins),
+                self._is_in(InboxState.RECEIVED, InboxState.ANSWERING),
+                self._note_held,
             )
         except TurnsSpent:
             if await self._refuse():
@@ -263,6 +279,21 @@ class Exchange:
         self._registry.forget_prepared(self)
         self._after = None
         self.received.set()
+
+    def _receiving(self, *, begins: bool) -> Callable[[], Awaitable[bool]]:
+        """The commit of the question, and of its first try where that needn't wait for anybody."""
+        question, context = self.question, self._context
+        if not (begins and self.has_turn and context.company.is_open):
+            return partial(context.inbox.receive, question, context.turn_limits)
+        seed, load = context.writer.new_seed(self.generation), context.history.loading(question.conversation)
+
+        async def receive_and_begin() -> bool:
+            begun = await context.inbox.receive_and_begin(question, context.turn_limits, seed=seed, load=load)
+            if begun is not None:
+                self._begun_at_once = _Begun(*begun, at=asyncio.get_running_loop().time())
+            return begun is not None
+
+        return receive_and_begin
 
     @asynccontextmanager
     async def until_stopped(self) -> AsyncIterator[None]:
@@ -432,10 +463,10 @@ class Exchange:
             key.identity, self.question.author_id, guild=key.guild_id, is_limited=is_limited
         )
 
-    def _is_in(self, state: InboxState) -> Callable[[], Awaitable[bool]]:
+    def _is_in(self, *states: InboxState) -> Callable[[], Awaitable[bool]]:
         async def is_in_state() -> bool:
             platform = self.question.conversation.platform
-            return await self._context.inbox.state(platform, self.message_id) is state
+            return await self._context.inbox.state(platform, self.message_id) in states
 
         return is_in_state
 
@@ -497,6 +528,11 @@ class Exchange:
             return None
         if self.resumed and self.resumed.lone_deaths >= MAX_LONE_DEATHS:
             raise RequestFailed(SET_ASIDE)
+        if (begun := self._begun_at_once) is not None:
+            is_recent = asyncio.get_running_loop().time() - begun.at < _RECENT_SECONDS
+            if is_recent and begun.attempt.question is self.question:  # it wasn't edited meanwhile
+                return begun.attempt
+            self._begun_at_once = None
         seed = self._context.writer.new_seed(self.generation)
         attempt = await self._outlast(lambda: self._context.inbox.begin_attempt(self.question, seed=seed))
         self.kind = attempt.kind if attempt else self.kind
@@ -505,7 +541,11 @@ class Exchange:
     async def _begin_answer(self, attempt: Attempt, max_queued_seconds: float | None) -> PendingAnswer:
         started_at = time.monotonic()
         key, replaced = self.question.conversation, None if self.previous is None else self.message_id
-        conversation = await self._outlast(lambda: self._context.history.load(key, without_question=replaced))
+        begun, self._begun_at_once = self._begun_at_once, None
+        if begun is not None:
+            conversation = begun.conversation
+        else:
+            conversation = await self._outlast(lambda: self._context.history.load(key, without_question=replaced))
         return await self._context.writer.begin(attempt, conversation, max_queued_seconds, started_at)
 
     async def _next(self, deltas: AsyncGenerator[Delta, None], answer: PendingAnswer) -> Delta | None:

@@ -159,7 +159,7 @@ class Answers:
         if reply.exchange.is_prepared:
             reply.parts.on_first = self._typing.start(reply.exchange.channel_id)
         # Nothing is awaited before: so the questions of a channel are received in the order of `begin`.
-        if not await reply.exchange.receive():
+        if not await reply.exchange.receive(begins=not is_begun):
             return SEEN_BEFORE
         for note in reply.exchange.notes:
             reply.note(note)

@@ -59,7 +59,7 @@ CARRIERS = {"Exchange", "Reply", "Parts"}
 """What is made for one question: a method of these has the question, whatever it is handed."""
 
 MOMENTS = {
-    Hop("store/rows/inbox.py", "Inbox.receive"): "committed",
+    Hop("store/rows/inbox.py", "Inbox.receive_and_begin"): "committed",
     Hop("inference/local.py", "LocalEngine.generate"): "asked",
     Hop("inference/local.py", "Stream.push"): "said",
     Hop("delivery/reply.py", "Reply.write"): "written",

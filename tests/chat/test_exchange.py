@@ -35,6 +35,32 @@ async def test_a_question_that_comes_twice_is_received_once(house: House) -> Non
     assert house.chat.queue.num_running == 0
 
 
+async def test_a_question_that_need_not_wait_is_begun_with_the_commit_that_receives_it(house: House) -> None:
+    first, second = house.asks("Hello?"), house.asks("And me?")
+
+    for question in (first, second):
+        assert await house.chat.open(question).receive(begins=True)
+
+    states = [await house.state(question) for question in (first, second)]
+    for question in (first, second):
+        await collect(house, question)
+    assert states == [InboxState.ANSWERING, InboxState.RECEIVED]
+    assert "Hello?" in house.prompt(1)
+
+
+async def test_an_edit_between_the_commit_and_the_answer_is_followed(house: House) -> None:
+    question = house.asks("What is tow?")
+    exchange = house.chat.open(question)
+    await exchange.receive(begins=True)
+
+    await exchange.edit("What is two?")
+    events = await collect(house, question)
+
+    assert Anew() not in events
+    assert len(house.engine.requests) == 1
+    assert "What is two?" in house.prompt()
+
+
 async def test_answers_of_one_channel_come_one_at_a_time_in_order(house: House) -> None:
     questions = [house.asks(f"Question {number}") for number in range(4)]
     for question in questions:

@@ -9,24 +9,20 @@ from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.window import TokenBudget
 from bot.delivery.answers import MAX_UNSETTLED, Answers
 from bot.delivery.sender import open_sender
+from bot.store.rows.history import History
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GENERAL = ConversationKey("anywhere", 1, 2)
 
 
-class Unread:
-    """A history of which nothing is asked."""
-
-    transcripts = None
-    own_words = None
-
-
 class Silent:
     """An inbox that commits nothing, and a transport that nobody uses."""
 
-    async def receive(self, *_: object) -> bool:
+    async def receive(self, *_: object, **__: object) -> bool:
         await asyncio.Event().wait()
         return False
+
+    receive_and_begin = receive
 
 
 def ask(number: int) -> Question:
@@ -35,7 +31,7 @@ def ask(number: int) -> Question:
 
 def open_chat() -> Chat:
     queue = QuestionQueue(max_waiting=2 * MAX_UNSETTLED)
-    return Chat(Unread(), Silent(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
+    return Chat(History(None), Silent(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
 
 
 async def test_an_answer_that_is_cancelled_before_it_began_leaves_nothing_behind() -> None:

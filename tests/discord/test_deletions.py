@@ -17,6 +17,7 @@ from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.window import TokenBudget
 from bot.delivery.answers import Answers
 from bot.delivery.sender import open_sender
+from bot.store.rows.history import History
 from tests.discord.house import House, ask
 from tests.loopback import Message
 
@@ -100,16 +101,18 @@ async def test_what_was_deleted_while_the_database_was_locked_is_followed_afterw
 class Waiting:
     """An inbox that never commits anything, and a transport that nobody uses."""
 
-    async def receive(self, *_: object) -> bool:
+    async def receive(self, *_: object, **__: object) -> bool:
         await asyncio.get_running_loop().create_future()
         return False
+
+    receive_and_begin = receive
 
 
 @pytest.mark.no_cover
 async def test_with_a_thousand_questions_in_hand_the_event_loop_does_not_stand() -> None:
     key, now = ConversationKey("discord", 1, 2), datetime.now(UTC)
     queue = QuestionQueue(max_waiting=2 * NUM_IN_HAND, max_waiting_per_person=NUM_IN_HAND)
-    chat = Chat(None, Waiting(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
+    chat = Chat(History(None), Waiting(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
     async with open_sender(Waiting()) as sender, asyncio.TaskGroup() as tasks:
         answers = Answers(chat, sender, tasks, lambda: now)
         for number in range(NUM_IN_HAND):

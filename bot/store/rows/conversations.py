@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, func, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
@@ -68,22 +68,31 @@ async def find_conversation(connection: AsyncConnection, key: ConversationKey) -
     return None if row is None else ConversationRow(*row)
 
 
-async def ensure_conversation(connection: AsyncConnection, key: ConversationKey) -> ConversationRow:
-    """The conversation's row, locked until the transaction ends, and made if it is missing."""
+async def ensure_conversation(
+    connection: AsyncConnection, key: ConversationKey, *, asked: int | None = None
+) -> ConversationRow:
+    """The conversation's row, locked until the transaction ends, and made if it is missing.
+
+    `asked` is a question's message id. The newest is kept: ids grow with time, and events may arrive out of order.
+    """
     statement = insert(connection, conversations).values(
         platform=key.platform,
         channel_id=key.channel_id,
         person_id=key.person_id or SHARED,
         guild_id=key.guild_id,
         parent_channel_id=key.parent_channel_id,
+        last_message_id=asked,
     )
-    new = statement.excluded
+    new, newest = statement.excluded, conversations.c.last_message_id
     # An update even if nothing changes: it is what locks the row in PostgreSQL.
     merged = statement.on_conflict_do_update(
         index_elements=[conversations.c.platform, conversations.c.channel_id, conversations.c.person_id],
         set_={
             "guild_id": func.coalesce(new.guild_id, conversations.c.guild_id),
             "parent_channel_id": func.coalesce(new.parent_channel_id, conversations.c.parent_channel_id),
+            "last_message_id": case(
+                (func.coalesce(newest, 0) < func.coalesce(new.last_message_id, 0), new.last_message_id), else_=newest
+            ),
         },
     )
     return ConversationRow(*(await connection.execute(merged.returning(*_COLUMNS))).one())

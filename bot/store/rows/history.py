@@ -4,7 +4,7 @@ A turn is stored when its answer is complete, together with the inbox's record t
 begins a new epoch, and an answer of an older one is not stored: a reset during an answer wins.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,14 @@ from bot.conversation.messages import ConversationKey, Question, Turn
 from bot.conversation.persona import DEFAULT, Persona
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
-from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, find_conversation, is_conversation, key_in
+from bot.store.rows.conversations import (
+    KEY_COLUMNS,
+    ConversationRow,
+    ensure_conversation,
+    find_conversation,
+    is_conversation,
+    key_in,
+)
 from bot.store.rows.deletion import (
     MAX_DELETED_AT_ONCE,
     DeletedMessage,
@@ -110,18 +117,28 @@ class History:
         """
 
         async def work(connection: AsyncConnection) -> Conversation:
-            row = await find_conversation(connection, key)
-            parent_id = row.parent_channel_id if row else None
-            settings = await load_settings(connection, key, parent_id, self._default_persona)
-            if row is None:
-                return Conversation(key, settings=settings)
-            turns = await load_turns(connection, row, without_question)
-            speakers = await load_speakers(connection, row.id)
-            return Conversation(
-                key, row.epoch, settings, row.first_kept_turn_id, row.is_trim_announced, turns, speakers
-            )
+            return await self._load(connection, key, await find_conversation(connection, key), without_question)
 
         return await self._database.read(work)
+
+    def loading(self, key: ConversationKey) -> Callable[[AsyncConnection, ConversationRow], Awaitable[Conversation]]:
+        """What `load` does, for a transaction that has the conversation's row already."""
+        return lambda connection, row: self._load(connection, key, row, None)
+
+    async def _load(
+        self,
+        connection: AsyncConnection,
+        key: ConversationKey,
+        row: ConversationRow | None,
+        without_question: int | None,
+    ) -> Conversation:
+        parent_id = row.parent_channel_id if row else None
+        settings = await load_settings(connection, key, parent_id, self._default_persona)
+        if row is None:
+            return Conversation(key, settings=settings)
+        turns = await load_turns(connection, row, without_question)
+        speakers = await load_speakers(connection, row.id)
+        return Conversation(key, row.epoch, settings, row.first_kept_turn_id, row.is_trim_announced, turns, speakers)
 
     async def save_turn(
         self, question: Question, answer: Answer, *, epoch: int, speakers: Sequence[Speaker] = ()

@@ -8,15 +8,16 @@ next one is sent. So a restart knows what to answer, with which seed, and what i
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
 from bot.store.files.database import Database
-from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, in_channel, key_in
+from bot.store.rows.conversations import KEY_COLUMNS, ConversationRow, ensure_conversation, in_channel, key_in
 from bot.store.rows.questions import (
     OPEN_QUESTIONS,
     OPEN_STATES,
@@ -37,6 +38,8 @@ from bot.store.rows.regeneration import LastTurn, begin_generation, edit_answere
 from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits, give_back_untried, take_turn
 from bot.store.tables import conversations, hints, inbox, insert, parts, turns_taken
 
+T = TypeVar("T")
+
 _NOT_ANSWERED = (InboxState.FAILED, InboxState.REFUSED, InboxState.EXPIRED)
 
 
@@ -53,22 +56,50 @@ class Inbox:
         Raises:
             TurnsSpent: there are `limits`, and this one is beyond them; nothing was committed.
         """
+        return await self._receive(question, limits, _is_received, state="received") is not None
+
+    async def receive_and_begin(
+        self,
+        question: Question,
+        limits: TurnLimits,
+        *,
+        seed: int,
+        load: Callable[[AsyncConnection, ConversationRow], Awaitable[T]],
+    ) -> tuple[Attempt, T] | None:
+        """Commit a question that is answered at once, with its first attempt counted, as `begin_attempt` does.
+
+        Returns the attempt and what `load` read in the same transaction; None if the question was received before.
+
+        Raises:
+            TurnsSpent: as for `receive`.
+        """
+        values = {"state": "answering", "attempts": 1, "seed": seed}
+        loaded = await self._receive(question, limits, load, **values)
+        return None if loaded is None else (Attempt(question, attempts=1, generation=0, seed=seed), loaded)
+
+    async def _receive(
+        self,
+        question: Question,
+        limits: TurnLimits,
+        load: Callable[[AsyncConnection, ConversationRow], Awaitable[T]],
+        **values: object,
+    ) -> T | None:
         now = self._database.clock()
         turn = _turn_of(question)
 
-        async def work(connection: AsyncConnection) -> bool:
-            row = await ensure_conversation(connection, question.conversation)
+        async def work(connection: AsyncConnection) -> T | None:
+            row = await ensure_conversation(connection, question.conversation, asked=question.message_id)
             statement = insert(connection, inbox).values(
-                **question_values(question), conversation_id=row.id, epoch=row.epoch, received_at=now, state="received"
+                **question_values(question), **values, conversation_id=row.id, epoch=row.epoch, received_at=now
             )
             result = await connection.execute(
                 statement.on_conflict_do_nothing(index_elements=["platform", "message_id"])
             )
-            if result.rowcount:
-                if limits:
-                    await take_turn(connection, turn, limits, now)
-                await _note_message(connection, row.id, question.message_id)
-            return bool(result.rowcount)
+            if not result.rowcount:
+                return None
+            if limits:
+                await take_turn(connection, turn, limits, now)
+            return await load(connection, row)
 
         if not limits:
             return await self._database.write(work)
@@ -99,16 +130,13 @@ class Inbox:
         now = self._database.clock()
 
         async def work(connection: AsyncConnection) -> bool:
-            row = await ensure_conversation(connection, question.conversation)
+            row = await ensure_conversation(connection, question.conversation, asked=question.message_id)
             values = question_values(question) | {"content": "", "author_name": ""}
             statement = insert(connection, inbox).values(
                 **values, conversation_id=row.id, epoch=row.epoch, received_at=now, state="answered"
             )
             key = ["platform", "message_id"]
-            result = await connection.execute(statement.on_conflict_do_nothing(index_elements=key))
-            if result.rowcount:
-                await _note_message(connection, row.id, question.message_id)
-            return bool(result.rowcount)
+            return bool((await connection.execute(statement.on_conflict_do_nothing(index_elements=key))).rowcount)
 
         return await self._database.write(work)
 
@@ -334,12 +362,9 @@ def _is_open(question: Question) -> ColumnElement[bool]:
     return and_(is_row(question), inbox.c.state.in_(OPEN_STATES))
 
 
-async def _note_message(connection: AsyncConnection, conversation_id: int, message_id: int) -> None:
-    """Remember a conversation's newest question; ids grow with time, and events may arrive out of order."""
-    is_newer = or_(conversations.c.last_message_id.is_(None), conversations.c.last_message_id < message_id)
-    await connection.execute(
-        update(conversations).where(conversations.c.id == conversation_id, is_newer).values(last_message_id=message_id)
-    )
+async def _is_received(_connection: AsyncConnection, _row: ConversationRow) -> bool:
+    """Nothing is read with a question that has to wait."""
+    return True
 
 
 async def _store_refused(

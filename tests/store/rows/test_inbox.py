@@ -8,6 +8,7 @@ from bot.store.files.database import Database, open_database
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import AnswerKind, InboxState, Part
+from bot.store.rows.turn_limits import NO_LIMITS
 from bot.store.tables import inbox as inbox_table
 from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD, answer, ask, hold_turn
 
@@ -58,6 +59,23 @@ async def test_every_attempt_is_counted_before_it_is_made_and_keeps_its_seed(inb
     async with open_database(url) as reopened:
         (unfinished,) = await Inbox(reopened).unfinished()
     assert (unfinished.attempts, unfinished.seed, unfinished.state) == (2, 11, InboxState.ANSWERING)
+
+
+async def test_a_question_that_is_answered_at_once_is_received_and_begun_in_one_commit(database, inbox, history):
+    async def begin(question):
+        return await inbox.receive_and_begin(question, NO_LIMITS, seed=11, load=history.loading(question.conversation))
+
+    await hold_turn(database, ask(1))
+
+    attempt, conversation = await begin(ask(2, "and now?"))
+    again = await begin(ask(2, "and now?"))
+    second = await inbox.begin_attempt(ask(2), seed=22)
+
+    assert (attempt.question, attempt.attempts, attempt.generation, attempt.seed) == (ask(2, "and now?"), 1, 0, 11)
+    assert conversation == await history.load(HERE)
+    assert len(conversation.turns) == 1
+    assert again is None
+    assert (second.question, second.attempts, second.seed) == (attempt.question, 2, 11)
 
 
 @pytest.mark.parametrize("state", [state for state in InboxState if not state.is_open])
