@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 
 REPEAT_SECONDS = 8.0
 """Discord shows it for ten seconds."""
+FIRST_SECONDS = 0.15
+"""An answer whose first words are there sooner doesn't share the pace of all requests with an indicator before it."""
 
 
 class TypingIndicator:
@@ -45,6 +47,7 @@ class TypingIndicator:
 
     async def _repeat(self, channel_id: int) -> None:
         try:
+            await asyncio.sleep(FIRST_SECONDS)
             while True:
                 await self._sender.show_typing(channel_id)
                 await asyncio.sleep(REPEAT_SECONDS)

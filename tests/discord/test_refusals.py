@@ -171,6 +171,7 @@ async def test_what_is_only_by_the_way_ends_no_session(
         what
     ]
     planned = server.faults.add(Garbled(), route=route, method=method)
+    engine.seconds_per_word = 0.3  # so that somebody waits
 
     async with enter(server, engine=engine) as house:
         await server.wait_until(lambda: planned.num_hits or what == "typing")

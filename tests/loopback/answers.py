@@ -106,7 +106,7 @@ async def wait_for_answer(
     quiet_seconds: float = 0.5,
     timeout: float = 60.0,  # noqa: ASYNC109 - the wait is the point
 ) -> Answer:
-    """Waits until the answer's text satisfies `until`, or, without it, has not changed for `quiet_seconds`.
+    """Waits until the answer's text satisfies `until`, or, without it, is complete and unchanged for `quiet_seconds`.
 
     A stream that is edited each second wants either `until` or a longer quiet.
     """
@@ -125,4 +125,4 @@ def _is_finished(answer: Answer | None, until: Callable[[str], bool] | None, qui
         return False
     if until is not None:
         return until(answer.text)
-    return time.monotonic() - answer.changed_at >= quiet_seconds
+    return not answer.is_marked and time.monotonic() - answer.changed_at >= quiet_seconds

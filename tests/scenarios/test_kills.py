@@ -103,7 +103,8 @@ async def test_a_kill_at_each_request_is_survived(
 ) -> None:
     name, after_effect = moment
     method, route, nth = REQUESTS[name]
-    async with open_echo_daemon(server, tmp_path, **TWO_PARTS) as daemon:
+    orders = {"num_words": (5,), "seconds_per_word": 0.4} if name == "typing" else TWO_PARTS
+    async with open_echo_daemon(server, tmp_path, **orders) as daemon:
         server.faults.add(Kill(daemon, after_effect=after_effect), method=method, route=route, nth=nth)
         await ask(server, "hello")
         await daemon.ended()
