@@ -34,7 +34,7 @@ NUM_AT_ONCE = 64
 EDIT_INTERVAL_SECONDS = 1.0  # the daemon's own
 NUM_WORDS = (30,)
 PAUSE_SECONDS = 0.06  # until the pace is that of a quiet bot again
-LONGEST_SECONDS = 60.0
+LONGEST_SECONDS = 300.0
 
 
 @dataclass

@@ -32,6 +32,7 @@ from bot.conversation.messages import Question
 from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, TurnsSpent, WaitedTooLong
 from bot.inference.engine import Delta, Engine, FinishReason
 from bot.observer import Observer
+from bot.store.files.database import was_committed
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion, Part
@@ -258,6 +259,9 @@ class Exchange:
         except TurnsSpent:
             if await self._refuse():
                 raise
+        except asyncio.CancelledError as cancelled:  # by a stop, perhaps: then what became of it is to be recorded
+            self.is_committed = was_committed(cancelled)
+            raise
         finally:
             self._note_received()
             if not self.is_committed:

@@ -48,6 +48,29 @@ async def test_a_question_that_need_not_wait_is_begun_with_the_commit_that_recei
     assert "Hello?" in house.prompt(1)
 
 
+@pytest.mark.parametrize("begins", [False, True])
+async def test_a_question_that_is_stopped_while_it_is_being_committed_is_known_to_be_there(
+    house: House, tmp_path: Path, begins: bool
+) -> None:
+    question = house.asks("Hello?")
+    exchange = house.chat.open(question)
+    pool = house.history._database.engine.sync_engine.pool
+    with contextlib.closing(sqlite3.connect(tmp_path / "trinity.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        receiving = asyncio.create_task(exchange.receive(begins=begins))
+        await until(lambda: pool.checkedout() == 1)
+
+        receiving.cancel()
+        other.execute("ROLLBACK")
+        await asyncio.wait([receiving])
+
+    assert receiving.cancelled()
+    assert exchange.is_committed
+    await exchange.finish(InboxState.WITHDRAWN)
+    assert await house.state(question) is InboxState.WITHDRAWN
+    exchange.close()
+
+
 async def test_an_edit_between_the_commit_and_the_answer_is_followed(house: House) -> None:
     question = house.asks("What is tow?")
     exchange = house.chat.open(question)

@@ -415,6 +415,8 @@ async def test_deleting_many_questions_withdraws_them(server: LoopbackDiscord, e
     async with enter(server, engine=engine) as house:
         questions = [await person.says(general, "hello", mention=True) for person in people]
         await server.wait_until(lambda: server.answer_to(questions[0]))
+        for question in questions[1:]:
+            await house.reaches(question, "received")
         await people[0].deletes_many(questions)
         for question in questions:
             await house.reaches(question, "withdrawn")
