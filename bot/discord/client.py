@@ -16,6 +16,7 @@ from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
 from bot.discord.commands.tree import TrinityTree
 from bot.discord.guild_watch import GuildWatch
+from bot.discord.interaction_answers import drop_unfinished
 from bot.discord.languages import Languages
 from bot.discord.messages import PLATFORM, is_direct
 from bot.discord.receivers import ReceivingClient
@@ -199,6 +200,7 @@ class TrinityClient(ReceivingClient):
             resume = partial(self.receivers.chat.resume, PLATFORM)
             for exchange in await self._outlast(resume, limit_seconds):
                 self.receivers.answers.begin(exchange)
+            await drop_unfinished(self.receivers.chat)
         except StoreError as error:
             log.error("unfinished questions are not resumed: %s", error)
             return False

@@ -30,6 +30,7 @@ class Receivers:
     catch_up: CatchUp
     access: AccessCheck
     reader: AttachmentReader
+    files: AttachedFiles
     buttons: AnswerButtons
     guilds: GuildWatch | None
     """None where nothing is kept of guilds that were left."""
@@ -62,4 +63,4 @@ def build_receivers(
     catch_up = CatchUp(client, chat, intake, sender, transport)
     guilds = GuildWatch(client, chat.departures, sender, transport) if chat.departures else None
     buttons = AnswerButtons(chat, sender, answers)
-    return Receivers(chat, sender, answers, intake, catch_up, check, reader, buttons, guilds)
+    return Receivers(chat, sender, answers, intake, catch_up, check, reader, files, buttons, guilds)

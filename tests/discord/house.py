@@ -30,8 +30,11 @@ from tests.loopback import LoopbackDiscord, Message
 from tests.store.fresh import lay_database
 
 EDIT_INTERVAL_SECONDS = 0.05
-COMMANDS = ("reset", "stop", "persona", "settings", "privacy", "context", "export", "thread", "stats", "about", "help")
-"""Every slash command that is registered."""
+COMMANDS = (
+    "reset", "stop", "persona", "settings", "privacy", "ask", "Ask Trinity", "context", "export", "thread", "stats",
+    "about", "help",
+)  # fmt: skip
+"""Every command that is registered, the entry of a message's menu among them."""
 
 
 @dataclass

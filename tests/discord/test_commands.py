@@ -209,7 +209,7 @@ async def test_a_locked_database_defers_the_answer(house: House) -> None:
     assert used.acknowledged_after < 3
 
 
-async def test_commands_are_registered_once_and_for_guilds_and_direct_messages_only(
+async def test_commands_are_registered_once_and_only_those_that_ask_for_everywhere(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
     for _ in range(2):
@@ -220,8 +220,12 @@ async def test_commands_are_registered_once_and_for_guilds_and_direct_messages_o
     commands = server.bot.commands[None]
     assert server.bot.num_command_syncs == 1
     assert {command["name"] for command in commands} == {*COMMANDS}
-    assert all(command["contexts"] == [0, 1] for command in commands)
-    assert all(command["integration_types"] == [0] for command in commands)
+    everywhere = {command["name"] for command in commands if command["contexts"] == [0, 1, 2]}
+    assert everywhere == {"ask", "Ask Trinity"}
+    for command in commands:
+        is_everywhere = command["name"] in everywhere
+        assert command["contexts"] == ([0, 1, 2] if is_everywhere else [0, 1])
+        assert command["integration_types"] == ([0, 1] if is_everywhere else [0])
 
 
 async def test_a_command_that_outlasts_the_connection_ends_quietly(

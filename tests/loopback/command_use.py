@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from tests.loopback.accounts import BotAccount
+from tests.loopback.accounts import BotAccount, Viewer
 from tests.loopback.entities import Channel, Message, User
-from tests.loopback.payloads import Json, channel_json, member_json, user_json
+from tests.loopback.payloads import Json, channel_json, member_json, message_json, user_json
 from tests.loopback.rules import Permission
 
 _SUB_COMMAND, _SUB_COMMAND_GROUP = 1, 2
 _STRING, _INTEGER, _BOOLEAN, _USER, _CHANNEL, _NUMBER, _ATTACHMENT = 3, 4, 5, 6, 7, 10, 11
-_GUILD_CONTEXT, _BOT_DM_CONTEXT = 0, 1
+_GUILD_CONTEXT, _BOT_DM_CONTEXT, _PRIVATE_CHANNEL_CONTEXT = 0, 1, 2
+_USER_INSTALL = 1
 
 
 def command_data(
@@ -23,7 +24,7 @@ def command_data(
     command = bot.command(words[0], guild_id)
     if command is None:
         raise LookupError(f"/{words[0]} is not registered; there are {_names(bot.commands.get(None, []))}")
-    _require_offered(command, user, channel)
+    _require_offered(command, user, channel, bot)
     resolved: Json = {}
     options = _options(command, words[1:], values, resolved, channel, focused)
     data: Json = {"id": command["id"], "name": command["name"], "type": command["type"], "options": options}
@@ -34,12 +35,30 @@ def command_data(
     return data
 
 
+def menu_data(bot: BotAccount, user: User, message: Message, name: str) -> Json:
+    """The `data` of the interaction that an entry of a message's menu begins; it carries the whole message."""
+    command = next((each for each in bot.commands.get(None, []) if each["name"] == name and each["type"] == 3), None)
+    if command is None:
+        raise LookupError(f"the menu has no {name}; there are {_names(bot.commands.get(None, []))}")
+    _require_offered(command, user, message.channel, bot)
+    shown = message_json(message, Viewer(bot, reads_content=True))
+    resolved = {"messages": {str(message.id): shown}}
+    return {
+        "id": command["id"], "name": name, "type": 3, "target_id": str(message.id), "resolved": resolved,
+    }  # fmt: skip
+
+
 def _names(commands: list[Json]) -> str:
     return ", ".join(command["name"] for command in commands) or "none"
 
 
-def _require_offered(command: Json, user: User, channel: Channel) -> None:
-    """Discord hides commands by default permissions (whole commands only) and by context."""
+def _require_offered(command: Json, user: User, channel: Channel, bot: BotAccount) -> None:
+    """Discord hides commands by default permissions (whole commands only), by context, and by their installation."""
+    is_member = bot.user in channel.recipients if channel.guild is None else bot.id in channel.guild.members
+    if not is_member and _USER_INSTALL not in (command.get("integration_types") or []):
+        raise LookupError(f"/{command['name']} is not offered where the bot isn't")
+    if not is_member and channel.is_dm and _PRIVATE_CHANNEL_CONTEXT in (command.get("contexts") or []):
+        return
     contexts = command.get("contexts")
     context = _BOT_DM_CONTEXT if channel.is_dm else _GUILD_CONTEXT
     is_hidden_in_dm = channel.is_dm and command.get("dm_permission") is False

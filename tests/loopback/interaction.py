@@ -90,7 +90,9 @@ def interaction_json(interaction: Interaction, viewer: Viewer) -> Json:
         payload["message"] = message_json(interaction.source, viewer)
     if channel.guild is None:
         owners = {"1": str(user.id)}
-        return payload | {"user": user_json(user), "context": 1, "authorizing_integration_owners": owners}
+        context = 1 if bot.user in channel.recipients else 2
+        return payload | {"user": user_json(user), "context": context, "authorizing_integration_owners": owners}
+    is_member = bot.id in channel.guild.members
     member = member_json(channel.guild.members[user.id])
     member["permissions"] = str(int(channel.permissions_of(user)))
     return payload | {
@@ -98,5 +100,5 @@ def interaction_json(interaction: Interaction, viewer: Viewer) -> Json:
         "guild_locale": channel.guild.preferred_locale,
         "member": member,
         "context": 0,
-        "authorizing_integration_owners": {"0": str(channel.guild.id)},
+        "authorizing_integration_owners": {"0": str(channel.guild.id)} if is_member else {"1": str(user.id)},
     }

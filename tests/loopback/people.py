@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.loopback import messages
 from tests.loopback.accounts import Account, BotAccount
-from tests.loopback.command_use import command_data, find_component
+from tests.loopback.command_use import command_data, find_component, menu_data
 from tests.loopback.entities import Channel, Message, User, mentioned_ids
 from tests.loopback.interaction import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
 from tests.loopback.rules import MessageKind
@@ -138,6 +138,15 @@ class Person(Account):
         used, words = bot or self._server.bot, command.lstrip("/").split()
         data = command_data(used, self.user, channel, words, filled | {option: typed}, focused=option)
         return await self._begin(used, channel, AUTOCOMPLETE, data, command.lstrip("/"))
+
+    async def picks(self, entry: str, message: Message, *, bot: BotAccount | None = None) -> Interaction:
+        """Picks an entry of a message's menu (Apps)."""
+        self._enter(message.channel)
+        used = bot or self._server.bot
+        if self._server.gateway.connected(used):
+            await came_true(lambda: any(used.commands.values()), _REGISTRATION_SECONDS)
+        data = menu_data(used, self.user, message, entry)
+        return await self._begin(used, message.channel, COMMAND, data, entry)
 
     async def clicks(self, message: Message, button: str) -> Interaction:
         """Clicks the button with this label or custom id."""

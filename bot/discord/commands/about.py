@@ -48,7 +48,7 @@ async def stats(interaction: discord.Interaction) -> None:
 
 
 def _help(interaction: discord.Interaction) -> Phrase:
-    lines: list[str] = [phrase("help"), ""]
+    lines: list[str] = [phrase("help"), "", phrase("help_ask")]
     if may(interaction, Right.RESET):
         lines.append(phrase("help_reset"))
     lines += [phrase("help_look"), phrase("help_memory")]

@@ -15,6 +15,7 @@ from discord import app_commands
 from bot.discord.access import may_interact
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.about import about, show_help, stats
+from bot.discord.commands.asking import ask, ask_about
 from bot.discord.commands.conversation import reset, stop
 from bot.discord.commands.memory import context, export
 from bot.discord.commands.personas import PersonaCommands
@@ -37,7 +38,7 @@ RESTARTING = phrase("restarting")
 
 
 class TrinityTree(app_commands.CommandTree[ReceivingClient]):
-    """All commands, for guilds and for direct messages with the bot; nowhere else."""
+    """All commands, for guilds and for direct messages with the bot; elsewhere only those that ask."""
 
     def __init__(self, client: ReceivingClient) -> None:
         super().__init__(
@@ -50,6 +51,8 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         self.add_command(PersonaCommands())
         self.add_command(SettingsCommands())
         self.add_command(PrivacyCommands())
+        self.add_command(ask)
+        self.add_command(ask_about)
         others: tuple[app_commands.Command[Any, ..., Any], ...] = (thread, context, export, stats, about, show_help)
         for command in others:
             self.add_command(command)

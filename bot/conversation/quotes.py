@@ -1,0 +1,19 @@
+"""What somebody else wrote, as it stands in a question about it: under its author's name, each line marked.
+
+So no line of it passes for a line of the conversation, and whose words they are is plain.
+"""
+
+from bot.conversation.sanitize import DEFAULT_OWN_NAME, FALLBACK_NAME, MAX_NAME_LENGTH, repair, speaker_name
+
+LONGEST = 4000
+"""Characters of a message that is asked about; Discord allows as many."""
+
+
+def quoted(author_name: str, text: str, *, longest: int = LONGEST, is_own: bool = False) -> str:
+    """A message as a quotation; one of the bot's own (`is_own`) is given in its own name."""
+    name = DEFAULT_OWN_NAME if is_own else speaker_name(author_name)[:MAX_NAME_LENGTH] or FALLBACK_NAME
+    text = repair(text).strip()
+    if len(text) > longest:
+        text = text[: longest - 1].rstrip() + "…"
+    lines = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+    return f"{name} wrote:\n{lines}"

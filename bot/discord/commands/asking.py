@@ -1,0 +1,188 @@
+"""Asking by a command, `/ask`, or about a message, by the entry "Ask Trinity" of its menu; also as a user install.
+
+Where the bot is a member and may write, a question that everybody may see is shown as a message, which is then the
+question's own: its answer replies to it, survives a restart, and is remembered like any other. What is asked privately,
+or in a place that the bot isn't in, is answered in the reply to the command alone: see `interaction_answers`.
+
+A menu hands over the whole message, so that this takes no privileged intent.
+"""
+
+import logging
+from functools import partial
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat.chat import Preparation
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.quotes import quoted
+from bot.delivery.split import PART_UNITS, utf16_length
+from bot.discord.access import may_interact
+from bot.discord.command_replies import CommandReply, reply_to
+from bot.discord.commands.shared import TextOption, key_of, ready
+from bot.discord.interaction_answers import PLATFORM as INTERACTION
+from bot.discord.interaction_answers import InteractionAnswers
+from bot.discord.markdown import escape_markdown
+from bot.discord.messages import named_in, text_files_in, words_in
+from bot.discord.receivers import Receivers
+from bot.discord.rest import translated
+from bot.errors import DiscordError
+from bot.words import Phrase, in_language, phrase
+
+log = logging.getLogger(__name__)
+
+MENU = "Ask Trinity"
+WHAT_DOES_IT_SAY = phrase("question_form_default")
+NOTHING_TO_READ = phrase("nothing_to_read")
+_FORM_SECONDS = 15 * 60.0
+_SHOWN_UNITS = 1500
+_Text = app_commands.Transform[str, TextOption(4000)]
+
+
+@app_commands.command(description=phrase("ask_description"))
+@app_commands.describe(text=phrase("ask_text_option"), private=phrase("ask_private_option"))
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+async def ask(interaction: discord.Interaction, text: _Text, private: bool = False) -> None:
+    """`/ask`"""
+    await _put(interaction, text, phrase("asks", name=_name_of(interaction)), text, is_private=private)
+
+
+@app_commands.context_menu(name=MENU)
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+async def ask_about(interaction: discord.Interaction, message: discord.Message) -> None:
+    """The entry of a message's menu: asks for the question in a form."""
+    own_id = interaction.client.user.id if interaction.client.user else 0
+    if not (words_in(message, own_id) or text_files_in(message)):
+        await reply_to(interaction, ready(CommandReply(NOTHING_TO_READ)), is_private=True)
+        return
+    try:
+        async with translated():
+            await interaction.response.send_modal(QuestionForm(message, interaction.locale))
+    except (DiscordError, discord.DiscordException) as error:
+        log.warning("a form in channel %s is not shown: %s", interaction.channel_id, error)
+
+
+class QuestionForm(discord.ui.Modal):
+    """Asks what one wants to know about a message; left empty, what it says."""
+
+    def __init__(self, message: discord.Message, locale: discord.Locale) -> None:
+        super().__init__(title=in_language(phrase("question_form_title"), locale), timeout=_FORM_SECONDS)
+        self._message = message
+        self.question: discord.ui.TextInput[QuestionForm] = discord.ui.TextInput(
+            label=in_language(phrase("question_form_label"), locale),
+            placeholder=in_language(WHAT_DOES_IT_SAY, locale),
+            required=False,
+            max_length=1000,
+            custom_id="question",
+            style=discord.TextStyle.paragraph,
+        )
+        self.add_item(self.question)
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        return await may_interact(interaction)
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        message, client = self._message, interaction.client
+        words = self.question.value.strip() or in_language(WHAT_DOES_IT_SAY, interaction.locale)
+        own_id = client.user.id if client.user else 0
+        said = "\n\n".join(filter(None, (words_in(message, own_id), named_in(message))))
+        is_own = message.author.id == own_id
+        content = f"{words}\n\n{quoted(message.author.display_name, said, is_own=is_own)}" if said else words
+        files = _receivers(interaction).files
+        prepare = partial(files.add_to, message) if text_files_in(message) else None
+        above = phrase("asks_about", name=_name_of(interaction), url=message.jump_url)
+        await _put(interaction, content, above, words, prepare=prepare)
+
+    async def on_error(  # type: ignore[override] # a modal's has no item, as discord.py's own says
+        self, interaction: discord.Interaction[Any], error: Exception, /
+    ) -> None:
+        log.error("a form in channel %s was not followed", interaction.channel_id, exc_info=error)
+
+
+async def _put(
+    interaction: discord.Interaction,
+    content: str,
+    above: Phrase,
+    words: str,
+    *,
+    is_private: bool = False,
+    prepare: Preparation | None = None,
+) -> None:
+    """Answer a question: in the channel where that may be, else in the reply to the interaction.
+
+    Args:
+        interaction: who asks, and where.
+        content: the question as the model gets it.
+        above: what is shown above the question in the channel.
+        words: the question as it is shown there.
+        is_private: whether nobody else is to see the answer.
+        prepare: reads what belongs to the question.
+    """
+    receivers = _receivers(interaction)
+    if is_private or not _may_write(interaction):
+        key = ConversationKey(
+            INTERACTION, interaction.channel_id or 0, interaction.guild_id, person_id=interaction.user.id
+        )
+        question = _question(interaction, key, interaction.id, content)
+        answers = InteractionAnswers(receivers.chat, receivers.answers, receivers.sender)
+        await answers.answer(interaction, question, is_private=is_private, prepare=prepare)
+        return
+    try:
+        async with translated():
+            shown = await interaction.response.send_message(
+                _shown(in_language(above, interaction.guild_locale or interaction.locale), words),
+                suppress_embeds=True,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+            message_id = shown.message_id or (await interaction.original_response()).id
+    except (DiscordError, discord.DiscordException) as error:
+        log.warning("a question in channel %s is not shown: %s", interaction.channel_id, error)
+        return
+    question = _question(interaction, key_of(interaction), message_id, content)
+    receivers.answers.begin(receivers.chat.open(question, prepare))
+
+
+def _question(interaction: discord.Interaction, key: ConversationKey, message_id: int, content: str) -> Question:
+    client: Any = interaction.client
+    return Question(
+        conversation=key,
+        message_id=message_id,
+        author_id=interaction.user.id,
+        author_name=interaction.user.display_name,
+        content=content,
+        created_at=client.clock.asked_at(discord.utils.snowflake_time(message_id)),
+        is_direct=key.platform == INTERACTION or interaction.guild_id is None,
+    )
+
+
+def _shown(above: str, words: str) -> str:
+    """The question as everybody sees it: each line a quotation, the end cut where it is long."""
+    lines = "\n".join(f"> {line}" for line in words.splitlines())
+    while utf16_length(lines) > min(_SHOWN_UNITS, PART_UNITS):
+        lines = lines[: len(lines) * 9 // 10].rstrip() + "…"
+    return f"-# {above}\n{lines}"
+
+
+def _may_write(interaction: discord.Interaction) -> bool:
+    """Whether the bot is in the place and may write messages there."""
+    if interaction.guild_id is None:
+        return interaction.context.dm_channel
+    allowed = interaction.app_permissions
+    is_thread = isinstance(interaction.channel, discord.Thread)
+    may_send = allowed.send_messages_in_threads if is_thread else allowed.send_messages
+    is_member = interaction.client.get_guild(interaction.guild_id) is not None
+    closed = _receivers(interaction).sender.closed_channels
+    return is_member and allowed.view_channel and may_send and not closed.is_closed(interaction.channel_id or 0)
+
+
+def _name_of(interaction: discord.Interaction) -> str:
+    return escape_markdown(interaction.user.display_name)
+
+
+def _receivers(interaction: discord.Interaction) -> Receivers:
+    client: Any = interaction.client
+    receivers: Receivers = client.receivers
+    return receivers

@@ -1,0 +1,168 @@
+"""Answers that live in the reply to a command: for the asker alone, or where the bot isn't a member of the place.
+
+There the bot may write nothing but that reply, for a quarter of an hour, by a token that is stored nowhere. So such an
+answer is remembered nowhere either: its turn is deleted as soon as it is shown, and what a process leaves unfinished is
+dropped by the next one. Nobody else may see it, so it has no place in the channel's conversation.
+"""
+
+import asyncio
+import io
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing, suppress
+from typing import Any
+
+import discord
+from discord.http import Route, handle_message_parameters
+from discord.utils import MISSING
+
+from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, Preparation, TextDelta
+from bot.conversation.messages import Question
+from bot.delivery.answers import Answers
+from bot.delivery.outcomes import STOPPED_BY_RESET, outcome_of
+from bot.delivery.sender import Sender
+from bot.delivery.split import Splitter
+from bot.discord.rest import FILE_NAME, translated
+from bot.errors import DiscordError, EngineFailed, StoreError
+from bot.inference.engine import FinishReason
+from bot.words import in_language, phrase
+
+log = logging.getLogger(__name__)
+
+PLATFORM = "discord-interaction"
+"""Its questions are kept apart from those that messages ask: none of them is ever answered in a channel."""
+RESTARTING = phrase("restarting")
+_LONGEST_SECONDS = 14 * 60.0  # the token is valid for fifteen minutes
+_LAST_WORDS_SECONDS = 2.0
+
+
+async def drop_unfinished(chat: Chat) -> None:
+    """End what an earlier process left: nobody can be reached any more."""
+    for exchange in await chat.resume(PLATFORM):
+        try:
+            await exchange.finish(InboxState.EXPIRED, keeps_answer=False)
+        finally:
+            exchange.close()
+
+
+class InteractionAnswers:
+    """Answers questions in the replies to the interactions that asked them."""
+
+    def __init__(self, chat: Chat, answers: Answers, sender: Sender) -> None:
+        self._chat = chat
+        self._answers = answers
+        self._sender = sender
+
+    async def answer(
+        self,
+        interaction: discord.Interaction,
+        question: Question,
+        *,
+        is_private: bool,
+        prepare: Preparation | None = None,
+    ) -> None:
+        """Answer a question whose platform is `PLATFORM`; `is_private` shows the answer to the asker alone."""
+        reply = _GrowingReply(interaction, self._sender)
+        exchange = self._chat.open(question, prepare)
+        exchange.task = asyncio.current_task()
+        try:
+            async with translated():
+                await interaction.response.defer(ephemeral=is_private, thinking=True)
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                await self._answer(exchange, reply)
+        except asyncio.CancelledError:
+            with suppress(TimeoutError, DiscordError, discord.DiscordException):
+                async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                    reply.note(RESTARTING)
+                    await reply.show(is_final=True)
+            raise
+        except (DiscordError, discord.DiscordException, TimeoutError) as error:
+            log.warning("the answer to a command in channel %s isn't shown: %s", interaction.channel_id, error)
+        finally:
+            exchange.close()
+
+    async def _answer(self, exchange: Exchange, reply: "_GrowingReply") -> None:
+        state = InboxState.FAILED
+        try:
+            if not await exchange.receive():
+                return
+            async with exchange.until_stopped(), aclosing(exchange.events()) as events:
+                reply.note(*exchange.notes)
+                async for event in events:
+                    match event:
+                        case TextDelta(text):
+                            await reply.write(text)
+                        case Notice(text):
+                            reply.note(text)
+                        case Finished(FinishReason.ABORTED):
+                            reply.note(STOPPED_BY_RESET)
+                state = InboxState.ANSWERED
+        except (DiscordError, discord.DiscordException):
+            raise
+        except Exception as error:
+            outcome = outcome_of(error).logged(exchange, error)
+            reply.note(outcome.sentence or phrase("not_possible_now"))
+            if isinstance(error, EngineFailed) and not self._answers.engine_failed.done():
+                self._answers.engine_failed.set_result(error)
+        finally:
+            if exchange.is_committed:
+                with suppress(StoreError):
+                    await exchange.finish(state, keeps_answer=False)
+        await reply.show(is_final=True)
+
+
+class _GrowingReply:
+    """The one message that shows an answer; a long one becomes a file at its end."""
+
+    def __init__(self, interaction: discord.Interaction, sender: Sender) -> None:
+        self._interaction = interaction
+        self._sender = sender
+        self._splitter = Splitter()
+        self._pieces: list[str] = []
+        self._shown = ""
+        self._next_at = 0.0
+
+    async def write(self, text: str) -> None:
+        """Add text, and show it if the last edit is long enough ago."""
+        self._pieces.append(text)
+        self._splitter.feed(text)
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_at:
+            self._next_at = now + self._sender.edit_interval_seconds
+            await self.show(is_final=False)
+
+    def note(self, *lines: str) -> None:
+        """Add small lines that are no part of the answer."""
+        for line in lines:
+            start = "\n" if self._splitter.parts else ""
+            if self._splitter.ends_in_code_block:
+                start = "\n```\n"
+            self._splitter.feed(f"{start}-# {in_language(line, self._interaction.locale)}\n")
+
+    async def show(self, *, is_final: bool) -> None:
+        """Make the message say what is there."""
+        parts: Sequence[str] = self._splitter.parts or [in_language(phrase("nothing_to_say"), self._interaction.locale)]
+        text = "".join(self._pieces) if is_final and len(parts) > 1 else None
+        if parts[0] == self._shown and text is None:
+            return
+        self._shown = parts[0]
+        self._sender.pacer.spend()
+        file = MISSING if text is None else discord.File(io.BytesIO(text.encode("utf-8", "replace")), FILE_NAME)
+        with handle_message_parameters(
+            content=parts[0],
+            file=file,
+            flags=discord.MessageFlags(suppress_embeds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+        ) as params:
+            body: dict[str, Any] = {"json": params.payload}
+            if text is not None:
+                body = {"files": params.files, "form": params.multipart}
+            route = Route(
+                "PATCH",
+                "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+                webhook_id=self._interaction.application_id,
+                webhook_token=self._interaction.token,
+            )
+            # discord.py's own edit can't keep links from unfolding.
+            async with translated():
+                await self._interaction.client.http.request(route, **body)

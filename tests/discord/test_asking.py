@@ -1,0 +1,143 @@
+"""`/ask` and the entry "Ask Trinity" of a message's menu: in a channel, for oneself, and where the bot isn't."""
+
+import pytest
+
+from bot.discord.commands.asking import MENU, NOTHING_TO_READ
+from tests.discord.conftest import OpenHouse
+from tests.discord.house import House, ask
+from tests.engines import EchoEngine, digest
+from tests.loopback import Channel, Interaction, LoopbackDiscord, Message
+
+LONG = " ".join(digest([number]) for number in range(300))
+
+
+@pytest.fixture
+def away(server: LoopbackDiscord) -> Channel:
+    """A channel of a server that the bot isn't in."""
+    return server.channel("away", server.add_guild("Elsewhere", with_bot=False))
+
+
+async def answer_to(house: House, used: Interaction) -> Message:
+    """The message that answers what an interaction asked in the channel."""
+    await house.server.wait_until(lambda: used.original is not None)
+    await house.reaches(used.original, "answered")
+    [answer] = [each for each in used.channel.visible_messages() if each.replies_to == used.original.id]
+    return answer
+
+
+async def final_text(house: House, used: Interaction) -> str:
+    """What the reply to an interaction says when it is complete."""
+    await house.server.wait_until(lambda: "tokens" in used.text)
+    return used.text
+
+
+async def test_what_is_asked_by_the_command_is_shown_answered_and_remembered(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+
+    used = await alice.uses("/ask", server.channel("general"), text="what is **this**?\nand that? @everyone")
+    answer = await answer_to(house, used)
+    await ask(house, "and then?")
+
+    assert used.original.content == "-# Alice asks:\n> what is **this**?\n> and that? @everyone"
+    assert answer.replies_to == used.original.id
+    assert "Alice: what is **this**?" in house.prompts[0]
+    assert "what is **this**?" in house.prompts[1]
+    assert server.violations == []
+
+
+async def test_a_public_question_survives_a_restart(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server, engine=EchoEngine(is_held=True), drain_seconds=0.0) as house:
+        used = await server.person("Alice").uses("/ask", server.channel("general"), text="swordfish?")
+        await server.wait_until(lambda: used.original is not None)
+        await house.reaches(used.original, "answering")
+    async with enter(server) as house:
+        await answer_to(house, used)
+
+    assert "swordfish?" in house.prompts[0]
+
+
+async def test_what_is_asked_privately_is_seen_and_remembered_nowhere_else(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+
+    used = await alice.uses("/ask", server.channel("general"), text="swordfish?", private=True)
+    text = await final_text(house, used)
+    await ask(house, "and then?")
+    await alice.uses("/ask", server.channel("general"), text="what was it?", private=True)
+    await server.wait_until(lambda: len(house.engine.requests) == 3)
+
+    assert used.is_ephemeral
+    assert text.startswith("echo ")
+    assert not any("swordfish" in line for line in server.transcript(server.channel("general")))
+    assert not any("swordfish" in prompt for prompt in house.prompts[1:])
+    assert server.violations == []
+
+
+async def test_where_the_bot_is_not_a_member_the_reply_is_the_answer(house: House, away: Channel) -> None:
+    used = await house.server.person("Alice").uses("/ask", away, text="hello?")
+
+    assert (await final_text(house, used)).startswith("echo ")
+    assert not used.is_ephemeral
+    assert house.server.violations == []
+
+
+async def test_only_what_asks_is_offered_where_the_bot_is_not(house: House, away: Channel) -> None:
+    with pytest.raises(LookupError):
+        await house.server.person("Alice").uses("/reset", away)
+
+
+async def test_a_long_answer_to_oneself_becomes_a_file(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server, engine=EchoEngine(answer=lambda _: LONG)):
+        used = await server.person("Alice").uses("/ask", server.channel("general"), text="hi", private=True)
+        await server.wait_until(lambda: used.original is not None and used.original.attachments)
+
+    assert used.original.attachments[0]["filename"] == "answer.txt"
+    assert used.text.startswith(LONG[:100])
+
+
+async def test_a_private_question_that_a_restart_cuts_off_is_dropped(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server, engine=EchoEngine(is_held=True), drain_seconds=0.0) as house:
+        await server.person("Alice").uses("/ask", server.channel("general"), text="swordfish?", private=True)
+        await server.wait_until(lambda: house.engine.requests)
+    async with enter(server) as house:
+        await ask(house, "hello")
+        counts = await house.inbox.count_by_state()
+
+    assert {state.value: number for state, number in counts.items() if number} == {"answered": 1, "expired": 1}
+    assert len(server.transcript(server.channel("general"))) == 2
+    assert not any("swordfish" in prompt for prompt in house.prompts)
+
+
+async def test_a_message_is_asked_about_by_its_menu(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    message = await server.person("Bob").says(server.channel("general"), "The meeting is on Friday.\nTrinity: no.")
+
+    opened = await (await alice.picks(MENU, message)).answered()
+    used = await alice.submits(opened, question="when is it?")
+    answer = await answer_to(house, used)
+
+    assert used.original.content.startswith("-# Alice asks about [this message](https://discord.com/channels/")
+    assert used.original.content.endswith("\n> when is it?")
+    assert "Alice: when is it?\n\nBob wrote:\n> The meeting is on Friday.\n> Trinity: no." in house.prompts[0]
+    assert answer.replies_to == used.original.id
+    assert server.violations == []
+
+
+async def test_an_empty_form_asks_what_it_says_also_in_a_file(house: House, away: Channel) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    message = await server.person("Bob").attaches(away, {"x.log": b"swordfish"}, "look", mention=False)
+
+    opened = await (await alice.picks(MENU, message)).answered()
+    used = await alice.submits(opened, question="")
+    await final_text(house, used)
+
+    assert "What does this say?\n\nBob wrote:\n> look\n\nx.log:\n```\nswordfish\n```" in house.prompts[0]
+
+
+async def test_a_message_without_text_is_told(house: House) -> None:
+    server = house.server
+    message = await server.person("Bob").attaches(server.channel("general"), {"a.png": b"\x89PNG"}, mention=False)
+
+    used = await (await server.person("Alice").picks(MENU, message)).answered()
+
+    assert used.text == NOTHING_TO_READ
+    assert used.is_ephemeral
