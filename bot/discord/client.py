@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import discord
+from discord.utils import MISSING
 
 from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
@@ -122,6 +123,9 @@ class TrinityClient(ReceivingClient):
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A command or a button was used. Commands are answered by the tree."""
+        if interaction.user is MISSING:
+            log.warning("an interaction is skipped: Discord doesn't say whose it is")
+            return
         self.languages.note_interaction(interaction)
         await self.receivers.buttons.take(interaction)
 

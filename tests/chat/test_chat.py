@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,12 +138,13 @@ async def test_an_edit_counts_until_the_answer_is_begun(house: House) -> None:
     question = house.asks("Tell me about cats")
     await house.receive(question)
 
-    assert await house.chat.edit("discord", question.message_id, "Tell me about dogs")
+    edit = await house.chat.edit(replace(question, content="Tell me about dogs"), edited_at=None)
     events = await collect(house, question)
 
+    assert edit.is_known
+    assert edit.exchange is None
     assert "dogs" in house.prompt()
     assert "cats" not in house.prompt()
-    assert not await house.chat.edit("discord", question.message_id, "Tell me about birds")
     assert events[-1] == Finished(FinishReason.STOP)
 
 

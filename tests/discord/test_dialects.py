@@ -223,7 +223,7 @@ async def test_a_command_is_answered_where_acknowledgements_are_empty(
 ) -> None:
     async with open_dialect(without_waits(), Wordless()) as server:
         async with open_house(server, tmp_path, encoder) as house:
-            other = sqlite3.connect(house.database_path, isolation_level=None)
+            other = sqlite3.connect(house.database_path, timeout=60, isolation_level=None)
             if is_slow:
                 other.execute("BEGIN IMMEDIATE")
             reset = await server.person("Alice").uses("/reset", server.channel("general"))

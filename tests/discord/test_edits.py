@@ -43,7 +43,7 @@ async def test_an_edited_question_is_answered_again_in_the_same_message(house: H
 
 async def test_a_shorter_answer_takes_the_surplus_messages_away(house: House) -> None:
     server = house.server
-    house.engine.answer = lambda _: "word " * 900
+    house.engine.answer = lambda _: " ".join(f"w{number}" for number in range(900))
     question = await ask(house, "a long one")
     num_before = len(server.answer_to(question).parts)
     house.engine.answer = lambda _: "done"

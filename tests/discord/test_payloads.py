@@ -123,6 +123,7 @@ def test_every_event_that_the_bot_follows_is_read() -> None:
         "thread_update": "THREAD_UPDATE", "guild_role_update": "GUILD_ROLE_UPDATE",
         "member_update": "GUILD_MEMBER_UPDATE", "guild_available": "GUILD_CREATE", "guild_join": "GUILD_CREATE",
         "ready": "READY", "connect": "READY", "resumed": "RESUMED",
+        "interaction": "INTERACTION_CREATE",
     }  # fmt: skip
     handlers = {name.removeprefix("on_") for name in dir(TrinityClient) if name.startswith("on_")} - {"error"}
 

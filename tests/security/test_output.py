@@ -135,7 +135,7 @@ async def test_every_attack_at_once_in_several_parts_and_a_file_is_harmless(
     text = "\n".join(attack for name, (attack, _) in ATTACKS.items() if not name.startswith("a forged"))
 
     async with enter(server, engine=CharacterEngine()) as house:
-        question = await answer_with(house, "\n".join([text] * 20))
+        question = await answer_with(house, "\n".join(f"number {number}\n{text}" for number in range(20)))
 
     assert len(server.answer_to(question).parts) >= 5
     assert [found for state in states_of(server) if (found := harms(state))] == []

@@ -133,8 +133,8 @@ def test_an_older_version_gets_what_is_shared_and_nothing_of_anybodys_own(file: 
             )
             connection.execute(
                 "INSERT INTO messages (id, conversation_id, role, content, created_at, author_id, message_id)"
-                " VALUES (?1, ?1, 'user', 'hello', '2026-11-22 09:00:00', 5, ?1)",
-                (conversation_id,),
+                " VALUES (:id, :id, 'user', 'hello', '2026-11-22 09:00:00', 5, :id)",
+                {"id": conversation_id},
             )
         connection.commit()
     engine = create_engine(f"sqlite:///{file}")
