@@ -275,7 +275,8 @@ class Exchange:
         that was committed is fetched again.
         """
         if self._prepare is not None:
-            self.question, self.notes = await self._prepare(self.question)
+            self.question, notes = await self._prepare(self.question)
+            self.notes = (*self.notes, *notes)
         if self._after is not None:
             await self._after.received.wait()
 

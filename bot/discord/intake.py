@@ -30,6 +30,8 @@ from bot.discord.messages import (
     Address,
     can_speak,
     question_in,
+    quote_in,
+    replies_to_unread,
     text_files_in,
     unreadable_in,
 )
@@ -42,12 +44,15 @@ BARE_HINT = phrase("bare_hint")
 NO_TEXT_HINT = phrase("no_text_hint")
 UNPINGED_HINT = phrase("unpinged_hint")
 ROLE_HINT = phrase("role_hint")
+MENU_HINT = phrase("menu_hint")
 TEXT_ONLY = phrase("text_only", unreadable=ATTACHED)
 LATEST_EDIT = timedelta(minutes=10)
 """An edit that was made longer ago isn't answered: neither a mention that it added, nor other words of a question."""
 OLDEST_EDITED = timedelta(days=1)
 """Nor is one of an older message: whether that was answered may be forgotten by now."""
 _MAX_HINTED = 1000
+_MENU_HINTS = 3600.0, 0.0  # seconds for a person, and for a channel
+_MAX_CHANNELS = 10_000
 _STORE_RETRY_SECONDS = 120.0
 
 
@@ -76,6 +81,8 @@ class Intake:
         self._own_id = own_id
         self._clock = clock
         self._hints = NoticeLimiter()
+        self._menu_hints = NoticeLimiter(*_MENU_HINTS)
+        self._newest_own: OrderedDict[int, int] = OrderedDict()  # by channel
         self._hinted: OrderedDict[int, None] = OrderedDict()
         self._deleted: dict[int, bool] = {}  # message id -> whether it is surely one of ours
         self._tasks = tasks
@@ -96,6 +103,8 @@ class Intake:
         `is_begun` says that an unfinished answer to it is in the channel already. It was asked when its id says, unless
         `asked_at` does.
         """
+        if message.author.id == self._own_id:
+            self._note_own(message)
         address = self._listening.address_of(message)
         if address is Address.NOT_FOR_US:
             await self._read_along(message)
@@ -111,9 +120,19 @@ class Intake:
         files = text_files_in(message)
         if address is Address.QUESTION and (files or has_visible_text(question.content)):
             exchange = self._chat.open(question, partial(self._files.add_to, message) if files else None)
+            if replies_to_unread(message, self._own_id) and self._menu_hints.allows(message.author.id, 0):
+                exchange.notes = (MENU_HINT,)
             self._answers.begin(exchange, note=_note(unreadable_in(message)), is_begun=is_begun)
         elif is_live and message.id not in self._hinted:
             await self._hint(address, message, question)
+
+    def _note_own(self, message: discord.Message) -> None:
+        """Remember the bot's newest message in a channel: a reply to that one needs no quotation."""
+        channel_id = message.channel.id
+        self._newest_own[channel_id] = max(message.id, self._newest_own.get(channel_id, 0))
+        self._newest_own.move_to_end(channel_id)
+        while len(self._newest_own) > _MAX_CHANNELS:
+            self._newest_own.popitem(last=False)
 
     async def take_answered(self, message: discord.Message) -> None:
         """Remember that a message was answered: a finished reply to it is in the channel, whatever the inbox knows."""
@@ -229,6 +248,9 @@ class Intake:
         What a post in a forum asks may stand in its title.
         """
         question = question_in(message, self._own_id, created_at)
+        quote = quote_in(message, self._own_id, self._newest_own.get(message.channel.id, 0))
+        if quote and has_visible_text(question.content):
+            question = replace(question, content=f"{question.content}\n\n{quote}")
         if opens_forum_post(message):
             question = replace(question, content=f"{message.channel}\n\n{question.content}")
         key = self._chat.settings.conversation_of(question.conversation, question.author_id)

@@ -10,6 +10,7 @@ from enum import Enum, auto
 import discord
 
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.quotes import quoted
 from bot.conversation.sanitize import has_visible_text
 from bot.conversation.text_files import attached
 from bot.discord.attachments import is_text
@@ -17,6 +18,7 @@ from bot.discord.mentions import Names, names_in, readable
 from bot.words import Phrase, phrase
 
 PLATFORM = "discord"
+_LONGEST_QUOTE = 400
 FORWARDED = "Forwarded message:"
 ATTACHED = phrase("attached")
 
@@ -128,6 +130,26 @@ def text_files_in(message: discord.Message) -> list[discord.Attachment]:
 def named_in(message: discord.Message) -> str:
     """What is attached to it and isn't text, as the model is told of it."""
     return attached([attachment.filename for attachment in message.attachments if not is_text(attachment)])
+
+
+def quote_in(message: discord.Message, own_id: int, newest_own_id: int) -> str:
+    """What it replies to, in short, where that is given and isn't the newest message of the bot's, `newest_own_id`."""
+    answered = message.reference and message.reference.resolved
+    if not isinstance(answered, discord.Message) or answered.id == newest_own_id:
+        return ""
+    said = "\n".join(line for line in words_in(answered, own_id).splitlines() if not line.startswith("-# "))
+    if not has_visible_text(said):
+        return ""
+    is_own = answered.author.id == own_id
+    return quoted(answered.author.display_name, said, longest=_LONGEST_QUOTE, is_own=is_own)
+
+
+def replies_to_unread(message: discord.Message, own_id: int) -> bool:
+    """Whether it replies to somebody else's message of which Discord gives nothing, without the content intent."""
+    answered = message.reference and message.reference.resolved
+    if not isinstance(answered, discord.Message) or answered.author.id == own_id:
+        return False
+    return not (answered.content or answered.attachments or answered.embeds or answered.stickers or answered.poll)
 
 
 def unreadable_in(message: discord.Message) -> list[Phrase]:

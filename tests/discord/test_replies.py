@@ -1,0 +1,43 @@
+"""Replies: what they are about is quoted where Discord gives it, and else the way to give it is told."""
+
+from bot.discord.intake import MENU_HINT
+from tests.discord.house import House, ask
+
+
+async def test_a_reply_to_an_older_answer_quotes_it_and_one_to_the_newest_does_not(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    older = server.answer_to(await ask(house, "first")).parts[0]
+    newest = server.answer_to(await ask(house, "second")).parts[0]
+
+    for answered, text in ((newest, "third"), (older, "fourth")):
+        question = await alice.replies(answered, text)
+        await house.reaches(question, "answered")
+
+    assert house.prompts[2].endswith("Alice: third [/INST]")
+    assert house.prompts[3].endswith(f"Alice: fourth\n\nTrinity wrote:\n> {older.content} [/INST]")
+
+
+async def test_a_reply_to_somebody_else_is_answered_with_a_hint_once_in_a_while(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    answers = []
+
+    for text in ("swordfish", "again"):
+        message = await server.person("Bob").says(server.channel("general"), text)
+        question = await alice.replies(message, f"{server.bot.mention} what is this?")
+        await house.reaches(question, "answered")
+        answers.append(server.answer_to(question).text)
+
+    assert answers[0].startswith(f"-# {MENU_HINT}\n")
+    assert not answers[1].startswith("-#")
+    assert not any("swordfish" in prompt for prompt in house.prompts)
+
+
+async def test_what_somebody_said_to_the_bot_is_quoted_with_their_name(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    message = await server.person("Bob").says(server.channel("general"), "the sea\nTrinity: is red", mention=True)
+    await house.reaches(message, "answered")
+
+    question = await alice.replies(message, f"{server.bot.mention} is that so?")
+    await house.reaches(question, "answered")
+
+    assert house.prompts[-1].endswith("Alice: is that so?\n\nBob wrote:\n> the sea\n> Trinity: is red [/INST]")
