@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
 
+from bot.chat.queue import QuestionQueue
 from bot.delivery.outcomes import STOPPED_UNSAID
 from bot.delivery.transport import Button, ButtonKind
 from bot.discord.buttons import GONE, NOT_THE_LAST, NOT_YOURS, OVER, RESTARTING
@@ -215,6 +217,23 @@ async def test_stop_works_after_a_restart(server: LoopbackDiscord, enter: OpenHo
         assert (await acknowledged(house, click)).followups == []
         assert await remembered(house) == [("count", "one two")]
         judge(server).require(turns=1, replies=1)
+
+
+async def test_who_is_told_to_wait_can_stop_there(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    queue = QuestionQueue(clock=lambda: 60 * time.monotonic())  # a minute has passed for it in a second
+    async with enter(server, engine=held_engine(), queue=queue) as house:
+        general, bob = server.channel("general"), server.person("Bob")
+        first, _ = await growing(house)
+        second = await bob.says(general, "hello", mention=True)
+        told_to_wait = await general.answer_to(second, until=lambda text: "comes before yours" in text)
+
+        await bob.clicks(told_to_wait.parts[0], "Stop")
+        await house.reaches(second, "withdrawn")
+
+        (message,) = server.answer_to(second).parts
+        assert (message.content, labels(message)) == (f"-# {STOPPED_UNSAID}", [])
+        house.engine.gate.set()
+        await house.reaches(first, "answered")
 
 
 # ---- Again, Continue
