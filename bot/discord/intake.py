@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
 
 import discord
 
-from bot.chat.chat import Chat, Edit, StopReason
+from bot.chat.chat import Chat, Edit, Preparation, StopReason
 from bot.chat.outage import repeat_while_away
 from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
@@ -35,6 +36,7 @@ from bot.discord.messages import (
     text_files_in,
     unreadable_in,
 )
+from bot.discord.pastes import Pastes, may_go_on
 from bot.errors import DatabaseBusy, DiscordError, StoreError
 from bot.words import Phrase, phrase
 
@@ -81,6 +83,7 @@ class Intake:
         self._own_id = own_id
         self._clock = clock
         self._hints = NoticeLimiter()
+        self._pastes = Pastes()
         self._menu_hints = NoticeLimiter(*_MENU_HINTS)
         self._newest_own: OrderedDict[int, int] = OrderedDict()  # by channel
         self._hinted: OrderedDict[int, None] = OrderedDict()
@@ -106,7 +109,8 @@ class Intake:
         if message.author.id == self._own_id:
             self._note_own(message)
         address = self._listening.address_of(message)
-        if address is Address.NOT_FOR_US:
+        may_be_part = is_live and self._pastes.awaits(message.channel.id, message.author.id) and bool(message.content)
+        if address is Address.NOT_FOR_US and not may_be_part:
             await self._read_along(message)
             return
         if not await self._access.admits_message(message):
@@ -118,13 +122,28 @@ class Intake:
             return
         question = self._question_in(message, self._clock.asked_at(asked_at or message.created_at))
         files = text_files_in(message)
+        if may_be_part and not files and self._pastes.takes(question):
+            await self._note_part(question)
+            return
         if address is Address.QUESTION and (files or has_visible_text(question.content)):
-            exchange = self._chat.open(question, partial(self._files.add_to, message) if files else None)
+            prepare: Preparation | None = partial(self._files.add_to, message) if files else None
+            if is_live and prepare is None and may_go_on(message.content):
+                self._pastes.begin(question)
+                prepare = self._pastes.completed
+            exchange = self._chat.open(question, prepare)
             if replies_to_unread(message, self._own_id) and self._menu_hints.allows(message.author.id, 0):
                 exchange.notes = (MENU_HINT,)
             self._answers.begin(exchange, note=_note(unreadable_in(message)), is_begun=is_begun)
-        elif is_live and message.id not in self._hinted:
+        elif is_live and message.id not in self._hinted and address is not Address.NOT_FOR_US:
             await self._hint(address, message, question)
+
+    async def _note_part(self, question: Question) -> None:
+        """Commit that a part of a paste is no question of its own, as soon as the paste is committed."""
+        asked = self._chat.exchanges.asked_by(PLATFORM, self._pastes.first_of(question.message_id))
+        if asked is not None:
+            await asked.received.wait()
+        with suppress(StoreError):
+            await self._chat.outlast(partial(self._chat.note_answered, question))
 
     def _note_own(self, message: discord.Message) -> None:
         """Remember the bot's newest message in a channel: a reply to that one needs no quotation."""
@@ -195,7 +214,7 @@ class Intake:
         from then on, so nobody has to be held up for it.
         """
         self._chat.overheard.forget(message_ids)
-        for message_id in message_ids:
+        for message_id in map(self._pastes.first_of, message_ids):
             asked = self._chat.exchanges.asked_by(PLATFORM, message_id)
             shown = self._chat.exchanges.shown_by(PLATFORM, message_id)
             if shown is not None:

@@ -1,0 +1,83 @@
+"""Pastes that arrive in several messages: one near Discord's limit, with what follows at once, is one question.
+
+Discord's own client makes a file of a long paste; other programs, and people by hand, cut it into messages.
+"""
+
+import asyncio
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from bot.conversation.messages import Question
+from bot.delivery.split import utf16_length
+from bot.words import Phrase
+
+NEAR_LIMIT_UNITS = 1900
+FOLLOWS_SECONDS = 2.0
+MAX_PARTS = 5
+_MAX_REMEMBERED = 1000
+
+
+def may_go_on(content: str) -> bool:
+    """Whether a message is so long that it may be the beginning of something."""
+    return utf16_length(content) >= NEAR_LIMIT_UNITS
+
+
+@dataclass(eq=False, slots=True)
+class _Paste:
+    """One that is being waited for: its question's message, and the messages that followed."""
+
+    message_id: int
+    parts: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
+
+
+class Pastes:
+    """Joins the messages of one paste, by its channel and author."""
+
+    def __init__(self) -> None:
+        self._awaited: dict[tuple[int, int], _Paste] = {}
+        self._first_of: OrderedDict[int, int] = OrderedDict()  # a later part's message id -> the first one's
+
+    def begin(self, question: Question) -> None:
+        """Await what follows a question that `may_go_on`; `completed` has to be called for it."""
+        self._awaited[_place(question)] = _Paste(question.message_id)
+
+    def awaits(self, channel_id: int, author_id: int) -> bool:
+        """Whether what somebody writes there now may be a part of their paste."""
+        return (channel_id, author_id) in self._awaited
+
+    def takes(self, question: Question) -> bool:
+        """Whether this message is a part of a paste that is awaited; if so, it is put to it."""
+        paste = self._awaited.get(_place(question))
+        if paste is None or paste.message_id >= question.message_id:
+            return False
+        paste.parts.put_nowait(question.content)
+        self._first_of[question.message_id] = paste.message_id
+        while len(self._first_of) > _MAX_REMEMBERED:
+            self._first_of.popitem(last=False)
+        return True
+
+    def first_of(self, message_id: int) -> int:
+        """The message whose paste a message belongs to: by default itself."""
+        return self._first_of.get(message_id, message_id)
+
+    async def completed(self, question: Question) -> tuple[Question, list[Phrase]]:
+        """The question with all of its parts; waits for a moment behind each that may go on."""
+        place = _place(question)
+        paste = self._awaited.get(place)
+        if paste is None or paste.message_id != question.message_id:
+            return question, []
+        parts = [question.content]
+        try:
+            with suppress(TimeoutError):
+                while may_go_on(parts[-1]) and len(parts) < MAX_PARTS:
+                    async with asyncio.timeout(FOLLOWS_SECONDS):
+                        parts.append(await paste.parts.get())
+        finally:
+            if self._awaited.get(place) is paste:
+                del self._awaited[place]
+        return replace(question, content="\n".join(parts)), []
+
+
+def _place(question: Question) -> tuple[int, int]:
+    return question.conversation.channel_id, question.author_id

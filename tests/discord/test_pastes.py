@@ -1,0 +1,57 @@
+"""A paste that arrives in several messages is one question."""
+
+from tests.discord.conftest import OpenHouse
+from tests.discord.house import House, ask
+from tests.loopback import LoopbackDiscord
+
+FIRST = " ".join(f"word{number}" for number in range(300))[:1950]
+
+
+async def test_a_paste_of_two_messages_is_one_question(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+
+    first = await alice.says(server.channel("general"), FIRST, mention=True)
+    await alice.says(server.channel("general"), "and this?", mention=True)
+    await house.reaches(first, "answered")
+    await ask(house, "the end")
+
+    assert len(house.engine.requests) == 2
+    assert f"{FIRST}\nand this?" in house.prompts[0]
+
+
+async def test_somebody_elses_message_is_no_part_of_it(house: House) -> None:
+    bob = house.server.person("Bob")
+
+    first = await house.server.person("Alice").dms(FIRST)
+    other = await bob.dms("hello")
+    for question in (first, other):
+        await house.reaches(question, "answered")
+
+    assert len(house.engine.requests) == 2
+
+
+async def test_a_part_is_not_answered_after_a_restart(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice = server.person("Alice")
+    async with enter(server) as house:
+        first = await alice.dms(FIRST)
+        second = await alice.dms("and this?")
+        await house.reaches(first, "answered")
+        await house.reaches(second, "answered")
+    async with enter(server) as house:
+        await ask(house, "the end")
+
+    assert len(house.engine.requests) == 1
+
+
+async def test_who_deletes_a_part_deletes_the_question(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    first = await alice.dms(FIRST)
+    second = await alice.dms("swordfish")
+    await house.reaches(first, "answered")
+
+    await alice.deletes(second)
+    await server.wait_until(lambda: house.engine.forgotten)
+    await house.reaches(await alice.dms("and now?"), "answered")
+
+    assert "swordfish" in house.prompts[0]
+    assert "swordfish" not in house.prompts[1]
