@@ -2,6 +2,8 @@
 
 import pytest
 
+from bot.chat.access import Access, AccessList
+from bot.discord.access import NOT_ADMITTED
 from bot.discord.commands.asking import MENU, NOTHING_TO_READ
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
@@ -141,3 +143,18 @@ async def test_a_message_without_text_is_told(house: House) -> None:
 
     assert used.text == NOTHING_TO_READ
     assert used.is_ephemeral
+
+
+async def test_who_is_blocked_can_ask_in_no_way(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    message = await server.person("Bob").says(general, "swordfish")
+    async with enter(server, access=Access(blocked=AccessList(users=frozenset({alice.id})))) as house:
+        asked = [
+            await alice.uses("/ask", general, text="hello?"),
+            await alice.uses("/ask", general, text="hello?", private=True),
+            await alice.picks(MENU, message),
+        ]
+        for used in asked:
+            await server.wait_until(lambda used=used: used.text == NOT_ADMITTED)
+
+    assert house.engine.requests == []

@@ -132,6 +132,8 @@ CHECKED_ELSEWHERE = {
     "settings show", "settings set", "settings clear",  # tests/discord/test_settings.py
     "context", "export", "stats", "about",  # tests/discord/test_memory_commands.py
     "thread",  # tests/discord/test_threads.py
+    "ask",  # tests/discord/test_asking.py
+    "stop",  # tests/discord/test_buttons.py
     "privacy show", "privacy export", "privacy erase",  # only ever about who asks: tests/discord/test_privacy.py
     "persona preview", "persona history", "persona export",  # tests/discord/test_persona_commands.py
 }  # fmt: skip
