@@ -19,6 +19,8 @@ _REPEATED_TOKENS = 140
 """What a short period's repetitions take before they are a loop."""
 _REPEATED_DATA_TOKENS = 400
 """The same of data without a letter: rows of zeros in brackets or between commas, rules of dashes, empty cells."""
+_COUNTED_TOKENS = 1200
+"""The same of numbers that count on and nothing else: somebody asked for all of them, one on each line."""
 _LONGEST_STRETCH = 400
 """So many characters of one kind, or of blanks, are a loop by themselves."""
 
@@ -40,6 +42,11 @@ class LoopGuard:
     """Behind which character of the text each unit ends."""
     _places: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=LONGEST_PERIOD)))
     """Where each unit stood last."""
+    _num_letters: list[int] = field(default_factory=lambda: [0])
+    """How many of the units before each one begin with a letter, so that a long run is not read again and again."""
+    _num_digits: list[int] = field(default_factory=lambda: [0])
+    """The same of numbers that don't count."""
+    _num_data_signs: list[int] = field(default_factory=lambda: [0])
     _runs: dict[int, int] = field(default_factory=dict)
     """By period, how many units in a row equal the one that stood a period before."""
     _rest: str = ""
@@ -99,6 +106,9 @@ class LoopGuard:
         number = len(self._units)
         self._units.append(counted)
         self._ends.append(end)
+        self._num_letters.append(self._num_letters[-1] + counted[0].isalpha())
+        self._num_digits.append(self._num_digits[-1] + counted[0].isdigit())
+        self._num_data_signs.append(self._num_data_signs[-1] + (counted in _DATA_SIGNS))
         # Only a period at whose distance the same unit stands can go on.
         self._runs = {
             number - place: self._runs.get(number - place, 0) + 1
@@ -125,12 +135,19 @@ class LoopGuard:
             if run < period:
                 continue
             first = len(self._units) - run - period
-            repeated = self._units[first : first + period]
-            is_data = not any(unit[0].isalpha() for unit in repeated) and not _DATA_SIGNS.isdisjoint(repeated)
-            needed = max(min(_REPEATED_TOKENS, MOST_LOOP_TOKENS - period * per_unit), 0.0)
-            if run * per_unit >= (_REPEATED_DATA_TOKENS if is_data else needed):
+            if run * per_unit >= self._needed_tokens(first, first + period, per_unit):
                 return self._end_of_sentence(first + period - 1, period)
         return None
+
+    def _needed_tokens(self, first: int, end: int, per_unit: float) -> float:
+        """What the repetitions of a period, from one unit to another, take before they are a loop."""
+        if self._num_letters[first] == self._num_letters[end]:
+            has_digits = self._num_digits[first] != self._num_digits[end]
+            if not has_digits and _COUNT in self._units[first:end]:
+                return _COUNTED_TOKENS
+            if self._num_data_signs[first] != self._num_data_signs[end]:
+                return _REPEATED_DATA_TOKENS
+        return max(min(_REPEATED_TOKENS, MOST_LOOP_TOKENS - (end - first) * per_unit), 0.0)
 
     def _end_of_sentence(self, last: int, period: int) -> int:
         """Behind the sentence or line in which a unit stands, if that ends within a period."""

@@ -84,3 +84,9 @@ def test_numbers_that_count_on_are_no_news(item: str):
 def test_what_is_asked_for_often_is_let_pass_up_to_a_length():
     assert caught("hello " * 60) is None
     assert caught("0, " * 120) is None
+
+
+@pytest.mark.parametrize("item", ["{n}\n", "{n}.\n", "{n}. ", "{n}. ____\n"])
+def test_who_asks_for_all_numbers_to_a_hundred_gets_them(item: str):
+    assert caught("".join(item.format(n=n) for n in range(1, 101)), per_token=1) is None
+    assert caught("".join(item.format(n=n) for n in range(1, 2000)), per_token=1) is not None
