@@ -6,8 +6,9 @@ from contextlib import closing
 
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
-from tests.loopback import Interaction, LoopbackDiscord, judge
+from tests.loopback import Interaction, LoopbackDiscord, Permission, judge
 
+ALL = Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS | Permission.MANAGE_MESSAGES
 SECRET = "the swordfish sleeps below the old lighthouse"
 
 
@@ -60,4 +61,25 @@ async def test_own_words_of_all_places_are_shown_given_and_erased_and_nobody_els
         assert "Bob: what did she say?" in house.prompts[-1]
         assert f"Alice: {SECRET}" not in house.prompts[-1]
         assert all(used.is_ephemeral for used in (shown, given, asked, erased, again))
+    judge(server)
+
+
+async def test_that_somebody_asked_for_themselves_alone_is_erased_too(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, owner, general = server.person("Alice"), server.person("Olga", permissions=ALL), server.channel("general")
+    async with enter(server) as house:
+        private = await alice.uses("/ask", general, text=SECRET, private=True)
+        await server.wait_until(lambda: "tokens" in private.text)
+        chosen = await owner.uses("/settings set", general, name="session", value="person")
+        await chosen.answered()
+        question = await ask(house, SECRET)
+        kept = mentions(house, str(alice.id))
+        await use(house, "Alice", "/privacy erase", confirm=True)
+
+        assert kept
+        assert mentions(house, SECRET) == mentions(house, str(alice.id)) == []
+        assert await house.state(question) == "answered"
+        assert await house.inbox.last_message_id("discord", general.id) == question.id
+        await house.reaches(await alice.says(general, "hello again", mention=True), "answered")
     judge(server)

@@ -7,6 +7,7 @@ from bot.chat.privacy_desk import Holdings
 from bot.discord.command_replies import CommandReply, TextFile, reply_to
 from bot.discord.commands.memory import message_link
 from bot.discord.commands.shared import chat_of
+from bot.discord.interaction_answers import PLATFORM as INTERACTION
 from bot.discord.messages import PLATFORM
 from bot.words import joined, phrase
 
@@ -47,6 +48,7 @@ class PrivacyCommands(app_commands.Group):
                 held = await privacy.show(PLATFORM, interaction.user.id)
                 return CommandReply(joined([phrase("privacy_confirm"), *_lines(held)]))
             receipt = await privacy.erase(PLATFORM, interaction.user.id)
+            await privacy.erase(INTERACTION, interaction.user.id)  # only that they asked, which isn't worth a line
             lines: list[str] = [phrase("privacy_erased"), *_lines(receipt.erased)]
             if receipt.repeated:
                 links = [message_link(each.key, each.message_id) for each in receipt.repeated[:_MAX_LISTED]]

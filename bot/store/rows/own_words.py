@@ -6,7 +6,7 @@ before it is done.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
 from bot.store.files.database import Database
-from bot.store.rows.conversations import KEY_COLUMNS, key_in
+from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, key_in
 from bot.store.rows.deletion import MAX_DELETED_AT_ONCE, delete_turns, withdraw
 from bot.store.rows.personas import NOBODY
 from bot.store.rows.questions import OPEN_STATES
@@ -121,6 +121,7 @@ class OwnWords:
         withdrawn = await self._database.write(lambda connection: _forget_traces(connection, platform, person_id))
         while await self._database.write(lambda connection: _delete_some(connection, platform, person_id)):
             pass
+        await self._database.write(lambda connection: _leave_own_conversations(connection, platform, person_id))
         await self._database.erase_traces()
         return withdrawn
 
@@ -195,6 +196,27 @@ async def _forget_traces(connection: AsyncConnection, platform: str, person_id: 
     is_label = and_(speakers.c.author_id == person_id, speakers.c.conversation_id.in_(places))
     await connection.execute(delete(speakers).where(is_label))
     return withdrawn
+
+
+async def _leave_own_conversations(connection: AsyncConnection, platform: str, person_id: int) -> None:
+    """Forget in which channels a person had a conversation of their own, where nothing of it is left.
+
+    Which of its questions were seen is kept with the channel's shared conversation.
+    """
+    is_used = or_(
+        select(messages.c.id).where(messages.c.conversation_id == conversations.c.id).exists(),
+        select(inbox.c.id)
+        .where(inbox.c.conversation_id == conversations.c.id, inbox.c.state.in_(OPEN_STATES))
+        .exists(),
+    )
+    is_own = and_(conversations.c.platform == platform, conversations.c.person_id == person_id)
+    columns = (conversations.c.id, conversations.c.last_message_id, *KEY_COLUMNS)
+    for row in [*await connection.execute(select(*columns).where(is_own, ~is_used))]:
+        shared = await ensure_conversation(connection, replace(key_in(row), person_id=None), asked=row.last_message_id)
+        await connection.execute(
+            update(inbox).where(inbox.c.conversation_id == row.id).values(conversation_id=shared.id)
+        )
+        await connection.execute(delete(conversations).where(conversations.c.id == row.id))
 
 
 async def _all(connection: AsyncConnection, query: Any) -> list[Any]:
