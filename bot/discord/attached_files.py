@@ -9,6 +9,7 @@ from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
 from bot.conversation.text_files import Cut, TextFile, attached
 from bot.discord.attachments import AttachmentReader, Unread
+from bot.discord.markdown import escape_markdown
 from bot.discord.messages import named_in, text_files_in
 from bot.errors import RequestFailed
 from bot.words import Phrase, joined, phrase
@@ -42,6 +43,7 @@ class AttachedFiles:
 
 
 def _cut_note(cut: Cut) -> Phrase:
+    name = escape_markdown(cut.name)
     return phrase(
-        "file_cut" if cut.is_lines else "file_cut_in_line", name=cut.name, num_kept=cut.num_kept, num_all=cut.num_all
+        "file_cut" if cut.is_lines else "file_cut_in_line", name=name, num_kept=cut.num_kept, num_all=cut.num_all
     )

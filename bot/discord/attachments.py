@@ -18,6 +18,7 @@ import discord
 import yarl
 
 from bot.conversation.text_files import TextFile, file_name
+from bot.discord.markdown import escape_markdown
 from bot.words import Phrase, phrase
 
 log = logging.getLogger(__name__)
@@ -110,8 +111,7 @@ class AttachmentReader:
             return _too_large(attachment)
         text = decoded(content)
         if text is None:
-            name = file_name(attachment.filename)
-            return Unread(name, phrase("file_not_text", name=name))
+            return _unread(attachment, "file_not_text")
         return TextFile(attachment.filename, text)
 
     async def fetched(self, address: str, max_bytes: int) -> bytes | None:
@@ -169,10 +169,13 @@ def _is_windows(content: bytes) -> bool:
 
 
 def _not_fetched(attachment: discord.Attachment) -> Unread:
-    name = file_name(attachment.filename)
-    return Unread(name, phrase("file_not_fetched", name=name))
+    return _unread(attachment, "file_not_fetched")
 
 
 def _too_large(attachment: discord.Attachment) -> Unread:
+    return _unread(attachment, "file_too_large", limit=MAX_BYTES // 1000)
+
+
+def _unread(attachment: discord.Attachment, why: str, **values: int) -> Unread:
     name = file_name(attachment.filename)
-    return Unread(name, phrase("file_too_large", name=name, limit=MAX_BYTES // 1000))
+    return Unread(name, phrase(why, name=escape_markdown(name), **values))

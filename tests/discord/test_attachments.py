@@ -58,6 +58,15 @@ async def test_a_long_file_is_cut_and_that_is_said(house: House) -> None:
     assert " of 4,000 lines of x.log.\n" in house.server.answer_to(question).text
 
 
+async def test_the_name_of_a_file_is_read_as_it_is_written(house: House) -> None:
+    question = await attach(house, {"__init__.py": b"pass\n" * 4000, "__gone__.py": PNG})
+
+    shown = house.server.answer_to(question).text
+    assert "-# \\_\\_gone\\_\\_.py doesn't hold text" in shown
+    assert " lines of \\_\\_init\\_\\_.py.\n" in shown
+    assert "[attached: __gone__.py]\n\n__init__.py (the first " in house.prompts[0]
+
+
 async def test_a_picture_beside_it_is_named_to_model_and_person(house: House) -> None:
     question = await attach(house, {"photo.png": PNG, "a.py": b"print(1)"})
 
