@@ -30,6 +30,8 @@ from bot.words import Phrase, phrase
 MAX_CARD_BYTES = 8 * 2**20
 """A file may have so many: a card's picture is often large."""
 _MAX_JSON_BYTES = 2**20
+_MAX_PROMPT_LENGTH = 100_000
+"""In characters, far more than a persona may have: what is longer isn't worth counting its tokens."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _KEYWORDS = (b"ccv3", b"chara")
 """The newer version goes first: a card may have both."""
@@ -199,6 +201,8 @@ def _card_in(card: Mapping[str, Any]) -> Card:
     fields = tuple((field, text if is_own else _without_macros(text, name)) for field, text in texts if text)
     if not fields:
         raise UnreadableCard(NOTHING_IN_IT)
+    if sum(len(text) for _, text in fields) > _MAX_PROMPT_LENGTH:
+        raise UnreadableCard(phrase("card_text_too_large", limit=_MAX_PROMPT_LENGTH // 1000))
     return Card(name, fields, tuple(field for field in _UNREAD if source.get(field)), is_own)
 
 

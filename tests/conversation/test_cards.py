@@ -182,6 +182,13 @@ def test_two_cards_that_are_the_same_are_one() -> None:
     assert read_card(png(*IMAGE, text_chunk(FLAT), text_chunk(FLAT))).name == "Ada"
 
 
+def test_a_text_that_marks_make_long_is_refused_before_its_tokens_are_counted() -> None:
+    card = {**FLAT, "name": "A" * 100, "description": "<bot>" * 10_000}
+
+    with pytest.raises(UnreadableCard, match="100 kB"):
+        read_card(json.dumps(card).encode())
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(seed: int) -> None:
     for position in range(seed, len(GOOD), 4):
