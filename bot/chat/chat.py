@@ -370,7 +370,8 @@ class Chat:
         return self._clock().astimezone().date()
 
     def _withdraw_all(self, platform: str, person_id: int, message_ids: Iterable[int]) -> None:
-        """Stop what is being answered to a person whose words are erased."""
+        """Stop what is being answered to a person whose words are erased, and forget what was read along of them."""
+        self.overheard.forget_person(platform, person_id)
         for exchange in self.exchanges:
             question = exchange.question
             if question.conversation.platform == platform and question.author_id == person_id:

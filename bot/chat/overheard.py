@@ -5,7 +5,7 @@ stays what the engine has kept; and it is gone from the next prompt.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bot.conversation.chat_format import TurnEncoder
@@ -24,6 +24,7 @@ _HEADING = "Others said this in the channel just before, though not to you:"
 @dataclass(frozen=True, slots=True)
 class _Heard:
     message_id: int
+    author_id: int
     author_name: str
     text: str
 
@@ -34,12 +35,12 @@ class Overheard:
     def __init__(self) -> None:
         self._channels: OrderedDict[tuple[str, int], deque[_Heard]] = OrderedDict()
 
-    def note(self, key: ConversationKey, message_id: int, author_name: str, text: str) -> None:
+    def note(self, key: ConversationKey, message_id: int, author_id: int, author_name: str, text: str) -> None:
         """Remember a message for a while; one that is known is replaced, since it was edited."""
         place = key.platform, key.channel_id
         heard = self._channels.setdefault(place, deque(maxlen=MAX_MESSAGES))
         self._channels.move_to_end(place)
-        said = _Heard(message_id, author_name, " ".join(text[:MAX_CHARACTERS].split()))
+        said = _Heard(message_id, author_id, author_name, " ".join(text[:MAX_CHARACTERS].split()))
         others = [each for each in heard if each.message_id != message_id]
         heard.clear()
         heard.extend(sorted([*others, said], key=lambda each: each.message_id))
@@ -49,9 +50,16 @@ class Overheard:
     def forget(self, message_ids: Collection[int]) -> None:
         """Forget messages that were deleted."""
         gone = set(message_ids)
+        self._forget(lambda _, each: each.message_id in gone)
+
+    def forget_person(self, platform: str, person_id: int) -> None:
+        """Forget what one person said, everywhere."""
+        self._forget(lambda where, each: where == platform and each.author_id == person_id)
+
+    def _forget(self, is_gone: Callable[[str, _Heard], bool]) -> None:
         for place, heard in [*self._channels.items()]:
-            if any(each.message_id in gone for each in heard):
-                kept = [each for each in heard if each.message_id not in gone]
+            kept = [each for each in heard if not is_gone(place[0], each)]
+            if len(kept) < len(heard):
                 self._channels[place] = deque(kept, maxlen=MAX_MESSAGES)
 
     def forget_channel(self, key: ConversationKey) -> None:

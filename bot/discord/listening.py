@@ -44,7 +44,8 @@ class Listening:
     def read_along(self, message: discord.Message) -> None:
         """Remember for a while what somebody said to others."""
         text = words_in(message, self._own_id)
-        self._chat.overheard.note(key_of(message), message.id, message.author.display_name, text)
+        author = message.author
+        self._chat.overheard.note(key_of(message), message.id, author.id, author.display_name, text)
 
     def _settings(self, message: discord.Message) -> ChannelSettings:
         return self._chat.settings.now(key_of(message))

@@ -142,6 +142,20 @@ async def test_a_deleted_or_edited_message_is_not_read_as_it_was(house: House) -
     assert "herring" not in prompt
 
 
+async def test_what_was_read_along_of_a_person_is_erased_with_their_words(house: House) -> None:
+    await choose(house, "reads_others", "5")
+    await says(house, "Bob", "the word is swordfish")
+    await says(house, "Carol", "the word is herring")
+    await house.server.wait_until(lambda: "herring" in str(house.chat.overheard.__dict__))
+
+    bob, general = house.server.person("Bob"), house.server.channel("general")
+    await (await bob.uses("/privacy erase", general, confirm=True)).answered(timeout=30.0)
+    prompt = await asks(house, "which word?")
+
+    assert "herring" in prompt
+    assert "swordfish" not in prompt
+
+
 def stored(file: Path) -> str:
     with closing(sqlite3.connect(file)) as connection:
         return "\n".join(connection.iterdump())
