@@ -173,7 +173,7 @@ class Chat:
         Raises:
             TurnsSpent: they have had their turns of the hour, or their guild has.
         """
-        await self._inbox.take_turn(Turn(key.platform, act_id, person_id, key.guild_id), self._context.turn_limits)
+        await self._inbox.take_turn(Turn(key.accounts, act_id, person_id, key.guild_id), self._context.turn_limits)
 
     async def preview(self, question: Question, prompt: str) -> str:
         """Answer one question as a persona of that prompt would, without its channel's conversation; nothing is stored.

@@ -124,7 +124,7 @@ class Regeneration:
         last = await self._context.inbox.last_turn(key)
         if last is not None and last.message_id == message_id and edited_at - last.asked_at <= LATEST_EDIT:
             act_id = message_id ^ int(edited_at.timestamp() * 1000)  # an edit has no id of its own
-            turn = Turn(key.platform, act_id, author_id, key.guild_id)
+            turn = Turn(key.accounts, act_id, author_id, key.guild_id)
             await self._context.inbox.take_turn(turn, self._context.turn_limits)
 
     async def _conversation(self, key: ConversationKey, message_id: int) -> ConversationKey:

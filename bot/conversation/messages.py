@@ -37,6 +37,11 @@ class ConversationKey:
         return shared if self.person_id is None else f"{shared}:{self.person_id}"
 
     @property
+    def accounts(self) -> str:
+        """Where its people have their accounts: "discord-interaction" is a place apart for those of "discord"."""
+        return self.platform.partition("-")[0]
+
+    @property
     def identity(self) -> tuple[str, int, int | None]:
         """What makes it this conversation and no other; where it belongs to may become known later."""
         return self.platform, self.channel_id, self.person_id

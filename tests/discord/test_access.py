@@ -249,6 +249,18 @@ async def test_who_has_had_their_turns_is_told_when_there_is_another(server: Loo
     assert len(house.engine.requests) == 1
 
 
+async def test_turns_are_the_same_for_messages_and_for_private_answers(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server, turn_limits=TurnLimits(person=1)) as house:
+        await ask(house)
+        private = await alice.uses("/ask", general, text="and again", private=True)
+        await server.wait_until(lambda: "your one turn of this hour" in private.text)
+
+    assert len(house.engine.requests) == 1
+
+
 async def test_a_list_that_allows_more_than_it_seems_to_is_told_in_the_log(
     server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -355,7 +355,7 @@ class Inbox:
 
 def _turn_of(question: Question) -> Turn:
     key = question.conversation
-    return Turn(key.platform, question.message_id, question.author_id, key.guild_id)
+    return Turn(key.accounts, question.message_id, question.author_id, key.guild_id)
 
 
 def _is_open(question: Question) -> ColumnElement[bool]:

@@ -37,6 +37,7 @@ class Turn:
     """What asks for a turn: a message or an interaction, of whom, and in which guild if in any."""
 
     platform: str
+    """Where the person has an account: however they ask there, their turns are the same."""
     act_id: int
     author_id: int
     guild_id: int | None
