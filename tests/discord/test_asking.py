@@ -3,6 +3,7 @@
 import pytest
 
 from bot.chat.access import Access, AccessList
+from bot.chat.chat import Scope
 from bot.discord.access import NOT_ADMITTED
 from bot.discord.commands.asking import MENU, NOTHING_TO_READ
 from tests.discord.conftest import OpenHouse
@@ -72,6 +73,19 @@ async def test_what_is_asked_privately_is_seen_and_remembered_nowhere_else(house
     assert not any("swordfish" in line for line in server.transcript(server.channel("general")))
     assert not any("swordfish" in prompt for prompt in house.prompts[1:])
     assert server.violations == []
+
+
+async def test_a_private_answer_is_the_channels_persona_and_follows_its_settings(house: House) -> None:
+    server, general = house.server, house.server.channel("general")
+    await house.chat.personas.use(house.key, "pirate", by=1)
+    await house.chat.settings.set(house.key, Scope.GUILD, "longest_answer", "77", by=1)
+    thread = await server.person("Bob").opens_thread(general, "below")
+
+    for channel in (general, thread):
+        await final_text(house, await server.person("Alice").uses("/ask", channel, text="hi", private=True))
+
+    assert ["pirate" in prompt for prompt in house.prompts] == [True, True]
+    assert [request.sampling.max_new_tokens for request in house.engine.requests] == [77, 77]
 
 
 async def test_where_the_bot_is_not_a_member_the_reply_is_the_answer(house: House, away: Channel) -> None:

@@ -8,6 +8,7 @@ A menu hands over the whole message, so that this takes no privileged intent.
 """
 
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -123,9 +124,7 @@ async def _put(
     """
     receivers = _receivers(interaction)
     if is_private or not _may_write(interaction):
-        key = ConversationKey(
-            INTERACTION, interaction.channel_id or 0, interaction.guild_id, person_id=interaction.user.id
-        )
+        key = replace(key_of(interaction), platform=INTERACTION, person_id=interaction.user.id)
         question = _question(interaction, key, interaction.id, content)
         answers = InteractionAnswers(receivers.chat, receivers.answers, receivers.sender)
         await answers.answer(interaction, question, is_private=is_private, prepare=prepare)

@@ -59,7 +59,7 @@ class ChosenSettings:
 
     def layers(self, key: ConversationKey) -> list[Layer]:
         """The choices that concern a channel: its own, then those of a thread's channel, then the guild's."""
-        return [self._in_memory.get((key.platform, *place), {}) for place in _places(key, key.parent_channel_id)]
+        return [self._in_memory.get((key.accounts, *place), {}) for place in _places(key, key.parent_channel_id)]
 
     async def set(self, key: ConversationKey, scope: Scope, name: str, value: Value, by: int) -> None:
         """Make a choice for a channel or its guild."""

@@ -4,7 +4,7 @@ A guild shares its personas among its channels; a direct message or the terminal
 name: of one of these, or else of a built-in persona.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -180,6 +180,7 @@ async def load_settings(
 
     In the place of a persona that is gone stands the default, and so it does for one that is called like it.
     """
+    key = replace(key, platform=key.accounts)  # what was chosen for a channel holds for private answers there too
     parent_id = key.parent_channel_id or stored_parent_id
     choices = choices_query(key, parent_id).add_columns(cast(null(), Text).label("prompt"))
     rows = (await connection.execute(choices.union_all(_persona_query(key, parent_id)))).all()
