@@ -5,12 +5,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import discord
 import pytest
 from aiohttp import web
 
+from bot.conversation.persona import Persona
+from bot.delivery.transport import Button, ButtonKind
 from bot.discord.client import TrinityClient
+from bot.discord.commands.asking import QuestionForm
+from bot.discord.commands.persona_form import PersonaForm
+from bot.discord.components import view_of
 from bot.discord.translator import Translator
 from bot.words import ENGLISH, LANGUAGES, command_name, phrase, sentences
 from tests.discord.conftest import OpenHouse
@@ -192,3 +198,34 @@ async def test_commands_are_registered_once_and_again_where_a_translation_differ
     assert syncs == [1]
     after = next(command for command in server.bot.commands[None] if command["name"] == "reset")
     assert after["description_localizations"]["de"] == sentences()["reset_description"]["de"]
+
+
+def texts_of(shown: object, key: str) -> Iterator[str]:
+    """What stands under a key anywhere in a payload."""
+    if isinstance(shown, dict):
+        if isinstance(shown.get(key), str):
+            yield shown[key]
+        shown = list(shown.values())
+    if isinstance(shown, list):
+        for each in shown:
+            yield from texts_of(each, key)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+async def test_buttons_and_forms_keep_discords_limits_in_every_language(locale: str) -> None:
+    buttons = tuple(Button(kind, 2**63 - 1, 999_999_999) for kind in ButtonKind)
+    row = view_of(buttons, locale).to_components()
+    forms = [
+        form.to_dict()
+        for form in (
+            QuestionForm(SimpleNamespace(), discord.Locale(locale)),
+            PersonaForm(discord.Locale(locale), None),
+            PersonaForm(discord.Locale(locale), Persona("own", "You are brief.")),
+        )
+    ]
+
+    assert all(len(label) <= 80 for label in texts_of(row, "label"))
+    assert all(len(custom_id) <= 100 for custom_id in texts_of([row, forms], "custom_id"))
+    assert all(1 <= len(form["title"]) <= 45 for form in forms)
+    assert all(1 <= len(label) <= 45 for label in texts_of(forms, "label"))
+    assert all(len(shown) <= 100 for shown in texts_of(forms, "placeholder"))
