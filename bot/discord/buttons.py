@@ -29,6 +29,7 @@ from bot.words import in_language, phrase
 log = logging.getLogger(__name__)
 
 RESTARTING = phrase("restarting")
+BUSY = phrase("still_answering")
 GONE = phrase("button_gone")
 OVER = phrase("answer_over")
 NOT_THE_LAST = phrase("not_the_last")
@@ -102,6 +103,8 @@ class AnswerButtons:
             return NOT_YOURS
         if turn.generation > button.generation:
             return ""  # it was answered anew already: the click was one of two
+        if self._chat.queue.is_busy(self._chat.settings.conversation_of(key, turn.author_id).identity):
+            return BUSY  # before it costs a turn
         await self._chat.take_turn(key, person_id, interaction.id)
         begin = self._chat.again if button.kind is ButtonKind.AGAIN else self._chat.continue_answer
         self._answers.begin(await begin(key, button.question_id, person_id, generation=button.generation))

@@ -11,9 +11,10 @@ import pytest
 from bot.chat.queue import QuestionQueue
 from bot.delivery.outcomes import STOPPED_UNSAID
 from bot.delivery.transport import Button, ButtonKind
-from bot.discord.buttons import GONE, NOT_THE_LAST, NOT_YOURS, OVER, RESTARTING
+from bot.discord.buttons import BUSY, GONE, NOT_THE_LAST, NOT_YOURS, OVER, RESTARTING
 from bot.discord.components import button_of, custom_id_of
 from bot.inference.engine import Delta, FinishReason, Request
+from bot.store.rows.turn_limits import TurnLimits
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
@@ -297,6 +298,24 @@ async def test_an_answer_that_ended_at_a_limit_is_continued_in_its_message(
         assert message.content == "one two three"
         assert await remembered(house) == [("count", "one two three")]
         judge(server).require(turns=1, replies=1)
+
+
+async def test_a_click_that_comes_while_something_is_answered_costs_no_turn(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server, engine=held_engine(), turn_limits=TurnLimits(person=2)) as house:
+        house.engine.gate.set()
+        question = await ask(house)
+        house.engine.gate.clear()
+        bobs = await server.person("Bob").says(server.channel("general"), "and I?", mention=True)
+        await server.wait_until(lambda: len(house.engine.requests) == 2)
+        click = await server.person("Alice").clicks(server.answer_to(question).parts[-1], "Again")
+        refusal = await told(house, click)
+        house.engine.gate.set()
+        await house.reaches(bobs, "answered")
+        await ask(house, "my second turn")
+
+        assert refusal == BUSY
 
 
 async def test_again_works_after_a_restart(server: LoopbackDiscord, enter: OpenHouse) -> None:
