@@ -25,6 +25,7 @@ from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import LLAMA_2, ChatFormat, TurnEncoder
 from bot.conversation.persona import DEFAULT, Persona, check_prompt
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
+from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
 from bot.errors import ConfigError, PersonaError, StoreError
 from bot.inference.engine import Engine
@@ -38,7 +39,6 @@ from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
-from bot.store.rows.turn_limits import NO_LIMITS, TurnLimits
 from bot.tasks import in_background, in_daemon_thread, keep_running
 
 if TYPE_CHECKING:

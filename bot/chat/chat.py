@@ -36,6 +36,7 @@ from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.persona import Persona
 from bot.conversation.sanitize import DEFAULT_OWN_NAME
 from bot.conversation.text_files import Cut, TextFile, question_tokens, with_files
+from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
 from bot.errors import UserError
 from bot.inference.engine import Engine
@@ -47,7 +48,7 @@ from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import PersonaChange, Personas
 from bot.store.rows.questions import InboxState, KnownChannel, Part
 from bot.store.rows.regeneration import LastTurn
-from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits
+from bot.store.rows.turn_limits import Turn
 from bot.words import phrase
 
 __all__ = [

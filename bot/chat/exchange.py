@@ -29,6 +29,7 @@ from bot.chat.queue import QuestionQueue, Slot, Wait
 from bot.chat.refused_questions import RefusedQuestions
 from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import Question
+from bot.conversation.turn_limits import TurnLimits
 from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, TurnsSpent, WaitedTooLong
 from bot.inference.engine import Delta, Engine, FinishReason
 from bot.observer import Observer
@@ -36,7 +37,6 @@ from bot.store.files.database import was_committed
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion, Part
-from bot.store.rows.turn_limits import TurnLimits
 from bot.store.rows.turns import Answer
 from bot.words import phrase
 

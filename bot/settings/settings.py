@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.chat.access import Access, AccessList
+from bot.conversation.turn_limits import TurnLimits
 from bot.conversation.window import MIN_PROMPT_TOKENS
 from bot.errors import ConfigError
 from bot.inference.engine import SamplingParams
@@ -38,7 +39,6 @@ from bot.settings.checks import (
 )
 from bot.settings.env_file import read_env_file
 from bot.store.files.server_url import secrets_in
-from bot.store.rows.turn_limits import TurnLimits
 
 PREFIX = "TRINITY_"
 TOKEN_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "DISCORD_BOT_TOKEN_FILE")

@@ -15,6 +15,7 @@ from bot.inference.engine import FinishReason
 from bot.store.rows.questions import engine_name
 from tests.chat.house import GENERAL, RANDOM, THREAD, House, collect, text, until
 from tests.engines import echo
+from tests.locks import lock
 
 
 async def test_an_answer_streams_and_ends_with_finished(house: House) -> None:
@@ -56,7 +57,7 @@ async def test_a_question_that_is_stopped_while_it_is_being_committed_is_known_t
     exchange = house.chat.open(question)
     pool = house.history._database.engine.sync_engine.pool
     with contextlib.closing(sqlite3.connect(tmp_path / "trinity.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+        await lock(other)
         receiving = asyncio.create_task(exchange.receive(begins=begins))
         await until(lambda: pool.checkedout() == 1)
 

@@ -13,6 +13,7 @@ from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
+from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
 from bot.discord.messages import PLATFORM
 from bot.discord.run import DiscordOptions, run_discord
@@ -24,7 +25,6 @@ from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
-from bot.store.rows.turn_limits import NO_LIMITS, TurnLimits
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message
 from tests.store.fresh import lay_database

@@ -3,8 +3,8 @@
 import pytest
 
 from bot.chat.access import Access, AccessList
+from bot.conversation.turn_limits import TurnLimits
 from bot.discord.access import NOT_ADMITTED
-from bot.store.rows.turn_limits import TurnLimits
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine

@@ -13,6 +13,7 @@ from bot.discord.commands.personas import MAY_NOT_CHANGE
 from bot.discord.commands.tree import RESTARTING
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import COMMANDS, House
+from tests.locks import lock
 from tests.loopback import LoopbackDiscord, Permission, judge
 
 CHANGES = [
@@ -198,7 +199,7 @@ async def test_reset_stops_a_running_answer(house: House) -> None:
 async def test_a_locked_database_defers_the_answer(house: House) -> None:
     house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
     with contextlib.closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+        await lock(other)
         used = await house.server.person("Mod").uses("/persona use", house.server.channel("general"), name="pirate")
         await house.server.wait_until(lambda: used.acknowledged_at is not None)
         assert used.responses == []
@@ -232,7 +233,7 @@ async def test_a_command_that_outlasts_the_connection_ends_quietly(
     server: LoopbackDiscord, house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     with contextlib.closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+        await lock(other)
         reset = await server.person("Alice").uses("/reset", server.channel("general"))
         await server.wait_until(lambda: reset.acknowledged_at is not None)
         house.stop.set()

@@ -19,6 +19,7 @@ from bot.delivery.answers import Answers
 from bot.delivery.sender import open_sender
 from bot.store.rows.history import History
 from tests.discord.house import House, ask
+from tests.locks import lock
 from tests.loopback import Message
 
 NUM_FOREIGN = 100
@@ -86,7 +87,7 @@ async def test_a_hundred_foreign_deletions_one_by_one_write_nothing(house: House
 async def test_what_was_deleted_while_the_database_was_locked_is_followed_afterwards(house: House) -> None:
     question = await ask(house, "the word is swordfish")
     other = sqlite3.connect(house.database_path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    await lock(other)
     await house.server.person("Alice").deletes(question)
     await asyncio.sleep(0.1)
     other.execute("ROLLBACK")

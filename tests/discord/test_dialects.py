@@ -9,6 +9,7 @@ import pytest
 from bot.conversation.chat_format import TurnEncoder
 from tests.discord.house import open_house
 from tests.engines import EchoEngine
+from tests.locks import lock
 from tests.loopback import RateLimited, Reset, Rules, Status, judge, judge_database, without_waits
 from tests.loopback.proxy import Dialect, Json, everywhere, open_dialect
 
@@ -225,7 +226,7 @@ async def test_a_command_is_answered_where_acknowledgements_are_empty(
         async with open_house(server, tmp_path, encoder) as house:
             other = sqlite3.connect(house.database_path, timeout=60, isolation_level=None)
             if is_slow:
-                other.execute("BEGIN IMMEDIATE")
+                await lock(other)
             reset = await server.person("Alice").uses("/reset", server.channel("general"))
             await server.wait_until(lambda: reset.acknowledged_at)
             other.close()

@@ -156,7 +156,9 @@ async def test_a_kill_at_each_transaction_is_survived(server: LoopbackDiscord, t
             await daemon.start()
             await daemon.settled(number + 1, 30)
         if await daemon.stop() != 0:  # the last transaction comes with the end
+            number += 1
             await daemon.start()
+            await ask(server, "and the last of all")
             await daemon.settled(number + 1, 30)
             assert await daemon.stop() == 0
 

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.store.files.database import Database
 from bot.store.rows.conversations import KEY_COLUMNS, ConversationRow, ensure_conversation, in_channel, key_in
 from bot.store.rows.questions import (
@@ -35,7 +36,7 @@ from bot.store.rows.questions import (
     row_id,
 )
 from bot.store.rows.regeneration import LastTurn, begin_generation, edit_answered, edit_open, find_last_turn
-from bot.store.rows.turn_limits import NO_LIMITS, Turn, TurnLimits, give_back_untried, take_turn
+from bot.store.rows.turn_limits import Turn, give_back_untried, take_turn
 from bot.store.tables import conversations, hints, inbox, insert, parts, turns_taken
 
 T = TypeVar("T")

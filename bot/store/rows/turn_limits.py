@@ -10,26 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.conversation.turn_limits import TurnLimits
 from bot.errors import TurnsSpent
 from bot.store.tables import inbox, insert, turns_taken
 
 HOUR = timedelta(hours=1)
 _WIDEST_STEP = timedelta(minutes=5)
 """What was taken so much later than now was taken before the clock was set back, and counts no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnLimits:
-    """The most turns within an hour; None is no limit."""
-
-    person: int | None = None
-    guild: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.person is not None or self.guild is not None
-
-
-NO_LIMITS = TurnLimits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from bot.conversation.turn_limits import TurnLimits
 from bot.errors import DatabaseBusy, DatabaseUnusable, TurnsSpent
 from bot.store.files.database import Database, migrate, open_database
 from bot.store.rows.guilds import Guilds
@@ -18,7 +19,6 @@ from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
 from bot.store.rows.questions import InboxState
-from bot.store.rows.turn_limits import TurnLimits
 from bot.store.tables import SCHEMA_VERSION, conversations, messages, metadata
 from tests.store.postgresql_server import new_database, on_postgresql
 from tests.store.said import HERE, THREAD, Clock, ask, hold_turn, said

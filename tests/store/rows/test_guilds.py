@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.conversation.messages import ConversationKey
+from bot.conversation.turn_limits import TurnLimits
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
 from bot.store.rows.guilds import Guilds
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
-from bot.store.rows.turn_limits import TurnLimits
 from bot.store.tables import metadata
 from tests.store.past import fill
 from tests.store.said import DIRECT, GUILD, HERE, MORNING, THREAD, ask, hold_turn, said

@@ -4,11 +4,11 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from bot.conversation.turn_limits import NO_LIMITS
 from bot.store.files.database import Database, open_database
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import AnswerKind, InboxState, Part
-from bot.store.rows.turn_limits import NO_LIMITS
 from bot.store.tables import inbox as inbox_table
 from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD, answer, ask, hold_turn
 

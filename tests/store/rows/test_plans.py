@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
+from bot.conversation.turn_limits import TurnLimits
 from bot.store.files.database import Database
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
-from bot.store.rows.turn_limits import TurnLimits
 from tests.store.past import fill
 from tests.store.said import DIRECT, HERE, MORNING, ask
 

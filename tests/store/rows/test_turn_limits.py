@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from bot.conversation.turn_limits import TurnLimits
 from bot.errors import TurnsSpent
 from bot.store.files.database import Database, open_database
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import InboxState
-from bot.store.rows.turn_limits import Turn, TurnLimits
+from bot.store.rows.turn_limits import Turn
 from tests.store.said import DIRECT, ELSEWHERE, GUILD, MORNING, ask
 
 TWO = TurnLimits(person=2)
