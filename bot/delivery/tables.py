@@ -22,6 +22,8 @@ FINAL_LENGTH = 1500
 """A table of so many characters keeps its widths: the message that shows it may be full."""
 
 _LONGEST_HELD = 200
+_LONGEST_FORMATTED = 1000
+"""A longer cell makes a list in any case, and marks without an end would be looked for again and again."""
 _PIECE = re.compile(r"[^\n]*\n|[^\n]+")
 _MAY_BECOME_HEADER = re.compile(r" {0,3}(?:\|(?!\|).*)?", re.DOTALL)
 _MAY_BECOME_ROW = re.compile(r" {0,3}(?:\|.*)?", re.DOTALL)
@@ -230,7 +232,9 @@ def _cells(line: str) -> list[str]:
 
 def _plain(cell: str) -> str:
     """A cell without formatting, which a block would show as it is written."""
-    return _ESCAPE.sub(r"\1", _FORMATTING.sub(r"\2", cell)).replace(_FENCE, "'''")
+    if len(cell) <= _LONGEST_FORMATTED:
+        cell = _FORMATTING.sub(r"\2", cell)
+    return _ESCAPE.sub(r"\1", cell).replace(_FENCE, "'''")
 
 
 def _padded(cell: str, width: int, alignment: str) -> str:
