@@ -111,7 +111,7 @@ class AttachmentReader:
             return _too_large(attachment)
         text = decoded(content)
         if text is None:
-            return _unread(attachment, "file_not_text")
+            return Unread(file_name(attachment.filename), phrase("file_not_text", name=_shown_name(attachment)))
         return TextFile(attachment.filename, text)
 
     async def fetched(self, address: str, max_bytes: int) -> bytes | None:
@@ -169,13 +169,13 @@ def _is_windows(content: bytes) -> bool:
 
 
 def _not_fetched(attachment: discord.Attachment) -> Unread:
-    return _unread(attachment, "file_not_fetched")
+    return Unread(file_name(attachment.filename), phrase("file_not_fetched", name=_shown_name(attachment)))
 
 
 def _too_large(attachment: discord.Attachment) -> Unread:
-    return _unread(attachment, "file_too_large", limit=MAX_BYTES // 1000)
+    why = phrase("file_too_large", name=_shown_name(attachment), limit=MAX_BYTES // 1000)
+    return Unread(file_name(attachment.filename), why)
 
 
-def _unread(attachment: discord.Attachment, why: str, **values: int) -> Unread:
-    name = file_name(attachment.filename)
-    return Unread(name, phrase(why, name=escape_markdown(name), **values))
+def _shown_name(attachment: discord.Attachment) -> str:
+    return escape_markdown(file_name(attachment.filename))

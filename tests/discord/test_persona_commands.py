@@ -79,6 +79,15 @@ async def test_a_built_in_persona_opens_no_form(house: House) -> None:
     assert (await use(house, "/persona edit", name="pirate")).text == phrase("built_in_stays", name="pirate")
 
 
+async def test_a_prompt_that_no_form_holds_is_told(house: House) -> None:
+    await house.personas.save(house.key, "own", "word " * 900, author_id=1, author_name="")
+
+    refused = await use(house, "/persona edit", name="own")
+
+    assert refused.modal is None
+    assert refused.text == phrase("form_too_small", name="own")
+
+
 async def test_changes_are_shown_and_taken_back(house: House) -> None:
     for prompt in ("You are one.", "You are two."):
         await use(house, "/persona set", name="own", prompt=prompt)

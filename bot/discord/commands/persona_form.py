@@ -12,12 +12,13 @@ import discord
 from bot.chat.chat import Chat
 from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, Persona
 from bot.delivery.refusals import InteractionGone
+from bot.delivery.split import utf16_length
 from bot.discord.access import may_interact
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.shared import Right, chat_of, key_of, may, ready, require
 from bot.discord.markdown import escape_markdown
 from bot.discord.rest import translated
-from bot.errors import BuiltInPersona, DiscordError, NotAllowed, TrinityError
+from bot.errors import BuiltInPersona, DiscordError, NotAllowed, TrinityError, UserError
 from bot.words import Phrase, in_language, joined, phrase
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,8 @@ async def _persona_to_edit(interaction: discord.Interaction, name: str | None) -
         persona = await chat_of(interaction).personas.find(key_of(interaction), name)
     if persona.is_built_in or persona.is_operators:
         raise BuiltInPersona(phrase("built_in_stays", name=persona.name))
+    if utf16_length(persona.prompt) > _LONGEST_PROMPT:
+        raise UserError(phrase("form_too_small", name=persona.name))
     return persona
 
 
