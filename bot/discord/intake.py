@@ -43,6 +43,7 @@ from bot.words import Phrase, phrase
 log = logging.getLogger(__name__)
 
 BARE_HINT = phrase("bare_hint")
+CALLED = phrase("called")
 NO_TEXT_HINT = phrase("no_text_hint")
 UNPINGED_HINT = phrase("unpinged_hint")
 ROLE_HINT = phrase("role_hint")
@@ -282,6 +283,8 @@ class Intake:
     async def _hint(self, address: Address, message: discord.Message, question: Question) -> None:
         texts = {Address.UNPINGED_REPLY: UNPINGED_HINT, Address.ROLE_PING: ROLE_HINT}
         text = texts.get(address) or _hint_about(unreadable_in(message))
+        if text == BARE_HINT and self._listening.note_call(message):
+            text = CALLED
         try:
             if await self._may_hint(address, question):
                 self._hinted[message.id] = None  # an edit of it gets no second hint

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.chat import Scope
+from bot.discord.intake import CALLED
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.loopback import Channel, ChannelKind, Intent, LoopbackDiscord, Message, without_waits
@@ -53,6 +54,22 @@ async def test_every_message_is_a_question_where_that_is_chosen(house: House) ->
     assert "What is a quark?" in house.prompts[0]
     assert await house.state(elsewhere) is None
     assert len(house.prompts) == 2
+
+
+async def test_after_the_name_alone_the_next_words_of_the_same_person_are_the_question(house: House) -> None:
+    server = house.server
+    await says(house, "Alice", "", mention=True)
+    await server.wait_until(lambda: any(m.content == CALLED for m in server.channel("general").visible_messages()))
+
+    others = await says(house, "Bob", "nobody asked me")
+    question = await says(house, "Alice", "What is a quark?")
+    await house.reaches(question, "answered")
+    later = await says(house, "Alice", "and that was all")
+    await asks(house, "hello")
+
+    assert house.prompts[0].endswith("Alice: What is a quark? [/INST]")
+    assert await house.state(others) is None
+    assert await house.state(later) is None
 
 
 async def test_what_is_said_to_somebody_else_is_no_question(house: House) -> None:
