@@ -5,6 +5,7 @@ which only the operator asks for, Discord sends the text only of messages that m
 of its own.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -78,6 +79,7 @@ class TrinityClient(ReceivingClient):
         )
         self.was_ready = False
         self.is_session_ready = False
+        self._guilds_lock = asyncio.Lock()
         self.when_ready: Callable[[], None] = lambda: None
         self.languages = Languages()
         self.tree = TrinityTree(self)
@@ -187,7 +189,8 @@ class TrinityClient(ReceivingClient):
         if watch is None or self.is_draining:
             return
         try:
-            await self._outlast(lambda: follow(watch), _STORE_LIMIT_SECONDS)
+            async with self._guilds_lock:  # one after the other: questions go before such notes
+                await self._outlast(lambda: follow(watch), _STORE_LIMIT_SECONDS)
         except StoreError as error:
             log.error("which guilds I am in was not noted: %s", error)
 

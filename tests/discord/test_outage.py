@@ -14,6 +14,7 @@ from bot.store.files.timeouts import Timeouts
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask, lose_session
 from tests.engines import EchoEngine
+from tests.locks import lock
 from tests.loopback import LoopbackDiscord, Message
 
 NUM_ASKERS = 100
@@ -25,7 +26,7 @@ BRIEF = Timeouts(busy_seconds=0.05)
 async def database_away(house: House) -> AsyncIterator[None]:
     """Another process keeps the database to itself; a transaction of ours then fails at once."""
     with closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+        await lock(other)
         try:
             yield
         finally:
