@@ -4,6 +4,8 @@ import sqlite3
 import time
 from contextlib import closing
 
+import pytest
+
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
 from bot.errors import EngineUnavailable, WaitedTooLong
@@ -67,25 +69,9 @@ async def test_who_waits_long_is_told_in_the_message_that_becomes_the_answer(
     judge(server).require(turns=3, replies=3)
 
 
-async def test_a_wait_that_was_told_goes_on_in_the_next_process(server: LoopbackDiscord, enter: OpenHouse) -> None:
-    engine, general = held_engine(), server.channel("general")
-    alice, bob = server.person("Alice"), server.person("Bob")
-    async with enter(server, engine=engine, queue=hasty_queue(), drain_seconds=0.0):
-        first = await alice.says(general, "hello", mention=True)
-        second = await bob.says(general, "hello", mention=True)
-        told = await general.answer_to(second, until=lambda text: "before yours" in text)
-
-    async with enter(server) as house:
-        for question in (first, second):
-            await house.reaches(question, "answered")
-
-    assert [part.id for part in server.answer_to(second).parts] == [part.id for part in told.parts]
-    assert server.answer_to(second).text.startswith("echo")
-    judge(server).require(turns=2, replies=2)
-
-
-async def test_a_wait_whose_message_could_not_be_recorded_becomes_the_answer_all_the_same(
-    server: LoopbackDiscord, enter: OpenHouse
+@pytest.mark.parametrize("is_recorded", [True, False])
+async def test_a_wait_that_was_told_becomes_the_answer_in_the_next_process(
+    server: LoopbackDiscord, enter: OpenHouse, is_recorded: bool
 ) -> None:
     engine, general = held_engine(), server.channel("general")
     alice, bob = server.person("Alice"), server.person("Bob")
@@ -93,8 +79,9 @@ async def test_a_wait_whose_message_could_not_be_recorded_becomes_the_answer_all
         first = await alice.says(general, "hello", mention=True)
         second = await bob.says(general, "hello", mention=True)
         told = await general.answer_to(second, until=lambda text: "before yours" in text)
-    with closing(sqlite3.connect(house.database_path)) as connection, connection:
-        connection.execute("DELETE FROM parts")
+    if not is_recorded:
+        with closing(sqlite3.connect(house.database_path)) as connection, connection:
+            connection.execute("DELETE FROM parts")
 
     async with enter(server) as house:
         for question in (first, second):
