@@ -43,7 +43,7 @@ from bot.inference.engine import Engine
 from bot.observer import LogObserver, Observer, Observers
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
 from bot.store.rows.deletion import DeletedMessage
-from bot.store.rows.history import History
+from bot.store.rows.history import History, Reset
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import PersonaChange, Personas
 from bot.store.rows.questions import InboxState, KnownChannel, Part
@@ -249,8 +249,8 @@ class Chat:
         """
         return await self._regeneration.continue_answer(key, message_id, person_id, generation)
 
-    async def reset(self, key: ConversationKey) -> int:
-        """Forget a conversation: hide it at once, stop its answer, withdraw what waits; returns the number of turns.
+    async def reset(self, key: ConversationKey) -> Reset:
+        """Forget a conversation: hide it at once, stop its answer, withdraw what waits.
 
         The messages are deleted for good a minute later, by `delete_hidden`; until then `undo_reset` brings them back.
         """
@@ -259,17 +259,18 @@ class Chat:
             self._stop(key.platform, message_id, StopReason.RESET, keep=True)
         self.overheard.forget_channel(key)
         await self._engine.forget(key.cache_owner)
-        return reset.num_turns
+        return reset
 
-    async def undo_reset(self, key: ConversationKey) -> int:
-        """Bring back what the last reset of a conversation hid, within a minute of it; returns the number of turns.
+    async def undo_reset(self, key: ConversationKey, at: datetime | None = None) -> int:
+        """Bring back what the last reset of a conversation hid, or that of the moment `at`, within a minute of it.
 
+        Returns the number of turns.
         They stand before what was said since. What waited, or was being answered, at the reset does not come back.
 
         Raises:
             UserError: there is nothing that can be brought back any more.
         """
-        num_turns = await self._history.undo_reset(key, self._clock() - timedelta(seconds=HIDDEN_SECONDS))
+        num_turns = await self._history.undo_reset(key, self._clock() - timedelta(seconds=HIDDEN_SECONDS), at)
         if not num_turns:
             raise UserError(TOO_LATE_TO_UNDO)
         await self._engine.forget(key.cache_owner)

@@ -6,7 +6,6 @@ clicks has to be who asked, or a moderator there (Manage Messages).
 """
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Any
 
@@ -15,18 +14,15 @@ import discord
 from bot.chat.chat import Chat, StopReason
 from bot.conversation.messages import ConversationKey
 from bot.delivery.answers import Answers
-from bot.delivery.refusals import Unreadable
 from bot.delivery.sender import Sender
 from bot.delivery.transport import Button, ButtonKind
 from bot.discord.access import may_interact, may_moderate
-from bot.discord.command_replies import CommandReply, empty_acknowledgements_read, reply_or_error, reply_to
+from bot.discord.clicks import acknowledge, custom_id_of_click, refuse, say_privately, show_instead
+from bot.discord.command_replies import CommandReply, reply_or_error
 from bot.discord.components import button_of, is_answer_button
 from bot.discord.messages import PLATFORM
-from bot.discord.rest import translated
-from bot.errors import DiscordError, UserError
-from bot.words import in_language, phrase
-
-log = logging.getLogger(__name__)
+from bot.errors import UserError
+from bot.words import phrase
 
 RESTARTING = phrase("restarting")
 BUSY = phrase("still_answering")
@@ -50,7 +46,7 @@ class AnswerButtons:
 
     async def take(self, interaction: discord.Interaction[Any]) -> None:
         """Follow an interaction if it is such a click; whoever may not click, or comes too late, is told privately."""
-        custom_id = _custom_id_of(interaction)
+        custom_id = custom_id_of_click(interaction)
         if not is_answer_button(custom_id):
             return
         self._sender.pacer.spend()
@@ -58,14 +54,16 @@ class AnswerButtons:
             return
         button = button_of(custom_id) if self._sender.has_buttons else None
         if self._answers.is_draining or button is None:
-            await _refuse(interaction, GONE if button is None else RESTARTING)
+            await refuse(interaction, GONE if button is None else RESTARTING)
         elif button.kind is ButtonKind.STOP:
             words = self._stop(interaction, button)
-            await (_acknowledge(interaction) if words is None else _refuse(interaction, words))
-        elif await _acknowledge(interaction):
+            await (acknowledge(interaction) if words is None else refuse(interaction, words))
+        elif await acknowledge(interaction):
             words = (await reply_or_error(interaction, self._answer_anew(interaction, button))).text
+            if words == NOT_THE_LAST:  # nor will it ever be again: the button goes
+                await show_instead(interaction, None)
             if words:
-                await _say_privately(interaction, words)
+                await say_privately(interaction, words)
 
     def _stop(self, interaction: discord.Interaction[Any], button: Button) -> str | None:
         """Stop the answer, which keeps what was said; returns why that can't be. A second click does nothing."""
@@ -117,42 +115,3 @@ class AnswerButtons:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_DELIVERY_SECONDS):
                     await exchange.wait_closed()
-
-
-def _custom_id_of(interaction: discord.Interaction[Any]) -> str:
-    data: Any = interaction.data
-    is_click = interaction.type is discord.InteractionType.component and isinstance(data, dict)
-    return str(data.get("custom_id")) if is_click else ""
-
-
-async def _acknowledge(interaction: discord.Interaction[Any]) -> bool:
-    """Tell Discord that the click has come; False where it isn't taken any more, so that nothing is to be done."""
-    try:
-        with suppress(Unreadable):
-            async with translated():
-                with empty_acknowledgements_read(interaction):
-                    await interaction.response.defer()
-    except (DiscordError, discord.DiscordException) as error:
-        log.info("a click in channel %s came too late, or twice: %s", interaction.channel_id, error)
-        return False
-    return True
-
-
-async def _refuse(interaction: discord.Interaction[Any], words: str) -> None:
-    async def work() -> CommandReply:
-        return CommandReply(words)
-
-    await reply_to(interaction, work(), is_private=True)
-
-
-async def _say_privately(interaction: discord.Interaction[Any], words: str) -> None:
-    try:
-        async with translated():
-            await interaction.followup.send(
-                in_language(words, interaction.locale),
-                ephemeral=True,
-                suppress_embeds=True,
-                allowed_mentions=discord.AllowedMentions.none(),
-            )
-    except (DiscordError, discord.DiscordException) as error:
-        log.info("who clicked in channel %s isn't told why nothing happens: %s", interaction.channel_id, error)

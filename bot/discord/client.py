@@ -16,6 +16,7 @@ from discord.utils import MISSING
 
 from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
+from bot.discord.commands.reply_buttons import take_click
 from bot.discord.commands.tree import TrinityTree
 from bot.discord.guild_watch import GuildWatch
 from bot.discord.interaction_answers import drop_unfinished
@@ -130,6 +131,7 @@ class TrinityClient(ReceivingClient):
             return
         self.languages.note_interaction(interaction)
         await self.receivers.buttons.take(interaction)
+        await take_click(interaction)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or Discord added a link's preview."""

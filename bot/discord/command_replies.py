@@ -1,7 +1,8 @@
 """Replies to slash commands: within half a second, privately where they concern the asker only.
 
 A command's work is given 0.4 seconds; if the database is slower, the answer is deferred and edited in later. Editing is
-harmless to repeat, which a second message would not be.
+harmless to repeat, which a second message would not be. Only where everybody was shown that something comes, and what
+came is for the asker alone, is that taken back and a second message sent: an edit can't make the first one private.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from discord.utils import MISSING
 from bot.delivery.outcomes import outcome_of
 from bot.delivery.refusals import InteractionGone, Rejected, Unreadable
 from bot.delivery.split import PART_UNITS, utf16_length
+from bot.discord.components import ReplyButton, view_of_reply
 from bot.discord.rest import translated
 from bot.errors import DiscordError
 from bot.words import in_language, phrase
@@ -47,6 +49,7 @@ class CommandReply:
     attached: TextFile | None = None
     file_name: str = "persona.txt"
     """What the file is called, where the text becomes one."""
+    buttons: tuple[ReplyButton, ...] = ()
 
     @property
     def content(self) -> str:
@@ -75,11 +78,12 @@ async def reply_to(interaction: discord.Interaction, work: Awaitable[CommandRepl
                     async with translated():
                         with empty_acknowledgements_read(interaction):
                             await interaction.response.defer(ephemeral=is_private, thinking=True)
+        all_see_it = not is_private and interaction.response.is_done()
         try:
-            await _show(interaction, reply.result())
+            await _show(interaction, reply.result(), all_see_it=all_see_it)
         except Rejected as error:
             log.warning("the answer to a command in channel %s isn't taken: %s", interaction.channel_id, error)
-            await _show(interaction, CommandReply(NOT_TAKEN))
+            await _show(interaction, CommandReply(NOT_TAKEN, is_private=is_private))
     except* (DiscordError, discord.DiscordException) as group:
         # The person sees Discord's own "didn't respond"; there is no other way to reach them.
         log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])
@@ -101,9 +105,24 @@ async def reply_or_error(interaction: discord.Interaction, work: Awaitable[Comma
         return CommandReply(outcome.sentence or phrase("not_possible_now"))
 
 
-async def _show(interaction: discord.Interaction, reply: CommandReply) -> None:
-    """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer."""
+async def _show(interaction: discord.Interaction, reply: CommandReply, *, all_see_it: bool = False) -> None:
+    """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer.
+
+    `all_see_it` is whether it was deferred for everybody to see.
+    """
     reply = replace(reply, text=in_language(reply.text, interaction.locale))
+    if all_see_it and reply.is_private:
+        async with translated():
+            await interaction.delete_original_response()
+            await interaction.followup.send(
+                reply.content,
+                file=reply.file() or MISSING,
+                view=view_of_reply(reply.buttons, interaction.locale) or MISSING,
+                ephemeral=True,
+                suppress_embeds=True,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+        return
     if not interaction.response.is_done():
         try:
             await _send(interaction, reply)
@@ -116,6 +135,7 @@ async def _show(interaction: discord.Interaction, reply: CommandReply) -> None:
         await interaction.edit_original_response(
             content=reply.content,
             attachments=[file] if file else MISSING,
+            view=view_of_reply(reply.buttons, interaction.locale),
             allowed_mentions=discord.AllowedMentions.none(),
         )
 
@@ -126,6 +146,7 @@ async def _send(interaction: discord.Interaction, reply: CommandReply) -> None:
             await interaction.response.send_message(
                 reply.content,
                 file=reply.file() or MISSING,
+                view=view_of_reply(reply.buttons, interaction.locale) or MISSING,
                 ephemeral=reply.is_private,
                 suppress_embeds=True,
                 allowed_mentions=discord.AllowedMentions.none(),

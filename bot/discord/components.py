@@ -1,9 +1,11 @@
-"""What buttons look like on the wire. All that a click says is the custom id: it names the answer, so any process can
-follow it, also one that has never seen the message.
+"""What buttons look like on the wire. All that a click says is the custom id: it names the answer, or the act, so any
+process can follow it, also one that has never seen the message.
 """
 
 import re
-from typing import Any
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 import discord
 
@@ -16,6 +18,34 @@ _LABELS = {
     ButtonKind.STOP: phrase("button_stop"),
     ButtonKind.AGAIN: phrase("button_again"),
     ButtonKind.CONTINUE: phrase("button_continue"),
+}
+_REPLY_PREFIX = "reply:"
+_REPLY_ID = re.compile(r"reply:(undo|erase|keep):(0|[1-9][0-9]{0,18}):(0|[1-9][0-9]{0,18})", re.ASCII)
+
+
+class ReplyButtonKind(StrEnum):
+    """What a button below the reply to a command does."""
+
+    UNDO = "undo"
+    """Bring back what a reset hid."""
+    ERASE = "erase"
+    KEEP = "keep"
+
+
+class ReplyButton(NamedTuple):
+    """A button below the reply to a command."""
+
+    kind: ReplyButtonKind
+    person_id: int = 0
+    """Whose conversation, or words, it is about; 0 for a conversation that all share."""
+    act_id: int = 0
+    """Which act it takes back, as the kind counts them."""
+
+
+_REPLY_LABELS = {
+    ReplyButtonKind.UNDO: phrase("button_undo"),
+    ReplyButtonKind.ERASE: phrase("button_erase"),
+    ReplyButtonKind.KEEP: phrase("button_keep"),
 }
 
 
@@ -40,13 +70,40 @@ def view_of(buttons: tuple[Button, ...], language: str) -> discord.ui.View | Non
 
     discord.py is never told of the view: it only writes it down.
     """
-    if not buttons:
-        return None
+    return _row(
+        discord.ui.Button(label=_LABELS[each.kind].to(language), custom_id=custom_id_of(each)) for each in buttons
+    )
+
+
+def is_reply_button(custom_id: str) -> bool:
+    """Whether a click on this is one on a button below the reply to a command, of whatever version of the bot."""
+    return custom_id.startswith(_REPLY_PREFIX)
+
+
+def reply_button_of(custom_id: str) -> ReplyButton | None:
+    """The button with this custom id; None where it is none of this version's."""
+    match = _REPLY_ID.fullmatch(custom_id)
+    return None if match is None else ReplyButton(ReplyButtonKind(match[1]), int(match[2]), int(match[3]))
+
+
+def view_of_reply(buttons: tuple[ReplyButton, ...], language: object) -> discord.ui.View | None:
+    """As `view_of`, for the reply to a command."""
+    return _row(
+        discord.ui.Button(
+            label=_REPLY_LABELS[each.kind].to(language),
+            custom_id=f"{_REPLY_PREFIX}{each.kind}:{each.person_id}:{each.act_id}",
+            style=discord.ButtonStyle.danger if each.kind is ReplyButtonKind.ERASE else discord.ButtonStyle.secondary,
+        )
+        for each in buttons
+    )
+
+
+def _row(buttons: Iterable["discord.ui.Button[discord.ui.View]"]) -> discord.ui.View | None:
     view = discord.ui.View(timeout=None)
     for button in buttons:
-        label = _LABELS[button.kind].to(language)
-        view.add_item(discord.ui.Button(label=label, custom_id=custom_id_of(button)))
-    return view
+        view.add_item(button)
+    view.stop()  # discord.py keeps every view that isn't, for as long as the process lives
+    return view if view.children else None
 
 
 def buttons_below(message: Any) -> tuple[Button, ...]:

@@ -95,10 +95,10 @@ async def test_a_reset_forgets_at_once_and_stops_the_answer_under_way(house: Hou
     left_behind = asyncio.create_task(collect(house, waiting))
     await until(lambda: len(house.engine.requests) == 2)
 
-    num_turns = await house.chat.reset(GENERAL)
+    reset = await house.chat.reset(GENERAL)
     events = [await under_way, await left_behind]
 
-    assert num_turns == 1
+    assert reset.num_turns == 1
     assert [event[-1] for event in events] == [Finished(FinishReason.ABORTED)] * 2
     assert house.engine.num_aborted == 1
     assert GENERAL.cache_owner in house.engine.forgotten

@@ -163,6 +163,11 @@ async def ask(house: House, text: str = "hello", *, state: str = "answered", sec
     return question
 
 
+def labels(message: Message) -> list[str]:
+    """What the buttons below a message say."""
+    return [item["label"] for row in message.components for item in row["components"]]
+
+
 async def lose_session(server: LoopbackDiscord, *meanwhile: Awaitable[object]) -> None:
     """Cut her off, let something happen, and have her log in anew without being told of it."""
     server.gateway.is_refusing = True

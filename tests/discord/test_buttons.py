@@ -17,7 +17,7 @@ from bot.inference.engine import Delta, FinishReason, Request
 from bot.store.rows.turn_limits import TurnLimits
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House, ask
+from tests.discord.house import House, ask, labels
 from tests.engines import EchoEngine
 from tests.loopback import Interaction, LoopbackDiscord, Message, Permission, Person, judge
 
@@ -35,11 +35,6 @@ class LimitedEngine(EchoEngine):
 def held_engine(answer: str = "one two three four", num_words: int = 2) -> EchoEngine:
     """Says so many words of an answer, and the others when its gate is opened."""
     return EchoEngine(answer=lambda _: answer, words_before_gate=num_words, is_held=True)
-
-
-def labels(message: Message) -> list[str]:
-    """What the buttons below a message say."""
-    return [item["label"] for row in message.components for item in row["components"]]
 
 
 def moderator(server: LoopbackDiscord) -> Person:
@@ -341,7 +336,7 @@ async def test_an_older_answer_is_left_alone_and_who_clicks_is_told(
         click = await server.person("Alice").clicks(older, "Again")
         refusal = await told(house, click)
 
-    assert (refusal, older.content) == (NOT_THE_LAST, before)
+    assert (refusal, older.content, labels(older)) == (NOT_THE_LAST, before, [])
     assert len(house.engine.requests) == 2
     assert caplog.messages == []
 

@@ -229,6 +229,19 @@ async def test_commands_are_registered_once_and_only_those_that_ask_for_everywhe
         assert command["integration_types"] == ([0, 1] if is_everywhere else [0])
 
 
+async def test_a_refusal_that_takes_long_is_the_askers_alone(house: House) -> None:
+    house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    with contextlib.closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
+        await lock(other)
+        used = await house.server.person("Mod").uses("/persona use", house.server.channel("general"), name="nobody")
+        await house.server.wait_until(lambda: used.acknowledged_at is not None)
+        other.execute("ROLLBACK")
+        await used.answered(timeout=30)
+
+    assert used.is_ephemeral
+    assert "nobody" in used.text
+
+
 async def test_a_command_that_outlasts_the_connection_ends_quietly(
     server: LoopbackDiscord, house: House, caplog: pytest.LogCaptureFixture
 ) -> None:

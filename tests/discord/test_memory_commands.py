@@ -8,10 +8,13 @@ import pytest
 
 from bot import __version__
 from bot.chat.about import LLAMA_2_NOTICE, About
+from bot.chat.chat import TOO_LATE_TO_UNDO
 from bot.discord.commands.memory import MAY_NOT_READ
+from bot.discord.commands.reply_buttons import NOT_YOUR_CONVERSATION
+from bot.discord.commands.shared import MAY_NOT, Right
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House, ask
+from tests.discord.house import House, ask, labels
 from tests.loopback import Interaction, LoopbackDiscord, Permission, judge
 from tests.loopback.entities import Overwrite
 
@@ -132,10 +135,72 @@ async def test_a_reset_is_undone_within_a_minute(house: House) -> None:
     await ask(house, "what was it?")
     late = await use(house, "/reset", house.server.person("Alice").dm_channel(), undo=True)
 
-    assert "`undo`" in forgotten.text
+    assert labels(forgotten.original) == ["Undo"]
     assert (back.text, back.is_ephemeral) == (phrase("reset_undone"), False)
     assert "swordfish" in house.prompts[-1]
     assert late.is_ephemeral
+
+
+async def test_a_click_brings_back_what_that_reset_hid_after_a_restart_too(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server) as house:
+        await ask(house, "swordfish")
+        forgotten = (await use(house, "/reset")).original
+        await ask(house, "marlin")
+        again = (await use(house, "/reset")).original
+    async with enter(server) as house:
+        await (await server.person("Bob").clicks(forgotten, "Undo")).answered()
+        await server.wait_until(lambda: not labels(forgotten))
+        await ask(house, "what was it?")
+
+        assert forgotten.content == phrase("reset_undone")
+        assert labels(again) == ["Undo"]
+        assert "swordfish" in house.prompts[-1]
+        assert "marlin" not in house.prompts[-1]
+    judge(server)
+
+
+async def test_a_click_on_undo_that_comes_too_late_is_told_so(house: House) -> None:
+    await ask(house, "swordfish")
+    forgotten = (await use(house, "/reset")).original
+    await house.chat.delete_hidden(everything=True)
+
+    click = await house.server.person("Alice").clicks(forgotten, "Undo")
+
+    await house.server.wait_until(lambda: click.followups)
+    assert (click.followups[0].content, click.followups[0].ephemeral_for) == (TOO_LATE_TO_UNDO, click.user)
+
+
+async def test_who_may_not_reset_may_not_undo_and_nobody_anothers_own_conversation(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    owner = server.person("Olga", permissions=Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS)
+    await ask(house, "swordfish")
+    shared = (await use(house, "/reset", person="Olga")).original
+    await use(house, "/settings set", person="Olga", name="resets", value="managers")
+    await use(house, "/settings set", person="Olga", name="session", value="person")
+    await ask(house, "marlin")
+    own = (await use(house, "/reset")).original
+
+    clicks = [await alice.clicks(shared, "Undo"), await owner.clicks(own, "Undo")]
+
+    await server.wait_until(lambda: all(click.followups for click in clicks))
+    assert [click.followups[0].content for click in clicks] == [MAY_NOT[Right.RESET], NOT_YOUR_CONVERSATION]
+    assert labels(shared) == labels(own) == ["Undo"]
+    await alice.clicks(own, "Undo")
+    await owner.clicks(shared, "Undo")
+    await server.wait_until(lambda: not labels(shared) and not labels(own))
+
+
+async def test_without_buttons_the_option_is_told_instead(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server, has_buttons=False) as house:
+        await ask(house, "swordfish")
+        forgotten = await use(house, "/reset")
+        erasing = await use(house, "/privacy erase")
+
+        assert "`undo`" in forgotten.text
+        assert "`confirm`" in erasing.text
+        assert labels(forgotten.original) == labels(erasing.original) == []
 
 
 async def test_help_names_what_a_person_may_do_here(house: House) -> None:

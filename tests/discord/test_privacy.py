@@ -4,8 +4,9 @@ import json
 import sqlite3
 from contextlib import closing
 
+from bot.words import phrase
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House, ask
+from tests.discord.house import House, ask, labels
 from tests.loopback import Interaction, LoopbackDiscord, Permission, judge
 
 ALL = Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS | Permission.MANAGE_MESSAGES
@@ -50,7 +51,7 @@ async def test_own_words_of_all_places_are_shown_given_and_erased_and_nobody_els
         (content,) = given.responses[0].files.values()
         questions = [turn["question"] for turns in json.loads(content).values() for turn in turns]
         assert sorted(questions) == ["between us", SECRET]
-        assert "confirm" in asked.text
+        assert labels(asked.original) == ["Erase", "Keep"]
         assert kept
         assert mentions(house, SECRET) == mentions(house, str(alice.id)) == []
         (answer,) = [m for m in general.visible_messages() if SECRET.upper() in m.content]
@@ -61,6 +62,28 @@ async def test_own_words_of_all_places_are_shown_given_and_erased_and_nobody_els
         assert "Bob: what did she say?" in house.prompts[-1]
         assert f"Alice: {SECRET}" not in house.prompts[-1]
         assert all(used.is_ephemeral for used in (shown, given, asked, erased, again))
+    judge(server)
+
+
+async def test_nothing_is_erased_before_a_click_says_so(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    alice.user.locale = "de"
+    async with enter(server) as house:
+        await ask(house, SECRET)
+        asked = (await use(house, "Alice", "/privacy erase")).original
+        kept = (await use(house, "Alice", "/privacy erase")).original
+        await alice.clicks(kept, "Behalten")
+        await server.wait_until(lambda: not labels(kept))
+        before = mentions(house, SECRET)
+    async with enter(server) as house:  # the question outlives the process
+        await alice.clicks(asked, "Löschen")
+        await server.wait_until(lambda: f"<#{general.id}>" in asked.content and not labels(asked))
+
+        assert kept.content == phrase("privacy_kept").to("de")
+        assert before
+        assert mentions(house, SECRET) == []
+        assert phrase("privacy_erased").to("de") in asked.content
+        assert asked.ephemeral_for is alice.user
     judge(server)
 
 

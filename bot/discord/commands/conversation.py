@@ -6,7 +6,8 @@ from discord import app_commands
 from bot.chat.chat import StopReason
 from bot.discord.access import may_moderate
 from bot.discord.command_replies import CommandReply, reply_to
-from bot.discord.commands.shared import Right, chat_of, key_of, ready, require
+from bot.discord.commands.shared import Right, chat_of, has_buttons, key_of, number_of, ready, require
+from bot.discord.components import ReplyButton, ReplyButtonKind
 from bot.words import joined, phrase
 
 
@@ -20,9 +21,15 @@ async def reset(interaction: discord.Interaction, undo: bool = False) -> None:
         if undo:
             await chat_of(interaction).undo_reset(key_of(interaction))
             return CommandReply(phrase("reset_undone"), is_private=False)
-        if not await chat_of(interaction).reset(key_of(interaction)):
+        key = key_of(interaction)
+        done = await chat_of(interaction).reset(key)
+        if not done.num_turns:
             return CommandReply(phrase("nothing_to_forget"))
-        return CommandReply(joined([phrase("forgotten"), phrase("reset_can_be_undone")]), is_private=False)
+        if not has_buttons(interaction):
+            return CommandReply(joined([phrase("forgotten"), phrase("reset_can_be_undone")]), is_private=False)
+        button = ReplyButton(ReplyButtonKind.UNDO, key.person_id or 0, number_of(done.at))
+        said = joined([phrase("forgotten"), phrase("undo_works_a_minute")])
+        return CommandReply(said, is_private=False, buttons=(button,))
 
     await reply_to(interaction, work(), is_private=False)
 

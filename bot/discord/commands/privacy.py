@@ -1,12 +1,15 @@
 """What the bot has of who asks, over all channels: `/privacy show`, `/privacy export` and `/privacy erase`."""
 
+from typing import Any
+
 import discord
 from discord import app_commands
 
 from bot.chat.privacy_desk import Holdings
 from bot.discord.command_replies import CommandReply, TextFile, reply_to
 from bot.discord.commands.memory import message_link
-from bot.discord.commands.shared import chat_of
+from bot.discord.commands.shared import chat_of, has_buttons
+from bot.discord.components import ReplyButton, ReplyButtonKind
 from bot.discord.interaction_answers import PLATFORM as INTERACTION
 from bot.discord.messages import PLATFORM
 from bot.words import joined, phrase
@@ -43,19 +46,28 @@ class PrivacyCommands(app_commands.Group):
     @app_commands.describe(confirm=phrase("confirm_option"))
     async def erase(self, interaction: discord.Interaction, confirm: bool = False) -> None:
         async def work() -> CommandReply:
-            privacy = chat_of(interaction).privacy
-            if not confirm:
-                held = await privacy.show(PLATFORM, interaction.user.id)
+            if confirm:
+                return await erase_words(interaction)
+            held = await chat_of(interaction).privacy.show(PLATFORM, interaction.user.id)
+            if not has_buttons(interaction):
                 return CommandReply(joined([phrase("privacy_confirm"), *_lines(held)]))
-            receipt = await privacy.erase(PLATFORM, interaction.user.id)
-            await privacy.erase(INTERACTION, interaction.user.id)  # only that they asked, which isn't worth a line
-            lines: list[str] = [phrase("privacy_erased"), *_lines(receipt.erased)]
-            if receipt.repeated:
-                links = [message_link(each.key, each.message_id) for each in receipt.repeated[:_MAX_LISTED]]
-                lines += [phrase("privacy_repeated", n=len(receipt.repeated)), *links]
-            return CommandReply(joined([*lines, phrase("privacy_left")]))
+            said = joined([phrase("privacy_would_erase"), *_lines(held)])
+            kinds = (ReplyButtonKind.ERASE, ReplyButtonKind.KEEP)
+            return CommandReply(said, buttons=tuple(ReplyButton(kind) for kind in kinds))
 
         await reply_to(interaction, work(), is_private=True)
+
+
+async def erase_words(interaction: discord.Interaction[Any]) -> CommandReply:
+    """Erase what who acts here has said, and give the receipt."""
+    privacy = chat_of(interaction).privacy
+    receipt = await privacy.erase(PLATFORM, interaction.user.id)
+    await privacy.erase(INTERACTION, interaction.user.id)  # only that they asked, which isn't worth a line
+    lines: list[str] = [phrase("privacy_erased"), *_lines(receipt.erased)]
+    if receipt.repeated:
+        links = [message_link(each.key, each.message_id) for each in receipt.repeated[:_MAX_LISTED]]
+        lines += [phrase("privacy_repeated", n=len(receipt.repeated)), *links]
+    return CommandReply(joined([*lines, phrase("privacy_left")]))
 
 
 def _lines(held: Holdings) -> list[str]:

@@ -1,5 +1,6 @@
 """What the commands have in common: where one was used, what the person may do there, and its text options."""
 
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -14,6 +15,8 @@ from bot.discord.messages import PLATFORM
 from bot.errors import NotAllowed
 from bot.words import phrase
 
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Right(Enum):
     """What not everybody may do everywhere."""
@@ -21,6 +24,8 @@ class Right(Enum):
     CHANGE_PERSONAS = auto()
     RESET = auto()
     """Have the channel forget a conversation; one's own may be forgotten by oneself."""
+    RESET_SHARED = auto()
+    """The same, for the one that all share, also where each has their own by now."""
     CHANGE_SETTINGS = auto()
     CHANGE_GUILD_SETTINGS = auto()
 
@@ -28,6 +33,7 @@ class Right(Enum):
 MAY_NOT = {
     Right.CHANGE_PERSONAS: phrase("may_not_change"),
     Right.RESET: phrase("may_not_reset"),
+    Right.RESET_SHARED: phrase("may_not_reset"),
     Right.CHANGE_SETTINGS: phrase("may_not_change_settings"),
     Right.CHANGE_GUILD_SETTINGS: phrase("may_not_change_settings"),
 }
@@ -61,8 +67,9 @@ def may(interaction: discord.Interaction, right: Right) -> bool:
     match right:
         case Right.CHANGE_PERSONAS:
             return allowed.manage_channels or settings.persona_changes == EVERYONE
-        case Right.RESET:
-            return allowed.manage_channels or settings.resets == EVERYONE or settings.is_per_person
+        case Right.RESET | Right.RESET_SHARED:
+            is_own = right is Right.RESET and settings.is_per_person
+            return allowed.manage_channels or settings.resets == EVERYONE or is_own
         case Right.CHANGE_SETTINGS:
             return allowed.manage_channels
         case Right.CHANGE_GUILD_SETTINGS:
@@ -84,6 +91,25 @@ def chat_of(interaction: discord.Interaction[Any]) -> Chat:
     client: Any = interaction.client
     chat: Chat = client.receivers.chat
     return chat
+
+
+def has_buttons(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the operator wants buttons."""
+    client: Any = interaction.client
+    return bool(client.receivers.sender.has_buttons)
+
+
+def number_of(moment: datetime) -> int:
+    """A moment as a custom id carries it, in microseconds."""
+    return (moment - _START) // timedelta(microseconds=1)
+
+
+def moment_of(number: int) -> datetime:
+    """The moment with that number; the last one there is, where it is too great for any."""
+    try:
+        return _START + timedelta(microseconds=number)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 async def ready(words: CommandReply) -> CommandReply:

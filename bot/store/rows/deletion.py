@@ -159,13 +159,18 @@ async def hide_turns(connection: AsyncConnection, conversation_id: int, now: dat
     return result.rowcount // 2  # a turn is two messages
 
 
-async def show_hidden(connection: AsyncConnection, conversation_id: int, since: datetime) -> int:
-    """Bring back what a conversation's last reset hid, if that was later than `since`; returns the number of turns.
+async def show_hidden(connection: AsyncConnection, conversation_id: int, since: datetime, at: datetime | None) -> int:
+    """Bring back what a conversation's last reset hid, or that of the moment `at`, if that was later than `since`.
+
+    Returns the number of turns.
 
     All that one reset hides has the same moment. A purge at the same time deletes no row of it, or all.
     """
     of_conversation = messages.c.conversation_id == conversation_id
-    last = select(func.max(messages.c.hidden_at)).where(of_conversation, messages.c.hidden_at > since).scalar_subquery()
+    is_later = messages.c.hidden_at > since
+    if at is not None:
+        is_later &= messages.c.hidden_at == at
+    last = select(func.max(messages.c.hidden_at)).where(of_conversation, is_later).scalar_subquery()
     result = await connection.execute(
         update(messages).where(of_conversation, messages.c.hidden_at == last).values(hidden_at=None)
     )

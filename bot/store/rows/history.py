@@ -79,13 +79,14 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """What a reset did. `withdrawn` and `answering` are the message ids of questions.
+    """What a reset did, and when: the moment is its name. `withdrawn` and `answering` are the message ids of questions.
 
     The withdrawn ones waited and need no answer any more. Those being answered are the caller's to stop; their
     answers won't be stored.
     """
 
     num_turns: int
+    at: datetime
     withdrawn: tuple[int, ...]
     answering: tuple[int, ...]
 
@@ -197,12 +198,14 @@ class History:
             withdrawn = await withdraw(connection, belongs & inbox.c.state.in_(("received", "waiting")))
             num_turns = await hide_turns(connection, row.id, now)
             await begin_epoch(connection, [row.id])
-            return Reset(num_turns, withdrawn, tuple(answering))
+            return Reset(num_turns, now, withdrawn, tuple(answering))
 
         return await self._database.write(work)
 
-    async def undo_reset(self, key: ConversationKey, since: datetime) -> int:
-        """Bring back what the last reset hid, if that was later than `since`; returns the number of turns.
+    async def undo_reset(self, key: ConversationKey, since: datetime, at: datetime | None = None) -> int:
+        """Bring back what the last reset hid, or that of the moment `at`, if that was later than `since`.
+
+        Returns the number of turns.
 
         What was said after the reset stays behind it, and an answer that is being written then is stored as well.
         Nothing comes back that waited, or that was being answered, at the reset.
@@ -210,7 +213,7 @@ class History:
 
         async def work(connection: AsyncConnection) -> int:
             row = await ensure_conversation(connection, key)
-            return await show_hidden(connection, row.id, since)
+            return await show_hidden(connection, row.id, since, at)
 
         return await self._database.write(work)
 

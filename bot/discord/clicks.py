@@ -1,0 +1,77 @@
+"""What following a click takes, whatever the button: its custom id, the acknowledgement, and words for who clicked."""
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+import discord
+
+from bot.delivery.refusals import Unreadable
+from bot.discord.command_replies import CommandReply, empty_acknowledgements_read, reply_to
+from bot.discord.rest import translated
+from bot.errors import DiscordError
+from bot.words import in_language
+
+log = logging.getLogger(__name__)
+
+
+def custom_id_of_click(interaction: discord.Interaction[Any]) -> str:
+    """What the button that was clicked says; nothing where an interaction is no click."""
+    data: Any = interaction.data
+    is_click = interaction.type is discord.InteractionType.component and isinstance(data, dict)
+    return str(data.get("custom_id")) if is_click else ""
+
+
+async def acknowledge(interaction: discord.Interaction[Any]) -> bool:
+    """Tell Discord that the click has come; False where it isn't taken any more, so that nothing is to be done."""
+    try:
+        with suppress(Unreadable):
+            async with translated():
+                with empty_acknowledgements_read(interaction):
+                    await interaction.response.defer()
+    except (DiscordError, discord.DiscordException) as error:
+        log.info("a click in channel %s came too late, or twice: %s", interaction.channel_id, error)
+        return False
+    return True
+
+
+async def refuse(interaction: discord.Interaction[Any], words: str) -> None:
+    """Tell who clicked, as the answer to the click, why nothing happens."""
+
+    async def work() -> CommandReply:
+        return CommandReply(words)
+
+    await reply_to(interaction, work(), is_private=True)
+
+
+async def say_privately(interaction: discord.Interaction[Any], words: str) -> None:
+    """Tell who clicked why nothing happens, when the click is acknowledged already."""
+    try:
+        async with translated():
+            await interaction.followup.send(
+                in_language(words, interaction.locale),
+                ephemeral=True,
+                suppress_embeds=True,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+    except (DiscordError, discord.DiscordException) as error:
+        log.info("who clicked in channel %s isn't told why nothing happens: %s", interaction.channel_id, error)
+
+
+async def show_instead(interaction: discord.Interaction[Any], reply: CommandReply | None) -> None:
+    """Let the message below which was clicked, and which is acknowledged, show this, without its buttons.
+
+    None leaves the text as it is.
+    """
+    fields: dict[str, Any] = {}
+    if reply is not None:
+        said = CommandReply(in_language(reply.text, interaction.locale), file_name=reply.file_name)
+        file = said.file()
+        fields = {"content": said.content} | ({"attachments": [file]} if file else {})
+    try:
+        async with translated():
+            await interaction.edit_original_response(
+                view=None, allowed_mentions=discord.AllowedMentions.none(), **fields
+            )
+    except (DiscordError, discord.DiscordException) as error:
+        log.info("a message in channel %s keeps its buttons: %s", interaction.channel_id, error)
