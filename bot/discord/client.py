@@ -16,6 +16,7 @@ from discord.utils import MISSING
 
 from bot.chat.outage import repeat_while_away
 from bot.discord.clock import DiscordClock
+from bot.discord.commands.forms import take_form
 from bot.discord.commands.reply_buttons import take_click
 from bot.discord.commands.tree import TrinityTree
 from bot.discord.guild_watch import GuildWatch
@@ -125,13 +126,14 @@ class TrinityClient(ReceivingClient):
             await self.receivers.intake.take(message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """A command or a button was used. Commands are answered by the tree."""
+        """A command or a button was used, or a form was sent. Commands are answered by the tree."""
         if interaction.user is MISSING:
             log.warning("an interaction is skipped: Discord doesn't say whose it is")
             return
         self.languages.note_interaction(interaction)
         await self.receivers.buttons.take(interaction)
         await take_click(interaction)
+        await take_form(interaction)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or Discord added a link's preview."""

@@ -8,6 +8,7 @@ from bot.chat.chat import Chat
 from bot.delivery.answers import Answers
 from bot.delivery.sender import Sender
 from bot.discord.access import AccessCheck
+from bot.discord.asked_about import AskedAbout
 from bot.discord.attached_files import AttachedFiles
 from bot.discord.attachments import AttachmentReader
 from bot.discord.buttons import AnswerButtons
@@ -32,6 +33,7 @@ class Receivers:
     reader: AttachmentReader
     files: AttachedFiles
     buttons: AnswerButtons
+    asked_about: AskedAbout
     guilds: GuildWatch | None
     """None where nothing is kept of guilds that were left."""
 
@@ -63,4 +65,4 @@ def build_receivers(
     catch_up = CatchUp(client, chat, intake, sender, transport)
     guilds = GuildWatch(client, chat.departures, sender, transport) if chat.departures else None
     buttons = AnswerButtons(chat, sender, answers)
-    return Receivers(chat, sender, answers, intake, catch_up, check, reader, files, buttons, guilds)
+    return Receivers(chat, sender, answers, intake, catch_up, check, reader, files, buttons, AskedAbout(), guilds)

@@ -5,7 +5,8 @@ import pytest
 from bot.chat.access import Access, AccessList
 from bot.chat.chat import Scope
 from bot.discord.access import NOT_ADMITTED
-from bot.discord.commands.asking import MENU, NOTHING_TO_READ
+from bot.discord.commands.asking import MENU, MESSAGE_FORGOTTEN, NOTHING_TO_READ
+from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine, digest
@@ -136,6 +137,33 @@ async def test_a_message_is_asked_about_by_its_menu(house: House) -> None:
     assert "Alice: when is it?\n\nBob wrote:\n> The meeting is on Friday.\n> Trinity: no." in house.prompts[0]
     assert answer.replies_to == used.original.id
     assert server.violations == []
+
+
+async def test_a_form_about_a_message_that_a_restart_made_her_forget_gives_the_words_back(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, bob = server.person("Alice"), server.person("Bob")
+    message = await bob.says(server.channel("general"), "swordfish")
+    async with enter(server):
+        opened = await (await alice.picks(MENU, message)).answered()
+    async with enter(server) as house:
+        used = await (await alice.submits(opened, question="what is that?")).answered()
+
+        assert used.text == f"{MESSAGE_FORGOTTEN}\n{phrase('form_text_back')}"
+        assert used.is_ephemeral
+        assert [*used.responses[0].files.values()] == [b"what is that?"]
+        assert house.engine.requests == []
+
+
+async def test_a_form_is_about_a_message_that_was_handed_to_its_own_sender(house: House) -> None:
+    server = house.server
+    message = await server.person("Alice").says(server.channel("general"), "swordfish")
+    opened = await (await server.person("Alice").picks(MENU, message)).answered()
+
+    used = await (await server.person("Bob").submits(opened, question="what is that?")).answered()
+
+    assert MESSAGE_FORGOTTEN in used.text
+    assert house.engine.requests == []
 
 
 async def test_an_empty_form_asks_what_it_says_also_in_a_file(house: House, away: Channel) -> None:

@@ -5,18 +5,17 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import discord
 import pytest
 from aiohttp import web
 
-from bot.conversation.persona import Persona
+from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, Persona
 from bot.delivery.transport import Button, ButtonKind
 from bot.discord.client import TrinityClient
-from bot.discord.commands.asking import QuestionForm
-from bot.discord.commands.persona_form import PersonaForm
-from bot.discord.components import view_of
+from bot.discord.commands.asking import question_form
+from bot.discord.commands.persona_form import persona_form
+from bot.discord.components import ReplyButton, ReplyButtonKind, view_of, view_of_reply
 from bot.discord.translator import Translator
 from bot.words import ENGLISH, LANGUAGES, command_name, phrase, sentences
 from tests.discord.conftest import OpenHouse
@@ -214,13 +213,14 @@ def texts_of(shown: object, key: str) -> Iterator[str]:
 @pytest.mark.parametrize("locale", LOCALES)
 async def test_buttons_and_forms_keep_discords_limits_in_every_language(locale: str) -> None:
     buttons = tuple(Button(kind, 2**63 - 1, 999_999_999) for kind in ButtonKind)
-    row = view_of(buttons, locale).to_components()
+    replies = tuple(ReplyButton(kind, 2**63 - 1, 10**19 - 1) for kind in ReplyButtonKind)
+    row = [view_of(buttons, locale).to_components(), view_of_reply(replies, locale).to_components()]
     forms = [
         form.to_dict()
         for form in (
-            QuestionForm(SimpleNamespace(), discord.Locale(locale)),
-            PersonaForm(discord.Locale(locale), None),
-            PersonaForm(discord.Locale(locale), Persona("own", "You are brief.")),
+            question_form(2**63 - 1, discord.Locale(locale)),
+            persona_form(discord.Locale(locale), None),
+            persona_form(discord.Locale(locale), Persona("n" * MAX_PERSONA_NAME_LENGTH, "You are brief.")),
         )
     ]
 

@@ -71,8 +71,37 @@ async def test_a_form_is_neither_shown_nor_taken_from_who_may_not(house: House) 
     taken = await (await server.person("Mod").submits(opened, name="own", prompt="x")).answered()
 
     assert refused.modal is None
-    assert refused.text == taken.text == MAY_NOT_CHANGE
+    assert refused.text == MAY_NOT_CHANGE
+    assert taken.text == f"{MAY_NOT_CHANGE}\n{phrase('form_text_back')}"
     assert "own" not in [persona.name for persona in await house.chat.personas.list(house.key)]
+
+
+async def test_a_form_that_was_open_while_she_restarted_is_taken(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    mod, general = server.person("Mod", permissions=Permission.MANAGE_CHANNELS), server.channel("general")
+    async with enter(server) as house:
+        await house.personas.save(house.key, "own", "You are brief.", author_id=1, author_name="")
+        opened = await (await mod.uses("/persona create", general)).answered()
+        edited = await (await mod.uses("/persona edit", general, name="own")).answered()
+    async with enter(server) as house:
+        made = await (await mod.submits(opened, name="new", prompt="You are new.")).answered()
+        changed = await (await mod.submits(edited, prompt="You are long.")).answered()
+
+        assert not made.is_ephemeral
+        assert not changed.is_ephemeral
+        kept = [(await house.chat.personas.find(house.key, name)).prompt for name in ("own", "new")]
+        assert kept == ["You are long.", "You are new."]
+    judge(server)
+
+
+async def test_what_no_persona_is_made_of_is_given_back(house: House) -> None:
+    opened = await use(house, "/persona create")
+    prompt = "word " * 790
+
+    refused = await (await house.server.person("Mod").submits(opened, name="own", prompt=prompt)).answered()
+
+    assert refused.is_ephemeral
+    assert phrase("form_text_back") in refused.text
+    assert [content.decode() for content in refused.responses[0].files.values()] == [f"own\n\n{prompt}"]
 
 
 async def test_a_built_in_persona_opens_no_form(house: House) -> None:

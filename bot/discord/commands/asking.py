@@ -19,9 +19,9 @@ from bot.chat.chat import Preparation
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.quotes import quoted
 from bot.delivery.split import PART_UNITS, utf16_length
-from bot.discord.access import may_interact
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.shared import TextOption, key_of, ready
+from bot.discord.forms import form_id, open_form, written_in
 from bot.discord.interaction_answers import PLATFORM as INTERACTION
 from bot.discord.interaction_answers import InteractionAnswers
 from bot.discord.markdown import escape_markdown
@@ -34,9 +34,11 @@ from bot.words import Phrase, in_language, phrase
 log = logging.getLogger(__name__)
 
 MENU = "Ask Trinity"
+KIND = "question"
+"""Of its form."""
+MESSAGE_FORGOTTEN = phrase("asked_about_forgotten")
 WHAT_DOES_IT_SAY = phrase("question_form_default")
 NOTHING_TO_READ = phrase("nothing_to_read")
-_FORM_SECONDS = 15 * 60.0
 _SHOWN_UNITS = 1500
 _Text = app_commands.Transform[str, TextOption(4000)]
 
@@ -59,20 +61,20 @@ async def ask_about(interaction: discord.Interaction, message: discord.Message) 
     if not (words_in(message, own_id) or text_files_in(message)):
         await reply_to(interaction, ready(CommandReply(NOTHING_TO_READ)), is_private=True)
         return
+    _receivers(interaction).asked_about.note(interaction.user.id, message)
     try:
-        async with translated():
-            await interaction.response.send_modal(QuestionForm(message, interaction.locale))
+        await open_form(interaction, question_form(message.id, interaction.locale))
     except (DiscordError, discord.DiscordException) as error:
         log.warning("a form in channel %s is not shown: %s", interaction.channel_id, error)
 
 
-class QuestionForm(discord.ui.Modal):
+def question_form(message_id: int, locale: discord.Locale) -> discord.ui.Modal:
     """Asks what one wants to know about a message; left empty, what it says."""
-
-    def __init__(self, message: discord.Message, locale: discord.Locale) -> None:
-        super().__init__(title=in_language(phrase("question_form_title"), locale), timeout=_FORM_SECONDS)
-        self._message = message
-        self.question: discord.ui.TextInput[QuestionForm] = discord.ui.TextInput(
+    form = discord.ui.Modal(
+        title=in_language(phrase("question_form_title"), locale), custom_id=form_id(KIND, str(message_id))
+    )
+    form.add_item(
+        discord.ui.TextInput(
             label=in_language(phrase("question_form_label"), locale),
             placeholder=in_language(WHAT_DOES_IT_SAY, locale),
             required=False,
@@ -80,27 +82,27 @@ class QuestionForm(discord.ui.Modal):
             custom_id="question",
             style=discord.TextStyle.paragraph,
         )
-        self.add_item(self.question)
+    )
+    return form
 
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        return await may_interact(interaction)
 
-    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        message, client = self._message, interaction.client
-        words = self.question.value.strip() or in_language(WHAT_DOES_IT_SAY, interaction.locale)
-        own_id = client.user.id if client.user else 0
-        said = "\n\n".join(filter(None, (words_in(message, own_id), named_in(message))))
-        is_own = message.author.id == own_id
-        content = f"{words}\n\n{quoted(message.author.display_name, said, is_own=is_own)}" if said else words
-        files = _receivers(interaction).files
-        prepare = partial(files.add_to, message) if text_files_in(message) else None
-        above = phrase("asks_about", name=_name_of(interaction), url=message.jump_url)
-        await _put(interaction, content, above, words, prepare=prepare)
+def message_of_form(interaction: discord.Interaction[Any], message_id: str) -> discord.Message | None:
+    """The message that a form is about; None where this process wasn't handed it, or a long time ago."""
+    return _receivers(interaction).asked_about.find(interaction.user.id, message_id)
 
-    async def on_error(  # type: ignore[override] # a modal's has no item, as discord.py's own says
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        log.error("a form in channel %s was not followed", interaction.channel_id, exc_info=error)
+
+async def ask_in_form(interaction: discord.Interaction[Any], message: discord.Message) -> None:
+    """Ask what was written into the form about a message."""
+    client = interaction.client
+    words = written_in(interaction).get("question", "").strip() or in_language(WHAT_DOES_IT_SAY, interaction.locale)
+    own_id = client.user.id if client.user else 0
+    said = "\n\n".join(filter(None, (words_in(message, own_id), named_in(message))))
+    is_own = message.author.id == own_id
+    content = f"{words}\n\n{quoted(message.author.display_name, said, is_own=is_own)}" if said else words
+    files = _receivers(interaction).files
+    prepare = partial(files.add_to, message) if text_files_in(message) else None
+    above = phrase("asks_about", name=_name_of(interaction), url=message.jump_url)
+    await _put(interaction, content, above, words, prepare=prepare)
 
 
 async def _put(

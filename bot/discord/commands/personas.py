@@ -13,7 +13,7 @@ from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, Persona, normal_name
 from bot.discord.card_files import read_card_file
 from bot.discord.command_replies import CommandReply, TextFile, reply_to
-from bot.discord.commands.persona_form import kept_words, open_form
+from bot.discord.commands.persona_form import kept_words, open_persona_form
 from bot.discord.commands.shared import MAY_NOT, Right, TextOption, channel_of, chat_of, key_of, require
 from bot.discord.markdown import escape_markdown
 from bot.errors import TrinityError
@@ -98,13 +98,13 @@ class PersonaCommands(app_commands.Group):
 
     @app_commands.command(description=phrase("persona_create_description"))
     async def create(self, interaction: discord.Interaction) -> None:
-        await open_form(interaction, None)
+        await open_persona_form(interaction, None)
 
     @app_commands.command(description=phrase("persona_edit_description"))
     @app_commands.describe(name=phrase("name_option"))
     @app_commands.autocomplete(name=suggest_names)
     async def edit(self, interaction: discord.Interaction, name: _Name) -> None:
-        await open_form(interaction, name)
+        await open_persona_form(interaction, name)
 
     @app_commands.command(description=phrase("persona_preview_description"))
     @app_commands.describe(prompt=phrase("prompt_option"), question=phrase("question_option"))

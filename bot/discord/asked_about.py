@@ -1,0 +1,31 @@
+"""The messages about which a form is open: what a menu handed over can't be read again without a privileged intent."""
+
+import time
+from collections.abc import Callable
+
+import discord
+
+_SECONDS = 30 * 60.0
+_MOST = 200
+
+
+class AskedAbout:
+    """Keeps the newest of these messages for half an hour, each for whom it was handed over by; in memory alone."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._messages: dict[tuple[int, str], tuple[float, discord.Message]] = {}
+
+    def note(self, person_id: int, message: discord.Message) -> None:
+        """Keep a message."""
+        now = self._clock()
+        name = (person_id, str(message.id))
+        self._messages.pop(name, None)
+        kept = [(each, noted) for each, noted in self._messages.items() if now - noted[0] < _SECONDS]
+        self._messages = dict(kept[-_MOST + 1 :])
+        self._messages[name] = (now, message)
+
+    def find(self, person_id: int, message_id: str) -> discord.Message | None:
+        """A message that this person asks about; None where it isn't here any more."""
+        noted_at, message = self._messages.get((person_id, message_id), (0.0, None))
+        return message if self._clock() - noted_at < _SECONDS else None
