@@ -112,12 +112,13 @@ def ask_about_other(c: Conversation) -> Drawn | None:
 
 
 def ask_untold(c: Conversation) -> Drawn | None:
-    """A question for something nobody told: mostly own, also about others, or what only another told."""
-    rng = c.rng
-    key = draw_key(c)
-    if rng.random() < 0.35 and c.told:
+    """A question for something nobody told, of rare kinds too: own, of others, what another told, or close to it."""
+    rng, kinds = c.rng, tuple(facts.kinds().values())
+    key = draw_key(c, rng.choice(kinds) if rng.random() < 0.5 else None)
+    if rng.random() < 0.45 and c.told:
         told = rng.choice(list(c.told.values()))[0]
-        key = c.key(told.kind, told.thing)
+        alike = [kind for kind in kinds if kind.value == told.kind.value]
+        key = c.key(told.kind, told.thing) if rng.random() < 0.65 else draw_key(c, rng.choice(alike))
     if rng.random() < (0.35 if c.is_group else 0.08):
         owner = rng.choice(c.others) if c.others and rng.random() < 0.7 else c.source.pick("person")
         key = c.key(key.kind, key.thing, owner)

@@ -25,13 +25,13 @@ Draw = Callable[[Conversation], Drawn | None]
 
 MIXED: dict[Draw, float] = {
     telling.tell_fact: 19, telling.tell_several: 5, telling.tell_pair: 2.5, telling.tell_about_other: 3.5,
-    asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 9, talking.talk: 20, talking.tell_nothing: 18,
+    asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 14, talking.talk: 20, talking.tell_nothing: 19,
     talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 6,
-    asking.ask_summary: 11, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 9,
-    talking.style_wish: 1.5, talking.styled_once: 3.5,
+    asking.ask_summary: 11, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 11,
+    talking.style_wish: 2.5, talking.styled_once: 3.5,
 }  # fmt: skip
 FILLER: dict[Draw, float] = {
-    talking.talk: 22, talking.tell_nothing: 15, talking.ask_the_world: 11, talking.echo: 6, asking.ask_untold: 10,
+    talking.talk: 22, talking.tell_nothing: 15, talking.ask_the_world: 11, talking.echo: 6, asking.ask_untold: 12,
     asking.ask_note: 2, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 5, asking.ask_summary: 2,
 }  # fmt: skip
 
@@ -83,6 +83,7 @@ class RowWriter:
         self.learnt: list[int] = []
         self.turns: list[Drawn] = []
         self.learnt_turns: dict[int, Drawn] = {}
+        self.is_full = False
         self._paste_share = 0.0 if num_tokens < 500 else rng.choice((0.0, 0.006, 0.015))
 
     @property
@@ -94,11 +95,12 @@ class RowWriter:
         return self.encoder.turn(user, answer, system_message=None if self.ids else self.system)
 
     def add(self, drawn: Drawn | None, *, is_learnt: bool = True) -> bool:
-        """Adds a turn; False when it does not fit. An answer that can't be known is not learnt."""
+        """Adds a turn; False once one did not fit: what it told stays untold, so that no later turn may rest on it."""
         if drawn is None:
             return True
         asked, turn = len(self.turn_ids(drawn.user)), self.turn_ids(drawn.user, drawn.answer)
-        if len(turn) > self.tokens_left:
+        self.is_full |= len(turn) > self.tokens_left
+        if self.is_full:
             return False
         if is_learnt:
             self.learnt_turns[len(self.ids)] = drawn
@@ -118,10 +120,8 @@ class RowWriter:
         if self.rng.random() < 0.22:
             self._begin_as_another()
         is_far = self.rng.random() < (0.7 if self.num_tokens > 1000 else 0.25)
-        misses = 0
         for drawn in self._far() if is_far else self._mixed():
-            misses += not self.add(drawn)
-            if misses > 2 or self.tokens_left < 24:
+            if not self.add(drawn) or self.tokens_left < 24:
                 break
         return self
 
@@ -132,7 +132,9 @@ class RowWriter:
             c.persona = draw_persona(c.source) if self.rng.random() < 0.8 else mine
             for _ in range(self.rng.randint(1, 4)):
                 self.next_speaker()
-                self.add(choose({**FILLER, telling.tell_fact: 25, asking.ask_told: 10}, self.rng)(c), is_learnt=False)
+                if 2 * self.tokens_left > self.num_tokens:  # the other half of the row is for what is learnt
+                    drawn = choose({**FILLER, telling.tell_fact: 25, asking.ask_told: 10}, self.rng)(c)
+                    self.add(drawn, is_learnt=False)
         c.persona = mine
 
     def _mixed(self) -> Iterator[Drawn | None]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from training.grammar import draw, fill, read_table, word_lists
 from training.noise import VALUE, outside_values, plain
 
-_FIXED = ("caps", "caps", "caps", "lower", "lower", "pirate", "pirate", "short", "list", "poem")
+_FIXED = ("caps", "caps", "caps", "lower", "lower", "pirate", "pirate", "short", "short", "short", "list", "poem")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from training.statements import draw_paste, draw_question, draw_statement
 from training.styles import Style, draw_style
 from training.telling import in_context
 
-_ONCE = ("caps", "lower", "pirate", "short", "poem", "list")
+_ONCE = ("caps", "lower", "pirate", "short", "short", "poem", "list")
 
 
 def talk(c: Conversation, name: str = "") -> Drawn:
@@ -45,8 +45,7 @@ def paste(c: Conversation, most_tokens: int) -> Drawn:
 
 def echo(c: Conversation) -> Drawn:
     """Something to be repeated."""
-    rng = c.rng
-    count = rng.choice((1, 1, 2, 3, 4, 6, 9))
+    rng, count = c.rng, c.rng.choice((1, 1, 2, 3, 4, 6, 9))
     drawn = " ".join(c.source.pick("anything") for _ in range(count)) if rng.random() < 0.75 else draw_statement(rng)
     value = marked(drawn.strip())
     return c.finish(draw("echo", rng, v=draw("in quotes", rng, v=value)), Answer(value, value), "echo")
@@ -79,7 +78,7 @@ def styled_once(c: Conversation) -> Drawn | None:
     rng = c.rng
     name, is_after = rng.choice(_ONCE), rng.random() < 0.5
     before, c.user_style = c.user_style, Style(name)
-    drawn = rng.choices((ask_told, ask_untold, talk), (5, 1, 3))[0](c)
+    drawn = rng.choices((ask_told, ask_untold, talk), (5, 3, 3))[0](c)
     c.user_style = before
     if drawn is None:
         return None

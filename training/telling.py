@@ -54,8 +54,7 @@ def in_context(c: Conversation, text: str, share: float = 0.05) -> str:
 
 def tell_fact(c: Conversation, key: Key | None = None) -> Drawn:
     """Somebody states a fact about themselves; now and then one told before, with another value."""
-    rng = c.rng
-    key = key or draw_key(c)
+    rng, key = c.rng, key or draw_key(c)
     value = draw_value(c, key)
     lower = rng.random() < 0.14
     is_name = key.kind.name == "name"
@@ -96,8 +95,7 @@ def tell_pair(c: Conversation) -> Drawn:
 
 def tell_several(c: Conversation) -> Drawn:
     """Two or three facts in one message."""
-    rng = c.rng
-    kinds = facts.kinds()
+    rng, kinds = c.rng, facts.kinds()
     keys = [draw_key(c, kinds["name"] if rng.random() < 0.5 else None)]
     while len(keys) < (3 if rng.random() < 0.3 else 2):
         key = draw_key(c, kinds[rng.choice(_SECOND)] if rng.random() < 0.6 else None)

@@ -63,6 +63,28 @@ def test_only_answers_are_learnt_up_to_the_end_of_the_turn(encoder: WordEncoder)
     assert learnt[ids == END_ID].mean() > 0.6
 
 
+def test_what_a_turn_told_that_did_not_fit_is_never_asked_for(encoder: WordEncoder) -> None:
+    writer = RowWriter(random.Random(4), encoder, 400)
+    c = writer.conversation
+    writer.ids = [0] * 395
+
+    fits = [writer.add(telling.tell_fact(c))]
+    writer.num_tokens = 4000
+    fits += [writer.add(asking.question_about(c, key)) for key, _ in list(c.told.values())]
+
+    assert fits == [False, False]
+    assert not writer.turns
+
+
+@pytest.mark.parametrize("name", facts.kinds())
+def test_every_kind_of_fact_is_asked_for_where_nobody_told_it(name: str) -> None:
+    drawn = [asking.ask_untold(alone(seed)) for seed in range(400)]
+
+    skills = [turn.skill for turn in drawn if turn]
+
+    assert skills.count(f"not told {name}") >= 4
+
+
 def test_no_pattern_leaves_a_slot_or_a_mark_behind(encoder: WordEncoder) -> None:
     rows = [RowWriter(random.Random(seed), encoder, 513).fill() for seed in range(60)]
 
