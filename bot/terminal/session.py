@@ -47,8 +47,9 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /context                   what Trinity will see next, in tokens
   /help                      this list
   /quit                      leave (quit, exit and Ctrl-D do too)
-Ctrl-C stops an answer, and what was said of it stays; where there is none, it leaves. What is pasted is one message,
-however many lines it has, and Alt-Enter begins a new line. A message that begins with / needs a blank before it."""
+Ctrl-C stops an answer, and what was said of it stays; while nothing is being answered, Ctrl-C leaves. What is pasted is
+one message, however many lines it has, and Alt-Enter begins a new line. To send a message that begins with /, put a
+blank before it."""
 
 _ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _LEAVING_WORDS = ("quit", "exit", "quit()", "exit()")
@@ -169,7 +170,7 @@ class _Session:
                     case Notice(text):
                         notices.append(text)
                     case Finished(FinishReason.LENGTH):
-                        notices.append("The answer reached its greatest length (TRINITY_MAX_NEW_TOKENS).")
+                        notices.append("The answer is as long as TRINITY_MAX_NEW_TOKENS lets it be; /continue goes on.")
                     case Finished(FinishReason.ABORTED):
                         notices.append("This conversation was reset meanwhile, so that answer is forgotten too.")
         if exchange.stopped is StopReason.ASKED:
@@ -200,7 +201,7 @@ class _Session:
                 raise _SessionEnded
             case _:
                 problem = f"There is no command {line.strip()!r}. /help lists them."
-                self._small(f"{problem} A message that begins with / needs a blank before it.")
+                self._small(f"{problem} To send it as a message, put a blank before it.")
 
     async def _context(self) -> str:
         view = await self._chat.memory.context(self._key, AUTHOR_ID, _user_name())

@@ -96,7 +96,7 @@ async def test_notices_stand_apart_after_the_answer():
     assert transcript.splitlines()[1:] == [
         "Trinity: Hi.",
         "I forgot the oldest.",
-        "The answer reached its greatest length (TRINITY_MAX_NEW_TOKENS).",
+        "The answer is as long as TRINITY_MAX_NEW_TOKENS lets it be; /continue goes on.",
     ]
 
 
