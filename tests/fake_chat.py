@@ -5,6 +5,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from bot.chat.chat import Finished, TextDelta
+from bot.chat.settings_desk import Origin, ShownSetting
+from bot.conversation.channel_settings import SETTINGS, find_setting
 from bot.conversation.persona import Persona
 from bot.errors import UnknownPersona, UserError
 from bot.inference.engine import FinishReason
@@ -40,15 +42,37 @@ class FakePersonas:
 
 
 @dataclass
+class FakeSettings:
+    values: dict = field(default_factory=dict)
+
+    def show(self, key):
+        return [self._shown(setting.name) for setting in SETTINGS]
+
+    async def set(self, key, scope, name, text, by):
+        self.values[name] = find_setting(name).kind.parse(text)
+        return self._shown(name)
+
+    async def clear(self, key, scope, name):
+        self.values.pop(name, None)
+        return self._shown(name)
+
+    def _shown(self, name):
+        value = self.values.get(name, "0.5")
+        return ShownSetting(find_setting(name), str(value), Origin.HERE if name in self.values else Origin.DEFAULT)
+
+
+@dataclass
 class FakeChat:
     """Keeps the questions since the last reset; answers with them, or as a test's script says."""
 
     script: dict = field(default_factory=dict)
     questions: list = field(default_factory=list)
     heard: list = field(default_factory=list)
+    forgotten: list = field(default_factory=list)
     states: list = field(default_factory=list)
     calls: list = field(default_factory=list)
     personas: FakePersonas = field(default_factory=FakePersonas)
+    settings: FakeSettings = field(default_factory=FakeSettings)
     open_questions: list = field(default_factory=list)
     is_stuck: bool = False
     """Whether a stop doesn't end an answer."""
@@ -87,7 +111,12 @@ class FakeChat:
 
     async def reset(self, key):
         self.calls.append(("reset", key))
-        self.heard.clear()
+        self.forgotten, self.heard = self.heard, []
+
+    async def undo_reset(self, key):
+        if not self.forgotten:
+            raise UserError("There is nothing to bring back.")
+        self.heard, self.forgotten = [*self.forgotten, *self.heard], []
 
 
 @dataclass

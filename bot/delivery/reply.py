@@ -14,8 +14,7 @@ from bot.delivery.limits import NoticeLimiter
 from bot.delivery.parts import Parts, Place, Purpose
 from bot.delivery.refusals import Rejected
 from bot.delivery.sender import Sender
-from bot.delivery.split import Splitter
-from bot.delivery.tables import Tables
+from bot.delivery.shown_text import ShownText
 from bot.delivery.transport import ButtonKind
 from bot.delivery.typing import REPEAT_SECONDS
 from bot.delivery.waiting import LOOK_SECONDS, WaitingLine, waiting_pace
@@ -30,37 +29,6 @@ NOTHING_TO_SAY = phrase("nothing_to_say")
 WHOLE_IN_FILE = phrase("whole_in_file")
 
 
-class _Text:
-    """What is written, as messages: tables first become what can be shown, then all of it is cut."""
-
-    def __init__(self) -> None:
-        self._tables = Tables()
-        self._splitter = Splitter()
-
-    @property
-    def parts(self) -> list[str]:
-        """The messages so far."""
-        return self._splitter.parts_with(self._tables.tail)
-
-    def part(self, index: int, otherwise: str) -> str:
-        """The message of that number; `otherwise` where a table takes fewer messages than it took before."""
-        parts = self.parts
-        return parts[index] if index < len(parts) else otherwise
-
-    def write(self, text: str) -> None:
-        self._splitter.feed(self._tables.feed(text))
-
-    def end(self) -> None:
-        """Nothing more comes, so what may have become a table is what it is."""
-        self._splitter.feed(self._tables.finish())
-
-    def note(self, line: str) -> None:
-        self.end()
-        closing = "\n```" if self._splitter.ends_in_code_block else ""
-        start = closing + "\n" if self._splitter.parts else ""
-        self._splitter.feed(f"{start}-# {line}\n")
-
-
 class Reply:
     """Streams the answer of one exchange into the messages `parts`."""
 
@@ -71,7 +39,7 @@ class Reply:
         self._waiting_line = WaitingLine(exchange, self.parts, pace or waiting_pace())
         self._sender = sender
         self._note = note
-        self._text = _Text()
+        self._text = ShownText()
         self._pieces: list[str] = []
         self._first_notes: list[str] = []
         """Those above the text."""
@@ -91,7 +59,7 @@ class Reply:
         With a `text` the answer goes on from that, below the notes that stand above it.
         """
         lines = self._first_notes if text else [self._note] if self._note else []
-        self._text, self._pieces, self._first_notes = _Text(), [], []
+        self._text, self._pieces, self._first_notes = ShownText(), [], []
         for line in lines:
             self.note(line)
         if text:

@@ -14,7 +14,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from bot.conversation.markup import SPAN, code_stretches
+from bot.conversation.markup import SPAN
+from bot.delivery.passed import Passed
 
 WIDEST = 60
 """In columns; a block that is wider is folded, on a phone long before."""
@@ -49,8 +50,7 @@ class Tables:
         self._header = ""
         """A line that begins a table if the next one says so."""
         self._table: _Table | None = None
-        self._before: list[str] = []
-        """What came since the last place at which nothing was open."""
+        self._passed = Passed()
 
     @property
     def tail(self) -> str:
@@ -76,7 +76,7 @@ class Tables:
         pattern = _MAY_BECOME_ROW if self._table or self._header else _MAY_BECOME_HEADER
         if self._is_passing or not pattern.fullmatch(self._line):
             yield from self._end_table()
-            yield self._pass(self._line)
+            yield self._passed.note(self._line)
             self._is_passing, self._line = not piece.endswith("\n"), ""
         elif piece.endswith("\n"):
             yield from self._end_line()
@@ -94,36 +94,18 @@ class Tables:
             if is_row:
                 self._header = line
             else:
-                yield self._pass(line)
+                yield self._passed.note(line)
 
     def _end_table(self) -> Iterator[str]:
         if self._table is not None:
             yield from self._table.end()
         elif self._header:
-            yield self._pass(self._header)
+            yield self._passed.note(self._header)
         self._table, self._header = None, ""
-
-    def _pass(self, text: str) -> str:
-        self._before.append(text)
-        return text
 
     def _begins_table(self, line: str) -> bool:
         has_columns = _DELIMITER.fullmatch(line) is not None and len(_cells(line)) == len(_cells(self._header))
-        return has_columns and self._is_nothing_open()
-
-    def _is_nothing_open(self) -> bool:
-        """Whether neither code nor a spoiler goes on where the table begins."""
-        text, place, outside = "".join(self._before), 0, ""
-        for start, end in code_stretches(text):
-            if end == len(text):  # a block that has ended has a line's end behind it
-                return False
-            outside += text[place:start]
-            place = end
-        outside += text[place:]
-        if "`" in outside or outside.count("||") % 2:
-            return False
-        self._before.clear()
-        return True
+        return has_columns and self._passed.is_nothing_open()
 
 
 class _Table:

@@ -21,7 +21,7 @@ from bot.conversation.messages import Question
 from bot.delivery.answers import Answers
 from bot.delivery.outcomes import STOPPED_BY_RESET, outcome_of
 from bot.delivery.sender import Sender
-from bot.delivery.split import Splitter
+from bot.delivery.shown_text import ShownText
 from bot.discord.rest import FILE_NAME, translated
 from bot.errors import DiscordError, EngineFailed, StoreError
 from bot.inference.engine import FinishReason
@@ -117,7 +117,7 @@ class _GrowingReply:
     def __init__(self, interaction: discord.Interaction, sender: Sender) -> None:
         self._interaction = interaction
         self._sender = sender
-        self._splitter = Splitter()
+        self._text = ShownText()
         self._pieces: list[str] = []
         self._shown = ""
         self._next_at = 0.0
@@ -125,7 +125,7 @@ class _GrowingReply:
     async def write(self, text: str) -> None:
         """Add text, and show it if the last edit is long enough ago."""
         self._pieces.append(text)
-        self._splitter.feed(text)
+        self._text.write(text)
         now = asyncio.get_running_loop().time()
         if now >= self._next_at:
             self._next_at = now + self._sender.edit_interval_seconds
@@ -134,14 +134,13 @@ class _GrowingReply:
     def note(self, *lines: str) -> None:
         """Add small lines that are no part of the answer."""
         for line in lines:
-            start = "\n" if self._splitter.parts else ""
-            if self._splitter.ends_in_code_block:
-                start = "\n```\n"
-            self._splitter.feed(f"{start}-# {in_language(line, self._interaction.locale)}\n")
+            self._text.note(in_language(line, self._interaction.locale))
 
     async def show(self, *, is_final: bool) -> None:
         """Make the message say what is there."""
-        parts: Sequence[str] = self._splitter.parts or [in_language(phrase("nothing_to_say"), self._interaction.locale)]
+        if is_final:
+            self._text.end()
+        parts: Sequence[str] = self._text.parts or [in_language(phrase("nothing_to_say"), self._interaction.locale)]
         text = "".join(self._pieces) if is_final and len(parts) > 1 else None
         if parts[0] == self._shown and text is None:
             return

@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, StopReason, TextDelta
+from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, Scope, StopReason, TextDelta
+from bot.chat.settings_desk import Origin, ShownSetting
+from bot.conversation.channel_settings import find_setting
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.persona import Persona, normal_name
 from bot.conversation.sanitize import has_visible_text
-from bot.errors import DatabaseBusy, EngineUnavailable, UserError
+from bot.errors import DatabaseBusy, EngineUnavailable, InvalidSetting, UserError
 from bot.inference.engine import FinishReason
 from bot.streams import forsake_standard_streams
 from bot.terminal.input import PROMPT, Input
@@ -38,6 +40,7 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /again                     another answer in place of the last one
   /continue                  go on with the last answer
   /reset                     forget this conversation
+  /undo                      bring it back, within a minute
   /persona show              the persona in use, and its prompt
   /persona list              all personas
   /persona use NAME          speak to another persona
@@ -45,12 +48,17 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /persona delete NAME       delete one of yours
   /persona clear             go back to the persona you began with
   /context                   what Trinity will see next, in tokens
+  /settings                  how answers are drawn, and how long they get
+  /settings set NAME VALUE   choose one of these for here
+  /settings clear NAME       take that back
   /help                      this list
   /quit                      leave (quit, exit and Ctrl-D do too)
 Ctrl-C stops an answer, and what was said of it stays; while nothing is being answered, Ctrl-C leaves. What is pasted is
 one message, however many lines it has, and Alt-Enter begins a new line. To send a message that begins with /, put a
 blank before it."""
 
+_OFFERED = ("temperature", "top_p", "top_k", "longest_answer")
+"""The settings that mean something here: the others are about channels with several people."""
 _ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _LEAVING_WORDS = ("quit", "exit", "quit()", "exit()")
 """Typed without a slash, these leave as well: nobody asks a model just that."""
@@ -186,13 +194,19 @@ class _Session:
             case "reset", "":
                 await self._chat.reset(self._key)
                 self._input.forget()
-                self._small("This conversation is forgotten.")
+                hint = " For a minute, /undo brings it back." if self._input.is_interactive else ""
+                self._small(f"This conversation is forgotten.{hint}")
+            case "undo", "":
+                await self._chat.undo_reset(self._key)
+                self._small("This conversation is remembered again.")
             case "again", "":
                 await self._answer_anew(self._chat.again)
             case "continue", "":
                 await self._answer_anew(self._chat.continue_answer)
             case "persona", rest:
                 await self._persona(rest)
+            case "settings", rest:
+                await self._settings(rest)
             case "context", "":
                 self._say(await self._context())
             case "help", "":
@@ -236,6 +250,31 @@ class _Session:
                 self._say_persona(await self._chat.personas.clear(self._key, AUTHOR_ID))
             case _:
                 self._small("/persona takes show, list, use NAME, set NAME PROMPT, delete NAME or clear.")
+
+    async def _settings(self, rest: str) -> None:
+        settings = self._chat.settings
+        action, name, value = (*rest.split(maxsplit=2), "", "", "")[:3]
+        match action.lower(), name, value:
+            case (("show" | ""), "", ""):
+                for shown in settings.show(self._key):
+                    if shown.setting.name in _OFFERED:
+                        origin = " (chosen here)" if shown.origin is Origin.HERE else ""
+                        self._say(f"{shown.setting.name} = {shown.value}{origin}: {shown.setting.meaning}")
+            case "set", str(name), str(value) if value:
+                self._require_offered(name)
+                self._say_setting(await settings.set(self._key, Scope.CHANNEL, name, value, AUTHOR_ID))
+            case "clear", str(name), "" if name:
+                self._say_setting(await settings.clear(self._key, Scope.CHANNEL, name))
+            case _:
+                self._small("/settings takes show, set NAME VALUE or clear NAME.")
+
+    def _require_offered(self, name: str) -> None:
+        setting = find_setting(name)
+        if setting is not None and setting.name not in _OFFERED:
+            raise InvalidSetting(f"{setting.name} means nothing here: nobody else is in this conversation.")
+
+    def _say_setting(self, shown: ShownSetting) -> None:
+        self._small(f"{shown.setting.name} is {shown.value} here.")
 
     def _say_persona(self, persona: Persona) -> None:
         self._small(f"You are speaking to {persona.name} now.")

@@ -111,6 +111,16 @@ async def test_a_long_answer_to_oneself_becomes_a_file(server: LoopbackDiscord, 
     assert used.text.startswith(LONG[:100])
 
 
+async def test_a_private_answer_shows_headings_and_tables_as_one_in_the_channel_does(house: House) -> None:
+    house.engine.answer = lambda _: "#### Ages\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    server = house.server
+
+    used = await server.person("Alice").uses("/ask", server.channel("general"), text="hi", private=True)
+
+    await server.wait_until(lambda: "1  2" in used.text)
+    assert used.text.startswith("**Ages**\n```\na  b")
+
+
 async def test_a_private_question_that_a_restart_cuts_off_is_dropped(server: LoopbackDiscord, enter: OpenHouse) -> None:
     async with enter(server, engine=EchoEngine(is_held=True), drain_seconds=0.0) as house:
         await server.person("Alice").uses("/ask", server.channel("general"), text="swordfish?", private=True)

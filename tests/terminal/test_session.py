@@ -67,6 +67,31 @@ async def test_answer_is_shown_below_the_question_that_was_piped():
     ]
 
 
+async def test_how_answers_are_drawn_is_shown_chosen_and_taken_back():
+    chat = FakeChat()
+
+    transcript = await talk(
+        chat, "/settings set temperature 0,7", "/settings", "/settings clear temperature",
+        "/settings set session person", "/settings set top_p 9", "/settings nonsense",
+    )  # fmt: skip
+
+    lines = transcript.splitlines()
+    assert "temperature is 0.7 here." in lines
+    assert any(line.startswith("temperature = 0.7 (chosen here): ") for line in lines)
+    assert "temperature is 0.5 here." in lines
+    assert not any(line.startswith("session = ") for line in lines)
+    assert "session means nothing here: nobody else is in this conversation." in lines
+    assert "/settings takes show, set NAME VALUE or clear NAME." in lines
+    assert chat.settings.values == {}
+
+
+async def test_a_reset_is_undone():
+    transcript = await talk(FakeChat(), "one", "/reset", "/undo", "two", "/undo")
+
+    assert "Trinity: You said one, two" in transcript
+    assert "There is nothing to bring back." in transcript
+
+
 async def test_typed_question_is_not_echoed():
     transcript = await talk(FakeChat(), source=KeyboardInput("hello"))
 

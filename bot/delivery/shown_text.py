@@ -1,0 +1,39 @@
+"""An answer as the messages that show it: headings and tables first become what can be shown, then all of it is cut."""
+
+from bot.delivery.headings import Headings
+from bot.delivery.split import Splitter
+from bot.delivery.tables import Tables
+
+
+class ShownText:
+    """Takes text in any pieces."""
+
+    def __init__(self) -> None:
+        self._headings = Headings()
+        self._tables = Tables()
+        self._splitter = Splitter()
+
+    @property
+    def parts(self) -> list[str]:
+        """The messages so far."""
+        return self._splitter.parts_with(self._tables.tail)
+
+    def part(self, index: int, otherwise: str) -> str:
+        """The message of that number; `otherwise` where a table takes fewer messages than it took before."""
+        parts = self.parts
+        return parts[index] if index < len(parts) else otherwise
+
+    def write(self, text: str) -> None:
+        """Add text of the answer."""
+        self._splitter.feed(self._tables.feed(self._headings.feed(text)))
+
+    def end(self) -> None:
+        """Nothing more comes, so what may have become a heading or a table is what it is."""
+        self._splitter.feed(self._tables.feed(self._headings.finish()) + self._tables.finish())
+
+    def note(self, line: str) -> None:
+        """Add a small line that is no part of the answer."""
+        self.end()
+        closing = "\n```" if self._splitter.ends_in_code_block else ""
+        start = closing + "\n" if self._splitter.parts else ""
+        self._splitter.feed(f"{start}-# {line}\n")
