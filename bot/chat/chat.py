@@ -17,7 +17,9 @@ from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.company import Company
 from bot.chat.departures import Departures
 from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
-from bot.chat.exchange import Exchange, ExchangeContext, Preparation, StopReason
+from bot.chat.exchange import Exchange, Preparation
+from bot.chat.exchange_context import ExchangeContext
+from bot.chat.interruption import StopReason
 from bot.chat.memory_desk import MemoryDesk
 from bot.chat.outage import Outage
 from bot.chat.overheard import Overheard

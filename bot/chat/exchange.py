@@ -16,81 +16,30 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from enum import Enum, auto
-from functools import partial
-from typing import Self, TypeVar
+from dataclasses import replace
+from typing import Self
 
-from bot.chat.answer import TRIM_NOTICE, AnswerWriter, PendingAnswer, can_continue
-from bot.chat.company import Company
+from bot.chat.admission import Admission
+from bot.chat.answer import TRIM_NOTICE, PendingAnswer, can_continue
 from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
-from bot.chat.outage import Outage
-from bot.chat.queue import QuestionQueue, Slot, Wait
-from bot.chat.refused_questions import RefusedQuestions
+from bot.chat.exchange_context import ExchangeContext
+from bot.chat.interruption import Interruption, StopReason
+from bot.chat.queue import Slot, Wait
 from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import Question
-from bot.conversation.turn_limits import TurnLimits
-from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, TurnsSpent, WaitedTooLong
-from bot.inference.engine import Delta, Engine, FinishReason
-from bot.observer import Observer
-from bot.store.files.database import was_committed
-from bot.store.rows.history import Conversation, History
-from bot.store.rows.inbox import Inbox
+from bot.errors import EngineFailed, RequestFailed, StoreError
+from bot.inference.engine import Delta, FinishReason
 from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion, Part
 from bot.store.rows.turns import Answer
 from bot.words import phrase
-
-T = TypeVar("T")
 
 Preparation = Callable[[Question], Awaitable[tuple[Question, Sequence[str]]]]
 """Reads what belongs to a question, a file for instance, before it is committed: all of the question, and notes."""
 
 _RELEASE_SECONDS = 2.0
-_RECENT_SECONDS = 1.0
 MAX_LONE_DEATHS = 2
 """A question that was alone in the engine when the process died, this often, is set aside."""
 SET_ASIDE = phrase("set_aside")
-
-
-class StopReason(Enum):
-    """Why an answer was stopped from outside."""
-
-    RESET = auto()
-    """The conversation was reset."""
-    QUESTION_DELETED = auto()
-    ANSWER_DELETED = auto()
-    """A message that shows a part of the answer was deleted."""
-    CHANNEL_LOST = auto()
-    """The channel is gone, or closed to the bot."""
-    ASKED = auto()
-    """Somebody wants no more of it. With `keep`, what was said so far is shown and stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeContext:
-    """What all exchanges of a chat share."""
-
-    inbox: Inbox
-    history: History
-    engine: Engine
-    writer: AnswerWriter
-    queue: QuestionQueue
-    company: Company
-    outage: Outage
-    refused: RefusedQuestions
-    observer: Observer
-    waiting_seconds: float
-    silence_seconds: float
-    turn_limits: TurnLimits
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A try that was counted when the question was received, and the conversation as it was then."""
-
-    attempt: Attempt
-    conversation: Conversation
-    at: float
 
 
 class Exchange:
@@ -99,8 +48,6 @@ class Exchange:
     `async with` receives it and closes it at the end; whoever does both by hand calls `receive` and `close`. Between
     them, `events` streams the answer and `finish` records what became of it.
     """
-
-    _begun_at_once: _Begun | None = None
 
     def __init__(
         self,
@@ -123,11 +70,8 @@ class Exchange:
         """The older answer, for as long as it is valid: until this one is stored."""
         self.finish_reason = FinishReason(left.finish_reason) if left and left.finish_reason else None
         """How the answer in the history has ended: this one, or the older one that it is to replace."""
-        self.is_committed = left is not None
-        """Whether the inbox has it as open, so that what becomes of it can be recorded."""
         self.parts: dict[tuple[str, int], Part] = {}
         """The messages that are known to show it, by purpose and index."""
-        self.stopped: StopReason | None = None
         self.has_begun = False
         """Whether anything of the answer was there to be shown."""
         self.was_held = False
@@ -138,29 +82,19 @@ class Exchange:
         """What answers it. Cancelled, it leaves the question to the next process."""
         self.notes: Sequence[str] = ()
         """What is to be said above the answer of how the question was read; known once it is received."""
-        self.received = asyncio.Event()
-        """Set when it is committed, or will not be any more."""
         self._context = context
         self._registry = registry
-        self._slot = slot
-        self._is_kept = False
-        self._is_edited = False
-        """Whether the question was edited since the last try began."""
         self._is_stored = self.has_stored_answer
         self._words = asyncio.Lock()
         """Held while the question's words, or the answer to them, are being committed."""
         self._closed = asyncio.Event()
-        self._running: asyncio.Timeout | None = None
-        self._waiting: asyncio.Timeout | None = None
-        self._queued: asyncio.Timeout | None = None
         self.is_repeated = not registry.add(self)
         """Whether the same question is being asked and answered already."""
         self._prepare = prepare
-        self._after = registry.note_prepared(self) if left is None and not self.is_repeated else None
-        if left is not None:
-            self.received.set()
-        if self.resumed is not None:
-            self._slot = self._join(is_limited=False)
+        self._interruption = Interruption()
+        self._admission = Admission(question, context, self._interruption, self._note_held, self.resumed, slot)
+        if left is None and not self.is_repeated:
+            self._admission.await_earlier(is_read=self.is_prepared)
 
     @property
     def message_id(self) -> int:
@@ -180,12 +114,27 @@ class Exchange:
     @property
     def has_turn(self) -> bool:
         """Whether it is its conversation's turn, so that it doesn't wait behind another one's."""
-        return self._slot is not None and self._slot.ready.is_set()
+        return self._admission.has_turn
 
     @property
     def wait(self) -> Wait | None:
         """How it stands with it for as long as its answer hasn't begun."""
-        return None if self._slot is None else self._context.queue.wait_of(self._slot)
+        return self._admission.wait
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the inbox has it as open, so that what becomes of it can be recorded."""
+        return self._admission.is_committed
+
+    @property
+    def received(self) -> asyncio.Event:
+        """Set when it is committed, or will not be any more."""
+        return self._admission.received
+
+    @property
+    def stopped(self) -> StopReason | None:
+        """Why it was stopped; None where it wasn't."""
+        return self._interruption.reason
 
     @property
     def before(self) -> "list[Exchange]":
@@ -240,65 +189,14 @@ class Exchange:
             TurnsSpent: too many were asked within the hour; likewise.
             StoreError: nothing was committed, after a wait for the database where it was away.
         """
-        if self.is_committed:
-            return True
-        try:
-            # Before anything is awaited: the queue has the order in which the questions came.
-            self._slot = self._join()
-        except EngineOverloaded:
-            if await self._refuse():
-                raise
-            return False
-        try:
-            await self._read()
-            self.is_committed = await self._context.outage.commit_once(
-                self._receiving(begins=begins),
-                self._is_in(InboxState.RECEIVED, InboxState.ANSWERING),
-                self._note_held,
-            )
-        except TurnsSpent:
-            if await self._refuse():
-                raise
-        except asyncio.CancelledError as cancelled:  # by a stop, perhaps: then what became of it is to be recorded
-            self.is_committed = was_committed(cancelled)
-            raise
-        finally:
-            self._note_received()
-            if not self.is_committed:
-                self._give_slot_back()
-        return self.is_committed
+        return self.is_committed or await self._admission.receive(self._read, self.question, begins=begins)
 
-    async def _read(self) -> None:
-        """Read what belongs to the question, and wait for those before it in the channel that do so.
-
-        The questions of a channel are committed in their order: after a crash, whatever was said behind the last one
-        that was committed is fetched again.
-        """
+    async def _read(self) -> Question:
+        """Read what belongs to the question."""
         if self._prepare is not None:
             self.question, notes = await self._prepare(self.question)
             self.notes = (*self.notes, *notes)
-        if self._after is not None:
-            await self._after.received.wait()
-
-    def _note_received(self) -> None:
-        self._registry.forget_prepared(self)
-        self._after = None
-        self.received.set()
-
-    def _receiving(self, *, begins: bool) -> Callable[[], Awaitable[bool]]:
-        """The commit of the question, and of its first try where that needn't wait for anybody."""
-        question, context = self.question, self._context
-        if not (begins and self.has_turn and context.company.is_open):
-            return partial(context.inbox.receive, question, context.turn_limits)
-        seed, load = context.writer.new_seed(self.generation), context.history.loading(question.conversation)
-
-        async def receive_and_begin() -> bool:
-            begun = await context.inbox.receive_and_begin(question, context.turn_limits, seed=seed, load=load)
-            if begun is not None:
-                self._begun_at_once = _Begun(*begun, at=asyncio.get_running_loop().time())
-            return begun is not None
-
-        return receive_and_begin
+        return self.question
 
     @asynccontextmanager
     async def until_stopped(self) -> AsyncIterator[None]:
@@ -307,12 +205,8 @@ class Exchange:
         Raises:
             TimeoutError: it was ended so; `stopped` says why.
         """
-        is_over = self.stopped is not None and not self._is_kept
-        try:
-            async with asyncio.timeout(0 if is_over else None) as self._running:
-                yield
-        finally:
-            self._running = None
+        async with self._interruption.ends_body():
+            yield
 
     def stop(self, reason: StopReason, *, keep: bool = False) -> bool:
         """Stop the answer. What the model says from now on is neither shown nor stored.
@@ -323,13 +217,7 @@ class Exchange:
 
         Returns whether that body is ended for this very reason: False where it hasn't begun or is over.
         """
-        if self.stopped is None or (self._is_kept and not keep):
-            self.stopped, self._is_kept = reason, keep
-        waiting = self._waiting or self._queued
-        scope = waiting if self._is_kept else self._running or waiting
-        if scope is not None and not scope.expired():
-            scope.reschedule(asyncio.get_running_loop().time())
-        return self._running is not None and self.stopped is reason and not self._is_kept
+        return self._interruption.stop(reason, keep=keep)
 
     async def events(self) -> AsyncGenerator[ReplyEvent, None]:
         """Wait for the question's turn, then stream its answer and store it; the last event is `Finished`.
@@ -342,14 +230,14 @@ class Exchange:
             EngineError: the engine is starting, shutting down or lost; the question stays open.
             StoreError: the database failed; the question stays open.
         """
-        async with self._admitted() as max_queued_seconds:
+        async with self._admission.turn() as max_queued_seconds:
             if self.resumed and self.resumed.answer is not None and not self.resumed.is_stale:
                 yield self._begun(TextDelta(self.resumed.answer))
                 yield Finished(self.finish_reason or FinishReason.STOP)
                 return
             is_over = False
             while not is_over:
-                self._is_edited = False
+                self._interruption.is_edited = False
                 attempt = await self._begin_attempt()
                 if attempt is None:
                     yield self._begun(Finished(FinishReason.ABORTED))
@@ -375,9 +263,9 @@ class Exchange:
                     yield Anew(answer.text)
             if self.stopped in (None, StopReason.ASKED) and (text := answer.finish()):
                 yield TextDelta(text)
-            if self._is_asked_to_stop and not answer.says_nothing:
+            if self._interruption.is_asked and not answer.says_nothing:
                 answer.stop()
-            reason = None if self._is_void else await self._store(answer)
+            reason = None if self._interruption.voids else await self._store(answer)
             if reason is None:
                 yield Anew()
                 return
@@ -397,9 +285,7 @@ class Exchange:
                 return False
             if await self._context.inbox.edit_question(self.question, content):
                 self.question = replace(self.question, content=content)
-                self._is_edited = True
-                if self._waiting is not None and not self._waiting.expired():
-                    self._waiting.reschedule(asyncio.get_running_loop().time())
+                self._interruption.edit()
             return True
 
     async def wait_closed(self) -> None:
@@ -425,12 +311,11 @@ class Exchange:
             if not keeps_answer:
                 await self._context.history.delete_message(self.question.conversation.platform, self.message_id)
         finally:
-            self._give_slot_back()
+            self._admission.give_slot_back()
 
     def close(self) -> None:
         """Give back whatever it holds: its slot, and its place in the registry. Twice does no harm."""
-        self._note_received()
-        self._give_slot_back()
+        self._admission.close()
         self._registry.remove(self)
         self._closed.set()
 
@@ -444,45 +329,18 @@ class Exchange:
     async def record_part(self, part: Part) -> None:
         """Commit the id of a message that shows a part of the answer, or a notice about it."""
         self._note_part(part)
-        await self._outlast(lambda: self._context.inbox.record_part(self.question, part))
+        await self._admission.outlast(lambda: self._context.inbox.record_part(self.question, part))
 
     async def mark_surplus(self, place: tuple[str, int]) -> Part:
         """Commit that a part will be deleted by the bot, so that this isn't taken for a person's act; returns it."""
-        await self._outlast(lambda: self._context.inbox.mark_surplus(self.question, *place))
+        await self._admission.outlast(lambda: self._context.inbox.mark_surplus(self.question, *place))
         part = self.parts.pop(place)
         self._registry.remove_part(self, part)
         return part
 
     async def remove_part(self, place: tuple[str, int]) -> None:
         """Commit that a part no longer exists."""
-        await self._outlast(lambda: self._context.inbox.remove_part(self.question, *place))
-
-    async def _refuse(self) -> bool:
-        """Commit it as refused; False if it was received before."""
-        refuse = partial(self._context.refused.commit, self.question)
-        return await self._context.outage.commit_once(refuse, self._is_in(InboxState.REFUSED), self._note_held)
-
-    def _join(self, *, is_limited: bool = True) -> Slot:
-        key = self.question.conversation
-        return self._context.queue.join(
-            key.identity, self.question.author_id, guild=key.guild_id, is_limited=is_limited
-        )
-
-    def _is_in(self, *states: InboxState) -> Callable[[], Awaitable[bool]]:
-        async def is_in_state() -> bool:
-            platform = self.question.conversation.platform
-            return await self._context.inbox.state(platform, self.message_id) in states
-
-        return is_in_state
-
-    def _give_slot_back(self) -> None:
-        if self._slot is not None:
-            self._context.queue.leave(self._slot)
-            self._slot = None
-
-    async def _outlast(self, step: Callable[[], Awaitable[T]]) -> T:
-        # A question that has no slot has nothing to wait for: what is said of it isn't recorded.
-        return await (step() if self._slot is None else self._context.outage.outlast(step, self._note_held))
+        await self._admission.outlast(lambda: self._context.inbox.remove_part(self.question, *place))
 
     def _note_held(self) -> None:
         self.was_held = True
@@ -492,90 +350,54 @@ class Exchange:
         self.parts[part.purpose, part.index] = part
         self._registry.add_part(self, part)
 
-    @asynccontextmanager
-    async def _admitted(self) -> AsyncIterator[float | None]:
-        """The question's turn, and leave to use the engine.
-
-        Gives the seconds that it may still wait in the engine's queue; None, as long as it takes, for what an earlier
-        process accepted.
-        """
-        if self._slot is None:
-            raise RuntimeError("only a question that was received is answered")
-        if self.resumed is not None:
-            await self._wait_for_turn(None)
-            num_deaths = self.resumed.deaths if self.resumed.answer is None else 0
-            async with self._context.company.resumed(num_deaths):
-                yield None
-            return
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._context.waiting_seconds
-        await self._wait_for_turn(give_up_at)
-        async with self._context.company.shared(max(0.0, give_up_at - loop.time())):
-            yield max(0.0, give_up_at - loop.time())
-
-    async def _wait_for_turn(self, give_up_at: float | None) -> None:
-        """Wait until the question has its turn, or was stopped."""
-        assert self._slot is not None  # noqa: S101 - `_admitted` has looked
-        if self.stopped is not None:
-            return
-        try:
-            async with asyncio.timeout_at(give_up_at) as self._queued:
-                await self._slot.ready.wait()
-        except TimeoutError:
-            if self.stopped is None:
-                raise WaitedTooLong from None
-        finally:
-            self._queued = None
-
     async def _begin_attempt(self) -> Attempt | None:
         """Count a try before it is made; None where no answer is wanted any more."""
         if self.stopped is not None or (self.resumed and self.resumed.is_stale):
             return None
         if self.resumed and self.resumed.lone_deaths >= MAX_LONE_DEATHS:
             raise RequestFailed(SET_ASIDE)
-        if (begun := self._begun_at_once) is not None:
-            is_recent = asyncio.get_running_loop().time() - begun.at < _RECENT_SECONDS
-            if is_recent and begun.attempt.question is self.question:  # it wasn't edited meanwhile
+        if (begun := self._admission.begun) is not None:
+            if begun.holds_for(self.question):
                 return begun.attempt
-            self._begun_at_once = None
+            self._admission.begun = None
         seed = self._context.writer.new_seed(self.generation)
-        attempt = await self._outlast(lambda: self._context.inbox.begin_attempt(self.question, seed=seed))
+        attempt = await self._admission.outlast(lambda: self._context.inbox.begin_attempt(self.question, seed=seed))
         self.kind = attempt.kind if attempt else self.kind
         return attempt
 
     async def _begin_answer(self, attempt: Attempt, max_queued_seconds: float | None) -> PendingAnswer:
         started_at = time.monotonic()
         key, replaced = self.question.conversation, None if self.previous is None else self.message_id
-        begun, self._begun_at_once = self._begun_at_once, None
+        begun, self._admission.begun = self._admission.begun, None
         if begun is not None:
             conversation = begun.conversation
         else:
-            conversation = await self._outlast(lambda: self._context.history.load(key, without_question=replaced))
+            conversation = await self._admission.outlast(
+                lambda: self._context.history.load(key, without_question=replaced)
+            )
         return await self._context.writer.begin(attempt, conversation, max_queued_seconds, started_at)
 
     async def _next(self, deltas: AsyncGenerator[Delta, None], answer: PendingAnswer) -> Delta | None:
         """The model's next piece; None at its end, after a long silence, and where nothing more of it is wanted."""
-        if self.stopped is not None or self._is_edited:
+        if self._interruption.is_there:
             return None
         # The first token may take its time: the engine's queue and its watchdog have limits of their own.
         silence_seconds = self._context.silence_seconds if answer.has_begun else None
         try:
-            async with asyncio.timeout(silence_seconds) as self._waiting:
+            async with self._interruption.ends_wait_for_piece(silence_seconds):
                 return await anext(deltas, None)
         except TimeoutError:
-            if self.stopped is None and not self._is_edited:
+            if not self._interruption.is_there:
                 answer.fall_silent()
             return None
-        finally:
-            self._waiting = None
 
     async def _store(self, answer: PendingAnswer) -> FinishReason | None:
         """Store the answer; None where its question was edited before that."""
         is_stored = False
-        if self.stopped is None or (self._is_asked_to_stop and not answer.says_nothing):
+        if self.stopped is None or (self._interruption.is_asked and not answer.says_nothing):
             stored = answer.stored()
-            is_stored = await self._outlast(lambda: self._save(answer, stored))
-            if not is_stored and self._is_void:
+            is_stored = await self._admission.outlast(lambda: self._save(answer, stored))
+            if not is_stored and self._interruption.voids:
                 return None
         if not is_stored:
             await self._context.engine.forget(answer.request.cache_owner)
@@ -586,7 +408,7 @@ class Exchange:
     async def _save(self, answer: PendingAnswer, stored: Answer) -> bool:
         # Not held while a database is awaited that is away: an edit waits for that in the same line.
         async with self._words:
-            if self._is_void:
+            if self._interruption.voids:
                 return False
             turn_id = await self._context.history.save_turn(
                 answer.question, stored, epoch=answer.conversation.epoch, speakers=answer.speakers.given
@@ -596,17 +418,8 @@ class Exchange:
                 self.finish_reason, self.previous = answer.reason, None
             return self._is_stored
 
-    @property
-    def _is_void(self) -> bool:
-        """Whether the try that runs answers a question that reads otherwise by now."""
-        return self._is_edited and self.stopped is None
-
-    @property
-    def _is_asked_to_stop(self) -> bool:
-        return self.stopped is StopReason.ASKED and self._is_kept
-
     def _begun(self, event: ReplyEvent) -> ReplyEvent:
         self.has_begun = True
-        if isinstance(event, TextDelta) and self._slot is not None:
-            self._context.queue.note_begun(self._slot)
+        if isinstance(event, TextDelta):
+            self._admission.note_begun()
         return event

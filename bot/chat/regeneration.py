@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.chat.answer import can_continue
-from bot.chat.exchange import Exchange, ExchangeContext
+from bot.chat.exchange import Exchange
+from bot.chat.exchange_context import ExchangeContext
 from bot.chat.queue import Slot
 from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import ConversationKey, Question

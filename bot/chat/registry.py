@@ -32,11 +32,6 @@ class Registered(Protocol):
         """Whether it is being answered."""
         ...
 
-    @property
-    def is_prepared(self) -> bool:
-        """Whether something is read before it is received."""
-        ...
-
 
 Each = TypeVar("Each", bound=Registered)
 
@@ -47,7 +42,6 @@ class ExchangeRegistry(Generic[Each]):
     def __init__(self) -> None:
         self._by_question: dict[tuple[str, int], Each] = {}
         self._by_part: dict[tuple[str, int], Each] = {}
-        self._prepared: dict[tuple[str, int], Each] = {}  # by channel, the last one that isn't received
 
     def __len__(self) -> int:
         return len(self._by_question)
@@ -74,20 +68,6 @@ class ExchangeRegistry(Generic[Each]):
     def add(self, exchange: Each) -> bool:
         """Know an exchange; False where another one has the same question and keeps its place."""
         return self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
-
-    def note_prepared(self, exchange: Each) -> Each | None:
-        """The exchange to be received before this one: the last of its channel that reads, or waits for one."""
-        channel = exchange.question.conversation.platform, exchange.channel_id
-        before = self._prepared.get(channel)
-        if exchange.is_prepared or before is not None:
-            self._prepared[channel] = exchange
-        return before
-
-    def forget_prepared(self, exchange: Each) -> None:
-        """Nobody waits for this one any more."""
-        channel = exchange.question.conversation.platform, exchange.channel_id
-        if self._prepared.get(channel) is exchange:
-            del self._prepared[channel]
 
     def remove(self, exchange: Each) -> None:
         """Forget an exchange and its parts."""
