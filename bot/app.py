@@ -147,7 +147,7 @@ async def open_parts(
                 turn_limits=turn_limits,
                 departures=Departures(Guilds(database), platform, settings.left_guild_days, certain_now or utc_now),
                 observer=observer,
-                about=About(settings.model, settings.retention_days),
+                about=About(settings.model, settings.retention_days, settings.source_url),
             )
             log.info(
                 "ready: prompts of up to %d tokens, answers of up to %d",

@@ -15,10 +15,12 @@ class About:
     Args:
         model: the model's name as the operator wrote it; None is the one that comes with the package.
         retention_days: how long what was said is kept; None is until somebody deletes it.
+        source_url: where the program's source can be had; None where that isn't known.
     """
 
     model: str | None = None
     retention_days: int | None = None
+    source_url: str | None = None
 
     @property
     def model_name(self) -> str | None:

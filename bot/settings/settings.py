@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     default_persona: DefaultPersona | None = None
     """Who the bot is where nobody chose: a built-in persona's name, or a file with a prompt. None is Trinity."""
 
+    source_url: HttpUrl | None = None
+    """Where this version's source can be had, for `/about`; None names no address."""
+
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: WebsocketUrl | None = None
     message_content_intent: bool = False

@@ -225,6 +225,15 @@ async def test_about_tells_version_and_what_is_kept(house: House) -> None:
     assert used.is_ephemeral
 
 
+async def test_about_links_to_the_source_where_the_operator_says_where_that_is(house: House) -> None:
+    without = await use(house, "/about")
+    house.chat.about = About(source_url="https://example.org/trinity")
+    named = await use(house, "/about")
+
+    assert "<https://example.org/trinity>" in named.text
+    assert "http" not in without.text
+
+
 @pytest.mark.parametrize(
     ("model", "name", "notice"),
     [(None, None, None), ("meta-llama/Llama-2-7b-chat-hf", "meta-llama/Llama-2-7b-chat-hf", LLAMA_2_NOTICE),

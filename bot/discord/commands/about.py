@@ -28,7 +28,10 @@ async def about(interaction: discord.Interaction) -> None:
     lines: list[str] = [phrase("about_version", version=__version__), model]
     if here.model_notice:
         lines.append(here.model_notice)
-    lines += [phrase("about_licence"), phrase("about_stored"), kept]
+    lines.append(phrase("about_licence"))
+    if here.source_url:
+        lines.append(phrase("about_source", url=here.source_url))
+    lines += [phrase("about_stored"), kept]
     await reply_to(interaction, ready(CommandReply(joined(lines))), is_private=True)
 
 
