@@ -7,6 +7,7 @@ probe with nobody asking.
 
 import argparse
 import asyncio
+import itertools
 import platform
 import statistics
 import tempfile
@@ -73,11 +74,11 @@ async def main() -> None:
             async with probe() as idle:
                 await asyncio.sleep(3)
             show("idle", idle)
+            numbers = itertools.count(1)  # each conversation is asked once
             for num_conversations in (1, arguments.conversations):
-                base = num_conversations * 1000
                 async with probe() as lags, asyncio.TaskGroup() as tasks:
-                    for number in range(num_conversations):
-                        tasks.create_task(ask(chat, base + number, arguments.count_to))
+                    for number in itertools.islice(numbers, num_conversations):
+                        tasks.create_task(ask(chat, number, arguments.count_to))
                 show(f"{num_conversations} answering", lags)
 
 

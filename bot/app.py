@@ -23,6 +23,7 @@ from bot.chat.departures import Departures
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import LLAMA_2, ChatFormat, TurnEncoder
+from bot.conversation.live_patterns import live_patterns
 from bot.conversation.persona import DEFAULT, Persona, check_prompt
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
 from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
@@ -216,6 +217,7 @@ def _read_model(settings: Settings, folder: Path) -> Model:
     find_weight_files(folder)  # what is missing is said before anything is allocated
     tokenizer = load_tokenizer(folder, num_embeddings=shape.vocab_size)
     chat_format = LLAMA_2
+    live_patterns(chat_format.tags)  # compiled here, beside the loop, and not by the first answer
 
     def load(report_progress: "ReportProgress") -> LoadedModel:
         runner = build_runner(

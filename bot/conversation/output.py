@@ -20,27 +20,15 @@ question, where they are announced. `is_doubtful` says of a cut that it may have
 """
 
 import re
-import unicodedata
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable
 
-from bot.conversation.invites import LONG_HOSTS, MAX_ADDRESS, SHORT_HOSTS, authority_end, may_be_invite, normal_host
+from bot.conversation.character_filter import MAX_UNSEEN, CharacterFilter
+from bot.conversation.invites import MAX_ADDRESS, authority_end, may_be_invite, normal_host
+from bot.conversation.live_patterns import ANY_DOT, live_patterns
 from bot.conversation.markup import MAX_LABEL, SPAN, Label, label_at, may_become_label, name_key
-from bot.conversation.sanitize import DEFAULT_OWN_NAME, ROLE_NAMES, TemplateTags, has_visible_text, repair, speaker_name
+from bot.conversation.sanitize import DEFAULT_OWN_NAME, ROLE_NAMES, TemplateTags, has_visible_text, speaker_name
 
 __all__ = ["OutputFilter"]
-
-_LINE_BREAKS = str.maketrans(dict.fromkeys("\x0b\x0c\x85\u2028\u2029", "\n"))
-_UNWANTED = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\r"  # C0 and C1
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # direction
-    "\u200b\u2060-\u2064\ufeff"  # blanks without width; the joiners stay, since emoji and Persian need them
-    "\u00ad\u180e\ufff9-\ufffb\U000e0000-\U000e00ff]"  # soft hyphens, annotations, and tags, which can spell a text
-)
-_MAX_MARKS = 8
-_MAX_UNSEEN = 200
-"""More invisible characters before the first visible one are left out."""
 
 _BLANKS = re.compile(r"\s*")
 _BLANKS_AND_MARKS = re.compile(r"[\s*_]*")
@@ -51,98 +39,6 @@ _DISTRUST = 2000
 """Behind a backtick that was not closed in time, so much text is taken for no code, whatever stands in it."""
 
 _ZERO_WIDTH_SPACE = "\u200b"
-_SCHEME = r"[a-z][a-z0-9+.\-]{1,20}"
-_GAP = r"[\s<\\]{0,64}"
-_WIDE = {chr(0xFF41 + index): letter for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
-_WIDE |= {chr(0xFF21 + index): letter for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
-_WIDE |= {chr(0x24D0 + index): letter for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
-_WIDE |= dict.fromkeys("\uff0e\u3002\uff61\u2024", ".") | {"\uff0f": "/"}
-_NARROWED = str.maketrans(_WIDE)
-
-
-def _in_any_width(host: str) -> str:
-    """A pattern for `host`, also in full-width and circled letters, its dot also escaped."""
-    wide = {plain: [wide for wide, other in _WIDE.items() if other == plain] for plain in set(host)}
-    classes = (f"[{re.escape(letter)}{''.join(wide[letter])}]" for letter in host)
-    return "".join(
-        rf"\\?{pattern}\\?" if letter == "." else pattern for letter, pattern in zip(host, classes, strict=True)
-    )
-
-
-_SLASH = "[\\\\/\uff0f]"
-_DOT = "[.\uff0e\u3002\uff61\u2024]"
-_ANY_DOT = re.compile(_DOT)
-_SHORT_INVITE = "|".join(map(_in_any_width, SHORT_HOSTS))
-_LONG_INVITE = "|".join(map(_in_any_width, LONG_HOSTS))
-
-
-@dataclass(frozen=True, slots=True)
-class _Patterns:
-    """What has to be found in an answer, with the tags and control tokens of its chat format."""
-
-    special: re.Pattern[str]
-    """What may be live; the name of the group says what it is."""
-    unsure: re.Pattern[str]
-    """What may become live with the characters that follow, at the end of the text."""
-    address: re.Pattern[str]
-    """An address behind its scheme. Tags don't end it, since what is shown in their place doesn't."""
-    tag_or_token: re.Pattern[str]
-    tag_begun: re.Pattern[str]
-    inert: Mapping[str, str]
-    """What is shown in the place of each tag and each token."""
-
-
-@lru_cache(maxsize=16)
-def _patterns(tags: TemplateTags) -> _Patterns:
-    spelled = [*tags.tags, *tags.tokens]
-    tag = "|".join(map(re.escape, tags.tags)) or "(?!)"
-    token = "|".join(map(re.escape, tags.tokens)) or "(?!)"
-    begun = _beginnings({text[:-1] for text in spelled}) or "(?!)"
-    special = (
-        r"(?P<line>\n)|(?P<escape>\\[\\`])|(?P<ticks>`{1,3})"
-        rf"|(?P<tag>{tag})|(?P<token>{token})|(?P<mention>@(?=(?i:everyone|here))|<@(?=[!&\d]))"
-        r"|(?P<small>-(?=#\s))"
-        rf"|(?P<link>\](?=\({_GAP}(?i:{_SCHEME}\\?:[^\s:]|[\\/]{{2}})|\([\s<\\]{{65}}))"
-        rf"|(?P<address>(?i:https?):(?=[\\/]))"
-        rf"|(?P<invite>(?i:(?:{_SHORT_INVITE}){_DOT}?{_SLASH}"
-        rf"|(?:{_LONG_INVITE}){_DOT}?{_SLASH}(?:{_DOT}{{0,2}}{_SLASH}){{0,40}}{_in_any_width('invite')}))"
-    )
-    unsure = (
-        rf"(?:\\|`+|{begun}|<@?"
-        r"|@(?i:e(?:v(?:e(?:r(?:y(?:on?)?)?)?)?)?|h(?:er?)?)?|-#?"
-        rf"|\](?:\((?:{_GAP}(?:[\\/]|(?i:[a-z][a-z0-9+.\-]{{0,20}}\\?:?))?)?)?"
-        r"|(?i:h(?:t(?:t(?:ps?:?)?)?)?)"
-        rf"|(?i:(?:{_LONG_INVITE}){_DOT}?(?:{_SLASH}(?:{_DOT}|{_SLASH}){{0,40}})?\w{{0,5}})"
-        rf"|(?i:(?:{_SHORT_INVITE}){_DOT}?))\Z"
-    )
-    return _Patterns(
-        re.compile(special, re.ASCII),
-        re.compile(unsure, re.ASCII),
-        re.compile(rf"(?:[^\s<>\"]++|{tag}|{token})*+"),
-        re.compile(rf"(?P<tag>{tag})|(?P<token>{token})"),
-        re.compile(rf"(?:{begun})\Z"),
-        {text: tags.neutralise_tokens(tags.neutralise(text)) for text in spelled},
-    )
-
-
-def _beginnings(texts: Collection[str]) -> str:
-    """A pattern for everything that one of `texts` begins with, the longest first."""
-    rests: dict[str, set[str]] = {}
-    for text in texts:
-        if text:
-            rests.setdefault(text[0], set()).add(text[1:])
-    return "|".join(
-        re.escape(first) + (f"(?:{_beginnings(rest)})?" if any(rest) else "") for first, rest in sorted(rests.items())
-    )
-
-
-_HOST_BEGINNINGS = frozenset(
-    written[:length]
-    for host in (*SHORT_HOSTS, *LONG_HOSTS)
-    for written in (host, host.replace(".", "\\."), host.replace(".", ".\\"), host.replace(".", "\\.\\"))
-    for length in range(1, len(written) + 1)
-) | frozenset(host + "." for host in LONG_HOSTS)
-_MAX_UNSURE = 120
 _ANNOUNCING = re.compile(r"(?:[:\uff1a][\s*_~)\"\u201d]*|\A\s*#{1,3}\s[^\n]*|\A\s*(?:\*\*|__)[^\n]*(?:\*\*|__)\s*)\Z")
 _OUTER_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<rest>[^\n]*)")
 _NEWLINES = re.compile(r"\n+")
@@ -163,7 +59,7 @@ class OutputFilter:
         self, tags: TemplateTags, names: Iterable[str] = (), own_name: str = DEFAULT_OWN_NAME, *, question: str = ""
     ) -> None:
         people = {speaker_name(name, own_name) for name in names} | set(names)
-        self._characters = _Characters()
+        self._characters = CharacterFilter()
         self._beginning = _Beginning({name_key(name) for name in (*people, own_name, "Assistant")} - {""})
         self._text = _Text(tags, people, own_name, question)
         self._unseen: str | None = ""
@@ -192,42 +88,11 @@ class OutputFilter:
         if self._unseen is None:
             return text
         text = self._unseen + text
-        if has_visible_text(text) or len(text) > _MAX_UNSEEN:
+        if has_visible_text(text) or len(text) > MAX_UNSEEN:
             self._unseen = None
             return text
         self._unseen = text
         return ""
-
-
-class _Characters:
-    """Takes out characters that are invisible or harmful, and all but the first marks on a letter."""
-
-    def __init__(self) -> None:
-        self._num_marks = 0
-        self._unseen: str | None = ""
-        """What came before the first character that can be seen; None from that on."""
-
-    def feed(self, text: str) -> str:
-        text = _UNWANTED.sub("", repair(text).translate(_LINE_BREAKS))
-        if text.isascii():
-            self._num_marks = 0 if text else self._num_marks
-        else:
-            text = "".join(filter(self._is_kept, text))
-        if self._unseen is None:
-            return text
-        if not has_visible_text(text):
-            self._unseen = (self._unseen + text)[:_MAX_UNSEEN]
-            return ""
-        text, self._unseen = self._unseen + text, None
-        return text
-
-    def _is_kept(self, character: str) -> bool:
-        category = unicodedata.category(character)
-        if category[0] == "M":
-            self._num_marks += 1
-        elif category != "Cf":  # a joiner between marks starts no new letter
-            self._num_marks = 0
-        return self._num_marks <= _MAX_MARKS or category == "Cf"
 
 
 class _Beginning:
@@ -257,7 +122,7 @@ class _Text:
     """The one pass over what the model says: lines that speak for somebody, code, and what is live outside of code."""
 
     def __init__(self, tags: TemplateTags, people: set[str], own_name: str, question: str) -> None:
-        self._patterns = _patterns(tags)
+        self._patterns = live_patterns(tags)
         self.is_cut = False
         self.is_doubtful = False
         own = {name_key(own_name), ""}
@@ -503,17 +368,11 @@ class _Text:
             case "link":
                 return "] "
             case _:
-                return _ANY_DOT.sub("[.]", text, count=1)
+                return ANY_DOT.sub("[.]", text, count=1)
 
     def _num_unsure(self, start: int) -> int:
         """How many characters at the end may become something with those that follow."""
-        if self._is_last:
-            return 0
-        begin = max(start, len(self._buffer) - _MAX_UNSURE)
-        match = self._patterns.unsure.search(self._buffer, begin)
-        tail = self._buffer[begin:].translate(_NARROWED).lower()
-        longest = next((length for length in range(min(len(tail), 20), 0, -1) if tail[-length:] in _HOST_BEGINNINGS), 0)
-        return max(longest, len(self._buffer) - match.start() if match else 0)
+        return 0 if self._is_last else self._patterns.num_unsure(self._buffer, start)
 
 
 def _speaks_of(question: str, name: str) -> bool:
