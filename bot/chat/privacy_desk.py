@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bot.chat.memory_desk import Copy, copied
 from bot.conversation.messages import ConversationKey
+from bot.conversation.quotes import opening_of
 from bot.inference.engine import Engine
 from bot.store.rows.own_words import OwnPlace, OwnTraces, OwnWords
 from bot.store.rows.transcripts import SaidTurn
@@ -34,7 +35,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """An answer to somebody else that quotes what is being erased: where it stands, if that is known."""
+    """An answer to somebody else, or their question, that quotes what is being erased: where it stands."""
 
     key: ConversationKey
     message_id: int
@@ -42,10 +43,12 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was erased, and what the bot repeated of it in answers to others, which stay."""
+    """What was erased, and what of it stands in answers to others and in their questions, which stay."""
 
     erased: Holdings
     repeated: tuple[Repeated, ...]
+    quoted: tuple[Repeated, ...]
+    """Questions that quote the person, or somebody of their name."""
 
 
 class PrivacyDesk:
@@ -74,35 +77,59 @@ class PrivacyDesk:
             num_turns, is_whole = num_turns + part.num_turns, is_whole and part.is_whole
         return Copy(json.dumps(texts, ensure_ascii=False, indent=2), num_turns, is_whole)
 
-    async def erase(self, platform: str, person_id: int) -> Receipt:
-        """Erase what a person said everywhere. What the bot repeated of it is looked for before."""
+    async def erase(self, platform: str, person_id: int, *, name: str = "", guild_id: int | None = None) -> Receipt:
+        """Erase what a person said everywhere. What was repeated of it is looked for before.
+
+        That others quoted them is known by their name alone. Such questions are looked for where the person asked
+        something under whatever name, and in the guild in which they ask for this, under the name that they have there.
+        """
         held = await self.show(platform, person_id)
-        repeated = [each for place in held.places for each in await self._repeated(place, person_id)]
+        repeated: list[Repeated] = []
+        quoted = await self._quoted(held, platform, person_id, name, guild_id)
+        for place in held.places:
+            answers, questions = await self._repeated(place, person_id)
+            repeated += answers
+            quoted += [each for each in questions if each not in quoted]
         withdrawn = await self._own_words.erase(platform, person_id)
         self._withdraw(platform, person_id, withdrawn)
         for place in held.places:
             await self._engine.forget(place.key.cache_owner)
         log.info("a person's words were erased: %d turns in %d places", held.num_turns, len(held.places))
-        return Receipt(held, tuple(repeated))
+        return Receipt(held, tuple(repeated), tuple(quoted))
 
-    async def _repeated(self, place: OwnPlace, person_id: int) -> list[Repeated]:
-        """The answers to others that quote the person."""
+    async def _quoted(
+        self, held: Holdings, platform: str, person_id: int, name: str, guild_id: int | None
+    ) -> list[Repeated]:
+        """The questions in which others quote the person by name."""
+        guild_ids = {place.key.guild_id for place in held.places} | {guild_id}
+        names = {name, *await self._own_words.names(platform, person_id)} - {""}
+        found = await self._own_words.questions_of_others(
+            platform, person_id, [each for each in guild_ids if each is not None],
+            [f"{opening_of(each)}\n> " for each in names],
+        )  # fmt: skip
+        return [Repeated(key, message_id) for key, message_id in found]
+
+    async def _repeated(self, place: OwnPlace, person_id: int) -> tuple[list[Repeated], list[Repeated]]:
+        """The answers to others, and the questions of others, that have the person's words in them."""
         quotable: set[str] = set()
         first_id: int | None = None
         async for turn in self._own_words.turns(place, person_id):
             quotable.update(_runs(turn.question))
             first_id = turn.id
+        answers: list[Repeated] = []
+        questions: list[Repeated] = []
         if first_id is None or not quotable:
-            return []
-        found: list[Repeated] = []
+            return answers, questions
         num_compared = 0
         async for turn in self._own_words.others_turns(place, person_id, first_id):
             num_compared += 1
             if any(run in quotable for run in _runs(turn.answer)):
-                found.append(Repeated(place.key, await self._shown_at(turn)))
+                answers.append(Repeated(place.key, await self._shown_at(turn)))
+            if any(run in quotable for run in _runs(turn.question)):
+                questions.append(Repeated(place.key, turn.message_id))
             if num_compared == _MAX_COMPARED:
                 break
-        return found
+        return answers, questions
 
     async def _shown_at(self, turn: SaidTurn) -> int:
         return await self._own_words.answer_message(turn.id) or turn.message_id

@@ -11,9 +11,14 @@ LONGEST = 4000
 
 def quoted(author_name: str, text: str, *, longest: int = LONGEST, is_own: bool = False) -> str:
     """A message as a quotation; one of the bot's own (`is_own`) is given in its own name."""
-    name = DEFAULT_OWN_NAME if is_own else speaker_name(author_name)[:MAX_NAME_LENGTH] or FALLBACK_NAME
+    opening = opening_of(DEFAULT_OWN_NAME if is_own else author_name)
     text = repair(text).strip()
     if len(text) > longest:
         text = text[: longest - 1].rstrip() + "…"
     lines = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-    return f"{name} wrote:\n{lines}"
+    return f"{opening}\n{lines}"
+
+
+def opening_of(author_name: str) -> str:
+    """The line above what somebody of that name wrote."""
+    return f"{speaker_name(author_name)[:MAX_NAME_LENGTH] or FALLBACK_NAME} wrote:"

@@ -1,9 +1,11 @@
 """`/privacy` on a loopback Discord: what a person said is shown, given and erased, everywhere and for good."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 
+from bot.discord.commands.asking import MENU
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask, labels
@@ -63,6 +65,28 @@ async def test_own_words_of_all_places_are_shown_given_and_erased_and_nobody_els
         assert f"Alice: {SECRET}" not in house.prompts[-1]
         assert all(used.is_ephemeral for used in (shown, given, asked, erased, again))
     judge(server)
+
+
+async def test_the_receipt_names_where_others_quoted_the_person(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+    aside, elsewhere = server.channel("aside"), server.channel("hall", server.add_guild("Other"))
+    async with enter(server) as house:
+        menu = [
+            await (await bob.picks(MENU, await alice.says(channel, "not said to the bot"))).answered()
+            for channel in (aside, elsewhere)
+        ]
+        asked = [await bob.submits(opened, question="what is it?") for opened in menu]
+        await ask(house, SECRET)
+        said_again = await bob.says(general, f"is it true that {SECRET}?", mention=True)
+        other = await bob.says(general, "Alice wrote: a book", mention=True)
+        for message in (asked[0].original, asked[1].original, said_again, other):
+            await house.reaches(message, "answered")
+
+        erased = await use(house, "Alice", "/privacy erase", confirm=True)
+
+        named = re.findall(r"/(\d+)/(\d+)$", erased.text.partition(phrase("privacy_quoted", n=2))[2], re.MULTILINE)
+        quoting = {(str(message.channel.id), str(message.id)) for message in (asked[0].original, said_again)}
+        assert set(named) == quoting
 
 
 async def test_nothing_is_erased_before_a_click_says_so(server: LoopbackDiscord, enter: OpenHouse) -> None:

@@ -1,11 +1,12 @@
 """What the bot has of who asks, over all channels: `/privacy show`, `/privacy export` and `/privacy erase`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 from discord import app_commands
 
-from bot.chat.privacy_desk import Holdings
+from bot.chat.privacy_desk import Holdings, Repeated
 from bot.discord.command_replies import CommandReply, TextFile, reply_to
 from bot.discord.commands.memory import message_link
 from bot.discord.commands.shared import chat_of, has_buttons
@@ -61,13 +62,20 @@ class PrivacyCommands(app_commands.Group):
 async def erase_words(interaction: discord.Interaction[Any]) -> CommandReply:
     """Erase what who acts here has said, and give the receipt."""
     privacy = chat_of(interaction).privacy
-    receipt = await privacy.erase(PLATFORM, interaction.user.id)
+    receipt = await privacy.erase(
+        PLATFORM, interaction.user.id, name=interaction.user.display_name, guild_id=interaction.guild_id
+    )
     await privacy.erase(INTERACTION, interaction.user.id)  # only that they asked, which isn't worth a line
     lines: list[str] = [phrase("privacy_erased"), *_lines(receipt.erased)]
     if receipt.repeated:
-        links = [message_link(each.key, each.message_id) for each in receipt.repeated[:_MAX_LISTED]]
-        lines += [phrase("privacy_repeated", n=len(receipt.repeated)), *links]
+        lines += [phrase("privacy_repeated", n=len(receipt.repeated)), *_links(receipt.repeated)]
+    if receipt.quoted:
+        lines += [phrase("privacy_quoted", n=len(receipt.quoted)), *_links(receipt.quoted)]
     return CommandReply(joined([*lines, phrase("privacy_left")]))
+
+
+def _links(found: Sequence[Repeated]) -> list[str]:
+    return [message_link(each.key, each.message_id) for each in found[:_MAX_LISTED]]
 
 
 def _lines(held: Holdings) -> list[str]:

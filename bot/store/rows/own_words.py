@@ -5,7 +5,7 @@ reset that is undone doesn't bring it back, and whoever deletes what was hidden 
 before it is done.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +21,7 @@ from bot.store.rows.deletion import MAX_DELETED_AT_ONCE, delete_turns, withdraw
 from bot.store.rows.personas import NOBODY
 from bot.store.rows.questions import OPEN_STATES
 from bot.store.rows.transcripts import SaidTurn, asked, said_turns
+from bot.store.rows.turn_limits import forget_whose
 from bot.store.tables import (
     channel_settings,
     conversations,
@@ -35,6 +36,7 @@ from bot.store.tables import (
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _TURNS_AT_ONCE = 200
+_MOST_FOUND = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,33 @@ class OwnWords:
         )
         return await self._database.read(lambda connection: connection.scalar(query))
 
+    async def names(self, platform: str, person_id: int) -> set[str]:
+        """Under which names a person asked what is still kept."""
+        query = select(messages.c.author_name).where(_own(platform, person_id)).distinct()
+        return set(await self._database.read(partial(_column, query=query)))
+
+    async def questions_of_others(
+        self, platform: str, person_id: int, guild_ids: Collection[int], texts: Collection[str]
+    ) -> list[tuple[ConversationKey, int]]:
+        """Questions of others, in some guilds, in which one of these texts stands: where, and the message's id.
+
+        The newest hundred of them.
+        """
+        if not (guild_ids and texts):
+            return []
+        is_others = and_(messages.c.role == "user", messages.c.author_id != person_id, messages.c.hidden_at.is_(None))
+        query = (
+            select(*KEY_COLUMNS, messages.c.message_id)
+            .join(messages, messages.c.conversation_id == conversations.c.id)
+            .where(
+                conversations.c.platform == platform, conversations.c.guild_id.in_(guild_ids), is_others,
+                or_(*(messages.c.content.contains(text, autoescape=True) for text in texts)),
+            )
+            .order_by(messages.c.id.desc())
+            .limit(_MOST_FOUND)
+        )  # fmt: skip
+        return [(key_in(row), row.message_id) for row in await self._database.read(partial(_all, query=query))]
+
     async def erase(self, platform: str, person_id: int) -> tuple[int, ...]:
         """Erase what a person said and did for good; returns the ids of their open questions, which are withdrawn."""
         while await self._database.write(lambda connection: _hide_some(connection, platform, person_id)):
@@ -191,6 +220,7 @@ async def _forget_traces(connection: AsyncConnection, platform: str, person_id: 
     is_private = and_(_changed_by(platform, person_id), persona_changes.c.guild_id.is_(None))
     await connection.execute(delete(persona_changes).where(is_private))
     await connection.execute(update(persona_changes).where(_changed_by(platform, person_id)).values(changes))
+    await forget_whose(connection, platform, person_id)
     await connection.execute(delete(hints).where(hints.c.platform == platform, hints.c.author_id == person_id))
     places = select(conversations.c.id).where(conversations.c.platform == platform)
     is_label = and_(speakers.c.author_id == person_id, speakers.c.conversation_id.in_(places))
@@ -217,6 +247,10 @@ async def _leave_own_conversations(connection: AsyncConnection, platform: str, p
             update(inbox).where(inbox.c.conversation_id == row.id).values(conversation_id=shared.id)
         )
         await connection.execute(delete(conversations).where(conversations.c.id == row.id))
+
+
+async def _column(connection: AsyncConnection, query: Any) -> list[Any]:
+    return [*await connection.scalars(query)]
 
 
 async def _all(connection: AsyncConnection, query: Any) -> list[Any]:

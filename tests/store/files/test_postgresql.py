@@ -14,14 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from bot.conversation.turn_limits import TurnLimits
 from bot.errors import DatabaseBusy, DatabaseUnusable, TurnsSpent
 from bot.store.files.database import Database, migrate, open_database
+from bot.store.rows.chosen_settings import ChosenSettings, Scope
 from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
-from bot.store.rows.personas import Personas
+from bot.store.rows.own_words import OwnWords
+from bot.store.rows.personas import NOBODY, Personas
 from bot.store.rows.questions import InboxState
-from bot.store.tables import SCHEMA_VERSION, conversations, messages, metadata
+from bot.store.tables import SCHEMA_VERSION, channel_settings, conversations, messages, metadata, turns_taken
 from tests.store.postgresql_server import new_database, on_postgresql
-from tests.store.said import HERE, THREAD, Clock, ask, hold_turn, said
+from tests.store.said import DIRECT, ELSEWHERE, HERE, THREAD, Clock, ask, hold_turn, said
 
 NAME = f"trinity_test_{os.getpid()}"
 
@@ -85,6 +87,67 @@ async def test_turns_are_counted_one_by_one_and_a_guild_that_was_left_goes(url: 
         await guilds.note_left("discord", HERE.guild_id or 0, clock())
         assert (await guilds.delete("discord", HERE.guild_id or 0)).conversations == (HERE,)
         assert await inbox.unfinished() == []
+
+
+async def test_a_persons_words_are_erased_and_named_where_others_quote_them(url: str) -> None:
+    clock, limits = Clock(), TurnLimits(person=2)
+    async with open_database(url, clock=clock) as database:
+        own_words, inbox, history = OwnWords(database), Inbox(database), History(database)
+        await inbox.receive(ask(1, "swordfish"), limits)
+        await hold_turn(database, ask(2, "swordfish again", ELSEWHERE), "Yes, swordfish.")
+        await hold_turn(database, ask(3, "what is it?\n\nAda wrote:\n> 100%_sure", author_id=6, author_name="Bob"))
+        await hold_turn(database, ask(4, "what is it?\n\nAda wrote:\n> 100 sure", author_id=6, author_name="Bob"))
+
+        places = await own_words.places("discord", 5)
+        names = await own_words.names("discord", 5)
+        quoting = await own_words.questions_of_others("discord", 5, [HERE.guild_id or 0], ["Ada wrote:\n> 100%_"])
+        withdrawn = await own_words.erase("discord", 5)
+
+        assert [(place.key, place.num_turns) for place in places] == [(ELSEWHERE, 1)]
+        assert (names, quoting, withdrawn) == ({"Ada"}, [(HERE, 3)], (1,))
+        assert [await said(database, key) for key in (HERE, ELSEWHERE)][1] == []
+        assert await own_words.places("discord", 5) == []
+        numbers = await database.read(lambda connection: connection.scalars(select(turns_taken.c.author_id)))
+        assert [number < 0 for number in numbers] == [True]
+        assert await history.purge_hidden() == 0
+
+
+async def test_a_reset_is_undone_by_its_moment_within_a_minute(url: str) -> None:
+    clock = Clock()
+    async with open_database(url, clock=clock) as database:
+        history, resets = History(database), []
+        for number in (1, 2):
+            clock.move(seconds=1, microseconds=number)
+            await hold_turn(database, ask(number, f"question {number}"))
+            resets.append(await history.reset(HERE))
+        minute_ago = clock() - timedelta(minutes=1)
+
+        first = await history.undo_reset(HERE, minute_ago, resets[0].at)
+        shown = await said(database)
+        too_late = await history.undo_reset(HERE, clock(), resets[1].at)
+        second = await history.undo_reset(HERE, minute_ago)
+
+        assert (first, too_late, second) == (1, 0, 1)
+        assert shown == [("question 1", "Not much.")]
+        assert len(await said(database)) == 2
+
+
+async def test_what_was_chosen_for_a_channel_is_kept_changed_and_taken_back(url: str) -> None:
+    async with open_database(url) as database:
+        chosen = ChosenSettings(database)
+        await chosen.set(HERE, Scope.GUILD, "temperature", 0.5, 5)
+        await chosen.set(HERE, Scope.CHANNEL, "temperature", 0.7, 5)
+        await chosen.set(HERE, Scope.CHANNEL, "temperature", 1, 5)
+        await chosen.set(HERE, Scope.CHANNEL, "done_ping", True, 5)
+        await chosen.clear(HERE, Scope.CHANNEL, "done_ping")
+        await OwnWords(database).erase("discord", 5)
+        read = ChosenSettings(database)
+        await read.load()
+
+        assert [read.now(key).temperature for key in (HERE, THREAD, ELSEWHERE, DIRECT)] == [1, 1, 0.5, None]
+        assert read.now(HERE).done_ping is False
+        changed_by = await database.read(lambda connection: connection.scalars(select(channel_settings.c.changed_by)))
+        assert set(changed_by) == {NOBODY}
 
 
 async def test_a_persona_is_the_guilds_and_a_thread_inherits_it(url: str) -> None:

@@ -4,13 +4,16 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from bot.conversation.turn_limits import TurnLimits
 from bot.errors import TurnsSpent
 from bot.store.files.database import Database, open_database
 from bot.store.rows.inbox import Inbox
+from bot.store.rows.own_words import OwnWords
 from bot.store.rows.questions import InboxState
 from bot.store.rows.turn_limits import Turn
+from bot.store.tables import turns_taken
 from tests.store.said import DIRECT, ELSEWHERE, GUILD, MORNING, ask
 
 TWO = TurnLimits(person=2)
@@ -57,6 +60,20 @@ async def test_a_restart_gives_nobody_more(url, clock):
     async with open_database(url, clock=clock) as database:
         with pytest.raises(TurnsSpent):
             await Inbox(database).receive(ask(3), TWO)
+
+
+async def test_whose_words_are_erased_has_had_their_turns_and_is_not_named_any_more(database):
+    inbox = Inbox(database)
+    await spend(inbox, 1, 2)
+    await spend(inbox, 3, author_id=6)
+
+    await OwnWords(database).erase("discord", 5)
+
+    taken = await database.read(lambda connection: connection.scalars(select(turns_taken.c.author_id)))
+    assert [author_id for author_id in taken if author_id > 0] == [6]
+    with pytest.raises(TurnsSpent):
+        await inbox.receive(ask(4), TWO)
+    await spend(inbox, 5, author_id=6)
 
 
 async def test_the_same_question_is_counted_once_and_an_answer_again_is_another_turn(database):
