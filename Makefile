@@ -1,13 +1,14 @@
 # `make run` and `make test` are all it takes on a machine with Python 3.11 to 3.14 and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format soak soak-hour audit clean
+.PHONY: help run test coverage lint format soak soak-hour audit clean
 MAKEFLAGS += --no-print-directory
 export PYTHON
 BIN := .venv/bin
 
 help:
 	@echo 'make run        start Trinity: on Discord where a token is set, else at this terminal (ARGS=... for options)'
-	@echo 'make test       run the tests with coverage'
+	@echo 'make test       run the tests'
+	@echo 'make coverage   run them and see which lines they reach'
 	@echo 'make lint       check style, types and who imports whom'
 	@echo 'make format     bring the code into shape'
 	@echo 'make soak       run the long tests against faults'
@@ -23,9 +24,16 @@ run:
 
 # One thread a process: the tests' models are so small that several would only wait for each other. One process more than
 # cores: many tests wait for a clock. Bytecode is kept, whatever the environment says: hundreds of processes start here.
+PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest \
+	-n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses=4 --dist loadgroup
 test:
 	@MAKE_GOAL=test sh deploy/make-venv.sh dev
-	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses=4 --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+# Tracing makes the tests last nearly twice as long, so it has a goal of its own.
+coverage:
+	@MAKE_GOAL=coverage sh deploy/make-venv.sh dev
+	@$(PYTEST) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint:
 	@MAKE_GOAL=lint sh deploy/make-venv.sh dev

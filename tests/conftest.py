@@ -1,4 +1,4 @@
-"""Which tests coverage passes over: tracing makes them last two or three times as long, and finds no line that is new.
+"""Which tests `make coverage` passes over: tracing makes them last two or three times as long, and finds no new line.
 
 Others carry the mark `no_cover` themselves.
 """

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlamaForCausalLM
 
 from bot.conversation.chat_format import ChatPrompt, TurnEncoder
 from bot.conversation.tokenizer import END_ID
@@ -31,6 +30,8 @@ class Greedy:
     """A loaded checkpoint that answers lists of prompts."""
 
     def __init__(self, folder: Path) -> None:
+        from transformers import LlamaForCausalLM  # noqa: PLC0415 - seconds, of which who only reads a report has no use
+
         logging.getLogger("transformers").setLevel(logging.ERROR)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
