@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from bot.errors import PromptTooLong
+from bot.errors import EngineFailed, PromptTooLong
 from bot.inference.engine import Counters, Delta, FinishReason, Request
 
 
@@ -40,6 +40,8 @@ class EchoEngine:
     num_aborted: int = 0
     on_running: Callable[[Sequence[str]], None] = lambda _names: None
     names: list[str] = field(default_factory=list)
+    failure: EngineFailed | None = None
+    has_failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         if not self.is_held:
@@ -63,6 +65,9 @@ class EchoEngine:
 
     async def _answered(self, request: Request) -> AsyncGenerator[Delta, None]:
         answer = self.answer(request)
+        if isinstance(answer, EngineFailed):
+            self.failure = answer
+            self.has_failed.set()
         if isinstance(answer, Exception):
             raise answer
         self.num_running += 1
@@ -85,14 +90,9 @@ class EchoEngine:
         counters = Counters(num_prompt_tokens=len(request.prompt_token_ids), num_new_tokens=len(words))
         yield Delta("", (), FinishReason.STOP, counters)
 
-    @property
-    def failure(self) -> None:
-        """It is never lost."""
-        return
-
     async def wait_failed(self) -> None:
-        """Wait for ever."""
-        await asyncio.Event().wait()
+        """Return once an answer was that the engine is lost."""
+        await self.has_failed.wait()
 
     async def forget(self, cache_owner: str) -> None:
         """Note that the owner's blocks are to be dropped."""

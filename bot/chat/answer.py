@@ -17,7 +17,7 @@ from bot.conversation.sections import Section
 from bot.conversation.speakers import NamedTurns, Speakers, name_turns
 from bot.conversation.window import TokenBudget, Window, WindowUse, fit_window_off_loop, measure_window
 from bot.errors import PromptTooLong, RequestFailed, UserError
-from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, SamplingParams
+from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, Sampling, SamplingParams
 from bot.observer import AnswerRecord
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.questions import AnswerKind, Attempt, engine_name
@@ -42,17 +42,10 @@ def can_continue(finish_reason: str | None) -> bool:
     return finish_reason in _CONTINUABLE
 
 
-_DEFAULTS = SamplingParams()
-
-
-@dataclass(frozen=True, slots=True)
-class SamplingChoice:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingChoice(Sampling):
     """How answers are drawn; how long they may get is the token budget's. `seed` None draws one for every question."""
 
-    temperature: float = _DEFAULTS.temperature
-    top_p: float = _DEFAULTS.top_p
-    top_k: int = _DEFAULTS.top_k
-    repetition_penalty: float = _DEFAULTS.repetition_penalty
     seed: int | None = None
 
     def within(self, settings: ChannelSettings) -> "SamplingChoice":
@@ -62,7 +55,7 @@ class SamplingChoice:
 
     def params(self, seed: int, max_new_tokens: int) -> SamplingParams:
         """The engine's params for one answer."""
-        return SamplingParams(max_new_tokens, self.temperature, self.top_p, self.top_k, self.repetition_penalty, seed)
+        return SamplingParams(**{**asdict(self), "seed": seed, "max_new_tokens": max_new_tokens})
 
 
 @dataclass(eq=False, slots=True)

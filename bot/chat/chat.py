@@ -40,7 +40,7 @@ from bot.conversation.sanitize import DEFAULT_OWN_NAME
 from bot.conversation.text_files import Cut, TextFile, question_tokens, with_files
 from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
-from bot.errors import UserError
+from bot.errors import EngineError, UserError
 from bot.inference.engine import Engine
 from bot.observer import LogObserver, Observer, Observers
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
@@ -151,9 +151,13 @@ class Chat:
         self._regeneration = Regeneration(self._context, self.exchanges)
 
     @property
-    def is_engine_lost(self) -> bool:
-        """Whether nothing can be answered until the process is replaced."""
-        return self._engine.failure is not None
+    def engine_failure(self) -> EngineError | None:
+        """Why the engine is lost, so that nothing is answered until the process is replaced; None while it isn't."""
+        return self._engine.failure
+
+    async def wait_engine_failed(self) -> None:
+        """Return once the engine is lost."""
+        await self._engine.wait_failed()
 
     def open(self, question: Question, prepare: Preparation | None = None) -> Exchange:
         """An exchange for a question, known from now on: enter it to receive the question, or `close` it.

@@ -1,4 +1,4 @@
-"""What `Chat.reply` tells the edge that shows an answer: text as it comes, small lines apart, and how it ended."""
+"""What `Exchange.events` gives to whoever shows an answer: text as it comes, small lines apart, and how it ended."""
 
 from dataclasses import dataclass
 

@@ -37,7 +37,7 @@ from bot.delivery.sender import Sender
 from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.delivery.typing import TypingIndicator
 from bot.delivery.waiting import waiting_pace
-from bot.errors import DiscordError, EngineFailed
+from bot.errors import DiscordError
 from bot.inference.engine import FinishReason
 
 log = logging.getLogger(__name__)
@@ -52,14 +52,9 @@ _ROOM_LIMIT_SECONDS = 1.0
 
 
 class Answers:
-    """Starts and drains the tasks that answer questions.
-
-    `engine_failed` gets the error when the engine is lost, so that the process can be replaced. `clock` tells the
-    present moment as Discord has it.
-    """
+    """Starts and drains the tasks that answer questions; `clock` tells the present moment as the platform has it."""
 
     def __init__(self, chat: Chat, sender: Sender, tasks: asyncio.TaskGroup, clock: Callable[[], datetime]) -> None:
-        self.engine_failed: asyncio.Future[EngineFailed] = asyncio.get_running_loop().create_future()
         self.wait_until_known: Callable[[int], Awaitable[None]] = _at_once
         """Waits until it is known what was deleted in a channel while nobody listened."""
         self.may_still_ask: Callable[[Question], Awaitable[bool]] = _everybody
@@ -151,8 +146,6 @@ class Answers:
             outcome = (outcome_of_stop(exchange) or outcome_of(error)).logged(exchange, error)
             if exchange.previous is not None:
                 outcome = outcome.keeping_previous()
-            if isinstance(error, EngineFailed) and not self.engine_failed.done():
-                self.engine_failed.set_result(error)
         await self._outcomes.close(reply, outcome)
 
     async def _stream(self, reply: Reply, *, is_begun: bool, is_expired: bool) -> Outcome:

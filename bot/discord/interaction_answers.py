@@ -18,12 +18,11 @@ from discord.utils import MISSING
 
 from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, Preparation, TextDelta
 from bot.conversation.messages import Question
-from bot.delivery.answers import Answers
 from bot.delivery.outcomes import STOPPED_BY_RESET, outcome_of
 from bot.delivery.sender import Sender
 from bot.delivery.shown_text import ShownText
 from bot.discord.rest import FILE_NAME, translated
-from bot.errors import DiscordError, EngineFailed, StoreError
+from bot.errors import DiscordError, StoreError
 from bot.inference.engine import FinishReason
 from bot.words import in_language, phrase
 
@@ -48,9 +47,8 @@ async def drop_unfinished(chat: Chat) -> None:
 class InteractionAnswers:
     """Answers questions in the replies to the interactions that asked them."""
 
-    def __init__(self, chat: Chat, answers: Answers, sender: Sender) -> None:
+    def __init__(self, chat: Chat, sender: Sender) -> None:
         self._chat = chat
-        self._answers = answers
         self._sender = sender
 
     async def answer(
@@ -102,8 +100,6 @@ class InteractionAnswers:
         except Exception as error:
             outcome = outcome_of(error).logged(exchange, error)
             reply.note(outcome.sentence or phrase("not_possible_now"))
-            if isinstance(error, EngineFailed) and not self._answers.engine_failed.done():
-                self._answers.engine_failed.set_result(error)
         finally:
             if exchange.is_committed:
                 with suppress(StoreError):

@@ -53,7 +53,7 @@ class Presence:
 
     def _now(self) -> Shown:
         num_waiting = self._chat.queue.num_waiting
-        if self._chat.is_engine_lost:
+        if self._chat.engine_failure is not None:
             return UNAVAILABLE
         if self._client.is_draining:
             return ENDING

@@ -220,7 +220,7 @@ class _ClientRun:
             syncing = tasks.create_task(keep_running("registering the slash commands", registering))
             connection = tasks.create_task(_problem(client.connect()))
             token = tasks.create_task(_problem(_watch_token(transport, sender)))
-            lost = answers.engine_failed
+            lost = tasks.create_task(self._chat.wait_engine_failed())
             ends: set[asyncio.Future[Any]] = {connection, stopping, lost, token}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             client.is_draining = True
@@ -230,11 +230,12 @@ class _ClientRun:
             syncing.cancel()
             showing.cancel()
             token.cancel()
+            lost.cancel()
             await client.close()
             await asyncio.wait({connection}, timeout=_CLOSING_SECONDS)
             connection.cancel()
         problem = problem or (None if connection.cancelled() else connection.result())
-        return problem or (lost.result() if lost.done() else None)
+        return problem or self._chat.engine_failure
 
     async def _log_in(self, client: TrinityClient) -> None:
         await _log_in(client, self._options.token)

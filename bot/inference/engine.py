@@ -31,19 +31,25 @@ class FinishReason(StrEnum):
     """Nobody wants the answer any more: its question was deleted, or the conversation reset."""
 
 
-@dataclass(frozen=True, slots=True)
-class SamplingParams:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
     """How the next token is drawn.
 
-    `temperature` 0 is greedy: the other fields but `max_new_tokens` and `repetition_penalty` then change nothing.
-    `top_k` 0 and `top_p` 1 switch their filter off. Random numbers depend on `seed` and the token's position only.
+    `temperature` 0 is greedy: the other fields but `repetition_penalty` then change nothing. `top_k` 0 and `top_p` 1
+    switch their filter off.
     """
 
-    max_new_tokens: int = 1024
     temperature: float = 0.0
     top_p: float = 0.95
     top_k: int = 50
     repetition_penalty: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingParams(Sampling):
+    """How one completion is drawn. Random numbers depend on `seed` and the token's position only."""
+
+    max_new_tokens: int = 1024
     seed: int = 0
 
 

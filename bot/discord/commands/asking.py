@@ -128,7 +128,7 @@ async def _put(
     if is_private or not _may_write(interaction):
         key = replace(key_of(interaction), platform=INTERACTION, person_id=interaction.user.id)
         question = _question(interaction, key, interaction.id, content)
-        answers = InteractionAnswers(receivers.chat, receivers.answers, receivers.sender)
+        answers = InteractionAnswers(receivers.chat, receivers.sender)
         await answers.answer(interaction, question, is_private=is_private, prepare=prepare)
         return
     try:

@@ -21,7 +21,7 @@ from bot.inference.messages import ReportProgress
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 600.0
+STALLED_SECONDS = 600.0
 """How long a download may stand still; the hub's library itself waits for a silent server for 10 s at a time."""
 _MOST_LINE_BYTES = 16 * 1024**2
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
@@ -33,7 +33,7 @@ async def find_model_folder(
     *,
     environ: Mapping[str, str] | None = None,
     on_progress: ReportProgress = lambda _done, _total: None,
-    patience_seconds: float = PATIENCE_SECONDS,
+    stalled_seconds: float = STALLED_SECONDS,
 ) -> Path:
     """The local folder of `model`: a folder, a `file://` URL, a hub id or a page of the hub's.
 
@@ -41,7 +41,7 @@ async def find_model_folder(
         model: what the operator wrote.
         environ: what the download gets: HF_TOKEN, HF_HOME, proxies and the like; None is the process's own environment.
         on_progress: told how much of a download is done.
-        patience_seconds: a download that stands still for so long is given up.
+        stalled_seconds: a download that stands still for so long is given up.
 
     Raises:
         ConfigError: the model doesn't exist, is gated, or is nothing that may be loaded.
@@ -50,7 +50,7 @@ async def find_model_folder(
     folder = await asyncio.to_thread(local_folder, model)
     if folder is not None:
         return folder
-    return await _download(hub_id(model), environ if environ is not None else os.environ, on_progress, patience_seconds)
+    return await _download(hub_id(model), environ if environ is not None else os.environ, on_progress, stalled_seconds)
 
 
 def local_folder(model: str) -> Path | None:
@@ -111,10 +111,10 @@ def _why_it_is_not_there(path: Path) -> str:
 
 
 async def _download(
-    model: str, environ: Mapping[str, str], on_progress: ReportProgress, patience_seconds: float
+    model: str, environ: Mapping[str, str], on_progress: ReportProgress, stalled_seconds: float
 ) -> Path:
     log.info("asking the hub for %s", model)
-    last = await _last_event(model, environ, on_progress, patience_seconds)
+    last = await _last_event(model, environ, on_progress, stalled_seconds)
     problem = last.get("problem")
     if problem is not None and last.get("is_passing"):
         raise EngineUnavailable(f"{SETTING}: {problem}")
@@ -144,7 +144,7 @@ def _refuse_half_a_model(model: str, folder: Path, names: list[str]) -> None:
 
 
 async def _last_event(
-    model: str, environ: Mapping[str, str], on_progress: ReportProgress, patience_seconds: float
+    model: str, environ: Mapping[str, str], on_progress: ReportProgress, stalled_seconds: float
 ) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.inference.loading.hub_download", model),
@@ -158,7 +158,7 @@ async def _last_event(
     async with asyncio.TaskGroup() as tasks:
         complaining = tasks.create_task(process.stderr.read())  # type: ignore[union-attr]
         try:
-            last = await _follow(process, on_progress, patience_seconds)
+            last = await _follow(process, on_progress, stalled_seconds)
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
@@ -170,16 +170,16 @@ async def _last_event(
 
 
 async def _follow(
-    process: asyncio.subprocess.Process, on_progress: ReportProgress, patience_seconds: float
+    process: asyncio.subprocess.Process, on_progress: ReportProgress, stalled_seconds: float
 ) -> dict[str, Any] | None:
     """Hand on what the download tells, up to its last event; None where it ended without."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     while True:
         try:
-            async with asyncio.timeout(patience_seconds):
+            async with asyncio.timeout(stalled_seconds):
                 line = await process.stdout.readline()
         except TimeoutError:
-            minutes = patience_seconds / 60
+            minutes = stalled_seconds / 60
             return {"problem": f"the download stood still for {minutes:g} minutes", "is_passing": True}
         if not line:
             return None

@@ -203,4 +203,4 @@ async def test_a_download_ends_with_who_waits_for_it(files, environ):
 async def test_a_download_that_stands_still_is_given_up(files, environ):
     async with open_hub(files, silent_files=frozenset({"model.safetensors"})) as hub:
         with pytest.raises(EngineUnavailable, match="stood still"):
-            await find_model_folder("someone/model", environ=environ | {"HF_ENDPOINT": hub.url}, patience_seconds=4)
+            await find_model_folder("someone/model", environ=environ | {"HF_ENDPOINT": hub.url}, stalled_seconds=4)
