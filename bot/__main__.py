@@ -21,7 +21,7 @@ from bot.chat.about import LLAMA_2_NOTICE
 from bot.errors import ConfigError, TrinityError
 from bot.logs import FLUSH_SECONDS, configure_logging, escape_control_characters, flush_logs, redact_secrets
 from bot.settings.settings import Settings, library_variables, load_settings
-from bot.streams import mend_standard_streams, write_within
+from bot.streams import forsake_standard_streams, has_lost_its_reader, mend_standard_streams, write_within
 
 if TYPE_CHECKING:
     from bot.terminal.input import Input
@@ -59,8 +59,12 @@ def main() -> None:
 
 def _show_version(is_wanted: bool) -> None:
     if is_wanted:
-        typer.echo(f"trinity {__version__}\n{LLAMA_2_NOTICE}")
-        raise typer.Exit
+        end_with(_echo_version)
+
+
+def _echo_version() -> int:
+    typer.echo(f"trinity {__version__}\n{LLAMA_2_NOTICE}")
+    return 0
 
 
 @cli.callback(invoke_without_command=True)
@@ -135,9 +139,6 @@ def end_with(action: Callable[[], int]) -> NoReturn:
         status = action()
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
     except TrinityError as error:
         _complain(str(error))
         status = error.exit_status
@@ -150,6 +151,9 @@ def end_with(action: Callable[[], int]) -> NoReturn:
 
 def _end_after(error: OSError) -> int:
     """What the operating system refused somewhere: most of all, a disk that is full just now."""
+    if isinstance(error, BrokenPipeError) and has_lost_its_reader(sys.stdout):  # whoever read has seen enough
+        forsake_standard_streams([sys.stdout.fileno()])
+        return 0
     if error.errno not in _PASSING_ERRNOS:
         return _end_unexpectedly(error)
     _complain(f"{error.strerror}{f': {error.filename}' if error.filename else ''}. Make room, then start again.")

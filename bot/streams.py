@@ -5,9 +5,10 @@ import os
 import select
 import sys
 import threading
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 
 def mend_standard_streams() -> None:
@@ -20,15 +21,26 @@ def mend_standard_streams() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def forsake_standard_streams() -> None:
+def forsake_standard_streams(descriptors: Sequence[int] = (0, 1, 2)) -> None:
     """Let what is still written go nowhere: whoever could read it has left."""
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
+    for descriptor in descriptors:
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
-def write_past_buffers(stream: TextIO, text: str) -> None:
+def has_lost_its_reader(stream: TextIO) -> bool:
+    """Whether `stream` is a pipe that nobody reads any more, as `head` leaves one behind."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError, AttributeError):  # a stand-in, or closed
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
+def write_past_buffers(stream: IO[str], text: str) -> None:
     """Write `text` to what `stream` leads to, and wait as long as that takes.
 
     Nothing of Python's is held meanwhile: a thread that waits in here for a reader stops neither another write nor the
@@ -43,7 +55,8 @@ def write_past_buffers(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
         return
-    rest = memoryview(text.encode(stream.encoding or "utf-8", "backslashreplace"))
+    errors = "replace" if stream.errors == "replace" else "backslashreplace"  # no letter may cost the whole text
+    rest = memoryview(text.encode(stream.encoding or "utf-8", errors))
     while rest:
         try:
             rest = rest[os.write(descriptor, rest) :]

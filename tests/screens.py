@@ -36,6 +36,8 @@ class Terminal:
         self.modes_before = self.modes
         self._screen = pyte.Screen(80, 40)
         self._stream = pyte.ByteStream(self._screen)
+        self.is_frozen = False
+        """Whether it takes no more of what is written to it."""
         self.written = b""
         """Everything that was written to the screen, with what steers it."""
 
@@ -80,8 +82,13 @@ class Terminal:
             os.close(self._descriptor)
             self._descriptor = self._theirs = -1
 
+    def freeze(self) -> None:
+        """Read no more, and wait until the program can write no more."""
+        self.is_frozen = True
+        self.wait_until(lambda: select.select([], [self._theirs], [], 0)[1] == [], "a full terminal")
+
     def _read(self) -> None:
-        if self._descriptor < 0:
+        if self._descriptor < 0 or self.is_frozen:
             time.sleep(0.01)
         elif select.select([self._descriptor], [], [], 0.02)[0]:
             with suppress(OSError):

@@ -1,6 +1,7 @@
 """A talk with a chat that answers by itself, as a program: `talk_at_keyboard.py STATES [HISTORY]`.
 
-"tell me" is answered as far as "Once", and to its end when SIGUSR1 comes. How the questions ended is written to STATES.
+"tell me" is answered as far as "Once", and to its end when SIGUSR1 comes; "tell all" without an end. How the questions
+ended is written to STATES.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.chat.chat import TextDelta
-from bot.streams import mend_standard_streams
+from bot.streams import mend_standard_streams, write_within
 from bot.terminal.session import chat_at_terminal
 from bot.terminal.standard_input import open_standard_input
 from tests.fake_chat import FakeChat
@@ -22,6 +23,8 @@ class SlowChat(FakeChat):
         if question.content == "tell me":
             yield TextDelta("Once")
             await told.wait()
+        while question.content == "tell all":
+            yield TextDelta("and so on, ")
         async for event in super().reply(question):
             yield event
 
@@ -40,7 +43,7 @@ def talk(states, *arguments):
     mend_standard_streams()
     ended = asyncio.run(main(*map(Path, arguments)))
     Path(states).write_text(repr(ended), encoding="utf-8")
-    print("left in order")
+    write_within(sys.stdout, "left in order\n", 1.0)
 
 
 if __name__ == "__main__":

@@ -42,17 +42,17 @@ def trinity(monkeypatch, capsys, tmp_path):
     os.umask(mask)
 
 
-def run_trinity(*arguments, cwd, stdout=subprocess.PIPE, **environ):
+def run_trinity(*arguments, cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **environ):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRINITY_", "DISCORD_"))}
     return subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
         cwd=cwd,
         env=kept | environ,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -233,12 +233,16 @@ def test_demonstration_is_played_for_nobody_and_leaves_nothing_behind(trinity, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_gone_reader_of_the_output_is_no_error(tmp_path, tiny_model):
+@pytest.mark.parametrize("arguments", [("chat",), ("--version",)])
+def test_gone_reader_of_the_output_is_no_error(tmp_path, tiny_model, arguments):
+    (tmp_path / "lines").write_text("a message of mine\n")
     reader, writer = os.pipe()
     os.close(reader)
 
-    with os.fdopen(writer, "wb") as output:
-        ended = run_trinity("chat", cwd=tmp_path, stdout=output, TRINITY_MODEL=tiny_model, TRINITY_DEVICE="cpu")
+    with os.fdopen(writer, "wb") as output, (tmp_path / "lines").open() as piped:
+        ended = run_trinity(
+            *arguments, cwd=tmp_path, stdin=piped, stdout=output, TRINITY_MODEL=tiny_model, TRINITY_DEVICE="cpu"
+        )
 
     assert (ended.returncode, ended.stderr) == (0, "")
 

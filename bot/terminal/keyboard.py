@@ -98,8 +98,9 @@ class _Terminal:
         self.on_continue()
 
     def _set(self, modes: "list[int | list[bytes | int]]") -> None:
+        # Not TCSADRAIN: where the terminal takes no more, Linux would wait in there, and no signal would end that.
         with suppress(termios.error):  # the terminal has gone
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, modes)
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, modes)
 
 
 class KeyboardInput:

@@ -22,6 +22,7 @@ from bot.errors import DatabaseBusy, EngineUnavailable, InvalidSetting, UserErro
 from bot.inference.engine import FinishReason
 from bot.streams import forsake_standard_streams
 from bot.terminal.input import PROMPT, Input
+from bot.terminal.output import Output
 
 TERMINAL = ConversationKey(platform="terminal", channel_id=1)
 AUTHOR_ID = 1
@@ -63,6 +64,8 @@ _ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _LEAVING_WORDS = ("quit", "exit", "quit()", "exit()")
 """Typed without a slash, these leave as well: nobody asks a model just that."""
 
+_FAREWELL_SECONDS = 2.0
+"""For the last words to somebody who typed: a terminal that shows nothing any more doesn't hold the end up."""
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -93,7 +96,7 @@ class _Session:
     def __init__(self, chat: Chat, source: Input, console: Console, key: ConversationKey) -> None:
         self._chat = chat
         self._input = source
-        self._console = console
+        self._output = Output(console)
         self._key = key
         self._message_ids = itertools.count(time.time_ns() // 1000)
         self._task: asyncio.Task[None] | None = None
@@ -109,13 +112,15 @@ class _Session:
         if self._input.is_interactive:
             self._small("Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands.")
         with suppress(_SessionEnded), self._input.opened(), self._signals():
+            await self._shown()
             while (line := await self._input.next()) is not None:
                 if not self._input.is_interactive:
                     self._say(f"{PROMPT}{line}", style="bold")
+                    await self._shown()
                 await self._take(line)
-        with suppress(_SessionEnded):
-            if self._input.is_interactive:
-                self._say("")
+                await self._shown()
+        if self._input.is_interactive:
+            await self._take_leave()
 
     async def _take(self, line: str) -> None:
         try:
@@ -170,6 +175,7 @@ class _Session:
         notices = []
         self._say(f"{name}: ", style="bold cyan", end="")
         self._is_answer_silent = True
+        await self._shown()
         async with aclosing(exchange.events()) as events:
             async for event in events:
                 match event:
@@ -181,6 +187,7 @@ class _Session:
                         notices.append("The answer is as long as TRINITY_MAX_NEW_TOKENS lets it be; /continue goes on.")
                     case Finished(FinishReason.ABORTED):
                         notices.append("This conversation was reset meanwhile, so that answer is forgotten too.")
+                await self._shown()
         if exchange.stopped is StopReason.ASKED:
             self._small("Stopped.")
             return
@@ -285,16 +292,30 @@ class _Session:
         self._say(text, style="dim")
 
     def _say(self, text: str, *, style: str | None = None, end: str = "\n") -> None:
-        # Text of models and personas must not control the terminal; `out`, unlike `print`, leaves text as it is.
+        # Text of models and personas must not control the terminal.
+        self._output.add(_CONTROL_CHARACTERS.sub("", text), style=style, end=end)
+        self._is_line_open = not end
+        self._is_answer_silent = False
+
+    async def _take_leave(self) -> None:
+        self._say("")
         try:
-            self._console.out(_CONTROL_CHARACTERS.sub("", text), style=style, end=end, highlight=False)
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._shown()
+        except _SessionEnded:
+            return
+        except TimeoutError:
+            forsake_standard_streams()
+
+    async def _shown(self) -> None:
+        """Wait until what was said is read; a window that was closed ends the talk."""
+        try:
+            await self._output.written()
         except OSError:
             if not self._input.is_interactive:
                 raise
-            forsake_standard_streams()  # the terminal has gone: its window was closed
+            forsake_standard_streams()
             raise _SessionEnded from None
-        self._is_line_open = not end
-        self._is_answer_silent = False
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

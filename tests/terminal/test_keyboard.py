@@ -128,6 +128,19 @@ def test_leaving_in_an_answer_leaves_the_terminal_as_it_was(talk, leave):
         assert terminal.modes == terminal.modes_before
 
 
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_a_window_that_shows_nothing_more_holds_up_no_signal(talk, term):
+    with talk(TERM=term) as terminal:
+        terminal.press("tell all\r")
+        terminal.wait_for("^Trinity: and so on")
+        terminal.freeze()
+        terminal.send(signal.SIGTERM)
+        status = terminal.wait_for_end()
+
+        assert (status, terminal.states()) == (0, [("tell all", "withdrawn")])
+        assert terminal.modes == terminal.modes_before
+
+
 @pytest.mark.parametrize("keys", ["", "tell me\r"], ids=["prompt", "answer"])
 def test_a_window_that_is_closed_is_a_quiet_end(talk, tmp_path, keys):
     with talk() as terminal:

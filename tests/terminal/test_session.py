@@ -48,9 +48,9 @@ class KeyboardInput:
 
 async def talk(chat, *lines, source=None):
     """Return the transcript."""
-    console = Console(file=io.StringIO(), width=40)
-    await chat_at_terminal(chat, source or ScriptedInput(lines), console)
-    return console.file.getvalue()
+    shown = io.StringIO()
+    await chat_at_terminal(chat, source or ScriptedInput(lines), Console(file=shown, width=40))
+    return shown.getvalue()
 
 
 async def test_answer_is_shown_below_the_question_that_was_piped():
