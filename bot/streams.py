@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
 
 def mend_standard_streams() -> None:
@@ -40,7 +40,7 @@ def has_lost_its_reader(stream: TextIO) -> bool:
     return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
-def write_past_buffers(stream: IO[str], text: str) -> None:
+def write_past_buffers(stream: TextIO, text: str) -> None:
     """Write `text` to what `stream` leads to, and wait as long as that takes.
 
     Nothing of Python's is held meanwhile: a thread that waits in here for a reader stops neither another write nor the

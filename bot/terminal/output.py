@@ -5,6 +5,7 @@ A thread writes it, so that a reader that is slow, or reads no more, holds up ne
 
 import asyncio
 import io
+from typing import TextIO, cast
 
 from rich.console import Console
 
@@ -17,7 +18,7 @@ class Output:
 
     def __init__(self, console: Console) -> None:
         """`console` is for this alone from now on; what it was to write to is written to here."""
-        self._stream = console.file
+        self._stream = cast("TextIO", console.file)
         self._console = console
         self._console.file = self._waiting = io.StringIO()
         self._writing: asyncio.Task[None] | None = None
