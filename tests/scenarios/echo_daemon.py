@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -56,6 +57,8 @@ class Orders:
     edit_interval_seconds: float = 0.1
     drain_seconds: float = 20.0
     max_waiting: int = 128
+    clock_speed: float = 1.0
+    """How fast time goes by for those who wait."""
     dies_before_commit: int = 0
     dies_after_commit: int = 0
     failure_rate: float = 0.0
@@ -96,7 +99,9 @@ async def serve(orders: Orders) -> None:
             chat = Chat(
                 History(database), inbox, Personas(database), ChosenSettings(database), engine, encoder,
                 TokenBudget(4096, 100_000, 1000), sampling=SamplingChoice(seed=7),
-                queue=QuestionQueue(max_waiting=orders.max_waiting),
+                queue=QuestionQueue(
+                    max_waiting=orders.max_waiting, clock=lambda: orders.clock_speed * time.monotonic()
+                ),
             )  # fmt: skip
             with loaded_objects_frozen():
                 async with Gauges(folder / "gauges.json"):
