@@ -79,7 +79,8 @@ async def test_a_long_run_with_faults_loses_nothing_and_grows_in_nothing(
     if soak.is_measured:
         assert all(fault.num_matches for fault in server.faults.planned)
         assert sum(fault.num_hits for fault in server.faults.planned) > 0
-        assert growth < 1.0
+        # In the first minutes the channels' conversations still fill up; an hour has no such excuse.
+        assert growth < (1.0 if soak.seconds >= 1800 else 2.0)
         assert late.num_files <= early.num_files + 2
         assert late.num_threads <= early.num_threads
 
