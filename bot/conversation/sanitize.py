@@ -41,6 +41,8 @@ _MAX_NAME_MARKS = 2
 
 def repair(text: str) -> str:
     """Replace lone surrogates and NUL by U+FFFD: databases, tokenizers and log files each fail on them differently."""
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNSTORABLE.sub(_REPLACEMENT, text)
 
 
