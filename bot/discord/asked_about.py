@@ -29,3 +29,9 @@ class AskedAbout:
         """A message that this person asks about; None where it isn't here any more."""
         noted_at, message = self._messages.get((person_id, message_id), (0.0, None))
         return message if self._clock() - noted_at < _SECONDS else None
+
+    def forget(self, person_id: int) -> None:
+        """Forget what a person wrote, and what they ask about."""
+        self._messages = {
+            name: noted for name, noted in self._messages.items() if person_id not in {name[0], noted[1].author.id}
+        }

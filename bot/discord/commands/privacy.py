@@ -62,6 +62,7 @@ class PrivacyCommands(app_commands.Group):
 async def erase_words(interaction: discord.Interaction[Any]) -> CommandReply:
     """Erase what who acts here has said, and give the receipt."""
     privacy = chat_of(interaction).privacy
+    interaction.client.receivers.asked_about.forget(interaction.user.id)
     receipt = await privacy.erase(
         PLATFORM, interaction.user.id, name=interaction.user.display_name, guild_id=interaction.guild_id
     )
