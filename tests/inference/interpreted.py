@@ -13,7 +13,7 @@ from itertools import product
 import torch
 
 from bot.inference.kernels.self_test import NUM_TEST_BLOCKS, LayerTest
-from bot.inference.kernels.tiles import KernelShapes, Split, Tile
+from bot.inference.kernels.tiles import AttentionTile, KernelShapes, Split, Tile
 from bot.inference.kernels.triton_ops import KernelOps
 from bot.inference.model.kv_cache import build_kv_cache
 from bot.inference.model.ops import Workspace
@@ -38,8 +38,9 @@ SMALL = KernelShapes(
     skinny_output={4: Tile(16, 32, 1, 2, shares=2)},
     skinny_down={4: Tile(16, 32, 1, 2)},
     decode={1: Split(4, 1, 1), 3: Split(4, 1, 2, 2), 64: Split(2, 1, 1)},
-    prefill={48: Tile(16, 16, 1, 1)},
-    prefill_most=Tile(32, 32, 1, 1),
+    grouped={3: AttentionTile(1, 32, 1, 1, shares=2), 64: AttentionTile(1, 32, 1, 1)},
+    prefill={64: AttentionTile(16, 32, 1, 1, shares=3)},
+    prefill_most=AttentionTile(32, 32, 1, 1),
 )
 
 

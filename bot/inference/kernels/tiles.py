@@ -1,6 +1,6 @@
 """Tile sizes of the kernels, by what they were measured to be best at; every figure is from one NVIDIA H200."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -33,6 +33,21 @@ class Split:
     blocks: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class AttentionTile:
+    """Attention on tensor cores: `tokens` queries by `keys` keys at a time, and the warps and loads in flight.
+
+    A tile's keys are cut into at most `shares`, each a program of its own, of at least `least` times `keys` keys.
+    """
+
+    tokens: int
+    keys: int
+    num_warps: int
+    num_stages: int
+    shares: int = 1
+    least: int = 1
+
+
 def _decode() -> dict[int, Split]:
     return {
         1: Split(32, 1, 2, 1),
@@ -43,6 +58,20 @@ def _decode() -> dict[int, Split]:
         32: Split(8, 1, 2, 8),
         64: Split(8, 1, 2, 16),
     }
+
+
+def _grouped() -> dict[int, AttentionTile]:
+    return {
+        1: AttentionTile(1, 32, 1, 3, shares=32),
+        4: AttentionTile(1, 32, 1, 3, shares=16),
+        8: AttentionTile(1, 64, 4, 3, shares=8),
+        16: AttentionTile(1, 64, 4, 3, shares=4),
+        64: AttentionTile(1, 64, 4, 3, shares=2),
+    }
+
+
+def _prefill() -> dict[int, AttentionTile]:
+    return {64: AttentionTile(64, 64, 4, 2, shares=8), 256: AttentionTile(64, 64, 4, 2, shares=4)}
 
 
 def _skinny_down() -> dict[int, Tile]:
@@ -68,9 +97,11 @@ class KernelShapes:
     """Above the last, cuBLAS is faster."""
     skinny_down: dict[int, Tile] = field(default_factory=_skinny_down)
     decode: dict[int, Split] = field(default_factory=_decode)
-    prefill: dict[int, Tile] = field(default_factory=lambda: {64: Tile(16, 128, 4, 3), 128: Tile(64, 128, 4, 2)})
-    """Query rows by keys of a prefill attention program, by the pass's tokens."""
-    prefill_most: Tile = Tile(64, 64, 4, 2)
+    grouped: dict[int, AttentionTile] = field(default_factory=_grouped)
+    """Decode attention where query heads share keys; above the last, and on cards without tensor cores, `decode`."""
+    prefill: dict[int, AttentionTile] = field(default_factory=_prefill)
+    """By the pass's tokens."""
+    prefill_most: AttentionTile = AttentionTile(64, 64, 4, 2)
 
     @staticmethod
     def for_capability(capability: tuple[int, int]) -> "KernelShapes":
@@ -78,10 +109,9 @@ class KernelShapes:
         if capability[0] in (9, 10):
             return KernelShapes()
         pair, single = {16: Tile(32, 128, 4, 3)}, {16: Tile(32, 128, 4, 6)}
-        small = KernelShapes(skinny_qkv=pair, skinny_gated=pair, skinny_output=single, skinny_down=single)
-        return small if capability == (8, 0) else replace(small, prefill={64: Tile(16, 64, 4, 2)})
+        return KernelShapes(skinny_qkv=pair, skinny_gated=pair, skinny_output=single, skinny_down=single)
 
-    def prefill_tile(self, num_tokens: int) -> Tile:
+    def prefill_tile(self, num_tokens: int) -> AttentionTile:
         """The prefill attention's tile in a pass of `num_tokens`."""
         return first_fitting(self.prefill, num_tokens) or self.prefill_most
 

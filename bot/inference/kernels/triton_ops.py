@@ -11,6 +11,7 @@ import triton
 from torch import Tensor
 
 from bot.inference.kernels import attention, gemv, pointwise, sampling, skinny
+from bot.inference.kernels.dot_launch import DotAttention
 from bot.inference.kernels.launch import KernelLauncher
 from bot.inference.kernels.tiles import KernelShapes, Tile, first_fitting
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
@@ -134,6 +135,9 @@ class KernelOps:
         self._eps = shape.rms_norm_eps
         self._cosines, self._sines = rope_tables(shape, num_positions, device)
         self._reference = None if has_dot else ReferenceOps(shape, cache, num_positions)
+        self._dot_attention = (
+            DotAttention(shape, cache, self.shapes, self._launcher, max_num_sequences) if has_dot else None
+        )
         # Strides are numbers: half a layer's cache is where its values begin.
         self._cache_half = cache.num_blocks * shape.kv_size * BLOCK_SIZE
         self._dim_block = triton.next_power_of_2(shape.head_dim)
@@ -147,8 +151,8 @@ class KernelOps:
         return max(-(-self.shapes.split(n).shares * n // max_num_sequences) for n in range(1, max_num_sequences + 1))
 
     def tile_rows(self, num_tokens: int) -> int:
-        """Rows of a prefill attention program."""
-        return self.shapes.prefill_tile(num_tokens).rows
+        """Queries of a prefill attention program."""
+        return self.shapes.prefill_tile(num_tokens).tokens
 
     def compile_ahead(self, visit: Callable[[], None]) -> None:
         """Compile the kernels that `visit` calls, several at a time; they don't run, so what it computes is void."""
@@ -198,11 +202,12 @@ class KernelOps:
     def attend(self, forward: ForwardPass, cache: Tensor) -> None:
         """Over the block tables, without gathering; torch's attention for a prefill without tensor cores."""
         if forward.is_decode:
-            self._attend_decode(forward, cache)
-        elif self._reference is not None:
+            if not (self._dot_attention and self._dot_attention.attend_decode(forward, cache)):
+                self._attend_decode(forward, cache)
+        elif self._dot_attention is None:
             self._reference.attend(forward, cache)
         else:
-            self._attend_prefill(forward, cache)
+            self._dot_attention.attend_prefill(forward, cache)
 
     def _attend_decode(self, forward: ForwardPass, cache: Tensor) -> None:
         shape, split = self._shape, self.shapes.split(forward.num_rows)
@@ -214,20 +219,6 @@ class KernelOps:
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
             BLOCK_SIZE=BLOCK_SIZE, SPLITS=split.shares, LEAST=split.blocks, STAGES=split.num_stages,
             num_warps=split.num_warps,
-        )  # fmt: skip
-
-    def _attend_prefill(self, forward: ForwardPass, cache: Tensor) -> None:
-        shape, tiles = self._shape, forward.tiles
-        assert tiles is not None  # noqa: S101  (every prefill pass has them)
-        tile = self.shapes.prefill_tile(forward.num_rows)
-        self._run(
-            attention.prefill_attention_kernel, (tiles.shape[0], shape.num_heads),
-            forward.qkv, cache, forward.block_tables, tiles, forward.attended, self._cache_half,
-            forward.block_tables.stride(0),
-            shape.head_dim**-0.5,
-            HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
-            BLOCK_SIZE=BLOCK_SIZE, BLOCK_M=tile.rows, BLOCK_N=tile.columns, STAGES=tile.num_stages,
-            PRECISION="tf32" if forward.x.dtype == torch.float16 else "ieee", num_warps=tile.num_warps,
         )  # fmt: skip
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:

@@ -64,7 +64,7 @@ ON_A_T4 = {
     *("greedy_kernel", "rms_norm_kernel", "rotate_and_store_kernel", "sample_kernel", "silu_mul_kernel"),
 }
 
-TENSOR_CORE_KERNELS = {"prefill_attention_kernel", "skinny_add_kernel", "skinny_gated_kernel", "skinny_qkv_kernel"}
+TENSOR_CORE_KERNELS = {"dot_attention_kernel", "skinny_add_kernel", "skinny_gated_kernel", "skinny_qkv_kernel"}
 
 
 @with_compiler
