@@ -20,6 +20,7 @@ from tests.inference.cards import CARDS, Card
 
 LLAMA_2_13B = LlamaShape(32000, 5120, 13824, 40, 40, 40, 128, 4096)
 LLAMA_2_70B = LlamaShape(32000, 8192, 28672, 80, 64, 8, 128, 4096)
+LLAMA_3_8B = LlamaShape(128256, 4096, 14336, 32, 32, 8, 128, 8192)
 DEMO = read_shape(Path(__file__).parents[2] / "bot" / "demo_model")
 
 
@@ -32,7 +33,7 @@ def compile_for(card: Card, shape: LlamaShape, num_sequences: int) -> None:
 
 def main() -> int:
     """Compile everything."""
-    cases = [(name, shape, 64) for name in CARDS for shape in (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, DEMO)]
+    cases = [(name, shape, 64) for name in CARDS for shape in (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, LLAMA_3_8B, DEMO)]
     for name, shape, num_sequences in cases:
         card = CARDS[name]
         compile_for(card, shape, num_sequences)

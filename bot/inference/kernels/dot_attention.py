@@ -1,4 +1,4 @@
-# ruff: noqa: N803, PLR0915 - Triton's constants are in capitals, and a kernel is one function
+# ruff: noqa: N803, N806, PLR0912, PLR0915 - Triton's constants are in capitals, and a kernel is one function
 # mypy: ignore-errors
 """Paged attention on tensor cores (tl.dot, sm_80 and above): of packed prompts, and of decode rows in grouped queries.
 
@@ -30,23 +30,26 @@ def dot_attention_kernel(
     """Causal attention of a tile over its sequence's cached keys; one program for each (tile, heads, share).
 
     A tile is (first row, rows, position, table row), in a decode pass a row and its position; one without rows ends at
-    once, so that a graph can launch more than a pass needs. The last tiles, which have the most keys, go first. A tile
-    has at most SHARES shares, of at least LEAST times BLOCK_N keys, and the programs beyond have nothing to do.
-    TOGETHER query heads, a power of two, are in a program. `arrivals` is zero before and after.
+    once, so that a graph can launch more than a pass needs. Head by head, so that a head's keys stay in the cache of
+    the card; or, where tiles have shares and are few, tile by tile, the empty ones last. A tile has at most SHARES
+    shares, of at least LEAST times BLOCK_N keys, and the programs beyond have nothing to do. TOGETHER query heads, a
+    power of two, are in a program. `arrivals` is zero before and after.
     """
     GROUP: tl.constexpr = HEADS // KV_HEADS
     PARTS: tl.constexpr = (GROUP + TOGETHER - 1) // TOGETHER
-    number = tl.num_programs(0) - 1 - tl.program_id(0)
-    part, share = tl.program_id(1), tl.program_id(2)
-    if PDL:
-        gdc_wait()
-        gdc_launch_dependents()
+    if SHARES == 1:
+        number, part, share, num_parts = tl.program_id(0), tl.program_id(1), 0, tl.num_programs(1)
+    else:
+        part, share, number, num_parts = tl.program_id(0), tl.program_id(1), tl.program_id(2), tl.num_programs(0)
     if IS_DECODE:
         first_row, num_rows, table_row = number, 1, number
         start = tl.load(tiles + number)
     else:
         first_row, num_rows = tl.load(tiles + number * 4), tl.load(tiles + number * 4 + 1)
         start, table_row = tl.load(tiles + number * 4 + 2), tl.load(tiles + number * 4 + 3)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     if num_rows == 0:
         return
     end = start + num_rows
@@ -82,9 +85,7 @@ def dot_attention_kernel(
         )  # fmt: skip
     group = row_index * HEADS + heads
     target = out + group[:, None] * HEAD_DIM + dims[None, :]
-    if SHARES == 1:
-        tl.store(target, (sums / total[:, None]).to(out.dtype.element_ty), mask=is_query)
-    elif num_shares == 1:
+    if SHARES == 1 or num_shares == 1:
         tl.store(target, (sums / total[:, None]).to(out.dtype.element_ty), mask=is_query)
     else:
         is_line = (rows < num_rows) & (in_group < GROUP)
@@ -93,7 +94,7 @@ def dot_attention_kernel(
         tl.store(partial_scales + (place + share) * 2, top, mask=is_line)
         tl.store(partial_scales + (place + share) * 2 + 1, total, mask=is_line)
         tl.debug_barrier()
-        arrival = arrivals + number * tl.num_programs(1) + part
+        arrival = arrivals + number * num_parts + part
         if tl.atomic_add(arrival, 1, sem="acq_rel") == num_shares - 1:
             highest = tl.full([TOKENS * TOGETHER], float("-inf"), dtype=tl.float32)
             for each in range(num_shares):

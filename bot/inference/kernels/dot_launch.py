@@ -52,7 +52,7 @@ class DotAttention:
     def attend_decode(self, forward: ForwardPass, cache: Tensor) -> bool:
         """Decode rows, if query heads share keys and there is a tile for so many; whether it was done."""
         tile = first_fitting(self._shapes.grouped, forward.num_rows)
-        if tile is None or not self._is_grouped:
+        if tile is None or not self._is_grouped or forward.num_rows < self._shapes.least_grouped:
             return False
         self._run(forward, cache, tile, forward.positions, self._together)
         return True
@@ -60,8 +60,9 @@ class DotAttention:
     def _run(self, forward: ForwardPass, cache: Tensor, tile: AttentionTile, tiles: Tensor, together: int) -> None:
         shape, group = self._shape, self._shape.num_heads // self._shape.num_kv_heads
         shares = tile.shares if tiles.shape[0] <= self._most_tiles else 1
+        num_tiles, num_parts = tiles.shape[0], shape.num_kv_heads * triton.cdiv(group, together)
         self._launcher.run(
-            dot_attention_kernel, (tiles.shape[0], shape.num_kv_heads * triton.cdiv(group, together), shares),
+            dot_attention_kernel, (num_tiles, num_parts) if shares == 1 else (num_parts, shares, num_tiles),
             forward.qkv, cache, forward.block_tables, tiles, forward.attended, self._partial_sums,
             self._partial_scales, self._arrivals, self._cache_half, forward.block_tables.stride(0),
             shape.head_dim**-0.5,

@@ -78,7 +78,7 @@ _TABLE_PADDING = (0,) * 12  # sixteen columns: with fewer, kernels would be comp
 _FIRST_POSITIONS = (100, 31, 64)
 
 
-_PREFILLS = ((7, 50, 3), (60, 40, 20), (128, 95, 100))
+_PREFILLS = ((7, 50, 3), (60, 40, 20), (90, 60, 50), (128, 95, 100))
 
 
 MOST_TEST_TOKENS = max(map(sum, _PREFILLS))

@@ -62,16 +62,15 @@ def _decode() -> dict[int, Split]:
 
 def _grouped() -> dict[int, AttentionTile]:
     return {
-        1: AttentionTile(1, 32, 1, 3, shares=32),
-        4: AttentionTile(1, 32, 1, 3, shares=16),
-        8: AttentionTile(1, 64, 4, 3, shares=8),
-        16: AttentionTile(1, 64, 4, 3, shares=4),
-        64: AttentionTile(1, 64, 4, 3, shares=2),
+        8: AttentionTile(1, 64, 2, 3, shares=4),
+        16: AttentionTile(1, 32, 1, 3, shares=4),
+        32: AttentionTile(1, 32, 1, 3, shares=2, least=8),
+        64: AttentionTile(1, 32, 1, 3, shares=2, least=16),
     }
 
 
 def _prefill() -> dict[int, AttentionTile]:
-    return {64: AttentionTile(64, 64, 4, 2, shares=8), 256: AttentionTile(64, 64, 4, 2, shares=4)}
+    return {128: AttentionTile(64, 64, 4, 2, shares=4), 256: AttentionTile(64, 64, 4, 2, shares=2)}
 
 
 def _skinny_down() -> dict[int, Tile]:
@@ -99,9 +98,14 @@ class KernelShapes:
     decode: dict[int, Split] = field(default_factory=_decode)
     grouped: dict[int, AttentionTile] = field(default_factory=_grouped)
     """Decode attention where query heads share keys; above the last, and on cards without tensor cores, `decode`."""
+    least_grouped: int = 4
+    """With fewer rows `decode` is faster."""
     prefill: dict[int, AttentionTile] = field(default_factory=_prefill)
     """By the pass's tokens."""
     prefill_most: AttentionTile = AttentionTile(64, 64, 4, 2)
+    most_sampled_alone: int = 32768
+    """Vocabularies up to here are sampled by one program for each row; of larger ones it has a chunk."""
+    sampled_chunk: int = 4096
 
     @staticmethod
     def for_capability(capability: tuple[int, int]) -> "KernelShapes":

@@ -14,6 +14,7 @@ from bot.inference.kernels import attention, gemv, pointwise, sampling, skinny
 from bot.inference.kernels.dot_launch import DotAttention
 from bot.inference.kernels.launch import KernelLauncher
 from bot.inference.kernels.tiles import KernelShapes, Tile, first_fitting
+from bot.inference.kernels.wide_sampler import WideSampler
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.model.ops import ForwardPass
 from bot.inference.model.reference_ops import ReferenceOps
@@ -138,6 +139,12 @@ class KernelOps:
         self._dot_attention = (
             DotAttention(shape, cache, self.shapes, self._launcher, max_num_sequences) if has_dot else None
         )
+        self._wide_sampler = None
+        if shape.vocab_size > self.shapes.most_sampled_alone:
+            self._wide_sampler = WideSampler(
+                self._launcher, device,
+                num_rows=max_num_sequences, vocab_size=shape.vocab_size, chunk=self.shapes.sampled_chunk,
+            )  # fmt: skip
         # Strides are numbers: half a layer's cache is where its values begin.
         self._cache_half = cache.num_blocks * shape.kv_size * BLOCK_SIZE
         self._dim_block = triton.next_power_of_2(shape.head_dim)
@@ -204,10 +211,10 @@ class KernelOps:
         if forward.is_decode:
             if not (self._dot_attention and self._dot_attention.attend_decode(forward, cache)):
                 self._attend_decode(forward, cache)
-        elif self._dot_attention is None:
-            self._reference.attend(forward, cache)
-        else:
+        elif self._dot_attention:
             self._dot_attention.attend_prefill(forward, cache)
+        elif self._reference is not None:
+            self._reference.attend(forward, cache)
 
     def _attend_decode(self, forward: ForwardPass, cache: Tensor) -> None:
         shape, split = self._shape, self.shapes.split(forward.num_rows)
@@ -294,7 +301,10 @@ class KernelOps:
         )  # fmt: skip
 
     def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
-        """One program for each row, without a sort."""
+        """One program for each row, or several for a large vocabulary; without a sort."""
+        if self._wide_sampler:
+            self._wide_sampler.sample(logits, rows, seen, tokens)
+            return
         width = logits.shape[1]
         self._run(
             sampling.sample_kernel, (logits.shape[0],),

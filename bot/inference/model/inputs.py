@@ -184,10 +184,10 @@ def fill_prefill(host: HostArrays, chunks: Sequence[PrefillChunk], bucket: int) 
 
 
 def fill_tiles(tiles: "np.ndarray", spans: tuple[Span, ...], tile_rows: int) -> int:
-    """Cut the spans into tiles of query rows for the prefill attention; how many there are."""
+    """Cut the spans into tiles of query rows for the prefill attention, those with most keys first; how many."""
     number = 0
-    for span in spans:
-        for offset in range(0, span.num_rows, tile_rows):
+    for span in reversed(spans):
+        for offset in reversed(range(0, span.num_rows, tile_rows)):
             num_rows = min(tile_rows, span.num_rows - offset)
             tiles[number] = (span.first_row + offset, num_rows, span.start + offset, span.table_row)
             number += 1
