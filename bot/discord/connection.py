@@ -112,6 +112,11 @@ class ConnectedClient(discord.Client):
             self._connection._ready_task.cancel()  # it would stumble over the closed client
         await super().close()
 
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Tell who listens, as long as there is a session: a closed client has no event loop to run them on."""
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
+
     async def before_identify_hook(self, _: int | None, *, initial: bool = False) -> None:
         """Discord allows one IDENTIFY in five seconds, and so many in a day."""
         if not initial:

@@ -9,6 +9,7 @@ from pathlib import Path
 import discord
 import pytest
 
+from bot.discord.client import TrinityClient
 from bot.discord.event_guard import mended_frame
 from bot.discord.gate import Gate
 from bot.discord.session_starts import SessionStarts
@@ -308,6 +309,17 @@ async def test_stop_ends_a_long_pause_between_sessions(server: LoopbackDiscord, 
             await asyncio.wait([house.running])
 
     assert server.gateway.counts["identifies"] <= 4
+
+
+async def test_an_event_that_arrives_while_the_client_closes_is_left_to_the_next_session() -> None:
+    heard: list[str] = []
+    async with TrinityClient() as client:
+        client.on_connect = lambda: heard.append("connect")
+
+    client.dispatch("connect")
+    await asyncio.sleep(0)
+
+    assert heard == []
 
 
 async def test_whoever_waits_at_the_gate_is_let_through_as_soon_as_it_is_known_that_nothing_was_missed() -> None:
