@@ -42,6 +42,7 @@ _MUTE_MARGIN_SECONDS = 1.0
 
 
 _MUTE_NEWS_SECONDS = 1.0
+"""How long Discord may take to tell of a mute, or of its early end."""
 
 
 _LEFTOVER_SECONDS = 2.0
@@ -191,25 +192,34 @@ class Sender:
                 if self._is_over or num_unclear == TRIES_OF_UNCLEAR:
                     raise
             except NoAccess as error:
-                muted_seconds = await self._muted_seconds(channel_id, error)
-                seconds = muted_seconds + _MUTE_MARGIN_SECONDS
-                is_too_long = asyncio.get_running_loop().time() + seconds > give_up_at
-                if muted_seconds == 0 or self._is_over or is_too_long:
+                ends_at = asyncio.get_running_loop().time() + (error.seconds or 0.0) + _MUTE_MARGIN_SECONDS
+                if not error.seconds or self._is_over or ends_at > give_up_at:
                     raise
+                await self._outlast_mute(channel_id, error.seconds)
+                continue
             await asyncio.sleep(seconds)
         raise AssertionError("pauses never end")
 
-    async def _muted_seconds(self, channel_id: int, refusal: NoAccess) -> float:
-        """For how long a moderator's timeout of the bot lasts, if that is what the refusal comes from; else 0."""
+    async def _outlast_mute(self, channel_id: int, seconds: float) -> None:
+        """Wait until a moderator's timeout of the bot is over, or was taken back before."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while (left := self.closed_channels.muted_seconds(channel_id)) is not None:  # noqa: ASYNC110 - no event for it
+                    await asyncio.sleep(min(left, _MUTE_NEWS_SECONDS))
+        await asyncio.sleep(_MUTE_MARGIN_SECONDS)
+
+    async def _close(self, channel_id: int, refusal: NoAccess) -> None:
+        """Remember that a channel refuses us; where that is a moderator's timeout of the bot, only until it ends."""
+        self.closed_channels.close(channel_id)
         if refusal.code != MISSING_PERMISSIONS:
-            return refusal.seconds or 0.0
+            return
         seconds = self._transport.muted_seconds(channel_id)
         if seconds == 0:  # the news of it may come after the refusal
             await asyncio.sleep(_MUTE_NEWS_SECONDS)
             seconds = self._transport.muted_seconds(channel_id)
         if seconds > 0:
             self.closed_channels.mute(channel_id, seconds)
-        return seconds
+            refusal.seconds = seconds
 
     async def _try(
         self, kind: str, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]
@@ -230,9 +240,9 @@ class Sender:
             if isinstance(error, TokenRefused):
                 self.token_doubted.set()
             raise
-        except NoAccess:
+        except NoAccess as error:
             self.breaker.succeeded()
-            self.closed_channels.close(channel_id)
+            await self._close(channel_id, error)
             raise
         except Unclear:
             self.breaker.succeeded()
