@@ -17,7 +17,7 @@ from bot.chat.answer import AnswerWriter, SamplingChoice
 from bot.chat.company import Company
 from bot.chat.departures import Departures
 from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
-from bot.chat.exchange import Exchange, Preparation
+from bot.chat.exchange import Exchange
 from bot.chat.exchange_context import ExchangeContext
 from bot.chat.interruption import StopReason
 from bot.chat.memory_desk import MemoryDesk
@@ -27,6 +27,7 @@ from bot.chat.persona_desk import PersonaDesk
 from bot.chat.preview import Previews
 from bot.chat.privacy_desk import PrivacyDesk
 from bot.chat.queue import QuestionQueue
+from bot.chat.reading_order import Preparation
 from bot.chat.refused_questions import RefusedQuestions
 from bot.chat.regeneration import Edit, Regeneration
 from bot.chat.registry import ExchangeRegistry

@@ -14,9 +14,10 @@ its neighbours aren't blamed: what the engine really ran when a process died is 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 from bot.chat.admission import Admission
@@ -25,16 +26,15 @@ from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.exchange_context import ExchangeContext
 from bot.chat.interruption import Interruption, StopReason
 from bot.chat.queue import Slot, Wait
+from bot.chat.reading_order import Preparation
+from bot.chat.recorded_parts import RecordedParts
 from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import Question
 from bot.errors import EngineFailed, RequestFailed, StoreError
 from bot.inference.engine import Delta, FinishReason
-from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion, Part
+from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion
 from bot.store.rows.turns import Answer
 from bot.words import phrase
-
-Preparation = Callable[[Question], Awaitable[tuple[Question, Sequence[str]]]]
-"""Reads what belongs to a question, a file for instance, before it is committed: all of the question, and notes."""
 
 _RELEASE_SECONDS = 2.0
 MAX_LONE_DEATHS = 2
@@ -70,8 +70,6 @@ class Exchange:
         """The older answer, for as long as it is valid: until this one is stored."""
         self.finish_reason = FinishReason(left.finish_reason) if left and left.finish_reason else None
         """How the answer in the history has ended: this one, or the older one that it is to replace."""
-        self.parts: dict[tuple[str, int], Part] = {}
-        """The messages that are known to show it, by purpose and index."""
         self.has_begun = False
         """Whether anything of the answer was there to be shown."""
         self.was_held = False
@@ -93,6 +91,14 @@ class Exchange:
         self._prepare = prepare
         self._interruption = Interruption()
         self._admission = Admission(question, context, self._interruption, self._note_held, self.resumed, slot)
+        self.parts = RecordedParts(
+            context.inbox,
+            question,
+            self._admission.outlast,
+            on_known=partial(registry.add_part, self),
+            on_surplus=partial(registry.remove_part, self),
+        )
+        """The messages that are known to show it."""
         if left is None and not self.is_repeated:
             self._admission.await_earlier(is_read=self.is_prepared)
 
@@ -319,36 +325,9 @@ class Exchange:
         self._registry.remove(self)
         self._closed.set()
 
-    async def load_parts(self) -> tuple[Part, ...]:
-        """The messages that were created for it so far, from the inbox."""
-        parts = await self._context.inbox.parts(self.question)
-        for part in parts:
-            self._note_part(part)
-        return parts
-
-    async def record_part(self, part: Part) -> None:
-        """Commit the id of a message that shows a part of the answer, or a notice about it."""
-        self._note_part(part)
-        await self._admission.outlast(lambda: self._context.inbox.record_part(self.question, part))
-
-    async def mark_surplus(self, place: tuple[str, int]) -> Part:
-        """Commit that a part will be deleted by the bot, so that this isn't taken for a person's act; returns it."""
-        await self._admission.outlast(lambda: self._context.inbox.mark_surplus(self.question, *place))
-        part = self.parts.pop(place)
-        self._registry.remove_part(self, part)
-        return part
-
-    async def remove_part(self, place: tuple[str, int]) -> None:
-        """Commit that a part no longer exists."""
-        await self._admission.outlast(lambda: self._context.inbox.remove_part(self.question, *place))
-
     def _note_held(self) -> None:
         self.was_held = True
         self.on_held()
-
-    def _note_part(self, part: Part) -> None:
-        self.parts[part.purpose, part.index] = part
-        self._registry.add_part(self, part)
 
     async def _begin_attempt(self) -> Attempt | None:
         """Count a try before it is made; None where no answer is wanted any more."""
@@ -369,12 +348,8 @@ class Exchange:
         started_at = time.monotonic()
         key, replaced = self.question.conversation, None if self.previous is None else self.message_id
         begun, self._admission.begun = self._admission.begun, None
-        if begun is not None:
-            conversation = begun.conversation
-        else:
-            conversation = await self._admission.outlast(
-                lambda: self._context.history.load(key, without_question=replaced)
-            )
+        load = partial(self._context.history.load, key, without_question=replaced)
+        conversation = await self._admission.outlast(load) if begun is None else begun.conversation
         return await self._context.writer.begin(attempt, conversation, max_queued_seconds, started_at)
 
     async def _next(self, deltas: AsyncGenerator[Delta, None], answer: PendingAnswer) -> Delta | None:

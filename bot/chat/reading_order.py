@@ -5,7 +5,12 @@ committed is fetched again. So a question that comes while an earlier one is bei
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
+from bot.conversation.messages import Question
+
+Preparation = Callable[[Question], Awaitable[tuple[Question, Sequence[str]]]]
+"""Reads what belongs to a question, a file for instance, before it is committed: all of the question, and notes."""
 Channel = tuple[str, int]
 """The platform, and the channel there."""
 

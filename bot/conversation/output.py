@@ -138,7 +138,6 @@ class _Text:
         """How much of the beginning of `_held` was shown already, because it is the same whatever follows."""
         self._is_first = True
         self._at_line = True
-        self._is_outer_checked = False
         self._line = ""
         """The last line that holds anything, as far as it was read."""
         self._is_new_line = True

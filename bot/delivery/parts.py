@@ -108,7 +108,7 @@ class Parts:
         """
         if self._is_resumed:
             return
-        recorded = await self.exchange.load_parts()
+        recorded = await self.exchange.parts.load()
         own = await self.sender.own_messages(self._channel_id, self.exchange.message_id)
         shown = {posted.message_id: Shown(posted.content, posted.buttons) for posted in own}
         for part in recorded:
@@ -191,11 +191,11 @@ class Parts:
         for place in [place for place in self._shown if place not in places]:
             # Committed first, so that Discord's event isn't taken for a person's deletion of the answer; forgotten
             # last, so that a restart in between finds what is still to be deleted.
-            part = await self.exchange.mark_surplus(place)
+            part = await self.exchange.parts.mark_surplus(place)
             del self._shown[place]
             with suppress(MessageGone):
                 await self.sender.delete(self._channel_id, part.message_id)
-            await self.exchange.remove_part(place)
+            await self.exchange.parts.remove(place)
 
     async def replace_by(self, sentence: str) -> None:
         """Say only this: in the answer's first message where there is one, else in a notice of its own."""
@@ -266,7 +266,7 @@ class Parts:
         """Record a message that exists now; not to be cancelled."""
         self._shown[place] = Shown(posted.content, posted.buttons)
         self.on_first()
-        await self.exchange.record_part(Part(*place, posted.message_id, is_marked=is_growing(posted.content)))
+        await self.exchange.parts.record(Part(*place, posted.message_id, is_marked=is_growing(posted.content)))
         if self._is_discarded:
             await self.keep_only(())
 

@@ -501,10 +501,10 @@ async def test_a_part_that_we_delete_is_not_taken_for_a_persons_deletion(house: 
     question = house.asks("Hello?")
     await house.receive(question)
     exchange = house.exchange(question)
-    await exchange.record_part(Part("answer", 1, 501))
+    await exchange.parts.record(Part("answer", 1, 501))
     assert house.chat.exchanges.shown_by("discord", 501) is exchange
 
-    await exchange.mark_surplus(("answer", 1))
+    await exchange.parts.mark_surplus(("answer", 1))
     await house.chat.withdraw("discord", 501)
 
     assert await house.state(question) is InboxState.RECEIVED
@@ -516,10 +516,10 @@ async def test_parts_are_remembered_until_they_are_removed(house: House) -> None
     question = house.asks("Hello?")
     await house.receive(question)
     exchange = house.exchange(question)
-    await exchange.record_part(Part("answer", 0, 500))
-    await exchange.record_part(Part("answer", 1, 501))
+    await exchange.parts.record(Part("answer", 0, 500))
+    await exchange.parts.record(Part("answer", 1, 501))
 
-    await exchange.remove_part(("answer", 1))
+    await exchange.parts.remove(("answer", 1))
 
-    assert [(part.index, part.message_id) for part in await exchange.load_parts()] == [(0, 500)]
+    assert [(part.index, part.message_id) for part in await exchange.parts.load()] == [(0, 500)]
     assert exchange.generation == 0
