@@ -15,12 +15,14 @@ from bot.chat.exchange_context import ExchangeContext
 from bot.chat.interruption import Interruption
 from bot.chat.queue import Slot, Wait
 from bot.conversation.messages import Question
-from bot.errors import EngineOverloaded, TurnsSpent, WaitedTooLong
-from bot.store.files.database import was_committed
+from bot.errors import WaitedTooLong
 from bot.store.rows.history import Conversation
 from bot.store.rows.questions import Attempt, InboxState, OpenQuestion
 
 T = TypeVar("T")
+
+Commit = tuple[Callable[[], Awaitable[bool]], Callable[[], Awaitable[bool]], Callable[[], None]]
+"""What `Outage.commit_once` is handed."""
 
 _RECENT_SECONDS = 1.0
 
@@ -87,35 +89,34 @@ class Admission:
         """Have it committed after those that came before it in its channel, and are being read."""
         self._after = self._context.reading_order.join(self._channel, self.received, is_read=is_read)
 
-    async def receive(self, read: Callable[[], Awaitable[Question]], question: Question, *, begins: bool) -> bool:
-        """Take a slot, have the rest of the question read, and commit it; see `Exchange.receive`."""
-        try:
-            # Before anything is awaited: the queue has the order in which the questions came.
-            self._slot = self._join()
-        except EngineOverloaded:
-            if await self._refuse(question):
-                raise
-            return False
-        try:
-            question = await read()
-            if self._after is not None:
-                await self._after.wait()
-            self.is_committed = await self._context.outage.commit_once(
-                self._receiving(question, begins=begins),
-                self._is_in(InboxState.RECEIVED, InboxState.ANSWERING),
-                self._on_held,
-            )
-        except TurnsSpent:
-            if await self._refuse(question):
-                raise
-        except asyncio.CancelledError as cancelled:  # by a stop, perhaps: then what became of it is to be recorded
-            self.is_committed = was_committed(cancelled)
-            raise
-        finally:
-            self._note_received()
-            if not self.is_committed:
-                self.give_slot_back()
-        return self.is_committed
+    def join(self) -> None:
+        """Take a slot in the queue.
+
+        Raises:
+            EngineOverloaded: too many questions wait.
+        """
+        self._slot = self._join()
+
+    async def wait_for_earlier(self) -> None:
+        """Wait for those that are to be committed first."""
+        if self._after is not None:
+            await self._after.wait()
+
+    def commit(self, question: Question, *, begins: bool) -> Commit:
+        """How the question is committed, with its first try where `begins` and nobody has to be waited for."""
+        is_there = self._is_in(InboxState.RECEIVED, InboxState.ANSWERING)
+        return self._receiving(question, begins=begins), is_there, self._on_held
+
+    async def refuse(self, question: Question) -> bool:
+        """Commit it as refused; False if it was received before."""
+        refuse = partial(self._context.refused.commit, question)
+        return await self._context.outage.commit_once(refuse, self._is_in(InboxState.REFUSED), self._on_held)
+
+    def end_reception(self) -> None:
+        """Let those that come later be committed; the slot is given back where the question wasn't."""
+        self._note_received()
+        if not self.is_committed:
+            self.give_slot_back()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[float | None]:
@@ -177,11 +178,6 @@ class Admission:
             return begun is not None
 
         return receive_and_begin
-
-    async def _refuse(self, question: Question) -> bool:
-        """Commit it as refused; False if it was received before."""
-        refuse = partial(self._context.refused.commit, question)
-        return await self._context.outage.commit_once(refuse, self._is_in(InboxState.REFUSED), self._on_held)
 
     def _is_in(self, *states: InboxState) -> Callable[[], Awaitable[bool]]:
         async def is_in_state() -> bool:

@@ -30,8 +30,9 @@ from bot.chat.reading_order import Preparation
 from bot.chat.recorded_parts import RecordedParts
 from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import Question
-from bot.errors import EngineFailed, RequestFailed, StoreError
+from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, TurnsSpent
 from bot.inference.engine import Delta, FinishReason
+from bot.store.files.database import was_committed
 from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion
 from bot.store.rows.turns import Answer
 from bot.words import phrase
@@ -195,14 +196,26 @@ class Exchange:
             TurnsSpent: too many were asked within the hour; likewise.
             StoreError: nothing was committed, after a wait for the database where it was away.
         """
-        return self.is_committed or await self._admission.receive(self._read, self.question, begins=begins)
-
-    async def _read(self) -> Question:
-        """Read what belongs to the question."""
-        if self._prepare is not None:
-            self.question, notes = await self._prepare(self.question)
-            self.notes = (*self.notes, *notes)
-        return self.question
+        admission = self._admission
+        if admission.is_committed:
+            return True
+        try:
+            admission.join()  # before anything is awaited: the queue has the order in which the questions came
+            if self._prepare is not None:
+                self.question, notes = await self._prepare(self.question)
+                self.notes = (*self.notes, *notes)
+            await admission.wait_for_earlier()
+            commit = admission.commit(self.question, begins=begins)
+            admission.is_committed = await self._context.outage.commit_once(*commit)
+        except (EngineOverloaded, TurnsSpent):
+            if await admission.refuse(self.question):
+                raise
+        except asyncio.CancelledError as cancelled:  # by a stop, perhaps: then what became of it is to be recorded
+            admission.is_committed = was_committed(cancelled)
+            raise
+        finally:
+            admission.end_reception()
+        return admission.is_committed
 
     @asynccontextmanager
     async def until_stopped(self) -> AsyncIterator[None]:
