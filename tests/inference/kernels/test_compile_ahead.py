@@ -1,6 +1,7 @@
 """Kernels are compiled beside the loading of weights, and nothing that goes wrong there matters to it."""
 
 import ast
+import threading
 from dataclasses import replace
 from itertools import count
 
@@ -52,11 +53,11 @@ def open_card(compiled, monkeypatch):
 
 @pytest.fixture
 def card(open_card):
-    return open_card("T4")
+    return open_card("H100")
 
 
-def choice_for(card, shape=LLAMA_2_7B):
-    return kernel_choices(shape, 0, 2, card.capability)[0]
+def choice_for(card, shape=None):
+    return kernel_choices(shape or read_shape(DEMO_MODEL), 0, 2, card.capability)[0]
 
 
 ON_A_T4 = {
@@ -67,11 +68,13 @@ ON_A_T4 = {
 TENSOR_CORE_KERNELS = {"dot_attention_kernel", "skinny_add_kernel", "skinny_gated_kernel", "skinny_qkv_kernel"}
 
 
+@pytest.mark.soak
 @with_compiler
-def test_all_kernels_of_a_7b_llama_on_a_t4_are_compiled_and_loaded_when_the_block_is_over(card, caplog):
+def test_all_kernels_of_a_7b_llama_on_a_t4_are_compiled_and_loaded_when_the_block_is_over(open_card, caplog):
     caplog.set_level("INFO")
+    card = open_card("T4")
 
-    with kernels_compiling(choice_for(card), torch.float16):
+    with kernels_compiling(choice_for(card, LLAMA_2_7B), torch.float16):
         pass
 
     assert set(card.loaded) == ON_A_T4, caplog.text
@@ -80,11 +83,10 @@ def test_all_kernels_of_a_7b_llama_on_a_t4_are_compiled_and_loaded_when_the_bloc
 
 @pytest.mark.no_cover
 @with_compiler
-def test_all_kernels_of_the_demonstration_model_on_an_h100_are_compiled_and_loaded_too(open_card, caplog):
+def test_all_kernels_of_the_demonstration_model_on_an_h100_are_compiled_and_loaded_too(card, caplog):
     caplog.set_level("INFO")
-    card = open_card("H100")
 
-    with kernels_compiling(choice_for(card, read_shape(DEMO_MODEL)), torch.float16):
+    with kernels_compiling(choice_for(card), torch.float16):
         pass
 
     assert set(card.loaded) == ON_A_T4 | TENSOR_CORE_KERNELS, caplog.text
@@ -108,7 +110,7 @@ def test_a_source_that_two_threads_parse_at_once_is_parsed_again(card, compiled,
         pass
 
     assert next(errors, None) is None
-    assert set(card.loaded) == ON_A_T4
+    assert set(card.loaded) == ON_A_T4 | TENSOR_CORE_KERNELS
 
 
 @with_compiler
@@ -124,14 +126,22 @@ def test_kernels_that_do_not_fit_the_card_leave_the_block_alone(card, caplog):
     assert "no kernel is compiled before the weights are loaded" in caplog.text
 
 
-@with_compiler
-def test_a_block_that_raises_does_not_wait_for_the_compiler(card, tmp_path, monkeypatch):
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+def test_a_block_that_raises_does_not_wait_for_the_compiler(card):
+    is_released = threading.Event()
+
+    def stand_still():
+        is_released.wait(60)
+        raise LookupError
+
+    card.get_current_device = stand_still
 
     with pytest.raises(LookupError), kernels_compiling(choice_for(card), torch.float16):
         raise LookupError
 
-    assert len(card.loaded) < 10
+    (compiler,) = (thread for thread in threading.enumerate() if thread.name == "compiler")
+    is_released.set()
+    compiler.join(60)
+    assert card.loaded == []
 
 
 def test_no_kernel_is_left_to_compile_when_steps_are_captured():

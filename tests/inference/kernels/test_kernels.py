@@ -1,6 +1,6 @@
 """The Triton kernels without a card: run by Triton's interpreter, and compiled for every card they are meant for.
 
-test_compile_ahead.py compiles them for the smallest card and the newest one.
+test_compile_ahead.py compiles them for an H100, and in the soak for the smallest card too.
 """
 
 import os
