@@ -1,4 +1,4 @@
-"""What is told of the bot's work while it goes on: each answer, each request to the platform, each step of the engine.
+"""What is reported of the bot's work while it goes on: each answer, request to the platform, and step of the engine.
 
 The parts that do the work hand plain values to one `Observer` and know nothing of who listens: the log line of an
 answer is the first listener, the daemon's line about its state the second. Nothing that people wrote is in them.

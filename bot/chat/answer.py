@@ -175,7 +175,7 @@ class PendingAnswer:
         )
 
     def record(self, reason: FinishReason) -> AnswerRecord:
-        """What an observer is told of it, now that it has ended."""
+        """The record of it for an observer, now that it has ended."""
         key = self.question.conversation
         return AnswerRecord(
             platform=key.platform,

@@ -14,7 +14,7 @@ from bot.delivery.parts import Parts, Purpose
 from bot.words import Phrase, phrase
 
 LONG_SECONDS = 10.0
-"""Who waits less isn't told."""
+"""Who waits less than this is shown nothing."""
 UPDATE_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 CHANNEL_SECONDS = 3.0

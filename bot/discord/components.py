@@ -68,7 +68,7 @@ def button_of(custom_id: str) -> Button | None:
 def view_of(buttons: tuple[Button, ...], language: str) -> discord.ui.View | None:
     """The buttons in a row, with labels in a language; None where there are none.
 
-    discord.py is never told of the view: it only writes it down.
+    discord.py only writes the view down and keeps none of it.
     """
     return _row(
         discord.ui.Button(label=_LABELS[each.kind].to(language), custom_id=custom_id_of(each)) for each in buttons

@@ -1,4 +1,4 @@
-"""In which language to speak to people: a guild has one, and whoever used a command told theirs.
+"""In which language to speak to people: a guild has one, and whoever uses a command has one of their own.
 
 Nothing is asked of Discord for it. A direct message says nothing about its writer's language; a command or a button
 does, and that is remembered for as long as many others haven't used one.

@@ -128,7 +128,7 @@ def text_files_in(message: discord.Message) -> list[discord.Attachment]:
 
 
 def named_in(message: discord.Message) -> str:
-    """What is attached to it and isn't text, as the model is told of it."""
+    """What is attached to it and isn't text, as it is described to the model."""
     return attached([attachment.filename for attachment in message.attachments if not is_text(attachment)])
 
 

@@ -140,7 +140,7 @@ def _cache() -> Path:
 
 
 def _telling_bar() -> type:
-    """A progress bar for the library that is told of instead of drawn."""
+    """The library's progress bar, which reports how far it is instead of drawing it."""
     from tqdm.std import tqdm  # noqa: PLC0415
 
     bars = []
