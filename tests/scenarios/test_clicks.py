@@ -1,9 +1,7 @@
 """kill -9 while somebody waits, or has clicked: one answer stands where it was promised, and in the history."""
 
-import asyncio
 import sqlite3
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -121,49 +119,3 @@ async def test_a_kill_while_an_answer_is_written_again_leaves_one(
     assert remembered(daemon) == [message.content]
     assert labels(message) == ["Again"]
     require_all(server, daemon.database, turns=1, replies=1)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_kill_at_each_transaction_of_a_click_is_survived(
-    server: LoopbackDiscord, tmp_path: Path, when: str
-) -> None:
-    async with open_echo_daemon(server, tmp_path, num_words=(3,)) as daemon:
-        question = await ask(server, "hello")
-        await daemon.settled(1, 30)
-        (message,) = server.answer_to(question).parts
-        for number in count(1):
-            before = generation(daemon)
-            await daemon.kill()
-            await daemon.start(**{f"dies_{when}_commit": number})
-            await daemon.ready()
-            await server.person("Alice").clicks(message, "Again")
-            if await lives_on(daemon, before):
-                break
-            await daemon.start()
-            await daemon.ready()
-            await daemon.settled(1, 60)
-            assert remembered(daemon) == [message.content]
-        assert await daemon.stop() == 0
-
-    assert number > 2
-    assert [part.id for part in server.answer_to(question).parts] == [message.id]
-    require_all(server, daemon.database, turns=1, replies=1)
-
-
-def generation(daemon: EchoDaemon) -> int:
-    """Which answer to the question it is."""
-    with closing(sqlite3.connect(daemon.database)) as connection:
-        [(number,)] = connection.execute("SELECT generation FROM inbox").fetchall()
-        return int(number)
-
-
-async def lives_on(daemon: EchoDaemon, before: int) -> bool:
-    """Whether the process is there when another answer is delivered."""
-    async with asyncio.timeout(60):
-        while daemon.is_running:
-            if generation(daemon) > before and daemon.states() == {"answered": 1}:
-                return True
-            await asyncio.sleep(0.02)
-    await daemon.ended()
-    return False
