@@ -171,6 +171,8 @@ _BY_STATUS: Mapping[int, Verdict] = {
     408: Verdict.OUTAGE,
     425: Verdict.OUTAGE,
 }
+_DEEPEST_FIELD = 30
+"""A command's options with their choices lie at a dozen."""
 _CONTENT_FIELDS = ("content", "embeds", "data.content")
 
 
@@ -261,11 +263,11 @@ def bounded_wait(seconds: object, default: float = _DEFAULT_WAIT_SECONDS) -> flo
 
 def refused_fields(errors: object) -> tuple[str, ...]:
     """The paths in the `errors` of a body, each with its code; never the messages, which may repeat what was sent."""
-    return tuple(_walk(errors, ""))
+    return tuple(_walk(errors, "", _DEEPEST_FIELD))
 
 
-def _walk(errors: object, path: str) -> Iterator[str]:
-    if not isinstance(errors, Mapping):
+def _walk(errors: object, path: str, depth: int) -> Iterator[str]:
+    if not isinstance(errors, Mapping) or depth == 0:
         return
     for key, inner in errors.items():
         if key == "_errors" and isinstance(inner, list):
@@ -273,4 +275,4 @@ def _walk(errors: object, path: str) -> Iterator[str]:
                 code = error.get("code") if isinstance(error, Mapping) else None
                 yield f"{path or '(all)'} {code or 'UNKNOWN'}"
         else:
-            yield from _walk(inner, f"{path}.{key}" if path else str(key))
+            yield from _walk(inner, f"{path}.{key}" if path else str(key), depth - 1)

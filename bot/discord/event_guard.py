@@ -16,7 +16,7 @@ import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.state import ConnectionState
 
-from bot.discord.payload_shapes import OutOfShape, is_snowflake
+from bot.discord.payload_shapes import READ_ERRORS, OutOfShape, is_snowflake
 from bot.discord.payloads import EVENTS, is_hidden
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,6 @@ _PARTS_OF_A_GUILD = ("channels", "threads", "roles")
 _PARTS_OF_A_MESSAGE = ("type", "author", "content", "mentions")
 _KEPT_OF_A_CHANNEL = ("name", "position", "bitrate", "user_limit", "last_message_id")
 _HEARTBEAT_MILLISECONDS = 41_250
-_READ_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 class EventGuard:
@@ -208,9 +207,9 @@ class GatewaySocket(DiscordWebSocket):
                 text = mended_frame(text)  # the first frame says how often to send a heartbeat
             try:
                 await super().received_message(text)
-            except _READ_ERRORS:
+            except READ_ERRORS:
                 await super().received_message(mended_frame(text))
-        except _READ_ERRORS as error:
+        except READ_ERRORS as error:
             log.warning("a frame of Discord's is skipped: it can't be read (%s)", type(error).__name__)
         if self.sequence is not None and (isinstance(self.sequence, bool) or not isinstance(self.sequence, int)):
             self.sequence = sequence

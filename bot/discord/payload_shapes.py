@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-MAX_SNOWFLAKE = 2**64
+MAX_SNOWFLAKE = 2**63
+"""Databases keep integers with a sign; Discord's ids stay below this until the year 2084."""
 MAX_INTEGER = 2**53
 """The largest number that every JSON reader keeps exactly; no count, flag or position of Discord's is larger."""
+
+READ_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a value of any shape may raise: of a wrong type, out of range, or nested too deeply."""
 
 Read = Callable[[Any], Any]
 """Returns a value in the form in which discord.py takes it; raises `OutOfShape` for any other."""
@@ -84,7 +88,7 @@ def _named(name: str, read: Read, value: Any) -> Any:
 
 
 def is_snowflake(value: Any) -> TypeGuard[str | int]:
-    """Whether this is an id: a number of 64 bits, or its decimal digits."""
+    """Whether this is an id: a number of 63 bits, or its decimal digits."""
     if isinstance(value, str):
         return value.isascii() and value.isdigit() and len(value) <= 20 and int(value) < MAX_SNOWFLAKE
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_SNOWFLAKE

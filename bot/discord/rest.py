@@ -31,11 +31,12 @@ from bot.delivery.refusals import (
     refused_fields,
 )
 from bot.delivery.transport import Button, Draft, DraftKey, Posted
+from bot.discord import payload_shapes as shapes
 from bot.discord import payloads
 from bot.discord.components import buttons_below, view_of
 from bot.discord.event_guard import described
 from bot.discord.languages import Languages
-from bot.discord.payload_shapes import OutOfShape
+from bot.discord.payload_shapes import READ_ERRORS, OutOfShape
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,6 @@ FILE_NAME = "answer.txt"
 _MESSAGES = "/channels/{channel_id}/messages"
 _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 _TYPING = "/channels/{channel_id}/typing"
-_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 _NO_MEMBER = (10004, 50001)
 """Unknown guild, and missing access."""
 _THREADS = (10, 11, 12)
@@ -113,7 +113,7 @@ class DiscordTransport:
             try:
                 if int(message["author"]["id"]) == own_id:
                     own.append(_posted(message))
-            except _UNREADABLE as error:
+            except READ_ERRORS as error:
                 log.warning("a message in channel %s can't be read: %s", channel_id, type(error).__name__)
         return sorted((posted for posted in own if posted.message_id > after), key=lambda posted: posted.message_id)
 
@@ -137,7 +137,7 @@ class DiscordTransport:
         member = await self._get("/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id)
         try:
             return frozenset(int(role_id) for role_id in member["roles"])
-        except _UNREADABLE as error:
+        except READ_ERRORS as error:
             raise Unreadable("Discord's answer about a member can't be read") from error
 
     async def place_above(self, channel_id: int) -> PlaceAbove:
@@ -146,7 +146,7 @@ class DiscordTransport:
         try:
             parent_id, kind = channel.get("parent_id"), channel["type"]
             return PlaceAbove(None if parent_id is None else int(parent_id), is_category=kind not in _THREADS)
-        except _UNREADABLE as error:
+        except READ_ERRORS as error:
             raise Unreadable("Discord's answer about a channel can't be read") from error
 
     async def is_in_guild(self, guild_id: int) -> bool:
@@ -186,7 +186,7 @@ class DiscordTransport:
             answer = await self._request("POST", _MESSAGES, draft.channel_id, **body)
         try:
             return _posted(answer)
-        except _UNREADABLE as error:
+        except READ_ERRORS as error:
             raise Unreadable(f"the message that Discord created can't be read ({type(error).__name__})") from error
 
     def language_of(self, channel_id: int) -> str:
@@ -224,9 +224,9 @@ def _reference(draft: Draft, message_id: int) -> Any:
 def _posted(message: Any) -> Posted:
     answered = (message.get("message_reference") or {}).get("message_id")
     return Posted(
-        message_id=int(message["id"]),
-        content=message.get("content") or "",
-        reply_to=int(answered) if answered else None,
+        message_id=int(shapes.snowflake(message["id"])),
+        content=shapes.text(message.get("content") or ""),
+        reply_to=int(shapes.snowflake(answered)) if answered else None,
         buttons=buttons_below(message),
     )
 
@@ -247,12 +247,12 @@ async def translated() -> AsyncIterator[None]:
     except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         # discord.py repeats connection resets only under the numbers that macOS and Windows give them.
         raise Unreachable(f"no connection to Discord: {type(error).__name__}") from error
+    except READ_ERRORS as error:
+        raise Unreadable(f"Discord's answer can't be read ({type(error).__name__})") from error
     except RuntimeError as error:
         if "closed" not in str(error):
             raise
         raise Unreachable("the connection to Discord was closed") from error
-    except _UNREADABLE as error:
-        raise Unreadable(f"Discord's answer can't be read ({type(error).__name__})") from error
 
 
 def _refusal(error: discord.HTTPException) -> Refusal:

@@ -112,6 +112,14 @@ def test_a_form_whose_content_is_refused_is_a_refused_text() -> None:
     assert verdict_on(Refusal(400, 50035, JSON, fields=fields)) is Verdict.CONTENT_REFUSED
 
 
+def test_errors_that_are_nested_without_end_can_be_read() -> None:
+    errors: dict = {}
+    for _ in range(10_000):
+        errors = {"a": errors}
+
+    assert refused_fields(errors) == ()
+
+
 @pytest.mark.parametrize("errors", [None, [], "text", 7, {"a": None}, {"_errors": None}, {"_errors": ["x"]}, {"a": []}])
 def test_errors_of_any_shape_can_be_read(errors: object) -> None:
     assert len(refused_fields(errors)) <= 1
@@ -129,8 +137,9 @@ def test_a_wait_is_one_that_can_be_waited(asked_for: object, seconds: float) -> 
     "fault",
     [Status(403, code=40333), Status(403, is_html=True), Status(404, is_html=True), Status(403), Garbled(),
      Garbled(after_effect=True), Garbled(b"<html>", content_type="text/html", after_effect=True),
-     Garbled(b'{"id": null}', after_effect=True)],
-    ids=str,
+     Garbled(b'{"id": null}', after_effect=True), Garbled(b'{"id": "99999999999999999999"}', after_effect=True),
+     Garbled(b'{"id": "5", "content": 7}', after_effect=True), Garbled(b"[" * 100_000)],
+    ids=lambda fault: str(fault)[:80],
 )  # fmt: skip
 async def test_what_passes_by_itself_costs_no_answer_and_no_channel(
     server: LoopbackDiscord, enter: OpenHouse, engine: EchoEngine, fault
