@@ -18,9 +18,10 @@ from bot.inference.loading.build import MemoryLimits, assemble_runner
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LlamaWeights
-from tests.checkpoints import llama_2_7b_config, random_weights, shape_of, tiny_config
+from tests.checkpoints import llama_2_7b_config, llama_3_8b_config, random_weights, shape_of, tiny_config
 
 ROOT = Path(__file__).parents[1]
+SHAPES = {"llama2-7b": llama_2_7b_config, "llama3-8b": llama_3_8b_config}
 
 
 @dataclass(slots=True)
@@ -97,11 +98,12 @@ def _commit() -> str | None:
 class Setting:
     """A model with random weights on a device, and the runner over it."""
 
-    def __init__(self, *, is_tiny: bool) -> None:
+    def __init__(self, *, is_tiny: bool, shape: str = "llama2-7b") -> None:
         self.is_tiny = is_tiny
+        self.shape_name = shape
         self.device = torch.device("cpu") if is_tiny else torch.device("cuda", 0)
         self.dtype = torch.float32 if is_tiny else torch.float16
-        self.config = tiny_config(max_position_embeddings=512) if is_tiny else llama_2_7b_config()
+        self.config = tiny_config(max_position_embeddings=512) if is_tiny else SHAPES[shape]()
         self.shape: LlamaShape = shape_of(self.config)
         self._weights: LlamaWeights | None = None
         self.bandwidth = 4.558e12

@@ -132,6 +132,12 @@ def llama_2_7b_config(**changes) -> "LlamaConfig":
     return LlamaConfig(**(settings | changes))
 
 
+def llama_3_8b_config(**changes) -> "LlamaConfig":
+    """Llama-3-8B's shape."""
+    grouped = {"vocab_size": 128256, "intermediate_size": 14336, "num_key_value_heads": 8, "rope_theta": 500000.0}
+    return llama_2_7b_config(**(grouped | {"max_position_embeddings": 8192} | changes))
+
+
 def shape_of(config: "LlamaConfig") -> LlamaShape:
     """The same as the engine sees it."""
     return LlamaShape(
