@@ -109,3 +109,10 @@ def test_the_shipped_weights_were_measured_and_good() -> None:
     assert min(shares.values()) >= 0.95
     assert shares["skills"] >= 0.985
     assert report["silent"]["right"] >= 0.985 * report["silent"]["cases"]
+
+
+def test_every_skill_of_the_shipped_weights_was_measured_often_and_good() -> None:
+    skills = json.loads((card.FIGURES / REPORT_NAME).read_text(encoding="utf-8"))["skills"]
+
+    assert min(entry["cases"] for entry in skills.values()) >= 100
+    assert not [name for name, entry in skills.items() if entry["right"] < 0.95 * entry["cases"]]
