@@ -57,6 +57,14 @@ _MOVEMENT_SECONDS = 30.0
 _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPException, discord.ConnectionClosed)
 
 
+async def _refuse_endless_pause(_session: object, _context: object, end: aiohttp.TraceRequestEndParams) -> None:
+    """Take an answer that asks for a pause of NaN seconds for one that can't be read: discord.py would never go on."""
+    asked_for = end.response.headers.get("X-RateLimit-Reset-After", "")
+    if asked_for.strip().lower().lstrip("+-") == "nan":
+        end.response.close()
+        raise aiohttp.ClientPayloadError("a pause that is no number")
+
+
 class ConnectedClient(discord.Client):
     """A client that stays connected through anything but a refusal."""
 
@@ -75,7 +83,9 @@ class ConnectedClient(discord.Client):
         self.is_draining = False
         """Nothing new is begun any more."""
         # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
-        super().__init__(http_trace=self.clock.trace(), heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
+        trace = self.clock.trace()
+        trace.on_request_end.append(_refuse_endless_pause)
+        super().__init__(http_trace=trace, heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
         self.when_moved: Callable[[], None] = lambda: None
         self.events = EventGuard(self._connection)
         self._identify_pause_seconds = identify_pause_seconds

@@ -138,7 +138,9 @@ def test_a_wait_is_one_that_can_be_waited(asked_for: object, seconds: float) -> 
     [Status(403, code=40333), Status(403, is_html=True), Status(404, is_html=True), Status(403), Garbled(),
      Garbled(after_effect=True), Garbled(b"<html>", content_type="text/html", after_effect=True),
      Garbled(b'{"id": null}', after_effect=True), Garbled(b'{"id": "99999999999999999999"}', after_effect=True),
-     Garbled(b'{"id": "5", "content": 7}', after_effect=True), Garbled(b"[" * 100_000)],
+     Garbled(b'{"id": "5", "content": 7}', after_effect=True), Garbled(b"[" * 100_000),
+     Garbled(headers=(("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset-After", "nan"))),
+     Garbled(headers=(("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset-After", "soon")))],
     ids=lambda fault: str(fault)[:80],
 )  # fmt: skip
 async def test_what_passes_by_itself_costs_no_answer_and_no_channel(

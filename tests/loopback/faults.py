@@ -73,9 +73,10 @@ class Garbled(_Strike):
     body: bytes = b""
     after_effect: bool = False
     content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
 
     async def _strike(self, call: Call) -> web.Response:
-        return web.Response(body=self.body, content_type=self.content_type)
+        return web.Response(body=self.body, content_type=self.content_type, headers=dict(self.headers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
+from aiohttp import web
 
 from bot.inference.engine import Request
 from tests.discord.house import House
 from tests.engines import EchoEngine, echo
 from tests.loopback import (
     CloudflareBan,
-    Delay,
     Hang,
     LoopbackDiscord,
     Message,
@@ -22,6 +22,7 @@ from tests.loopback import (
     Status,
     without_waits,
 )
+from tests.loopback.wire import Call
 from tests.scenarios.conftest import OpenHouse
 from tests.scenarios.verdicts import report, require_all
 
@@ -153,11 +154,26 @@ async def test_one_request_in_five_that_fails_loses_and_doubles_nothing(
     )  # fmt: skip
 
 
+class Held:
+    """Lets requests wait until that is over."""
+
+    def __init__(self) -> None:
+        self.is_over = asyncio.Event()
+
+    async def before(self, call: Call) -> web.Response | None:
+        await self.is_over.wait()
+        return None
+
+    async def after(self, call: Call, answer: web.Response) -> web.Response:
+        return answer
+
+
 async def test_a_slow_channel_holds_up_neither_the_model_nor_the_others(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
     slow, fast = server.channel("slow"), server.channel("fast")
-    server.faults.add(Delay(1.0), channel=slow)
+    slowness = Held()
+    server.faults.add(slowness, channel=slow)
     async with enter(server, engine=EchoEngine()) as house:
         waiting = await server.person("Alice").says(slow, "hello", mention=True)
         await server.wait_until(lambda: house.engine.requests and not house.engine.num_running)
@@ -165,6 +181,7 @@ async def test_a_slow_channel_holds_up_neither_the_model_nor_the_others(
             question = await server.person("Bob").says(fast, f"hello {number}", mention=True)
             await house.reaches(question, "answered")
         state_meanwhile = await house.state(waiting)
+        slowness.is_over.set()
         await house.reaches(waiting, "answered")
 
     assert state_meanwhile == "answering"

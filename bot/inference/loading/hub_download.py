@@ -2,8 +2,8 @@
 
 `python -m bot.inference.loading.hub_download owner/name` writes one JSON object a line on stdout: `done` and `total`
 (bytes), `log` (what the library warns of), and at the end `folder` with `names` (all files of the repository, where
-they are known), or `problem` in words with `is_passing`. It ends as soon as its standard input does: with who started
-it.
+they are known), or `problem` in words with `is_passing`. What a library prints goes to stderr. It ends as soon as its
+standard input does: with who started it.
 """
 
 import errno
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 WANTED_FILES = (
     "*.safetensors",
@@ -32,17 +33,23 @@ Event = dict[str, Any]
 
 def main() -> None:
     """Download the model that the command line names, and tell of it."""
+    sys.stdout, sys.__stdout__ = sys.stderr, sys.stdout
+    for name in [name for name, value in os.environ.items() if name.startswith("HF_") and not value.strip()]:
+        del os.environ[name]  # as containers' files leave them; the library would take an empty one for a value
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     logging.getLogger().addHandler(_TellingHandler(logging.WARNING))
     _tell(download(sys.argv[1]))
-    sys.stdout.flush()
     os._exit(0)  # threads of the library's may still wait for a server
 
 
 def download(model: str) -> Event:
     """Download what is wanted of `model`; returns the last event."""
-    import huggingface_hub  # noqa: PLC0415 - slow
-
+    try:
+        import huggingface_hub  # noqa: PLC0415 - slow
+        from huggingface_hub import constants  # noqa: F401, PLC0415 - by itself it is imported later
+    except Exception as error:  # it reads the environment when it is imported
+        words = f"the hub's library can't be used with this environment ({_one_line(str(error))})"
+        return {"problem": f"{words}; look at the variables whose names begin with HF_", "is_passing": False}
     try:
         folder = huggingface_hub.snapshot_download(
             model,
@@ -77,9 +84,18 @@ def _problem(model: str, error: Exception) -> Event:
         words = f"{model} could not be downloaded: the hub answered {said}{_advice(status)}"
     elif any(isinstance(each, hub.OfflineModeIsEnabled) for each in chain):
         words = f"{model} is not in the local cache, and the hub can't be reached: HF_HUB_OFFLINE is set"
-    elif full := next((e for e in chain if isinstance(e, OSError) and e.errno in _DISK_ERRORS), None):
+    elif full := next((e for e in chain if isinstance(e, OSError) and _is_of_the_disk(e)), None):
         words = f"{model} could not be stored in {_cache()}: {full.strerror}"
         return {"problem": words, "is_passing": full.errno in (errno.ENOSPC, errno.EDQUOT)}
+    elif not _is_url(_endpoint()) or any(type(each).__name__ in _NO_URL for each in chain):
+        words = f"the hub can't be asked: HF_ENDPOINT, or a proxy's setting, is no URL that can be used: {said}"
+    elif any(isinstance(each, ImportError) for each in chain):
+        words = f"the hub can't be asked: a proxy has to be http://host:port ({said})"
+    elif any(isinstance(each, _UNREADABLE) for each in chain):
+        words = (
+            f"{model} could not be downloaded: what answers at {_endpoint()} is no model hub, but for instance a proxy"
+        )
+        return {"problem": f"{words} or a page to log in at", "is_passing": True}
     else:
         words = f"{model} is not in the local cache, and the hub can't be reached: {said}"
         return {"problem": words, "is_passing": True}
@@ -89,6 +105,25 @@ def _problem(model: str, error: Exception) -> Event:
 
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+
+
+_NO_URL = ("InvalidURL", "UnsupportedProtocol", "LocalProtocolError")
+"""Errors of the library that makes the requests."""
+_UNREADABLE = (json.JSONDecodeError, TypeError, AttributeError, LookupError, RecursionError)
+"""What the library stumbles over where it is answered something else than it asked for."""
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_of_the_disk(error: OSError) -> bool:
+    is_missing = error.errno == errno.ENOENT and error.filename is not None
+    return error.errno in _DISK_ERRORS or (is_missing and Path(error.filename) in (_cache(), *_cache().parents))
 
 
 def _advice(status: int) -> str:
@@ -171,7 +206,7 @@ _telling = threading.Lock()
 
 def _tell(event: Event) -> None:
     with _telling:
-        print(json.dumps(event), flush=True)  # noqa: T201 - this is what the program is for
+        print(json.dumps(event), file=sys.__stdout__, flush=True)
 
 
 def _end_with_standard_input() -> None:

@@ -163,6 +163,37 @@ async def test_a_download_goes_through_the_proxy_of_the_environment(files, envir
     assert any("//hub.invalid" in line for line in proxy.asked)
 
 
+@pytest.mark.parametrize("body", [b"<html>Log in", b"", b"null", b"[]", b"{}", b"[" * 100_000], ids=range(6))
+async def test_what_answers_but_is_no_hub_is_named(files, environ, body):
+    async with open_hub(files, refusal=web.Response(body=body, content_type="application/json")) as hub:
+        with pytest.raises(EngineUnavailable, match=f"what answers at {hub.url} is no model hub"):
+            await find_model_folder("someone/model", environ=environ | {"HF_ENDPOINT": hub.url})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("HF_ENDPOINT", "nonsense", "HF_ENDPOINT, or a proxy's setting, is no URL"),
+        ("HF_ENDPOINT", "http://[::1", "environment.*look at the variables whose names begin with HF_"),
+        ("HF_ENDPOINT", "http://127.0.0.1:99999", "HF_ENDPOINT, or a proxy's setting, is no URL"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "soon", "environment.*look at the variables whose names begin with HF_"),
+        ("HF_HOME", "/proc/nowhere", "could not be stored in /proc/nowhere/hub"),
+    ],
+)
+async def test_an_environment_that_the_hubs_library_cannot_use_is_named(files, environ, name, value, words):
+    async with open_hub(files) as hub:
+        with pytest.raises(ConfigError, match=words):
+            await find_model_folder("someone/model", environ=environ | {"HF_ENDPOINT": hub.url} | {name: value})
+
+
+async def test_an_empty_variable_of_the_hubs_library_is_none(files, environ):
+    async with open_hub(files) as hub:
+        empty = {"HF_HUB_CACHE": "", "HF_HUB_ETAG_TIMEOUT": " ", "HF_TOKEN": ""}
+        found = await find_model_folder("someone/model", environ=environ | {"HF_ENDPOINT": hub.url} | empty)
+
+    assert {path.name for path in found.iterdir()} == set(files)
+
+
 async def test_half_a_model_in_the_cache_is_named(environ, tmp_path):
     snapshot = tmp_path / "hub" / "hub" / "models--someone--model" / "snapshots" / ("a" * 40)
     snapshot.mkdir(parents=True)
