@@ -15,9 +15,10 @@ from statistics import median
 import torch
 
 from bot.inference.loading.build import MemoryLimits, assemble_runner
+from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind, block_bytes
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LlamaWeights
+from bot.inference.model.weights import LlamaWeights, MatrixKind
 from tests.checkpoints import llama_2_7b_config, llama_3_8b_config, random_weights, shape_of, tiny_config
 
 ROOT = Path(__file__).parents[1]
@@ -98,9 +99,18 @@ def _commit() -> str | None:
 class Setting:
     """A model with random weights on a device, and the runner over it."""
 
-    def __init__(self, *, is_tiny: bool, shape: str = "llama2-7b") -> None:
+    def __init__(
+        self,
+        *,
+        is_tiny: bool,
+        shape: str = "llama2-7b",
+        weights_kind: MatrixKind = MatrixKind.FLOAT,
+        cache_kind: CacheKind = CacheKind.FLOAT,
+    ) -> None:
         self.is_tiny = is_tiny
         self.shape_name = shape
+        self.weights_kind = weights_kind
+        self.cache_kind = cache_kind
         self.device = torch.device("cpu") if is_tiny else torch.device("cuda", 0)
         self.dtype = torch.float32 if is_tiny else torch.float16
         self.config = tiny_config(max_position_embeddings=512) if is_tiny else SHAPES[shape]()
@@ -118,7 +128,7 @@ class Setting:
     def weights(self) -> LlamaWeights:
         """Random weights, made when they are first asked for."""
         if self._weights is None:
-            self._weights = random_weights(self.shape, self.device, self.dtype)
+            self._weights = random_weights(self.shape, self.device, self.dtype, self.weights_kind)
         return self._weights
 
     @property
@@ -129,16 +139,14 @@ class Setting:
             self.clean()
             start = time.perf_counter()
             limits = MemoryLimits(max_num_sequences=64, num_blocks=1200) if self.is_tiny else MemoryLimits()
-            self._runner = assemble_runner(self.shape, weights, limits)
+            self._runner = assemble_runner(self.shape, weights, limits, self.cache_kind)
             self.startup_seconds = time.perf_counter() - start
         return self._runner
 
     def fill_cache(self) -> None:
         """Random keys and values: zeros could be read faster than what is there in earnest."""
-        blocks = self.runner._cache.blocks
         with torch.inference_mode():
-            for layer in blocks.unbind(0):
-                layer.normal_()
+            self.runner._cache.fill()
 
     def drop_runner(self) -> None:
         """Give its memory back."""
@@ -172,7 +180,7 @@ class Setting:
     def decode_seconds(self, num_steps: int, context_tokens: float) -> float:
         """The least that `num_steps` decode steps over `context_tokens` in all can take: every byte read once."""
         embedding = 0 if self.shape.has_tied_embeddings else self.weights.embedding.nbytes
-        per_token = 2 * self.shape.num_layers * self.shape.kv_size * self.dtype.itemsize
+        per_token = block_bytes(self.shape, self.dtype, self.cache_kind) / BLOCK_SIZE
         num_bytes = num_steps * (self.weights.num_bytes - embedding) + context_tokens * per_token
         return num_bytes / self.bandwidth
 

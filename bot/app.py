@@ -209,6 +209,8 @@ def _read_model(settings: Settings, folder: Path) -> Model:
     from bot.inference.loading.config import read_shape  # noqa: PLC0415
     from bot.inference.loading.files import find_weight_files  # noqa: PLC0415
     from bot.inference.messages import LoadedModel  # noqa: PLC0415
+    from bot.inference.model.kv_cache import CacheKind  # noqa: PLC0415
+    from bot.inference.model.weights import MatrixKind  # noqa: PLC0415
 
     shape = read_shape(folder)
     if settings.context_window is not None and settings.context_window > shape.context_window:
@@ -226,6 +228,8 @@ def _read_model(settings: Settings, folder: Path) -> Model:
             context_window=settings.context_window,
             gpu_memory_gib=settings.gpu_memory_gib,
             gpu_memory_fraction=settings.gpu_memory_fraction,
+            weights_kind=MatrixKind.INT8 if settings.weights == "int8" else MatrixKind.FLOAT,
+            cache_kind=CacheKind.INT8 if settings.kv_cache == "int8" else CacheKind.FLOAT,
             progress=report_progress,
         )
         stop_ids = shape.eos_token_ids.union(chat_format.stop_ids)

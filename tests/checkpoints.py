@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, normalizers
 from tokenizers.models import BPE
 
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LlamaWeights, checkpoint_tensors, empty_weights
+from bot.inference.model.weights import LlamaWeights, MatrixKind, checkpoint_places, checkpoint_tensors, empty_weights
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -153,15 +153,20 @@ def shape_of(config: "LlamaConfig") -> LlamaShape:
     )
 
 
-def random_weights(shape: LlamaShape, device: torch.device, dtype: torch.dtype) -> LlamaWeights:
-    """Weights as transformers initialises them, made on the device itself."""
+def random_weights(
+    shape: LlamaShape, device: torch.device, dtype: torch.dtype, kind: MatrixKind = MatrixKind.FLOAT
+) -> LlamaWeights:
+    """Weights of about the size that transformers gives them at first, made on the device itself."""
     generator = torch.Generator(device).manual_seed(0)
-    weights = empty_weights(shape, device, dtype)
-    for tensor in weights.tensors():
-        if tensor.dim() == 1:
-            tensor.uniform_(0.5, 1.5, generator=generator)
+    weights = empty_weights(shape, device, dtype, kind)
+    for place in checkpoint_places(weights, shape).values():
+        if place.scale is not None:
+            place.data.random_(-127, 128, generator=generator)
+            place.scale.uniform_(0.0002, 0.0003, generator=generator)
+        elif place.data.dim() == 1:
+            place.data.uniform_(0.5, 1.5, generator=generator)
         else:
-            tensor.normal_(0.0, 0.02, generator=generator)
+            place.data.normal_(0.0, 0.02, generator=generator)
     return weights
 
 

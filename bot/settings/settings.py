@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     gpu_memory_fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     """The same as a share of the whole card. Without either, all that is free is taken: a 16 GB card needs it."""
 
+    weights: Annotated[Literal["fp16", "int8"], LOWER] = "fp16"
+    """How the model's weights are kept: as they are (on the CPU as FP32), or in eight bits, in half of the memory."""
+    kv_cache: Annotated[Literal["fp16", "int8"], LOWER] = "fp16"
+    """The same of the keys and values of conversations, so that twice as many fit."""
+
     data_dir: Folder = Path("data")
     database_url: DatabaseUrl | None = None
     """None is SQLite in the data folder; `effective_database_url` knows."""

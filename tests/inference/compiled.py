@@ -7,6 +7,7 @@ A kernel that can't be compiled, or takes more shared memory than the card gives
 
 import sys
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -14,7 +15,9 @@ import triton
 
 from bot.inference.kernels.choice import compile_for_shapes, kernel_choices
 from bot.inference.loading.config import read_shape
+from bot.inference.model.kv_cache import CacheKind
 from bot.inference.model.shape import LlamaShape
+from bot.inference.model.weights import MatrixKind
 from tests.checkpoints import LLAMA_2_7B
 from tests.inference.cards import CARDS, Card
 
@@ -24,21 +27,27 @@ LLAMA_3_8B = LlamaShape(128256, 4096, 14336, 32, 32, 8, 128, 8192)
 DEMO = read_shape(Path(__file__).parents[2] / "bot" / "demo_model")
 
 
-def compile_for(card: Card, shape: LlamaShape, num_sequences: int) -> None:
+KINDS = ((MatrixKind.FLOAT, CacheKind.FLOAT), (MatrixKind.INT8, CacheKind.INT8))
+
+
+def compile_for(card: Card, shape: LlamaShape, num_sequences: int, kinds: tuple[MatrixKind, CacheKind]) -> None:
     """Compile all that the card would run."""
     triton.runtime.driver.set_active(card)
     card.loaded.clear()
-    compile_for_shapes(kernel_choices(shape, 0, num_sequences, card.capability)[0], torch.float16)
+    compile_for_shapes(kernel_choices(shape, 0, num_sequences, card.capability, *kinds)[0], torch.float16)
 
 
 def main() -> int:
     """Compile everything."""
-    cases = [(name, shape, 64) for name in CARDS for shape in (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, LLAMA_3_8B, DEMO)]
-    for name, shape, num_sequences in cases:
+    shapes = (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, LLAMA_3_8B, DEMO)
+    for name, shape, kinds in product(CARDS, shapes, KINDS):
         card = CARDS[name]
-        compile_for(card, shape, num_sequences)
+        compile_for(card, shape, 64, kinds)
         kernels = ", ".join(f"{name} x {number}" for name, number in sorted(Counter(card.loaded).items()))
-        print(f"{name}, {shape.hidden_size} wide: at most {card.most_shared} bytes shared; {kernels}", flush=True)
+        print(
+            f"{name}, {shape.hidden_size} wide, {kinds[0]}: at most {card.most_shared} bytes shared; {kernels}",
+            flush=True,
+        )
     return 0
 
 

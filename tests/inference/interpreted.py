@@ -16,14 +16,14 @@ import torch
 from bot.inference.kernels.self_test import NUM_TEST_BLOCKS, LayerTest
 from bot.inference.kernels.tiles import AttentionTile, KernelShapes, Split, Tile
 from bot.inference.kernels.triton_ops import KernelOps
-from bot.inference.model.kv_cache import build_kv_cache
+from bot.inference.model.kv_cache import CacheKind, build_kv_cache
 from bot.inference.model.ops import Workspace
 from bot.inference.model.reference_ops import ReferenceOps
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LlamaWeights, empty_weights
+from bot.inference.model.weights import LlamaWeights, MatrixKind, checkpoint_places, empty_weights
 
 CPU = torch.device("cpu")
-BASE = {"vocab_size": 100, "intermediate_size": 96, "num_layers": 1, "context_window": 128}
+BASE = {"vocab_size": 112, "intermediate_size": 96, "num_layers": 1, "context_window": 128}
 SHAPES = {
     "multi-head": LlamaShape(hidden_size=64, num_heads=2, num_kv_heads=2, head_dim=32, **BASE),
     "grouped, odd heads": LlamaShape(hidden_size=96, num_heads=2, num_kv_heads=1, head_dim=48, **BASE),
@@ -38,6 +38,7 @@ SMALL = KernelShapes(
     skinny_gated={4: Tile(16, 32, 1, 2)},
     skinny_output={4: Tile(16, 32, 1, 2, shares=2)},
     skinny_down={4: Tile(16, 32, 1, 2)},
+    skinny_head={4: Tile(16, 32, 1, 2)},
     decode={1: Split(4, 1, 1), 3: Split(4, 1, 2, 2), 64: Split(2, 1, 1)},
     grouped={3: AttentionTile(1, 32, 1, 1, shares=2), 64: AttentionTile(1, 32, 1, 1)},
     least_grouped=1,
@@ -46,24 +47,37 @@ SMALL = KernelShapes(
 )
 
 
-def random_weights(shape: LlamaShape, dtype: torch.dtype) -> LlamaWeights:
+KINDS = {
+    "floats": (MatrixKind.FLOAT, CacheKind.FLOAT),
+    "int8 weights": (MatrixKind.INT8, CacheKind.FLOAT),
+    "int8 weights and cache": (MatrixKind.INT8, CacheKind.INT8),
+}
+
+
+def random_weights(shape: LlamaShape, dtype: torch.dtype, kind: MatrixKind) -> LlamaWeights:
     """Weights of a size that keeps every activation near one."""
     torch.manual_seed(0)
-    weights = empty_weights(shape, CPU, dtype)
-    for tensor in weights.tensors():
-        if tensor.dim() == 1:
-            tensor.copy_(torch.rand(tensor.shape) + 0.5)
-        else:
-            tensor.copy_(torch.randn(tensor.shape) * tensor.shape[1] ** -0.5)
+    weights = empty_weights(shape, CPU, dtype, kind)
+    for place in checkpoint_places(weights, shape).values():
+        size = place.data.shape
+        place.fill(torch.rand(size) + 0.5 if len(size) == 1 else torch.randn(size) * size[1] ** -0.5)
     return weights
 
 
-def differences(shape: LlamaShape, dtype: torch.dtype, row_numbers: tuple[int, ...], *, has_dot: bool) -> list[str]:
+def differences(
+    shape: LlamaShape,
+    dtype: torch.dtype,
+    kinds: tuple[MatrixKind, CacheKind],
+    row_numbers: tuple[int, ...],
+    *,
+    has_dot: bool,
+) -> list[str]:
     """The worst error of each kind of pass, where it is more than rounding."""
-    cache = build_kv_cache(shape, NUM_TEST_BLOCKS, CPU, dtype)
-    test = LayerTest(shape, random_weights(shape, dtype), cache, Workspace(shape, 64, CPU, dtype))
+    weights_kind, cache_kind = kinds
+    cache = build_kv_cache(shape, NUM_TEST_BLOCKS, CPU, dtype, cache_kind)
+    test = LayerTest(shape, random_weights(shape, dtype, weights_kind), cache, Workspace(shape, 64, CPU, dtype))
     shapes = SMALL if shape.num_heads == shape.num_kv_heads else replace(SMALL, most_sampled_alone=64, sampled_chunk=32)
-    ops = KernelOps(shape, cache, 128, 20, has_dot=has_dot, has_pdl=False, shapes=shapes)
+    ops = KernelOps(shape, cache, 128, 20, has_dot=has_dot, has_pdl=False, num_dense=4096, shapes=shapes)
     reference = ReferenceOps(shape, cache, 128)
     ops.compile_ahead(lambda: test.visit(ops, test.decode_spans(3), is_decode=True))  # must leave no trace
     limit = 5e-3 if dtype == torch.float16 else 1e-5
@@ -82,19 +96,20 @@ def main() -> int:
     assert os.environ.get("TRITON_INTERPRET") == "1"
     torch.set_num_threads(1)
     num_failed = 0
-    cases = list(product(SHAPES, (torch.float16, torch.float32)))
+    cases = list(product(SHAPES, (torch.float16, torch.float32), KINDS))
     if "all" not in sys.argv:
         cases = [
-            ("multi-head", torch.float16),
-            ("grouped, odd heads", torch.float16),
-            ("grouped, odd heads", torch.float32),
+            ("multi-head", torch.float16, "floats"),
+            ("multi-head", torch.float16, "int8 weights and cache"),
+            ("grouped, odd heads", torch.float16, "floats"),
+            ("grouped, odd heads", torch.float32, "int8 weights and cache"),
         ]
     row_numbers = (1, 3, 17) if "all" in sys.argv else (1, 3)
-    for name, dtype in cases:
+    for name, dtype, kinds in cases:
         has_dot = dtype == torch.float16 or name == "multi-head"
-        problems = differences(SHAPES[name], dtype, row_numbers, has_dot=has_dot)
+        problems = differences(SHAPES[name], dtype, KINDS[kinds], row_numbers, has_dot=has_dot)
         num_failed += len(problems)
-        print(f"{name} {dtype}: {problems or 'ok'}", flush=True)
+        print(f"{name} {dtype} {kinds}: {problems or 'ok'}", flush=True)
     return num_failed
 
 

@@ -1,8 +1,12 @@
 """The engine's torch half on a CUDA card: kernels, graphs, memory. Skipped, and said so, where there is none."""
 
 import gc
+import json
 import random
-from dataclasses import fields
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +14,8 @@ import torch
 from bot.inference.engine import SamplingParams
 from bot.inference.kernels.self_test import LayerTest
 from bot.inference.loading.build import MemoryLimits, assemble_runner, build_runner
-from bot.inference.model.weights import Matrix
+from bot.inference.model.kv_cache import CacheKind
+from bot.inference.model.weights import Matrix, MatrixKind
 from bot.inference.scheduling.step import DecodeStep, PrefillStep
 from tests.checkpoints import (
     grouped_config,
@@ -30,6 +35,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card: kernels and graphs were not run"),
     pytest.mark.timeout(280),
 ]
+ROOT = Path(__file__).parents[2]
 NUM_NEW = 24
 
 
@@ -273,6 +279,74 @@ def _in_fp32(weights):
 
     layers = tuple(type(one)(*(wide(getattr(one, f.name)) for f in fields(one))) for one in weights.layers)
     return type(weights)(weights.embedding.float(), layers, weights.norm.float(), wide(weights.head))
+
+
+EIGHT_BITS = {
+    "int8 weights": (MatrixKind.INT8, CacheKind.FLOAT),
+    "int8 cache": (MatrixKind.FLOAT, CacheKind.INT8),
+    "int8 weights and cache": (MatrixKind.INT8, CacheKind.INT8),
+}
+
+
+@pytest.mark.parametrize("kinds", EIGHT_BITS.values(), ids=EIGHT_BITS)
+def test_every_kernel_of_eight_bits_agrees_with_the_reference_at_7b_shape(kinds):
+    shape = replace(shape_of(llama_2_7b_config()), num_layers=2)
+    weights = random_weights(shape, torch.device("cuda", 0), torch.float16, kinds[0])
+    limits = MemoryLimits(num_blocks=40, max_num_sequences=64, max_prefill_tokens=512)
+    runner = assemble_runner(shape, weights, limits, kinds[1])
+    ops, reference = runner._execution.model.ops, _reference_ops(runner)
+    test = LayerTest(shape, weights, runner._cache, runner._execution.workspace)
+    cases = [(test.decode_spans(n), True) for n in (1, 2, 4, 8, 16, 17, 32, *[64] * 8)]
+    cases += [(spans, False) for spans in test.prefill_passes()]
+
+    with torch.inference_mode():
+        found = [d for spans, is_decode in cases for d in test.compare(ops, reference, spans, is_decode=is_decode)]
+
+    assert type(ops).__name__ == "KernelOps"
+    assert not [str(difference) for difference in found if not difference.error < 5e-3]
+
+
+@pytest.mark.parametrize("kinds", EIGHT_BITS.values(), ids=EIGHT_BITS)
+def test_tokens_in_eight_bits_equal_those_of_the_cpu(llama, kinds):
+    options = {"dtype": torch.float32, "weights_kind": kinds[0], "cache_kind": kinds[1], "num_blocks": 64}
+    prompts = [random_prompt(length, 320, seed=length) for length in (5, 64, 33, 1, 90)]
+    found = []
+
+    for device in ("cpu", "cuda"):
+        runner = build_runner(llama[1], device, max_num_sequences=16, max_prefill_tokens=512, **options)
+        conversations = [Conversation(n, prompt, range(1 + 5 * n, 6 + 5 * n)) for n, prompt in enumerate(prompts)]
+        prefill(runner, conversations, 29)
+        decode(runner, conversations, NUM_NEW - 1)
+        found.append([conversation.new_tokens for conversation in conversations])
+
+    assert found[0] == found[1]
+
+
+def _on_a_small_card(*arguments):
+    """What tests.inference.small_cards found, in a process that has the card as if it were empty."""
+    command = [sys.executable, "-m", "tests.inference.small_cards", *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    print(result.stdout)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_an_8_gb_card_with_int8_weights_holds_a_conversation_of_2000_tokens():
+    found = _on_a_small_card("int8", "fp16", "7.6")
+
+    assert found["weights_gib"] <= 6.7
+    assert found["longest"] >= 2000
+    assert found["num_ended"] == 16
+    assert found["reserved_gib"] <= 7.6
+
+
+def test_a_16_gb_card_with_an_int8_cache_holds_7900_tokens():
+    found = _on_a_small_card("fp16", "int8", "14.7")
+
+    assert found["num_tokens"] >= 7900
+    assert found["longest"] == 4096
+    assert found["num_ended"] == 16
+    assert found["reserved_gib"] <= 14.7
 
 
 def test_a_16_gb_card_holds_3300_tokens(big):

@@ -9,18 +9,23 @@ Decode attention has one query for each row and reads all of the row's keys, so 
 therefore cut into *shares* of consecutive blocks, each the work of one program: `SPLITS` is the most shares a row may
 have, `LEAST` the fewest blocks in one. A program leaves its share's sums and scale as a *part* in scratch memory; the
 last of a row to arrive joins the parts. How many shares pay at which number of rows stands in `tiles`.
+
+Of a cache in eight bits a key's scale multiplies its score, and a value's scale its share, so that neither vector is
+multiplied itself. Floats have none: `scales` is None.
 """
 
 import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
+from bot.inference.kernels.int8 import widened
+
 LOG2_E: tl.constexpr = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
 def decode_attention_kernel(
-    qkv, cache, tables, positions, out, partial_sums, partial_scales, arrivals,
+    qkv, cache, scales, tables, positions, out, partial_sums, partial_scales, arrivals,
     cache_half, table_stride, scale,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, DIM_BLOCK: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, SPLITS: tl.constexpr, LEAST: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
@@ -55,18 +60,24 @@ def decode_attention_kernel(
     sums = tl.zeros([DIM_BLOCK], dtype=tl.float32)
     for number in tl.range(first, last, num_stages=STAGES):
         block = tl.load(tables + row * table_stride + number).to(tl.int64)
-        start = cache + (block * KV_HEADS + head // (HEADS // KV_HEADS)) * (BLOCK_SIZE * HEAD_DIM)
+        vector = (block * KV_HEADS + head // (HEADS // KV_HEADS)) * BLOCK_SIZE
+        start = cache + vector * HEAD_DIM
         is_key = number * BLOCK_SIZE + offsets < length
         mask = in_tile & is_key[:, None]
-        keys = tl.load(start + tile, mask=mask, other=0.0)
-        values = tl.load(start + cache_half + tile, mask=mask, other=0.0)
-        scores = tl.sum(keys.to(tl.float32) * query[None, :], 1)
+        keys = tl.load(start + tile, mask=mask, other=0)
+        values = tl.load(start + cache_half + tile, mask=mask, other=0)
+        scores = tl.sum(widened(keys, tl.float32) * query[None, :], 1)
+        if scales is not None:
+            scores *= tl.load(scales + vector + offsets, mask=is_key, other=0.0).to(tl.float32)
         scores = tl.where(is_key, scores, float("-inf"))
         higher = tl.maximum(top, tl.max(scores, 0))
         shrink = tl.exp2(top - higher)
         shares = tl.exp2(scores - higher)
-        sums = sums * shrink + tl.sum(values.to(tl.float32) * shares[:, None], 0)
         total = total * shrink + tl.sum(shares, 0)
+        if scales is not None:
+            place = scales + cache_half // HEAD_DIM + vector + offsets
+            shares *= tl.load(place, mask=is_key, other=0.0).to(tl.float32)
+        sums = sums * shrink + tl.sum(widened(values, tl.float32) * shares[:, None], 0)
         top = higher
     target = out + (row.to(tl.int64) * HEADS + head) * HEAD_DIM + dims
     if num_splits == 1:

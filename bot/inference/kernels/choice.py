@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from bot.inference.kernels.self_test import MOST_TEST_TOKENS, NUM_TEST_BLOCKS, NUM_TEST_POSITIONS, Difference, LayerTest
-from bot.inference.model.kv_cache import KVCache, build_kv_cache
+from bot.inference.kernels.tiles import DENSE_NUMBERS
+from bot.inference.model.kv_cache import CacheKind, KVCache, build_kv_cache
 from bot.inference.model.ops import ForwardPass, Ops, Workspace
 from bot.inference.model.reference_ops import ReferenceOps
 from bot.inference.model.sampler import SamplingRows
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LayerWeights, LlamaWeights, Matrix, empty_weights
+from bot.inference.model.weights import LayerWeights, LlamaWeights, Matrix, MatrixKind, empty_weights
 
 if TYPE_CHECKING:
     from bot.inference.kernels.triton_ops import KernelOps
@@ -43,6 +44,10 @@ class OpsChoice:
     """The card's, as CUDA numbers it; nothing on the CPU."""
     has_dot: bool = False
     has_pdl: bool = False
+    weights_kind: MatrixKind = MatrixKind.FLOAT
+    cache_kind: CacheKind = CacheKind.FLOAT
+    num_dense: int = 0
+    """Of how many numbers a matrix in eight bits is made floats at a time."""
     broken: frozenset[str] | None = None
     """What plain torch does instead; None: everything."""
 
@@ -67,16 +72,35 @@ class OpsChoice:
             self.num_sequences,
             has_dot=self.has_dot,
             has_pdl=self.has_pdl,
-            shapes=KernelShapes.for_capability(self.capability),
+            num_dense=self.num_dense,
+            shapes=KernelShapes.for_capability(self.capability, self.weights_kind, self.cache_kind),
         )
 
 
-def kernel_choices(shape: LlamaShape, window: int, num_sequences: int, capability: tuple[int, int]) -> list[OpsChoice]:
+def kernel_choices(
+    shape: LlamaShape,
+    window: int,
+    num_sequences: int,
+    capability: tuple[int, int],
+    weights_kind: MatrixKind = MatrixKind.FLOAT,
+    cache_kind: CacheKind = CacheKind.FLOAT,
+) -> list[OpsChoice]:
     """What kernels may be used on a card of this capability, the fastest first."""
     has_dot, has_pdl = capability >= (8, 0), capability >= (9, 0)
     tries = dict.fromkeys([(has_dot, has_pdl), (has_dot, False), (False, False)])
     num_positions = max(window, NUM_TEST_POSITIONS)
-    return [OpsChoice(shape, num_positions, num_sequences, capability, *one, broken=frozenset()) for one in tries]
+    num_dense = DENSE_NUMBERS if weights_kind is MatrixKind.INT8 else 0
+    choice = OpsChoice(
+        shape,
+        num_positions,
+        num_sequences,
+        capability,
+        weights_kind=weights_kind,
+        cache_kind=cache_kind,
+        num_dense=num_dense,
+        broken=frozenset(),
+    )
+    return [replace(choice, has_dot=one[0], has_pdl=one[1]) for one in tries]
 
 
 def choose_ops(
@@ -85,18 +109,21 @@ def choose_ops(
     workspace: Workspace,
     window: int,
     num_sequences: int,
+    cache_kind: CacheKind = CacheKind.FLOAT,
     *,
     use_kernels: bool,
 ) -> OpsChoice:
     """The fastest operations that agree with the reference on a real layer."""
-    plain = OpsChoice(shape, max(window, NUM_TEST_POSITIONS), num_sequences)
+    num_positions = max(window, NUM_TEST_POSITIONS)
+    plain = OpsChoice(shape, num_positions, num_sequences, weights_kind=weights.kind, cache_kind=cache_kind)
     if not use_kernels:
         return plain
     device, dtype = weights.embedding.device, weights.embedding.dtype
-    cache = build_kv_cache(replace(shape, num_layers=1), NUM_TEST_BLOCKS, device, dtype)
+    cache = build_kv_cache(replace(shape, num_layers=1), NUM_TEST_BLOCKS, device, dtype, cache_kind)
     test = LayerTest(shape, weights, cache, workspace)
     found: list[OpsChoice] = []
-    for choice in kernel_choices(shape, window, num_sequences, torch.cuda.get_device_capability(device)):
+    capability = torch.cuda.get_device_capability(device)
+    for choice in kernel_choices(shape, window, num_sequences, capability, weights.kind, cache_kind):
         try:
             kernels = choice.kernels(cache)
             _compile_together(test, kernels, num_sequences)
@@ -221,8 +248,9 @@ def compile_for_shapes(choice: OpsChoice, dtype: torch.dtype) -> None:
     """Compile the kernels of `choice` for tensors of its shape; no tensor takes any memory."""
     nowhere, one_layer = torch.device("meta"), replace(choice.shape, num_layers=1)
     with torch.inference_mode():
-        cache = build_kv_cache(one_layer, NUM_TEST_BLOCKS, nowhere, dtype)
+        cache = build_kv_cache(one_layer, NUM_TEST_BLOCKS, nowhere, dtype, choice.cache_kind)
         workspace = Workspace(one_layer, MOST_TEST_TOKENS, nowhere, dtype)
-        test = LayerTest(one_layer, empty_weights(one_layer, nowhere, dtype), cache, workspace)
+        weights = empty_weights(one_layer, nowhere, dtype, choice.weights_kind)
+        test = LayerTest(one_layer, weights, cache, workspace)
         kernels = choice.kernels(cache)
         kernels.compile_ahead(lambda: test.visit_all(kernels, choice.num_sequences))

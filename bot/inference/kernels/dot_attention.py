@@ -8,19 +8,22 @@ sequence's block table, for any mix of sequences in one launch, so a pass can be
 
 Flash attention (Dao, arXiv 2307.08691). Few tiles don't fill the card, so a tile's keys may be cut into *shares*, each
 the work of one program (flash-decoding): it leaves its sums and scales in scratch memory as a *part*, and the last of a
-tile to arrive joins the parts. Which tiles and shares pay at which number of tokens stands in `tiles`.
+tile to arrive joins the parts. Which tiles and shares pay at which number of tokens stands in `tiles`. What `scales`
+are, of a cache in eight bits, stands in `attention`.
 """
 
 import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
+from bot.inference.kernels.int8 import widened
+
 LOG2_E: tl.constexpr = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
 def dot_attention_kernel(
-    qkv, cache, tables, tiles, out, partial_sums, partial_scales, arrivals,
+    qkv, cache, scales, tables, tiles, out, partial_sums, partial_scales, arrivals,
     cache_half, table_stride, scale,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, DIM_BLOCK: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, TOKENS: tl.constexpr, TOGETHER: tl.constexpr, BLOCK_N: tl.constexpr,
@@ -75,13 +78,13 @@ def dot_attention_kernel(
     sums = tl.zeros([TOKENS * TOGETHER, DIM_BLOCK], dtype=tl.float32)
     for key in tl.range(first, last_whole, BLOCK_N, num_stages=STAGES):
         sums, total, top = _attend_run(
-            queries, sums, total, top, cache, cache_half, table, key, offsets, end, start + rows, kv_head, dims, scale,
-            KV_HEADS, HEAD_DIM, DIM_BLOCK, BLOCK_SIZE, BLOCK_N, SHARES, False, PRECISION,
+            queries, sums, total, top, cache, scales, cache_half, table, key, offsets, end, start + rows, kv_head, dims,
+            scale, KV_HEADS, HEAD_DIM, DIM_BLOCK, BLOCK_SIZE, BLOCK_N, SHARES, False, PRECISION,
         )  # fmt: skip
     for key in tl.range(tl.maximum(first, last_whole), last, BLOCK_N, num_stages=STAGES):
         sums, total, top = _attend_run(
-            queries, sums, total, top, cache, cache_half, table, key, offsets, end, start + rows, kv_head, dims, scale,
-            KV_HEADS, HEAD_DIM, DIM_BLOCK, BLOCK_SIZE, BLOCK_N, SHARES, True, PRECISION,
+            queries, sums, total, top, cache, scales, cache_half, table, key, offsets, end, start + rows, kv_head, dims,
+            scale, KV_HEADS, HEAD_DIM, DIM_BLOCK, BLOCK_SIZE, BLOCK_N, SHARES, True, PRECISION,
         )  # fmt: skip
     group = row_index * HEADS + heads
     target = out + group[:, None] * HEAD_DIM + dims[None, :]
@@ -103,9 +106,9 @@ def dot_attention_kernel(
             total = tl.zeros([TOKENS * TOGETHER], dtype=tl.float32)
             sums = tl.zeros([TOKENS * TOGETHER, DIM_BLOCK], dtype=tl.float32)
             for each in range(num_shares):
-                scales = partial_scales + (place + each) * 2
-                weight = tl.exp2(tl.load(scales, mask=is_line, other=0.0, cache_modifier=".cg") - highest)
-                total += tl.load(scales + 1, mask=is_line, other=1.0, cache_modifier=".cg") * weight
+                of_part = partial_scales + (place + each) * 2
+                weight = tl.exp2(tl.load(of_part, mask=is_line, other=0.0, cache_modifier=".cg") - highest)
+                total += tl.load(of_part + 1, mask=is_line, other=1.0, cache_modifier=".cg") * weight
                 parts = partial_sums + ((place + each) * DIM_BLOCK)[:, None] + dims[None, :]
                 one = tl.load(parts, mask=is_line[:, None], other=0.0, cache_modifier=".cg")
                 sums += one * weight[:, None]
@@ -115,7 +118,7 @@ def dot_attention_kernel(
 
 @triton.jit
 def _attend_run(
-    queries, sums, total, top, cache, cache_half, table, key, offsets, end, queries_at, kv_head, dims, scale,
+    queries, sums, total, top, cache, scales, cache_half, table, key, offsets, end, queries_at, kv_head, dims, scale,
     KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, DIM_BLOCK: tl.constexpr, BLOCK_SIZE: tl.constexpr,
     BLOCK_N: tl.constexpr, SHARES: tl.constexpr, IS_MASKED: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
@@ -134,13 +137,16 @@ def _attend_run(
     address = cache + place[:, None] + dims[None, :]
     if IS_MASKED or HEAD_DIM != DIM_BLOCK:
         mask = (key + offsets < end)[:, None] & (dims < HEAD_DIM)[None, :]
-        keys = tl.load(address, mask=mask, other=0.0)
-        values = tl.load(address + cache_half, mask=mask, other=0.0)
+        keys = tl.load(address, mask=mask, other=0)
+        values = tl.load(address + cache_half, mask=mask, other=0)
     else:
         keys = tl.load(address)
         values = tl.load(address + cache_half)
     factor = scale * LOG2_E
-    scores = tl.dot(queries, tl.trans(keys), input_precision=PRECISION)
+    scores = tl.dot(queries, tl.trans(widened(keys, queries.dtype)), input_precision=PRECISION)
+    if scales is not None:
+        vectors = scales + place // HEAD_DIM
+        scores *= tl.load(vectors, mask=key + offsets < end, other=0.0).to(tl.float32)[None, :]
     if IS_MASKED:
         scores = tl.where((key + offsets)[None, :] <= queries_at[:, None], scores, float("-inf"))
     higher = tl.maximum(top, tl.max(scores, 1) * factor)
@@ -149,5 +155,9 @@ def _attend_run(
     shrink = tl.exp2(top - higher)
     shares = tl.exp2(scores * factor - higher[:, None])
     total = total * shrink + tl.sum(shares, 1)
+    if scales is not None:
+        of_values = tl.load(vectors + cache_half // HEAD_DIM, mask=key + offsets < end, other=0.0)
+        shares *= of_values.to(tl.float32)[None, :]
+    values = widened(values, queries.dtype)
     sums = tl.dot(shares.to(values.dtype), values, sums * shrink[:, None], input_precision=PRECISION)
     return sums, total, higher

@@ -23,7 +23,7 @@ class DotAttention:
     def __init__(
         self, shape: LlamaShape, cache: KVCache, shapes: KernelShapes, launcher: KernelLauncher, num_sequences: int
     ) -> None:
-        self._shape, self._shapes, self._launcher = shape, shapes, launcher
+        self._shape, self._shapes, self._launcher, self._cache = shape, shapes, launcher, cache
         self._dim_block = triton.next_power_of_2(shape.head_dim)
         # Strides are numbers: half a layer's cache is where its values begin.
         self._cache_half = cache.num_blocks * shape.kv_size * BLOCK_SIZE
@@ -63,8 +63,8 @@ class DotAttention:
         num_tiles, num_parts = tiles.shape[0], shape.num_kv_heads * triton.cdiv(group, together)
         self._launcher.run(
             dot_attention_kernel, (num_tiles, num_parts) if shares == 1 else (num_parts, shares, num_tiles),
-            forward.qkv, cache, forward.block_tables, tiles, forward.attended, self._partial_sums,
-            self._partial_scales, self._arrivals, self._cache_half, forward.block_tables.stride(0),
+            forward.qkv, cache, self._cache.scales_of(cache), forward.block_tables, tiles, forward.attended,
+            self._partial_sums, self._partial_scales, self._arrivals, self._cache_half, forward.block_tables.stride(0),
             shape.head_dim**-0.5,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
             BLOCK_SIZE=BLOCK_SIZE, TOKENS=tile.tokens, TOGETHER=together, BLOCK_N=tile.keys, SHARES=shares,

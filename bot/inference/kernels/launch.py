@@ -39,7 +39,8 @@ class KernelLauncher:
         if self._calls is None:
             kernel[grid](*arguments, **constants, **self._options)
         else:
-            key = (id(kernel), *sorted(constants.items()))  # hashing a kernel would parse its source
+            types = [getattr(argument, "dtype", None) for argument in arguments]
+            key = (id(kernel), *types, *sorted(constants.items()))  # hashing a kernel would parse its source
             self._calls[key] = partial(kernel.run, *arguments, grid=grid, warmup=True, **constants, **self._options)
 
     def compile_ahead(self, visit: Callable[[], None]) -> None:

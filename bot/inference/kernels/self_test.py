@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bot.inference.model.int8 import dequantise, quantise
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.model.ops import ForwardPass, Ops, Span, Workspace
 from bot.inference.model.sampler import SamplingRows
@@ -104,6 +105,7 @@ class LayerTest:
         self._shape = shape
         self._weights = weights
         self._cache = cache.blocks[0]
+        self._used = tuple(tensor[0][:, :NUM_TEST_BLOCKS] for tensor in cache.tensors())
         self._workspace = workspace
         self._device = cache.blocks.device
 
@@ -133,29 +135,29 @@ class LayerTest:
         rows = self._pass(ops, tuple(spans), is_decode=is_decode)
         ops.prepare(rows)
         logits, picked, sampled = self._outputs(rows.num_rows)
-        for _op, run, _written in self._stages(rows, self._cache, logits, picked, sampled):
+        for _op, run, _written in self._stages(rows, logits, picked, sampled):
             run(ops)
 
     def compare(self, ops: Ops, reference: Ops, spans: Sequence[Span], *, is_decode: bool) -> list[Difference]:
         """What each operation makes of the same inputs as the reference; one entry for each, in their order."""
         rows = self._pass(ops, tuple(spans), is_decode=is_decode)
-        used = self._cache[:, :NUM_TEST_BLOCKS]
-        kept = used.clone()
+        kept = [tensor.clone() for tensor in self._used]
         try:
-            return self._compare(ops, reference, rows, used)
+            return self._compare(ops, reference, rows)
         finally:
-            used.copy_(kept)
+            for tensor, before in zip(self._used, kept, strict=True):
+                tensor.copy_(before)
 
-    def _compare(self, ops: Ops, reference: Ops, forward: ForwardPass, used: Tensor) -> list[Difference]:
+    def _compare(self, ops: Ops, reference: Ops, forward: ForwardPass) -> list[Difference]:
         reference.prepare(forward)
         reference_plan = forward.plan
         ops.prepare(forward)
         plan = forward.plan
-        used.copy_(self._random(used.shape, used.dtype, seed=1))
+        self._fill_cache()
         logits, picked, sampled = self._outputs(forward.num_rows)
-        state = [forward.x, forward.qkv, forward.attended, forward.activated, used, logits, *picked, *sampled]
+        state = [forward.x, forward.qkv, forward.attended, forward.activated, *self._used, logits, *picked, *sampled]
         found = []
-        for op, run, written in self._stages(forward, used, logits, picked, sampled):
+        for op, run, written in self._stages(forward, logits, picked, sampled):
             before = [tensor.clone() for tensor in state]
             forward.plan = reference_plan
             run(reference)
@@ -172,7 +174,6 @@ class LayerTest:
     def _stages(
         self,
         forward: ForwardPass,
-        used: Tensor,
         logits: Tensor,
         picked: tuple[Tensor, Tensor],
         sampled: tuple[Tensor, Tensor],
@@ -185,7 +186,7 @@ class LayerTest:
             (
                 "project_qkv",
                 lambda ops: ops.project_qkv(forward, layer, cache),
-                {"queries": lambda: forward.qkv[:, : self._shape.q_size], "cache": lambda: used[:, 1:]},
+                {"queries": lambda: forward.qkv[:, : self._shape.q_size], "cache": self._stored},
             ),
             ("attend", lambda ops: ops.attend(forward, cache), {"attended": lambda: forward.attended}),
             (
@@ -218,6 +219,18 @@ class LayerTest:
             ),
         ]
         return in_layer + after_layers if forward.is_decode else in_layer
+
+    def _fill_cache(self) -> None:
+        blocks, *scales = self._used
+        if scales:
+            blocks[:], scales[0][:] = quantise(self._random(blocks.shape, torch.float32, seed=1), scales[0].dtype)
+        else:
+            blocks.copy_(self._random(blocks.shape, blocks.dtype, seed=1))
+
+    def _stored(self) -> Tensor:
+        """The cache's numbers, but for those that padding wrote."""
+        blocks, *scales = (tensor[:, 1:] for tensor in self._used)
+        return dequantise(blocks, scales[0], torch.float32) if scales else blocks
 
     def _outputs(self, num_rows: int) -> tuple[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         vocab_size, dtype = self._shape.vocab_size, self._workspace.rows(1)["x"].dtype

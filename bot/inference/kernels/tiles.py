@@ -1,9 +1,17 @@
 """Tile sizes of the kernels, by what they were measured to be best at; every figure is from one NVIDIA H200."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from bot.inference.model.kv_cache import CacheKind
+from bot.inference.model.weights import MatrixKind
+
 T = TypeVar("T")
+
+DENSE_NUMBERS = 32 * 1024**2
+"""How many numbers of an eight-bit matrix become floats at a time: half of that, or less, costs products their rate."""
+LEAST_DENSE_NUMBERS = 8 * 1024**2
+"""The same where passes are short, as on a small card, which has better uses for its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,8 @@ class KernelShapes:
     skinny_output: dict[int, Tile] = field(default_factory=lambda: {32: Tile(64, 128, 4, 6, shares=2)})
     """Above the last, cuBLAS is faster."""
     skinny_down: dict[int, Tile] = field(default_factory=_skinny_down)
+    skinny_head: dict[int, Tile] = field(default_factory=dict)
+    """Of a head in eight bits only."""
     decode: dict[int, Split] = field(default_factory=_decode)
     grouped: dict[int, AttentionTile] = field(default_factory=_grouped)
     """Decode attention where query heads share keys; above the last, and on cards without tensor cores, `decode`."""
@@ -108,12 +118,20 @@ class KernelShapes:
     sampled_chunk: int = 4096
 
     @staticmethod
-    def for_capability(capability: tuple[int, int]) -> "KernelShapes":
+    def for_capability(
+        capability: tuple[int, int],
+        weights_kind: MatrixKind = MatrixKind.FLOAT,
+        cache_kind: CacheKind = CacheKind.FLOAT,
+    ) -> "KernelShapes":
         """The choices for a card: those with less shared memory for a program than an H200 take smaller tiles."""
+        shapes = KernelShapes() if weights_kind is MatrixKind.FLOAT else _EIGHT_BIT_WEIGHTS
+        if cache_kind is CacheKind.INT8:
+            shapes = replace(shapes, decode=_EIGHT_BIT_DECODE)
         if capability[0] in (9, 10):
-            return KernelShapes()
+            return shapes
         pair, single = {16: Tile(32, 128, 4, 3)}, {16: Tile(32, 128, 4, 6)}
-        return KernelShapes(skinny_qkv=pair, skinny_gated=pair, skinny_output=single, skinny_down=single)
+        small = replace(shapes, skinny_qkv=pair, skinny_gated=pair, skinny_output=single, skinny_down=single)
+        return small if weights_kind is MatrixKind.FLOAT else replace(small, skinny_head=single)
 
     def prefill_tile(self, num_tokens: int) -> AttentionTile:
         """The prefill attention's tile in a pass of `num_tokens`."""
@@ -128,3 +146,27 @@ def first_fitting(table: dict[int, T], number: int) -> T | None:
     """The entry with the least key that is not under `number`."""
     fitting = [key for key in table if key >= number]
     return table[min(fitting)] if fitting else None
+
+
+_EIGHT_BIT_WEIGHTS = KernelShapes(
+    gemv_qkv=Tile(4, 4096, 4),
+    gemv_output=Tile(8, 4096, 4),
+    gemv_gated=Tile(4, 4096, 4),
+    gemv_down=Tile(2, 16384, 4),
+    gemv_head=Tile(8, 4096, 4),
+    skinny_qkv={32: Tile(64, 128, 4, 6), 64: Tile(32, 256, 4, 3)},
+    skinny_gated={32: Tile(64, 64, 4, 4), 64: Tile(64, 128, 4, 3)},
+    skinny_output={32: Tile(32, 128, 4, 4, shares=3), 64: Tile(64, 128, 4, 3, shares=3)},
+    skinny_down={32: Tile(128, 128, 4, 3, shares=3), 64: Tile(32, 128, 4, 4, shares=3)},
+    skinny_head={32: Tile(64, 128, 4, 4), 64: Tile(128, 128, 8, 4)},
+)
+
+_EIGHT_BIT_DECODE = {
+    1: Split(16, 1, 3, 1),
+    2: Split(32, 1, 1, 1),
+    4: Split(16, 1, 1, 4),
+    8: Split(8, 1, 1, 4),
+    16: Split(4, 1, 2, 4),
+    32: Split(4, 1, 2, 8),
+    64: Split(8, 1, 2, 16),
+}

@@ -10,10 +10,12 @@ import torch
 import triton
 from torch import Tensor
 
-from bot.inference.kernels import attention, gemv, pointwise, sampling, skinny
+from bot.inference.kernels import attention, gemv, pointwise, sampling
 from bot.inference.kernels.dot_launch import DotAttention
+from bot.inference.kernels.eight_bit_cache import EightBitCache, KVTarget
 from bot.inference.kernels.launch import KernelLauncher
-from bot.inference.kernels.tiles import KernelShapes, Tile, first_fitting
+from bot.inference.kernels.products import DenseProducts, SkinnyProducts
+from bot.inference.kernels.tiles import KernelShapes, Tile
 from bot.inference.kernels.wide_sampler import WideSampler
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.model.ops import ForwardPass
@@ -24,93 +26,13 @@ from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LayerWeights, Matrix
 
 
-class SkinnyProducts:
-    """Skinny products on one card. Where no tile is given for so many rows, or none divides, cuBLAS does better."""
-
-    def __init__(self, shape: LlamaShape, shapes: KernelShapes, launcher: KernelLauncher, device: torch.device) -> None:
-        self._shape = shape
-        self._shapes = shapes
-        self._launcher = launcher
-        tables = (shapes.skinny_output, shapes.skinny_down)
-        tiles = [(most, tile) for table in tables for most, tile in table.items() if tile.shares > 1]
-        num_parts = max((_block_rows(most) * tile.shares for most, tile in tiles), default=0)
-        num_groups = max((-(-shape.hidden_size // tile.rows) for _, tile in tiles), default=0)
-        self._partial_sums = torch.zeros(num_parts * shape.hidden_size, dtype=torch.float32, device=device)
-        self._arrivals = torch.zeros(num_groups, dtype=torch.int32, device=device)
-
-    def qkv_tile(self, num_rows: int) -> Tile | None:
-        """The tile for queries, keys and values."""
-        return _dividing(self._shapes.skinny_qkv, num_rows, self._shape.qkv_size // 2, self._shape.hidden_size)
-
-    def gated_tile(self, num_rows: int) -> Tile | None:
-        """The tile for gates and ups."""
-        return _dividing(self._shapes.skinny_gated, num_rows, self._shape.intermediate_size, self._shape.hidden_size)
-
-    def add_tile(self, num_rows: int, weight: Tensor) -> Tile | None:
-        """The tile for the product with `weight` that joins the residual stream."""
-        is_down = weight.shape[1] == self._shape.intermediate_size
-        table = self._shapes.skinny_down if is_down else self._shapes.skinny_output
-        return _dividing(table, num_rows, *weight.shape)
-
-    def project_qkv(
-        self, tile: Tile, values: Tensor, weight: Tensor, qkv: Tensor, cache: Tensor, rotation: tuple[Tensor | int, ...]
-    ) -> None:
-        """Project, rotate, store; `rotation` is what `rotate_and_store_kernel` takes behind its cache."""
-        shape = self._shape
-        self._launcher.run(
-            skinny.skinny_qkv_kernel, (shape.qkv_size // 2 // tile.rows,),
-            values, weight, qkv, cache, *rotation, values.shape[0],
-            WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
-            BLOCK_SIZE=BLOCK_SIZE, **_tiling(tile, values.shape[0]),
-        )  # fmt: skip
-
-    def project_gated(self, tile: Tile, values: Tensor, weight: Tensor, activated: Tensor) -> None:
-        """Project and gate."""
-        shape = self._shape
-        self._launcher.run(
-            skinny.skinny_gated_kernel, (shape.intermediate_size // tile.rows,),
-            values, weight, activated, values.shape[0],
-            WIDTH=shape.hidden_size, OUT_WIDTH=shape.intermediate_size, **_tiling(tile, values.shape[0]),
-        )  # fmt: skip
-
-    def add(self, tile: Tile, x: Tensor, values: Tensor, weight: Tensor) -> None:
-        """`x += values @ weight.T`."""
-        out_width, width = weight.shape
-        self._launcher.run(
-            skinny.skinny_add_kernel, (out_width // tile.rows, tile.shares),
-            x, values, weight, self._partial_sums, self._arrivals, x.shape[0],
-            WIDTH=width, OUT_WIDTH=out_width, SHARES=tile.shares, **_tiling(tile, x.shape[0]),
-        )  # fmt: skip
-
-
-def _dividing(table: dict[int, Tile], num_rows: int, out_width: int, width: int) -> Tile | None:
-    tile = first_fitting(table, num_rows)
-    if tile is None or out_width % tile.rows or width % tile.columns:
-        return None
-    return tile
-
-
-def _tiling(tile: Tile, num_rows: int) -> dict[str, int]:
-    return {
-        "BLOCK_M": _block_rows(num_rows),
-        "BLOCK_N": tile.rows,
-        "BLOCK_K": tile.columns,
-        "STAGES": tile.num_stages,
-        "num_warps": tile.num_warps,
-    }
-
-
-def _block_rows(num_rows: int) -> int:
-    """Rows of a tile: what tensor cores take at least, or the next power of two."""
-    return max(16, 1 << (num_rows - 1).bit_length())
-
-
 class KernelOps:
     """Triton where it pays, on one CUDA device (or in Triton's interpreter).
 
     Args:
         has_dot: the card has tensor cores that Triton can use (sm_80 and above).
         has_pdl: the card can launch a kernel before the one ahead of it has ended (sm_90 and above).
+        num_dense: of how many numbers a matrix in eight bits is made floats at a time; 0 where there is none.
     """
 
     def __init__(
@@ -122,6 +44,7 @@ class KernelOps:
         *,
         has_dot: bool,
         has_pdl: bool,
+        num_dense: int = 0,
         shapes: KernelShapes | None = None,
     ) -> None:
         device = cache.blocks.device
@@ -131,8 +54,9 @@ class KernelOps:
         self._shape = shape
         self._launcher = KernelLauncher(device, has_pdl=has_pdl)
         self._run = self._launcher.run
-        is_skinny = has_dot and cache.blocks.dtype == torch.float16
+        is_skinny = has_dot and cache.dtype == torch.float16
         self._skinny = SkinnyProducts(shape, self.shapes, self._launcher, device) if is_skinny else None
+        self._dense = DenseProducts(self._launcher, num_dense, device, cache.dtype)
         self._eps = shape.rms_norm_eps
         self._cosines, self._sines = rope_tables(shape, num_positions, device)
         self._reference = None if has_dot else ReferenceOps(shape, cache, num_positions)
@@ -147,6 +71,8 @@ class KernelOps:
             )  # fmt: skip
         # Strides are numbers: half a layer's cache is where its values begin.
         self._cache_half = cache.num_blocks * shape.kv_size * BLOCK_SIZE
+        self._scales_of = cache.scales_of
+        self._eight_bit = None if cache.scales is None else EightBitCache(shape, cache, self._launcher)
         self._dim_block = triton.next_power_of_2(shape.head_dim)
         parts = max_num_sequences * shape.num_heads * self._most_splits(max_num_sequences)
         self._partial_sums = torch.zeros(parts * self._dim_block, dtype=torch.float32, device=device)
@@ -171,39 +97,46 @@ class KernelOps:
             self._reference.prepare(forward)
 
     def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
-        """Norm, project, rotate, store: one kernel, or two, or three around cuBLAS."""
+        """Norm, project, rotate, store: one kernel, or two, or three around cuBLAS; one more stores in eight bits."""
+        if self._eight_bit:
+            self._project_qkv(forward, layer, self._eight_bit.beside_queries(forward))
+            self._eight_bit.store(forward, cache)
+        else:
+            self._project_qkv(forward, layer, KVTarget(cache, forward.kv_slots, self._cache_half, BLOCK_SIZE))
+
+    def _project_qkv(self, forward: ForwardPass, layer: LayerWeights, target: KVTarget) -> None:
         if forward.is_decode and forward.num_rows == 1:
-            self._gemv_qkv(forward, layer, cache)
+            self._gemv_qkv(forward, layer, target)
             return
         self._norm(forward.x, layer.input_norm, forward.normed)
         tile = self._skinny and self._skinny.qkv_tile(forward.num_rows)
         if self._skinny and tile:
-            rotation = (self._cosines, self._sines, forward.positions, forward.kv_slots, self._cache_half)
-            self._skinny.project_qkv(tile, forward.normed, layer.qkv.data, forward.qkv, cache, rotation)
+            rotation = (self._cosines, self._sines, forward.positions)
+            self._skinny.project_qkv(tile, forward.normed, layer.qkv, forward.qkv, rotation, target)
         else:
-            torch.mm(forward.normed, layer.qkv.data.t(), out=forward.qkv)
-            self._rotate_and_store(forward, cache)
+            self._dense.project(forward.normed, layer.qkv, forward.qkv)
+            self._rotate_and_store(forward, target)
 
-    def _gemv_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
+    def _gemv_qkv(self, forward: ForwardPass, layer: LayerWeights, target: KVTarget) -> None:
         shape, tile = self._shape, self.shapes.gemv_qkv
         self._run(
             gemv.gemv_qkv_kernel, (triton.cdiv(shape.qkv_size // 2, tile.rows),),
-            forward.x, layer.input_norm, layer.qkv.data, forward.qkv, cache, self._cosines, self._sines,
-            forward.positions, forward.kv_slots, self._cache_half, self._eps,
+            forward.x, layer.input_norm, layer.qkv.data, layer.qkv.scale, forward.qkv, target.cache,
+            self._cosines, self._sines, forward.positions, target.slots, target.half, self._eps,
             WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
-            BLOCK_SIZE=BLOCK_SIZE, BLOCK_N=tile.rows, BLOCK_K=_columns(tile, shape.hidden_size),
+            BLOCK_SIZE=target.block_size, BLOCK_N=tile.rows, BLOCK_K=_columns(tile, shape.hidden_size),
             num_warps=tile.num_warps,
         )  # fmt: skip
 
-    def _rotate_and_store(self, forward: ForwardPass, cache: Tensor) -> None:
+    def _rotate_and_store(self, forward: ForwardPass, target: KVTarget) -> None:
         shape, block_heads = self._shape, 32
         grid = (forward.num_rows, triton.cdiv(shape.num_heads + 2 * shape.num_kv_heads, block_heads))
         self._run(
             pointwise.rotate_and_store_kernel, grid,
-            forward.qkv, cache, self._cosines, self._sines, forward.positions, forward.kv_slots, self._cache_half,
+            forward.qkv, target.cache, self._cosines, self._sines, forward.positions, target.slots, target.half,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
-            HALF_BLOCK=triton.next_power_of_2(shape.head_dim // 2), BLOCK_SIZE=BLOCK_SIZE, BLOCK_HEADS=block_heads,
-            num_warps=4,
+            HALF_BLOCK=triton.next_power_of_2(shape.head_dim // 2), BLOCK_SIZE=target.block_size,
+            BLOCK_HEADS=block_heads, num_warps=4,
         )  # fmt: skip
 
     def attend(self, forward: ForwardPass, cache: Tensor) -> None:
@@ -220,8 +153,8 @@ class KernelOps:
         shape, split = self._shape, self.shapes.split(forward.num_rows)
         self._run(
             attention.decode_attention_kernel, (forward.num_rows, shape.num_heads, split.shares),
-            forward.qkv, cache, forward.block_tables, forward.positions, forward.attended, self._partial_sums,
-            self._partial_scales, self._arrivals, self._cache_half, forward.block_tables.stride(0),
+            forward.qkv, cache, self._scales_of(cache), forward.block_tables, forward.positions, forward.attended,
+            self._partial_sums, self._partial_scales, self._arrivals, self._cache_half, forward.block_tables.stride(0),
             shape.head_dim**-0.5,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
             BLOCK_SIZE=BLOCK_SIZE, SPLITS=split.shares, LEAST=split.blocks, STAGES=split.num_stages,
@@ -231,21 +164,25 @@ class KernelOps:
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """The residual joins in the kernel, or in cuBLAS's own sum."""
         if x.shape[0] == 1:
-            self._gemv_add(x, values, weight.data)
+            is_down = weight.data.shape[1] == self._shape.intermediate_size
+            tile = self.shapes.gemv_down if is_down else self.shapes.gemv_output
+            self._gemv(tile, values, None, weight, x, x)
             return
-        tile = self._skinny and self._skinny.add_tile(x.shape[0], weight.data)
-        if self._skinny and tile:
-            self._skinny.add(tile, x, values, weight.data)
+        skinny_tile = self._skinny and self._skinny.add_tile(x.shape[0], weight)
+        if self._skinny and skinny_tile:
+            self._skinny.add(skinny_tile, x, values, weight)
         else:
-            x.addmm_(values, weight.data.t())
+            self._dense.add(x, values, weight)
 
-    def _gemv_add(self, x: Tensor, values: Tensor, weight: Tensor) -> None:
-        out_width, width = weight.shape
-        tile = self.shapes.gemv_down if width == self._shape.intermediate_size else self.shapes.gemv_output
+    def _gemv(
+        self, tile: Tile, values: Tensor, norm: Tensor | None, weight: Matrix, residual: Tensor | None, out: Tensor
+    ) -> None:
+        out_width, width = weight.data.shape
         self._run(
-            gemv.gemv_add_kernel, (triton.cdiv(out_width, tile.rows),),
-            x, values, weight, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
-            BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
+            gemv.gemv_kernel, (triton.cdiv(out_width, tile.rows),),
+            values, norm, weight.data, weight.scale, residual, out, self._eps,
+            WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width),
+            num_warps=tile.num_warps,
         )  # fmt: skip
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
@@ -256,16 +193,16 @@ class KernelOps:
         self._norm(forward.x, layer.mlp_norm, forward.normed)
         tile = self._skinny and self._skinny.gated_tile(forward.num_rows)
         if self._skinny and tile:
-            self._skinny.project_gated(tile, forward.normed, layer.gate_up.data, forward.activated)
+            self._skinny.project_gated(tile, forward.normed, layer.gate_up, forward.activated)
         else:
-            torch.mm(forward.normed, layer.gate_up.data.t(), out=forward.gate_up)
+            self._dense.project(forward.normed, layer.gate_up, forward.gate_up)
             self._silu_mul(forward)
 
     def _gemv_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         width, out_width, tile = self._shape.hidden_size, self._shape.intermediate_size, self.shapes.gemv_gated
         self._run(
             gemv.gemv_gated_kernel, (triton.cdiv(out_width, tile.rows),),
-            forward.x, layer.mlp_norm, layer.gate_up.data, forward.activated, self._eps,
+            forward.x, layer.mlp_norm, layer.gate_up.data, layer.gate_up.scale, forward.activated, self._eps,
             WIDTH=width, OUT_WIDTH=out_width,
             BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
         )  # fmt: skip
@@ -280,17 +217,15 @@ class KernelOps:
 
     def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
         """Norm, project."""
-        out_width, width = head.data.shape
-        tile = self.shapes.gemv_head
         if forward.num_rows == 1:
-            self._run(
-                gemv.gemv_head_kernel, (triton.cdiv(out_width, tile.rows),),
-                forward.x, norm, head.data, logits, self._eps, WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows,
-                BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
-            )  # fmt: skip
+            self._gemv(self.shapes.gemv_head, forward.x, norm, head, None, logits)
             return
         self._norm(forward.x, norm, forward.normed)
-        torch.mm(forward.normed, head.data.t(), out=logits)
+        tile = self._skinny and self._skinny.head_tile(forward.num_rows, head)
+        if self._skinny and tile:
+            self._skinny.project_head(tile, forward.normed, head, logits)
+        else:
+            self._dense.project(forward.normed, head, logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         """One program for each row."""

@@ -3,12 +3,14 @@
 import logging
 import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from bot.errors import ConfigError
 from bot.inference.kernels.choice import OpsChoice, choose_ops, kernel_choices, kernels_compiling
+from bot.inference.kernels.tiles import LEAST_DENSE_NUMBERS
 from bot.inference.loading import memory
 from bot.inference.loading.config import read_shape
 from bot.inference.loading.files import find_tokenizer_file
@@ -19,13 +21,13 @@ from bot.inference.messages import ReportProgress
 from bot.inference.model.execution import Execution, SlotState, build_slot_state
 from bot.inference.model.graphs import GraphExecution
 from bot.inference.model.inputs import Sizes, StepInputs
-from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache, build_kv_cache
+from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind, KVCache, build_kv_cache
 from bot.inference.model.llama import LlamaModel
 from bot.inference.model.ops import Workspace
 from bot.inference.model.reference_ops import ReferenceOps
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LlamaWeights
+from bot.inference.model.weights import LlamaWeights, MatrixKind
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,9 @@ _SMALLEST_TILE = 16
 _TABLE_STEP = 16
 """Block tables have a multiple of so many columns, as the self-test's have: else attention would be compiled again."""
 _GRAPH_BYTES = 64 * 1024**2
+_FEW_GRAPHS_BYTES = 40 * 1024**2
+"""Where passes are short: there are fewer graphs, and a small card has better uses for its memory."""
+_SHORT_PASS_TOKENS = 512
 
 
 def settle_device(device: str) -> torch.device:
@@ -65,6 +70,8 @@ def build_runner(
     gpu_memory_gib: float | None = None,
     gpu_memory_fraction: float | None = None,
     dtype: torch.dtype | None = None,
+    weights_kind: MatrixKind = MatrixKind.FLOAT,
+    cache_kind: CacheKind = CacheKind.FLOAT,
     progress: ReportProgress | None = None,
     use_kernels: bool = True,
 ) -> LlamaRunner:
@@ -83,15 +90,16 @@ def build_runner(
         context_window, max_num_sequences, max_prefill_tokens, num_blocks, gpu_memory_gib, gpu_memory_fraction
     )
     where = "on the card" if chosen.type == "cuda" else "in this machine's memory"
-    memory.refuse_too_large(shape, weights_dtype, memory.room_for_weights(chosen, limits), where)
+    memory.refuse_too_large(shape, weights_dtype, memory.room_for_weights(chosen, limits), where, weights_kind)
     if chosen.type == "cuda":
         _apply_caps(chosen, limits)
     else:
-        settle_threads(memory.weights_bytes(shape, torch.int8))
+        settle_threads(memory.num_parameters(shape))
     try:
-        with _compiling(shape, chosen, weights_dtype, limits) if use_kernels else nullcontext():
-            weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress)
-        return assemble_runner(shape, weights, limits, model_hash=model_hash, use_kernels=use_kernels)
+        compiling = _compiling(shape, chosen, weights_dtype, limits, weights_kind, cache_kind)
+        with compiling if use_kernels else nullcontext():
+            weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress, kind=weights_kind)
+        return assemble_runner(shape, weights, limits, cache_kind, model_hash=model_hash, use_kernels=use_kernels)
     except torch.OutOfMemoryError as error:
         problem = "beside the model's weights the card has no room left to work in: free memory, or use a smaller model"
         raise ConfigError("TRINITY_MODEL", problem) from error
@@ -104,26 +112,38 @@ def _apply_caps(device: torch.device, limits: MemoryLimits) -> None:
 
 
 def _compiling(
-    shape: LlamaShape, device: torch.device, dtype: torch.dtype, limits: MemoryLimits
+    shape: LlamaShape,
+    device: torch.device,
+    dtype: torch.dtype,
+    limits: MemoryLimits,
+    weights_kind: MatrixKind,
+    cache_kind: CacheKind,
 ) -> AbstractContextManager[None]:
     """Compiles for the first card what it will run; the compiler's threads begin there, and can't for any other."""
     if device.type != "cuda" or device.index:
         return nullcontext()
     num_sequences = limits.max_num_sequences or memory.MOST_SEQUENCES
     capability = torch.cuda.get_device_capability(device)
-    return kernels_compiling(kernel_choices(shape, 0, num_sequences, capability)[0], dtype)
+    choices = kernel_choices(shape, 0, num_sequences, capability, weights_kind, cache_kind)
+    return kernels_compiling(choices[0], dtype)
 
 
 def assemble_runner(
-    shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, *, model_hash: str = "", use_kernels: bool = True
+    shape: LlamaShape,
+    weights: LlamaWeights,
+    limits: MemoryLimits,
+    cache_kind: CacheKind = CacheKind.FLOAT,
+    *,
+    model_hash: str = "",
+    use_kernels: bool = True,
 ) -> LlamaRunner:
     """Give weights that are on their device everything else they need, and say what there is room for."""
     started = time.monotonic()
     if weights.embedding.device.type == "cuda":
-        runner = _assemble_cuda(shape, weights, limits, model_hash, use_kernels=use_kernels)
+        runner = _assemble_cuda(shape, weights, limits, cache_kind, model_hash, use_kernels=use_kernels)
         name = torch.cuda.get_device_name(weights.embedding.device)
     else:
-        runner, name = _assemble_cpu(shape, weights, limits, model_hash), "CPU"
+        runner, name = _assemble_cpu(shape, weights, limits, cache_kind, model_hash), "CPU"
     num_tokens = (runner.num_blocks - 1) * BLOCK_SIZE
     longest = min(num_tokens, runner.context_window)
     log.info(
@@ -136,12 +156,14 @@ def assemble_runner(
     return runner
 
 
-def _assemble_cpu(shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, model_hash: str) -> LlamaRunner:
+def _assemble_cpu(
+    shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, cache_kind: CacheKind, model_hash: str
+) -> LlamaRunner:
     window, num_sequences = limits.window_of(shape), limits.max_num_sequences or _CPU_SEQUENCES
     num_tokens = limits.max_prefill_tokens or memory.settle_cpu_prefill_tokens(shape)
     parts = _Parts(shape, weights, window, num_sequences, num_tokens)
     num_blocks = limits.num_blocks or num_sequences * -(-window // BLOCK_SIZE) + 1
-    cache = build_kv_cache(shape, num_blocks, weights.embedding.device, weights.embedding.dtype)
+    cache = build_kv_cache(shape, num_blocks, weights.embedding.device, weights.embedding.dtype, cache_kind)
     model = LlamaModel(weights, cache, ReferenceOps(shape, cache, window))
     return parts.runner(cache, Execution(model, parts.workspace, parts.inputs, parts.state), model_hash)
 
@@ -179,7 +201,13 @@ class _Parts:
 
 
 def _assemble_cuda(
-    shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, model_hash: str, *, use_kernels: bool
+    shape: LlamaShape,
+    weights: LlamaWeights,
+    limits: MemoryLimits,
+    cache_kind: CacheKind,
+    model_hash: str,
+    *,
+    use_kernels: bool,
 ) -> LlamaRunner:
     device, dtype = weights.embedding.device, weights.embedding.dtype
     torch.cuda.set_device(device)
@@ -187,28 +215,35 @@ def _assemble_cuda(
     cap, window = memory.cap_of(device, limits), limits.window_of(shape)
     with torch.inference_mode(), torch.cuda.stream(stream):
         free = memory.free_bytes(device, cap)
-        num_sequences = limits.max_num_sequences or memory.settle_sequences(shape, dtype, free)
+        num_sequences = limits.max_num_sequences or memory.settle_sequences(shape, dtype, free, cache_kind)
         num_tokens = limits.max_prefill_tokens or memory.settle_prefill_tokens(shape, dtype, free)
         parts = _Parts(shape, weights, window, num_sequences, num_tokens)
-        torch.mm(parts.workspace.rows(1)["x"], weights.layers[0].qkv.data.t())  # cuBLAS takes its workspace now
-        build_ops = choose_ops(shape, weights, parts.workspace, window, num_sequences, use_kernels=use_kernels)
+        torch.mm(parts.workspace.rows(1)["x"], weights.embedding.t())  # cuBLAS takes its workspace now
+        build_ops = choose_ops(
+            shape, weights, parts.workspace, window, num_sequences, cache_kind, use_kernels=use_kernels
+        )
+        if num_tokens <= _SHORT_PASS_TOKENS:
+            build_ops = replace(build_ops, num_dense=min(build_ops.num_dense, LEAST_DENSE_NUMBERS))
         parts.workspace.clear()
         room = memory.free_bytes(device, cap)
         room -= _reserve_bytes(build_ops, shape, parts, dtype, room)
-        num_blocks = limits.num_blocks or memory.settle_num_blocks(room, shape, dtype, num_sequences * window)
-        cache = build_kv_cache(shape, num_blocks, device, dtype)
+        num_blocks = limits.num_blocks or memory.settle_num_blocks(
+            room, shape, dtype, num_sequences * window, weights.kind, cache_kind
+        )
+        cache = build_kv_cache(shape, num_blocks, device, dtype, cache_kind)
         model = LlamaModel(weights, cache, build_ops(cache))
         execution = GraphExecution(model, parts.workspace, parts.inputs, parts.state, stream)
         execution.warm_up()
         execution.capture()
-        cache.blocks[:, :, 0].zero_()
+        for tensor in cache.tensors():
+            tensor[:, :, 0].zero_()
         stream.synchronize()
     return parts.runner(cache, execution, model_hash, stream)
 
 
 def _reserve_bytes(choice: OpsChoice, shape: LlamaShape, parts: _Parts, dtype: torch.dtype, room: int) -> int:
     """What is allocated after the pool: little beside graphs, but for what plain torch does."""
-    reserve = _GRAPH_BYTES
+    reserve = _GRAPH_BYTES if parts.num_tokens > _SHORT_PASS_TOKENS else _FEW_GRAPHS_BYTES
     broken = choice.broken
     if broken is None or "sample" in broken:
         reserve += 96 * parts.num_sequences * shape.vocab_size
@@ -217,6 +252,10 @@ def _reserve_bytes(choice: OpsChoice, shape: LlamaShape, parts: _Parts, dtype: t
         reserve += 6 * parts.window * shape.q_size * dtype.itemsize + 4 * parts.num_tokens * parts.window
     if broken is None or "attend" in broken:
         reserve += 4 * room // (shape.num_layers + 4)  # a layer's share of the pool, gathered for a whole batch
+    if choice.weights_kind is MatrixKind.INT8:
+        # Rows of a matrix made floats: a buffer of the kernels', or the whole of it twice over in plain torch.
+        largest = max(2 * shape.intermediate_size, shape.qkv_size, shape.vocab_size) * shape.hidden_size
+        reserve += (choice.num_dense if broken == frozenset() else 2 * largest) * dtype.itemsize
     if broken is None or broken & {"project_qkv", "project_gated", "project_head"}:
         reserve += 4 * parts.num_tokens * max(shape.hidden_size * 4, shape.intermediate_size * dtype.itemsize)
     return reserve

@@ -11,9 +11,10 @@ import torch
 
 from bot.errors import ConfigError
 from bot.inference.loading.files import SETTING
-from bot.inference.model.kv_cache import BLOCK_SIZE, block_bytes
+from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind, block_bytes
 from bot.inference.model.ops import workspace_widths
 from bot.inference.model.shape import LlamaShape
+from bot.inference.model.weights import MatrixKind
 
 SHORTEST_CONVERSATION_TOKENS = 640
 """Prompt and answer of the shortest conversation worth starting for: 512 tokens and something to say."""
@@ -79,30 +80,42 @@ def room_for_weights(device: torch.device, limits: MemoryLimits) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def weights_bytes(shape: LlamaShape, dtype: torch.dtype) -> int:
+def weights_bytes(shape: LlamaShape, dtype: torch.dtype, kind: MatrixKind = MatrixKind.FLOAT) -> int:
     """What a model's weights take."""
-    hidden = shape.hidden_size
-    per_layer = hidden * (shape.qkv_size + shape.q_size + 3 * shape.intermediate_size + 2)
-    num_tables = 1 if shape.has_tied_embeddings else 2
-    return (shape.num_layers * per_layer + hidden + num_tables * shape.vocab_size * hidden) * dtype.itemsize
+    hidden, intermediate = shape.hidden_size, shape.intermediate_size
+    head_height = 0 if shape.has_tied_embeddings else shape.vocab_size
+    numbers = shape.num_layers * hidden * (shape.qkv_size + shape.q_size + 3 * intermediate) + head_height * hidden
+    rows = shape.num_layers * (shape.qkv_size + 2 * hidden + 2 * intermediate) + head_height
+    others = shape.vocab_size * hidden + (2 * shape.num_layers + 1) * hidden
+    in_matrices = numbers + 4 * rows if kind is MatrixKind.INT8 else numbers * dtype.itemsize
+    return in_matrices + others * dtype.itemsize
 
 
-def refuse_too_large(shape: LlamaShape, dtype: torch.dtype, num_bytes: int, where: str) -> None:
-    """Say before anything is loaded that a model can't be.
+def num_parameters(shape: LlamaShape) -> int:
+    """How many numbers a model's weights are."""
+    return weights_bytes(shape, torch.uint8)
+
+
+def refuse_too_large(
+    shape: LlamaShape, dtype: torch.dtype, num_bytes: int, where: str, kind: MatrixKind = MatrixKind.FLOAT
+) -> None:
+    """Say before anything is loaded that a model can't be, and whether it could in eight bits.
 
     Raises:
         ConfigError: its weights take more than `num_bytes`.
     """
-    needed = weights_bytes(shape, dtype)
+    needed, in_eight_bits = weights_bytes(shape, dtype, kind), weights_bytes(shape, dtype, MatrixKind.INT8)
     if needed > num_bytes:
         found = f"{max(num_bytes, 0) / _GIB:.1f} GiB"
         problem = f"the model's weights take {needed / _GIB:.1f} GiB, and there are {found} for them {where}"
+        if in_eight_bits <= num_bytes:
+            problem += f"; with TRINITY_WEIGHTS=int8 they take {in_eight_bits / _GIB:.1f} GiB, at nearly no loss"
         raise ConfigError(SETTING, problem)
 
 
-def settle_sequences(shape: LlamaShape, dtype: torch.dtype, free: int) -> int:
+def settle_sequences(shape: LlamaShape, dtype: torch.dtype, free: int, cache_kind: CacheKind = CacheKind.FLOAT) -> int:
     """As many slots as the pool could feed, at most 64: slots cost scratch memory and graphs."""
-    num_tokens = max(free, 1) * BLOCK_SIZE // block_bytes(shape, dtype)
+    num_tokens = max(free, 1) * BLOCK_SIZE // block_bytes(shape, dtype, cache_kind)
     wanted = max(num_tokens // _TOKENS_PER_SEQUENCE, 4)
     return min(1 << (wanted - 1).bit_length(), MOST_SEQUENCES)
 
@@ -117,24 +130,33 @@ def settle_prefill_tokens(shape: LlamaShape, dtype: torch.dtype, free: int) -> i
 def settle_cpu_prefill_tokens(shape: LlamaShape) -> int:
     """The largest pass on the CPU: it can't be broken off, and a large model computes for long."""
     fewest, most = _CPU_PREFILL_TOKENS
-    affordable = int(_CPU_PASS_OPERATIONS / (2 * weights_bytes(shape, torch.int8)))
+    affordable = int(_CPU_PASS_OPERATIONS / (2 * num_parameters(shape)))
     return max(fewest, min(most, affordable))
 
 
-def settle_num_blocks(num_bytes: int, shape: LlamaShape, dtype: torch.dtype, most_tokens: int) -> int:
+def settle_num_blocks(
+    num_bytes: int,
+    shape: LlamaShape,
+    dtype: torch.dtype,
+    most_tokens: int,
+    weights_kind: MatrixKind = MatrixKind.FLOAT,
+    cache_kind: CacheKind = CacheKind.FLOAT,
+) -> int:
     """How many blocks `num_bytes` hold, scratch included, and no more than `most_tokens` need.
 
     Raises:
         ConfigError: not even a short conversation fits.
     """
-    per_block = block_bytes(shape, dtype)
+    per_block = block_bytes(shape, dtype, cache_kind)
     num_blocks = min(num_bytes // per_block, -(-most_tokens // BLOCK_SIZE) + 1)
     needed = min(SHORTEST_CONVERSATION_TOKENS, shape.context_window, most_tokens)
     if (num_blocks - 1) * BLOCK_SIZE < needed:
         short = (-(-needed // BLOCK_SIZE) + 1) * per_block - num_bytes
+        in_eight_bits = "" if weights_kind is MatrixKind.INT8 else " set TRINITY_WEIGHTS=int8,"
         problem = (
             f"beside the model there is room for {max(0, num_blocks - 1) * BLOCK_SIZE:,} tokens on the card, and a "
-            f"short conversation takes {needed:,}: free {short / _GIB:.2f} GiB more, or use a smaller model"
+            f"short conversation takes {needed:,}: "
+            f"free {short / _GIB:.2f} GiB more,{in_eight_bits} or use a smaller model"
         )
         raise ConfigError("TRINITY_GPU_MEMORY_GIB", problem)
     return num_blocks

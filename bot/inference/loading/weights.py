@@ -17,7 +17,7 @@ from bot.errors import ConfigError
 from bot.inference.loading.files import SETTING, find_tokenizer_file, find_weight_files, first_line, what_else_it_is
 from bot.inference.messages import ReportProgress
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LlamaWeights, checkpoint_tensors, empty_weights
+from bot.inference.model.weights import LlamaWeights, Matrix, MatrixKind, checkpoint_places, empty_weights
 
 _FLOAT_DTYPES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
 
@@ -42,12 +42,18 @@ class _Entry:
 
 
 def load_weights(
-    folder: Path, shape: LlamaShape, device: torch.device, dtype: torch.dtype, progress: ReportProgress | None = None
+    folder: Path,
+    shape: LlamaShape,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: ReportProgress | None = None,
+    *,
+    kind: MatrixKind = MatrixKind.FLOAT,
 ) -> tuple[LlamaWeights, str]:
-    """Load a checkpoint and return it with its model hash.
+    """Load a checkpoint, its matrices stored as `kind` has it, and return it with its model hash.
 
     The hash is a SHA-256 over config.json, tokenizer.json and every tensor's name, type, shape and content: all of it
-    for checkpoints up to 64 MiB, 1,024 evenly spaced elements of each tensor above.
+    for checkpoints up to 64 MiB, 1,024 evenly spaced elements of each tensor above. A kind that rounds changes it.
 
     Raises:
         ConfigError: a file is damaged, or a tensor is missing, unknown, mis-shaped or not finite.
@@ -57,10 +63,10 @@ def load_weights(
     wanted = _compare(folder, entries, expected)
     num_bytes = sum(entry.num_bytes for entry in wanted.values())
     by_columns = device.type == "cpu" and num_bytes <= _MOST_TURNED_BYTES
-    weights = empty_weights(shape, device, dtype, by_columns=by_columns)
-    digests = _fill(checkpoint_tensors(weights, shape), wanted, num_bytes, progress or (lambda _done, _total: None))
+    weights = empty_weights(shape, device, dtype, kind, by_columns=by_columns)
+    digests = _fill(checkpoint_places(weights, shape), wanted, num_bytes, progress or (lambda _done, _total: None))
     _refuse_non_finite(folder, weights, shape)
-    return weights, _combine(folder, digests)
+    return weights, _combine(folder, digests, kind)
 
 
 def _read_headers(files: list[Path]) -> dict[str, _Entry]:
@@ -131,7 +137,7 @@ def _is_harmless(name: str) -> bool:
     return name.endswith(".rotary_emb.inv_freq") or name == "lm_head.weight"
 
 
-def _fill(places: dict[str, Tensor], wanted: dict[str, _Entry], total: int, progress: ReportProgress) -> dict[str, str]:
+def _fill(places: dict[str, Matrix], wanted: dict[str, _Entry], total: int, progress: ReportProgress) -> dict[str, str]:
     done = 0
     digests: dict[str, str] = {}
     for file in dict.fromkeys(entry.file for entry in wanted.values()):
@@ -139,7 +145,7 @@ def _fill(places: dict[str, Tensor], wanted: dict[str, _Entry], total: int, prog
             with safe_open(file, framework="pt") as opened:
                 for name in [name for name, entry in wanted.items() if entry.file == file]:
                     tensor = opened.get_tensor(name)
-                    places[name].copy_(tensor)
+                    places[name].fill(tensor)
                     digests[name] = _digest(tensor, is_whole=total <= _FULL_HASH_BYTES)
                     done += wanted[name].num_bytes
                     progress(done, total)
@@ -156,18 +162,24 @@ def _digest(tensor: Tensor, *, is_whole: bool) -> str:
     return digest.hexdigest()
 
 
-def _combine(folder: Path, digests: dict[str, str]) -> str:
+def _combine(folder: Path, digests: dict[str, str], kind: MatrixKind) -> str:
     combined = hashlib.sha256((folder / "config.json").read_bytes())
     combined.update(find_tokenizer_file(folder).read_bytes())
     for name in sorted(digests):
         combined.update(f"{name} {digests[name]}\n".encode())
+    if kind is not MatrixKind.FLOAT:
+        combined.update(kind.encode())
     return combined.hexdigest()
 
 
 def _refuse_non_finite(folder: Path, weights: LlamaWeights, shape: LlamaShape) -> None:
-    """Look for NaN and infinity after conversion, so that numbers too large for FP16 are found as well."""
-    places = checkpoint_tensors(weights, shape)
-    extremes = torch.stack([torch.stack(torch.aminmax(place)) for place in places.values()])  # [tensors, 2]
+    """Look for NaN and infinity after conversion, so that numbers too large for FP16 are found as well.
+
+    Where numbers are rounded to integers, the scale of their row tells.
+    """
+    places = checkpoint_places(weights, shape)
+    floats = [place.data if place.scale is None else place.scale for place in places.values()]
+    extremes = torch.stack([torch.stack(torch.aminmax(part)).float() for part in floats])  # [tensors, 2]
     is_finite = torch.isfinite(extremes).all(dim=1).tolist()
     bad = [name for name, fine in zip(places, is_finite, strict=True) if not fine]
     if bad:

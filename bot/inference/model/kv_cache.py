@@ -1,17 +1,31 @@
-"""The paged KV cache: one tensor, allocated once at start, so that nothing grows later.
+"""The paged KV cache: allocated once at start, so that nothing grows later.
 
 A block holds the keys and values of `BLOCK_SIZE` tokens of one layer, head by head, so that one attention head reads
-its part of a block in one piece. Block 0 is scratch: padding rows write there.
+its part of a block in one piece. Block 0 is scratch: padding rows write there. In eight bits each key and each value of
+a head has a scale of its own, so that a token is stored once and never again, whatever comes after it.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
 from torch import Tensor
 
+from bot.inference.model.int8 import quantise
 from bot.inference.model.shape import LlamaShape
 
 BLOCK_SIZE = 32
+
+_SCALE_DTYPE = torch.float16
+
+
+class CacheKind(StrEnum):
+    """How keys and values are stored."""
+
+    FLOAT = "float"
+    """As they are."""
+    INT8 = "int8"
+    """Rounded to eight bits, with a scale for each token and head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +33,15 @@ class KVCache:
     """`blocks` is [layers, 2, num_blocks, kv_heads, BLOCK_SIZE, head_dim]; 2 stands for keys and values."""
 
     blocks: Tensor
+    scales: Tensor | None = None
+    """Of a cache in eight bits: [layers, 2, num_blocks, kv_heads, BLOCK_SIZE]."""
+    float_dtype: torch.dtype = torch.float16
+    """What a cache in eight bits is computed in."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that attention computes in."""
+        return self.blocks.dtype if self.scales is None else self.float_dtype
 
     @property
     def num_blocks(self) -> int:
@@ -30,13 +53,48 @@ class KVCache:
         """How many tokens fit."""
         return (self.num_blocks - 1) * BLOCK_SIZE
 
+    def layer_number(self, layer: Tensor) -> int:
+        """Which layer a part of `blocks` belongs to."""
+        return layer.storage_offset() // self.blocks.stride(0)
 
-def build_kv_cache(shape: LlamaShape, num_blocks: int, device: torch.device, dtype: torch.dtype) -> KVCache:
+    def scales_of(self, layer: Tensor) -> Tensor | None:
+        """The scales [2, num_blocks, kv_heads, BLOCK_SIZE] that belong to a layer's blocks, in eight bits."""
+        return None if self.scales is None else self.scales[self.layer_number(layer)]
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What it takes on the device; blocks are the third dimension of each."""
+        return (self.blocks,) if self.scales is None else (self.blocks, self.scales)
+
+    def fill(self, generator: torch.Generator | None = None) -> None:
+        """Make it random numbers, as keys and values of a model are."""
+        for number, layer in enumerate(self.blocks.unbind(0)):
+            if self.scales is None:
+                layer.normal_(generator=generator)
+            else:
+                for block in range(0, self.num_blocks, 512):  # what is wide meanwhile stays small
+                    some = layer[:, block : block + 512]
+                    wide = torch.empty(some.shape, device=some.device).normal_(generator=generator)
+                    some[:], self.scales[number, :, block : block + 512] = quantise(wide, _SCALE_DTYPE)
+
+
+def build_kv_cache(
+    shape: LlamaShape,
+    num_blocks: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    kind: CacheKind = CacheKind.FLOAT,
+) -> KVCache:
     """Allocate the pool, zeroed: attention over padding must read numbers."""
     size = (shape.num_layers, 2, num_blocks, shape.num_kv_heads, BLOCK_SIZE, shape.head_dim)
-    return KVCache(torch.zeros(size, device=device, dtype=dtype))
+    if kind is CacheKind.FLOAT:
+        return KVCache(torch.zeros(size, device=device, dtype=dtype))
+    scales = torch.zeros(size[:-1], device=device, dtype=_SCALE_DTYPE)
+    return KVCache(torch.zeros(size, device=device, dtype=torch.int8), scales, dtype)
 
 
-def block_bytes(shape: LlamaShape, dtype: torch.dtype) -> int:
+def block_bytes(shape: LlamaShape, dtype: torch.dtype, kind: CacheKind = CacheKind.FLOAT) -> int:
     """What one block takes over all layers."""
-    return 2 * shape.num_layers * shape.kv_size * BLOCK_SIZE * dtype.itemsize
+    num_vectors = 2 * shape.num_layers * shape.num_kv_heads * BLOCK_SIZE
+    if kind is CacheKind.FLOAT:
+        return num_vectors * shape.head_dim * dtype.itemsize
+    return num_vectors * (shape.head_dim + _SCALE_DTYPE.itemsize)

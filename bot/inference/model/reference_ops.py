@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own name for it)
 from torch import Tensor
 
+from bot.inference.model.int8 import dequantise, quantise
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.model.ops import ForwardPass, Span
 from bot.inference.model.rope import rope_tables
@@ -47,10 +48,10 @@ class ReferenceOps:
 
     def __init__(self, shape: LlamaShape, cache: KVCache, num_positions: int) -> None:
         self._shape = shape
-        self._cache = cache.blocks
+        self._cache = cache
         cosines, sines = rope_tables(shape, num_positions, cache.blocks.device)
-        self._cosines = torch.cat((cosines, cosines), dim=1).to(cache.blocks.dtype)
-        self._sines = torch.cat((-sines, sines), dim=1).to(cache.blocks.dtype)
+        self._cosines = torch.cat((cosines, cosines), dim=1).to(cache.dtype)
+        self._sines = torch.cat((-sines, sines), dim=1).to(cache.dtype)
         self._running = RunningCopy(cache) if cache.blocks.device.type == "cpu" else None
         heads = torch.arange(2 * shape.num_kv_heads, device=cache.blocks.device)
         # Row of (key or value, block 0, head) in the cache seen as [2 * blocks * kv_heads, ...].
@@ -91,7 +92,8 @@ class ReferenceOps:
         ]
         if begun:
             table_rows, blocks = map(list, zip(*begun, strict=True))
-            self._cache[:, :, forward.block_tables[table_rows, blocks].long()] = 0
+            for tensor in self._cache.tensors():
+                tensor[:, :, forward.block_tables[table_rows, blocks].long()] = 0
 
     def _gather_rows(self, tables: Tensor, head_rows: Tensor) -> Tensor:
         """Cache rows for block tables [sequences, blocks], ordered as [sequences, 2, heads, blocks]."""
@@ -127,16 +129,28 @@ class ReferenceOps:
     def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
         """Norm, project, rotate in place, store."""
         shape, plan = self._shape, forward.plan
-        torch.mm(self._norm(forward.x, layer.input_norm), layer.qkv.data.t(), out=forward.qkv)
+        torch.mm(self._norm(forward.x, layer.input_norm), layer.qkv.dense(forward.x.dtype).t(), out=forward.qkv)
         heads = forward.qkv.view(forward.num_rows, -1, shape.head_dim)
         rotating = heads[:, : shape.num_heads + shape.num_kv_heads]
         swapped = torch.roll(rotating, shape.head_dim // 2, -1)
         torch.mul(rotating, plan.cosines, out=rotating)
         rotating.addcmul_(swapped, plan.sines)
         stored = heads[:, shape.num_heads :].reshape(-1, shape.head_dim)
-        cache.view(-1, shape.head_dim).index_copy_(0, plan.store_rows, stored)
+        stored = self._store(cache, plan.store_rows, stored)
         if self._running and forward.is_decode:
             self._running.add(cache, stored)
+
+    def _store(self, cache: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:
+        """Write keys and values [n, head_dim] to the cache, and return them as they will be read."""
+        places = cache.view(-1, self._shape.head_dim)
+        scales = self._cache.scales_of(cache)
+        if scales is None:
+            places.index_copy_(0, rows, vectors)
+            return vectors
+        data, scale = quantise(vectors, scales.dtype)
+        places.index_copy_(0, rows, data)
+        scales.view(-1).index_copy_(0, rows, scale)
+        return dequantise(data, scale, vectors.dtype)
 
     def attend(self, forward: ForwardPass, cache: Tensor) -> None:
         """One attention call for all decode rows, or one for each span of a prefill."""
@@ -176,21 +190,26 @@ class ReferenceOps:
     def _gather(self, cache: Tensor, reading: _Reading) -> Tensor:
         """Keys and values: [sequences, 2, heads, padded length, head_dim]."""
         blocks = cache.view(-1, BLOCK_SIZE * self._shape.head_dim)
-        return torch.index_select(blocks, 0, reading.cache_rows).view(reading.shape)
+        gathered = torch.index_select(blocks, 0, reading.cache_rows).view(reading.shape)
+        scales = self._cache.scales_of(cache)
+        if scales is None:
+            return gathered
+        scale = torch.index_select(scales.view(-1, BLOCK_SIZE), 0, reading.cache_rows).view(reading.shape[:-1])
+        return dequantise(gathered, scale, self._cache.dtype)
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """The residual joins in the matrix product itself."""
-        x.addmm_(values, weight.data.t())
+        x.addmm_(values, weight.dense(x.dtype).t())
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         """Norm, project, gate."""
-        torch.mm(self._norm(forward.x, layer.mlp_norm), layer.gate_up.data.t(), out=forward.gate_up)
+        torch.mm(self._norm(forward.x, layer.mlp_norm), layer.gate_up.dense(forward.x.dtype).t(), out=forward.gate_up)
         gate, up = forward.gate_up.chunk(2, dim=1)
         torch.mul(F.silu(gate), up, out=forward.activated)
 
     def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
         """Norm, project."""
-        torch.mm(self._norm(forward.x, norm), head.data.t(), out=logits)
+        torch.mm(self._norm(forward.x, norm), head.dense(logits.dtype).t(), out=logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         """Two reductions over the vocabulary."""

@@ -20,8 +20,8 @@ class RunningCopy:
 
     def __init__(self, cache: KVCache, most_bytes: int = 128 * 1024**2) -> None:
         num_layers, _two, _blocks, self._num_heads, _size, self._head_dim = cache.blocks.shape
-        self._layer_stride = cache.blocks.stride(0)
-        self._room = cache.blocks.new_empty((num_layers, most_bytes // num_layers // cache.blocks.itemsize))
+        self._layer_number = cache.layer_number
+        self._room = torch.empty((num_layers, most_bytes // num_layers // cache.dtype.itemsize), dtype=cache.dtype)
         self._capacity = 0
         """Tokens that each row has room for; 0: nothing is kept."""
         self._is_filled = [False] * num_layers
@@ -58,21 +58,21 @@ class RunningCopy:
 
     def add(self, cache: Tensor, stored: Tensor) -> None:
         """Note what a layer stored for this step: [rows * 2 * heads, head_dim]."""
-        layer = cache.storage_offset() // self._layer_stride
+        layer = self._layer_number(cache)
         self._is_whole = layer == len(self._is_filled) - 1
         if self._capacity and self._is_filled[layer]:
             self._kept(layer, len(stored)).view(-1, self._head_dim).index_copy_(0, self._places, stored)
 
     def read(self, cache: Tensor, num_rows: int) -> Tensor | None:
         """A layer's keys and values [rows, 2, heads, capacity, head_dim], if they are kept."""
-        layer = cache.storage_offset() // self._layer_stride
+        layer = self._layer_number(cache)
         if not self._capacity or not self._is_filled[layer]:
             return None
         return self._kept(layer, num_rows * 2 * self._num_heads).view(num_rows, 2, self._num_heads, -1, self._head_dim)
 
     def keep(self, cache: Tensor, gathered: Tensor) -> None:
         """Take what was gathered of a layer: [rows, 2, heads, tokens, head_dim]."""
-        layer, num_tokens = cache.storage_offset() // self._layer_stride, gathered.shape[3]
+        layer, num_tokens = self._layer_number(cache), gathered.shape[3]
         if not self._capacity:
             return
         self._is_filled[layer] = True

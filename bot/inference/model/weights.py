@@ -4,13 +4,14 @@ So a step reads a merged matrix with one kernel. A matrix is a value with a kind
 ways of storing weights are further kinds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
 from torch import Tensor
 
+from bot.inference.model.int8 import dequantise_matrix, quantise_matrix
 from bot.inference.model.shape import LlamaShape
 
 
@@ -19,6 +20,8 @@ class MatrixKind(StrEnum):
 
     FLOAT = "float"
     """As they are, in the type that products are computed in."""
+    INT8 = "int8"
+    """Rounded to eight bits, with a scale for each output channel (a row)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,23 @@ class Matrix:
     data: Tensor
     kind: MatrixKind = MatrixKind.FLOAT
     scale: Tensor | None = None
+
+    def fill(self, values: Tensor) -> None:
+        """Take numbers from wherever they lie, and store them as the kind has it."""
+        if self.scale is None:
+            self.data.copy_(values)
+        else:
+            quantise_matrix(values, self.data, self.scale)
+
+    def dense(self, dtype: torch.dtype) -> Tensor:
+        """The numbers themselves [out, in]; a matrix of floats gives its own."""
+        return self.data if self.scale is None else dequantise_matrix(self.data, self.scale, dtype)
+
+    def split(self, sizes: Sequence[int]) -> tuple["Matrix", ...]:
+        """Runs of its rows, as views."""
+        data = torch.split(self.data, list(sizes))
+        scales = [None] * len(sizes) if self.scale is None else torch.split(self.scale, list(sizes))
+        return tuple(Matrix(part, self.kind, scale) for part, scale in zip(data, scales, strict=True))
 
     def tensors(self) -> Iterator[Tensor]:
         """What it takes on the device."""
@@ -68,24 +88,38 @@ class LlamaWeights:
             yield from self.head.tensors()
 
     @property
+    def kind(self) -> MatrixKind:
+        """What the layers' matrices are."""
+        return self.layers[0].qkv.kind
+
+    @property
     def num_bytes(self) -> int:
         """What they take on the device."""
         return sum(tensor.nbytes for tensor in self.tensors())
 
 
 def empty_weights(
-    shape: LlamaShape, device: torch.device, dtype: torch.dtype, *, by_columns: bool = False
+    shape: LlamaShape,
+    device: torch.device,
+    dtype: torch.dtype,
+    kind: MatrixKind = MatrixKind.FLOAT,
+    *,
+    by_columns: bool = False,
 ) -> LlamaWeights:
-    """Allocate a model's tensors without filling them.
+    """Allocate a model's tensors without filling them; `kind` is that of the layers' matrices and of the head.
 
-    With `by_columns` the layers' matrices and the head lie in memory as [in, out], though their shape is the same: on
-    the CPU a product of a few rows then takes two thirds of the time. The kernels read [out, in].
+    A head that is the embedding stays as that is. With `by_columns` matrices of floats lie in memory as [in, out],
+    though their shape is the same: on the CPU a product of a few rows then takes two thirds of the time. The kernels
+    read [out, in].
     """
 
     def empty(*size: int) -> Tensor:
         return torch.empty(size, device=device, dtype=dtype)
 
     def matrix(num_out: int, num_in: int) -> Matrix:
+        if kind is MatrixKind.INT8:
+            data = torch.empty((num_out, num_in), device=device, dtype=torch.int8)
+            return Matrix(data, kind, torch.empty(num_out, device=device, dtype=torch.float32))
         return Matrix(empty(num_in, num_out).t() if by_columns else empty(num_out, num_in))
 
     layers = tuple(
@@ -104,26 +138,31 @@ def empty_weights(
     return LlamaWeights(embedding, layers, empty(shape.hidden_size), head)
 
 
-def checkpoint_tensors(weights: LlamaWeights, shape: LlamaShape) -> dict[str, Tensor]:
-    """The tensors by their names in a checkpoint, as views: rows of the merged ones."""
+def checkpoint_places(weights: LlamaWeights, shape: LlamaShape) -> dict[str, Matrix]:
+    """Where a checkpoint's tensors go, by their names, as views: rows of the merged ones."""
     places = {
-        "model.embed_tokens.weight": weights.embedding,
-        "model.norm.weight": weights.norm,
-        "lm_head.weight": weights.head.data,
+        "model.embed_tokens.weight": Matrix(weights.embedding),
+        "model.norm.weight": Matrix(weights.norm),
+        "lm_head.weight": weights.head,
     }
     for number, layer in enumerate(weights.layers):
-        query, key, value = torch.split(layer.qkv.data, [shape.q_size, shape.kv_size, shape.kv_size])
-        gate, up = layer.gate_up.data.chunk(2)
+        query, key, value = layer.qkv.split([shape.q_size, shape.kv_size, shape.kv_size])
+        gate, up = layer.gate_up.split([shape.intermediate_size] * 2)
         in_layer = {
-            "input_layernorm": layer.input_norm,
+            "input_layernorm": Matrix(layer.input_norm),
             "self_attn.q_proj": query,
             "self_attn.k_proj": key,
             "self_attn.v_proj": value,
-            "self_attn.o_proj": layer.output.data,
-            "post_attention_layernorm": layer.mlp_norm,
+            "self_attn.o_proj": layer.output,
+            "post_attention_layernorm": Matrix(layer.mlp_norm),
             "mlp.gate_proj": gate,
             "mlp.up_proj": up,
-            "mlp.down_proj": layer.down.data,
+            "mlp.down_proj": layer.down,
         }
         places |= {f"model.layers.{number}.{name}.weight": place for name, place in in_layer.items()}
     return places
+
+
+def checkpoint_tensors(weights: LlamaWeights, shape: LlamaShape) -> dict[str, Tensor]:
+    """The tensors of weights that are stored as floats, by their names in a checkpoint, as views."""
+    return {name: place.data for name, place in checkpoint_places(weights, shape).items()}

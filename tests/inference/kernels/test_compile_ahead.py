@@ -61,11 +61,11 @@ def choice_for(card, shape=None):
 
 
 ON_A_T4 = {
-    *("decode_attention_kernel", "gemv_add_kernel", "gemv_gated_kernel", "gemv_head_kernel", "gemv_qkv_kernel"),
+    *("decode_attention_kernel", "gemv_gated_kernel", "gemv_kernel", "gemv_qkv_kernel"),
     *("greedy_kernel", "rms_norm_kernel", "rotate_and_store_kernel", "sample_kernel", "silu_mul_kernel"),
 }
 
-TENSOR_CORE_KERNELS = {"dot_attention_kernel", "skinny_add_kernel", "skinny_gated_kernel", "skinny_qkv_kernel"}
+TENSOR_CORE_KERNELS = {"dot_attention_kernel", "skinny_gated_kernel", "skinny_kernel", "skinny_qkv_kernel"}
 
 
 @pytest.mark.soak

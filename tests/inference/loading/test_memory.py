@@ -8,10 +8,10 @@ import torch
 from bot.errors import ConfigError
 from bot.inference.loading import memory
 from bot.inference.loading.memory import capped_bytes, settle_num_blocks
-from bot.inference.model.kv_cache import BLOCK_SIZE, block_bytes
+from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind, block_bytes
 from bot.inference.model.ops import workspace_widths
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import empty_weights
+from bot.inference.model.weights import MatrixKind, empty_weights
 from tests.checkpoints import GROUPED, LLAMA_2_7B, TINY
 
 GIB = 1024**3
@@ -95,11 +95,22 @@ def test_the_least_of_the_caps_counts(total, gib, fraction, left):
     assert capped_bytes(total * GIB, gib, fraction) == left * GIB
 
 
-@pytest.mark.parametrize("shape", [LLAMA_2_7B, LLAMA_13B, LLAMA_70B], ids=["7B", "13B", "70B"])
-def test_weights_take_what_was_counted_before_they_were_loaded(shape):
-    weights = empty_weights(shape, torch.device("meta"), torch.float16)
+@pytest.mark.parametrize("kind", MatrixKind)
+@pytest.mark.parametrize("shape", [LLAMA_2_7B, LLAMA_13B, LLAMA_70B, GROUPED], ids=["7B", "13B", "70B", "grouped"])
+def test_weights_take_what_was_counted_before_they_were_loaded(shape, kind):
+    weights = empty_weights(shape, torch.device("meta"), torch.float16, kind)
 
-    assert memory.weights_bytes(shape, torch.float16) == weights.num_bytes
+    assert memory.weights_bytes(shape, torch.float16, kind) == weights.num_bytes
+
+
+def test_7b_in_eight_bits_takes_half_and_leaves_an_8_gb_card_room():
+    assert memory.weights_bytes(LLAMA_2_7B, torch.float16, MatrixKind.INT8) <= 6.5 * GIB
+
+
+def test_a_cache_in_eight_bits_has_room_for_nearly_twice_as_many_tokens():
+    in_eight_bits = settle_num_blocks(2 * GIB, LLAMA_2_7B, torch.float16, MANY_TOKENS, cache_kind=CacheKind.INT8)
+
+    assert in_eight_bits >= 1.96 * settle(2 * GIB)
 
 
 def test_tied_embeddings_are_counted_once():
@@ -109,6 +120,10 @@ def test_tied_embeddings_are_counted_once():
     weights = empty_weights(tied, torch.device("meta"), torch.float32)
 
     assert memory.weights_bytes(tied, torch.float32) == weights.num_bytes
+
+
+def in_eight_bits(gib):
+    return f"; with TRINITY_WEIGHTS=int8 they take {gib} GiB, at nearly no loss"
 
 
 def room_on(card_gib, shape):
@@ -144,22 +159,30 @@ def test_cards_of_every_size_get_what_they_have_room_for(card_gib, shape, tokens
 
 
 @pytest.mark.parametrize(
-    ("card_gib", "shape", "needed", "found"),
+    ("card_gib", "shape", "needed", "found", "proposal"),
     [
-        pytest.param(8, LLAMA_2_7B, "12.6", "7.5", id="7B on 8 GiB"),
-        pytest.param(12, LLAMA_2_7B, "12.6", "11.5", id="7B on 12 GiB"),
-        pytest.param(24, LLAMA_13B, "24.2", "21.6", id="13B on 24 GiB"),
-        pytest.param(80, LLAMA_70B, "128.5", "72.0", id="70B on 80 GiB"),
+        pytest.param(6, LLAMA_2_7B, "12.6", "5.5", "", id="7B on 6 GiB"),
+        pytest.param(8, LLAMA_2_7B, "12.6", "7.5", in_eight_bits("6.4"), id="7B on 8 GiB"),
+        pytest.param(12, LLAMA_2_7B, "12.6", "11.5", in_eight_bits("6.4"), id="7B on 12 GiB"),
+        pytest.param(24, LLAMA_13B, "24.2", "21.6", in_eight_bits("12.3"), id="13B on 24 GiB"),
+        pytest.param(80, LLAMA_70B, "128.5", "72.0", in_eight_bits("64.5"), id="70B on 80 GiB"),
     ],
 )
-def test_a_model_that_no_card_of_that_size_holds_is_refused_in_a_sentence(card_gib, shape, needed, found):
+def test_a_model_that_no_card_of_that_size_holds_is_refused_in_a_sentence(card_gib, shape, needed, found, proposal):
     with pytest.raises(ConfigError) as refused:
         room_on(card_gib, shape)
 
     assert refused.value.setting == "TRINITY_MODEL"
     assert refused.value.problem == (
-        f"the model's weights take {needed} GiB, and there are {found} GiB for them on the card"
+        f"the model's weights take {needed} GiB, and there are {found} GiB for them on the card{proposal}"
     )
+
+
+def test_weights_in_eight_bits_that_do_not_fit_either_are_not_proposed_again():
+    with pytest.raises(ConfigError) as refused:
+        memory.refuse_too_large(LLAMA_2_7B, torch.float16, 6 * GIB, "on the card", MatrixKind.INT8)
+
+    assert refused.value.problem == "the model's weights take 6.4 GiB, and there are 6.0 GiB for them on the card"
 
 
 def test_weights_that_just_fit_without_room_for_a_conversation_are_refused_too():

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from bot.errors import ConfigError
 from bot.inference.loading.config import read_shape
 from bot.inference.loading.weights import load_weights
+from bot.inference.model.weights import MatrixKind
 from tests.checkpoints import grouped_config, random_model, save_checkpoint, tiny_config
 from tests.groups import with_transformers
 
@@ -25,8 +26,8 @@ def folder(tmp_path):
     return save_checkpoint(tmp_path / "model", random_model(grouped_config()))
 
 
-def load(folder, dtype=torch.float32):
-    return load_weights(folder, read_shape(folder), CPU, dtype)
+def load(folder, dtype=torch.float32, kind=MatrixKind.FLOAT):
+    return load_weights(folder, read_shape(folder), CPU, dtype, kind=kind)
 
 
 def change(folder, edit):
@@ -70,6 +71,37 @@ def test_tied_embeddings_are_one_tensor(tmp_path):
     weights, _hash = load(save_checkpoint(tmp_path, random_model(tiny_config(tie_word_embeddings=True))))
 
     assert weights.head.data is weights.embedding
+
+
+def test_eight_bits_are_within_half_a_step_of_what_is_stored_row_by_row(folder):
+    weights, _model_hash = load(folder, kind=MatrixKind.INT8)
+
+    stored = load_file(folder / "model.safetensors")
+    parts = [stored[f"model.layers.1.self_attn.{name}_proj.weight"] for name in "qkv"]
+    merged, qkv = torch.cat(parts), weights.layers[1].qkv
+    assert (qkv.data.dtype, qkv.data.abs().amax(1).unique().tolist()) == (torch.int8, [127])
+    assert ((qkv.dense(torch.float32) - merged).abs() <= 0.501 * qkv.scale[:, None]).all()
+    assert torch.equal(weights.embedding, stored["model.embed_tokens.weight"])
+
+
+def test_eight_bits_have_a_hash_of_their_own(folder):
+    assert load(folder, kind=MatrixKind.INT8)[1] != load(folder)[1]
+
+
+def test_tied_embeddings_stay_floats_in_eight_bits(tmp_path):
+    folder = save_checkpoint(tmp_path, random_model(tiny_config(tie_word_embeddings=True)))
+
+    weights, _hash = load(folder, kind=MatrixKind.INT8)
+
+    assert weights.head.data is weights.embedding
+    assert weights.embedding.dtype == torch.float32
+
+
+def test_nan_is_found_where_numbers_become_integers(folder):
+    change(folder, lambda tensors: tensors[QUERY].view(-1)[7:8].fill_(float("nan")))
+
+    with pytest.raises(ConfigError, match=f"NaN, infinity .* in {QUERY}"):
+        load(folder, kind=MatrixKind.INT8)
 
 
 def test_progress_ends_at_the_whole(folder):

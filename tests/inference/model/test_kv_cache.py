@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from bot.inference.model.kv_cache import BLOCK_SIZE, block_bytes, build_kv_cache
+from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind, block_bytes, build_kv_cache
 from tests.checkpoints import GROUPED, LLAMA_2_7B
 
 GIB = 1024**3
@@ -29,3 +29,12 @@ def test_the_cache_holds_numbers_from_the_start_and_counts_no_scratch():
     assert cache.blocks.count_nonzero() == 0
     assert cache.blocks.nbytes == 5 * block_bytes(shape, torch.float32)
     assert (cache.num_blocks, cache.num_tokens) == (5, 4 * BLOCK_SIZE)
+
+
+def test_in_eight_bits_a_vector_takes_a_byte_for_each_number_and_two_for_its_scale():
+    cache = build_kv_cache(GROUPED, 5, torch.device("cpu"), torch.float32, CacheKind.INT8)
+
+    in_bytes = sum(tensor.nbytes for tensor in cache.tensors())
+    assert in_bytes == 5 * block_bytes(GROUPED, torch.float32, CacheKind.INT8)
+    assert in_bytes * GROUPED.head_dim * 4 == 5 * block_bytes(GROUPED, torch.float32) * (GROUPED.head_dim + 2)
+    assert (cache.dtype, cache.blocks.dtype) == (torch.float32, torch.int8)
