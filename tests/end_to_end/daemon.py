@@ -4,11 +4,11 @@ import asyncio
 import os
 import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+from tests.fork_server import ForkedProcess, start
 from tests.loopback import LoopbackDiscord, Message
 
 START_SECONDS = 180.0
@@ -18,7 +18,7 @@ START_SECONDS = 180.0
 class Daemon:
     """One `trinity run`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log_file: Path) -> None:
+    def __init__(self, process: ForkedProcess | asyncio.subprocess.Process, log_file: Path) -> None:
         self.process = process
         self.log_file = log_file
 
@@ -76,16 +76,17 @@ async def open_daemon(
     settings: Mapping[str, str] | None = None,
     *,
     program: Sequence[str] = ("-m", "bot", "run"),
+    anew: bool = False,
 ) -> AsyncIterator[Daemon]:
-    """Start the daemon on `server`, with its data in `folder`, and wait until it is logged in."""
+    """Start the daemon on `server`, with its data in `folder`, and wait until it is logged in.
+
+    With `anew` it imports for itself what the others find imported.
+    """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test may wait for its folder
     log_file = folder / "daemon.log"
     environment = {**environment_for(server, folder), **(settings or {})}
     before = server.gateway.counts.get("READY", 0)
-    with log_file.open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *program), env=environment, cwd=folder, stdout=log, stderr=log, umask=0o022
-        )
+    process = await start(*program, env=environment, cwd=folder, output=log_file, anew=anew)
     daemon = Daemon(process, log_file)
     try:
         await _logged_in(server, daemon, before)

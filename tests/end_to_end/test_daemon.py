@@ -13,6 +13,7 @@ from bot.app import DEMO_MODEL
 from bot.store.files.migrate import Migration, prepare_file
 from bot.store.tables import SCHEMA_VERSION
 from tests.end_to_end.daemon import START_SECONDS, Daemon, environment_for, open_daemon
+from tests.fork_server import start
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, judge_database
 from tests.loopback.hub import open_hub
 
@@ -35,7 +36,7 @@ async def test_she_remembers_per_channel_over_a_restart_and_until_a_reset(
     alice = server.person("Alice")
     general, random, other = (server.channel(name) for name in ("general", "random", "other"))
 
-    async with open_daemon(server, tmp_path) as daemon:
+    async with open_daemon(server, tmp_path, anew=True) as daemon:
         await ask(daemon, alice, general, "My favourite colour is teal.")
         told_here, told_elsewhere = await ask(daemon, alice, general, ASK), await ask(daemon, alice, random, ASK)
         await ask(daemon, alice, other, "My favourite colour is xanthic.")
@@ -89,17 +90,15 @@ SIGNALLED_WHILE_LOADING = """
 
 
 async def test_a_signal_ends_the_loading_of_the_model(server: LoopbackDiscord, tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", textwrap.dedent(SIGNALLED_WHILE_LOADING)),
-        env=environment_for(server, tmp_path),
-        cwd=tmp_path,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(START_SECONDS):
-        _, errors = await process.communicate()
+    log_file, environment = tmp_path / "log", environment_for(server, tmp_path)
 
-    assert process.returncode == 0, errors.decode()
-    assert b"stopped while starting" in errors
+    async with asyncio.timeout(START_SECONDS):
+        program = textwrap.dedent(SIGNALLED_WHILE_LOADING)
+        process = await start("-c", program, env=environment, cwd=tmp_path, output=log_file)
+        status = await process.wait()
+
+    assert status == 0, log_file.read_text()
+    assert "stopped while starting" in log_file.read_text()
     assert server.gateway.counts["connections"] == 0
 
 
@@ -122,25 +121,21 @@ SIGNALLED_WHILE_MIGRATING = """
 async def test_a_signal_ends_a_migration_of_hours_and_leaves_the_database_as_it_was(
     server: LoopbackDiscord, tmp_path: Path
 ) -> None:
-    file = tmp_path / "trinity.db"
+    file, log_file, environment = tmp_path / "trinity.db", tmp_path / "log", environment_for(server, tmp_path)
     prepare_file(file, version="0003")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", textwrap.dedent(SIGNALLED_WHILE_MIGRATING)),
-        env=environment_for(server, tmp_path),
-        cwd=tmp_path,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    program = textwrap.dedent(SIGNALLED_WHILE_MIGRATING)
+    process = await start("-c", program, env=environment, cwd=tmp_path, output=log_file)
     try:
         async with asyncio.timeout(START_SECONDS):
-            _, errors = await process.communicate()
+            status = await process.wait()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
 
-    assert process.returncode == 0, errors.decode()
-    assert b"the migration is not finished" in errors
-    assert b"stopped while starting" in errors
+    assert status == 0, log_file.read_text()
+    assert "the migration is not finished" in log_file.read_text()
+    assert "stopped while starting" in log_file.read_text()
     assert prepare_file(file) == Migration("0003", SCHEMA_VERSION)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bot.app import DEMO_MODEL
 from bot.operations.reexec import MAX_RESTARTS, RESTARTS_VARIABLE
-from tests.end_to_end.daemon import open_daemon
+from tests.end_to_end.daemon import START_SECONDS, open_daemon
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Message, judge, judge_database
 
 pytestmark = pytest.mark.skipif(
@@ -76,7 +76,7 @@ async def test_a_daemon_that_lost_its_engine_replaces_itself_and_answers(
     async with open_daemon(server, tmp_path, settings, program=program) as daemon:
         question = await ask_at_length(server, general)
         (tmp_path / "die").touch()
-        answer = await general.answer_to(question, until=lambda text: "100" in text)
+        answer = await general.answer_to(question, until=lambda text: "100" in text, timeout=START_SECONDS)
         assert await daemon.stop() == 0
 
     assert "98" in answer.text

@@ -5,13 +5,13 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+from tests.fork_server import ForkedProcess, start
 from tests.loopback import LoopbackDiscord
 from tests.scenarios.gauges import Reading
 
@@ -32,7 +32,7 @@ class EchoDaemon:
         self._folder = folder
         self._environ = environ or {}
         self._orders = orders
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ForkedProcess | asyncio.subprocess.Process | None = None
 
     @property
     def log(self) -> str:
@@ -49,11 +49,10 @@ class EchoDaemon:
         known = {"token": server.token, "api_url": server.api_url, "gateway_url": server.gateway_url}
         wanted = json.dumps(known | {"folder": str(self._folder)} | self._orders | orders)
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **self._environ}
-        with (self._folder / "daemon.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-W", "ignore", "-m", "tests.scenarios.echo_daemon", wanted),
-                env=environment, cwd=self._folder, stdout=log, stderr=log,
-            )  # fmt: skip
+        self._process = await start(
+            *("-m", "tests.scenarios.echo_daemon", wanted),
+            env=environment, cwd=self._folder, output=self._folder / "daemon.log",
+        )  # fmt: skip
         self.num_starts += 1
 
     async def ready(self) -> None:
