@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+from asyncio import gather
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ Chat = Callable[..., Coroutine[None, None, list[str]]]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine() -> AsyncIterator[LocalEngine]:
     def load(_report: object) -> LoadedModel:
-        runner = build_runner(FOLDER, "cpu", max_num_sequences=1)
+        runner = build_runner(FOLDER, "cpu", max_num_sequences=8)
         return LoadedModel(runner, load_tokenizer(FOLDER), runner.model_hash)
 
     async with open_local_engine(load) as engine:
@@ -41,22 +43,22 @@ async def engine() -> AsyncIterator[LocalEngine]:
 
 @pytest.fixture(scope="module")
 def chat(engine: LocalEngine) -> Chat:
-    encoder = TurnEncoder(load_tokenizer(FOLDER))
+    encoder, numbers = TurnEncoder(load_tokenizer(FOLDER)), count()
 
     async def answers(
         *messages: str, system: str = TRINITY.prompt, most: int = 120, history: Sequence[tuple[str, str]] = ()
     ) -> list[str]:
-        prompt, said = ChatPrompt(system), []
+        prompt, said, owner = ChatPrompt(system), [], f"chat {next(numbers)}"
         for question, answer in history:
             prompt.add_user_message(question)
             prompt.add_assistant_message(answer)
         for message in messages:
             prompt.add_user_message(message)
             ids = tuple(prompt.token_ids(encoder))
-            request = Request(ids, SamplingParams(max_new_tokens=most), cache_owner="test")
+            request = Request(ids, SamplingParams(max_new_tokens=most), cache_owner=owner)
             said.append("".join([delta.text async for delta in engine.generate(request)]).strip())
             prompt.add_assistant_message(said[-1])
-        await engine.forget("test")
+        await engine.forget(owner)
         return said
 
     return answers
@@ -98,7 +100,7 @@ FAR = (
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_all_single_questions_but_one_are_answered_as_expected(chat: Chat) -> None:
-    answers = [(await chat(question))[0] for question, _ in SINGLE]
+    answers = [answer for (answer,) in await gather(*(chat(question) for question, _ in SINGLE))]
 
     missed = [(*pair, answer) for pair, answer in zip(SINGLE, answers, strict=True) if pair[1] not in answer]
 
@@ -138,8 +140,9 @@ async def test_facts_of_several_speakers_are_kept_apart(chat: Chat) -> None:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_fact_is_recalled_over_forty_turns(chat: Chat) -> None:
     told = "My name is Alice and my favourite colour is green."
-    history = [(told, (await chat(told))[0])]
-    fillers = [(question, (await chat(question))[0]) for question in FAR]
+    (answer,), *answered = await gather(*(chat(message) for message in (told, *FAR)))
+    history = [(told, answer)]
+    fillers = [(question, answer) for question, (answer,) in zip(FAR, answered, strict=True)]
 
     answers = await chat("What is my name?", history=history + fillers * 7)
 
@@ -148,9 +151,11 @@ async def test_a_fact_is_recalled_over_forty_turns(chat: Chat) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_personas_change_name_and_manner(chat: Chat) -> None:
-    named = await chat("What's your name?", system="You are Zorblax, a friendly dragon.")
-    pirate = await chat("who are you?", system=PIRATE.prompt)
-    plain = await chat("who are you?", system=PLAIN.prompt)
+    named, pirate, plain = await gather(
+        chat("What's your name?", system="You are Zorblax, a friendly dragon."),
+        chat("who are you?", system=PIRATE.prompt),
+        chat("who are you?", system=PLAIN.prompt),
+    )
 
     assert "Zorblax" in named[0]
     assert pirate[0].startswith("Arrr!")
