@@ -1,7 +1,7 @@
 """Processes that begin with everything imported: one Python for each pytest process imports it, and forks.
 
 A daemon takes five seconds of a core for its imports, and the tests start dozens. What is forked runs from the first
-line of its `__main__` to the interpreter's own end. What comes before that, and what the environment tells libraries
+line of its `__main__` to the exit functions. What comes before and after that, and what the environment tells libraries
 while they are imported, is tried by those that are started as operators start them (tests/end_to_end/test_daemon.py).
 """
 
@@ -19,6 +19,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,7 @@ def serve(listener: socket.socket) -> dict[str, Any] | None:
     sys.path[0] = str(ROOT)
     for name in IMPORTED:
         importlib.import_module(name)
+    gc.collect()
     gc.freeze()  # what all share is not copied just because a process looks for garbage
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
@@ -137,7 +140,7 @@ def serve(listener: socket.socket) -> dict[str, Any] | None:
 
 
 def become(order: dict[str, Any]) -> None:
-    """Run the program that was ordered, as the interpreter would."""
+    """Be the program that was ordered; at its end the interpreter doesn't take down a second long what all share."""
     nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
@@ -145,10 +148,27 @@ def become(order: dict[str, Any]) -> None:
     os.environ.update(order["env"])
     os.umask(UMASK)
     os.chdir(order["cwd"])
-    first, *rest = order["arguments"]
+    status: int | str | None = 1
+    try:
+        status = run(*order["arguments"])
+    except SystemExit as error:
+        status = error.code
+    except BaseException:
+        traceback.print_exc()
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
+
+
+def run(first: str, *rest: str) -> None:
+    """Run a module, code or a file, as the interpreter would for these arguments."""
     sys.orig_argv = [sys.executable, first, *rest]
     if first == "-m":
-        sys.argv, sys.path[0] = rest, order["cwd"]
+        sys.argv, sys.path[0] = list(rest), str(Path.cwd())
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     elif first == "-c":
         sys.argv, sys.path[0] = ["-c", *rest[1:]], ""

@@ -1,13 +1,10 @@
 """No secret and nothing that people said leaves through an error, a log line or the database; one event is one line."""
 
 import asyncio
-import json
 import logging
 import os
 import re
-import subprocess
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from bot.logs import MAX_FILE_BYTES, NUM_OLD_FILES, configure_logging
 from tests.discord.conftest import OpenHouse
 from tests.end_to_end.daemon import environment_for
 from tests.engines import EchoEngine
+from tests.fork_server import start
 from tests.logging_state import logging_as_before
 from tests.loopback import LoopbackDiscord, Status, close_with
 from tests.settings.test_settings import WRONG_ENVIRONMENTS
@@ -54,39 +52,21 @@ class Ended:
 
 
 SECRETIVE = {"DISCORD_BOT_TOKEN": TOKEN, "HF_TOKEN": HF_TOKEN, "TRINITY_LOG_LEVEL": "DEBUG"}
-ONE_AFTER_THE_OTHER = """
-    import json, os, pathlib, sys
-    import pydantic_settings, typer  # what is slow to import, once for all
-    from bot.__main__ import main
-    for number, (arguments, environ, env_file) in enumerate(json.loads(sys.stdin.read())):
-        child = os.fork()
-        if child == 0:
-            pathlib.Path(str(number)).mkdir()
-            os.chdir(str(number))
-            if env_file:
-                pathlib.Path(".env").write_text(env_file)
-                pathlib.Path(".env").chmod(0o600)
-            output = os.open("../out%d" % number, os.O_WRONLY | os.O_CREAT)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            os.environ.update(environ)
-            sys.argv = ["trinity", *arguments]
-            main()
-            os._exit(99)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
 
 
-def run(folder: Path, cases: Sequence[Case]) -> list[Ended]:
+async def run(folder: Path, cases: Sequence[Case]) -> list[Ended]:
     """Run `trinity` for each case, in a process and a folder of its own."""
-    ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ONE_AFTER_THE_OTHER)],
-        env=BASE, cwd=folder, text=True, capture_output=True, timeout=100, check=False,
-        input=json.dumps([(case.arguments, dict(case.environ), case.env_file) for case in cases]),
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    statuses = list(map(int, ended.stdout.split()))
-    return [Ended(status, (folder / f"out{number}").read_text()) for number, status in enumerate(statuses)]
+    return [await run_one(folder / str(number), case) for number, case in enumerate(cases)]
+
+
+async def run_one(folder: Path, case: Case) -> Ended:
+    folder.mkdir()  # noqa: ASYNC240 - nothing else happens meanwhile
+    output, env_file = folder.with_suffix(".out"), folder / ".env"
+    env_file.write_text(case.env_file)
+    env_file.chmod(0o600)
+    process = await start("-m", "bot", *case.arguments, env=BASE | case.environ, cwd=folder, output=output)
+    async with asyncio.timeout(100):
+        return Ended(await process.wait(), output.read_text())
 
 
 def require_no_secret(*texts: str) -> None:
@@ -110,20 +90,20 @@ FAILURES = {
 }
 
 
-def test_a_failing_start_tells_no_secret_and_ends_with_78(tmp_path: Path) -> None:
+async def test_a_failing_start_tells_no_secret_and_ends_with_78(tmp_path: Path) -> None:
     cases = [Case(case.arguments, SECRETIVE | UNREACHABLE | dict(case.environ)) for case in FAILURES.values()]
 
-    ended = run(tmp_path, cases)
+    ended = await run(tmp_path, cases)
 
     assert {name: each.status for name, each in zip(FAILURES, ended, strict=True)} == dict.fromkeys(FAILURES, 78)
     require_no_secret(*(each.said for each in ended))
     assert not any("Traceback" in each.said for each in ended)
 
 
-def test_a_database_server_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
+async def test_a_database_server_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql://me:{PASSWORD}@127.0.0.1:9/d"
 
-    (ended,) = run(tmp_path, [Case(("migrate",), SECRETIVE | {"TRINITY_DATABASE_URL": url})])
+    (ended,) = await run(tmp_path, [Case(("migrate",), SECRETIVE | {"TRINITY_DATABASE_URL": url})])
 
     assert ended.status in (75, 78)  # with the driver it can't be reached, without it says so
     require_no_secret(ended.said)
@@ -159,11 +139,11 @@ def everything_in(folder: Path) -> list[str]:
     return [path.read_bytes().decode("utf-8", "replace") for path in folder.rglob("*") if path.is_file()]
 
 
-def test_a_token_in_a_wrong_line_of_the_env_file_is_not_told(tmp_path: Path) -> None:
+async def test_a_token_in_a_wrong_line_of_the_env_file_is_not_told(tmp_path: Path) -> None:
     lines = [TOKEN, HF_TOKEN, f"DISCORD_BOT_TOKEN {TOKEN}", f"{TOKEN}={TOKEN}=x", f'DISCORD_BOT_TOKEN="{TOKEN}']
     cases = [Case(("run",), {}, f"TRINITY_SEED=1\n{line}\nTRINITY_SEEED=2\n") for line in lines]
 
-    ended = run(tmp_path, cases)
+    ended = await run(tmp_path, cases)
 
     assert [(each.status, each.said.count("\n")) for each in ended] == [(78, 1)] * len(lines)
     require_no_secret(*(each.said for each in ended))
@@ -206,10 +186,10 @@ def test_a_log_file_takes_at_most_100_mib() -> None:
     assert MAX_FILE_BYTES * (NUM_OLD_FILES + 1) <= 100 * 2**20
 
 
-def test_every_wrong_configuration_is_one_line_and_exit_status_78(tmp_path: Path) -> None:
+async def test_every_wrong_configuration_is_one_line_and_exit_status_78(tmp_path: Path) -> None:
     cases = [Case(("run",), environ) for _, environ in WRONG_ENVIRONMENTS]
 
-    ended = run(tmp_path, cases)
+    ended = await run(tmp_path, cases)
 
     assert len(ended) >= 30
     assert {each.status for each in ended} == {78}
