@@ -33,7 +33,7 @@ Event = dict[str, Any]
 
 def main() -> None:
     """Download the model that the command line names, and tell of it."""
-    sys.stdout, sys.__stdout__ = sys.stderr, sys.stdout
+    sys.stdout = sys.stderr  # `_tell` writes to what it was
     for name in [name for name, value in os.environ.items() if name.startswith("HF_") and not value.strip()]:
         del os.environ[name]  # as containers' files leave them; the library would take an empty one for a value
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
