@@ -80,8 +80,8 @@ class PrivacyDesk:
     async def erase(self, platform: str, person_id: int, *, name: str = "", guild_id: int | None = None) -> Receipt:
         """Erase what a person said everywhere. What was repeated of it is looked for before.
 
-        That others quoted them is known by their name alone. Such questions are looked for where the person asked
-        something under whatever name, and in the guild in which they ask for this, under the name that they have there.
+        A quotation bears no more than a name. So it is looked for under every name that the person has asked with and
+        under `name`, the present one; in the guilds where they have asked something and in `guild_id`, where they are.
         """
         held = await self.show(platform, person_id)
         repeated: list[Repeated] = []

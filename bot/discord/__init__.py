@@ -5,7 +5,10 @@ To read it, in a message's order: `run` (one client after the other), `client` (
 `access` (whether its author may ask there; commands and clicks are checked there too), `guild_watch` (guilds left),
 `gate` and `catch_up` (what was missed meanwhile), `rest` (the requests, a `Transport` of `bot.delivery`).
 
-The slash commands: `commands`, `command_replies`, `card_files`, `markdown`, `registration`. The buttons below answers:
-`components` (how they are written down) and `buttons` (what a click does). The connection: `connection`,
-`session_starts`, `proxy`, `clock`. Payloads before discord.py parses them: `event_guard`, `payloads`, `payload_shapes`.
+More about questions: `listening` (without a mention), `pastes` (in several messages), `attached_files` and
+`attachments` (with text files). The slash commands: `commands`, `command_replies`, `interaction_answers` (an answer in
+such a reply), `card_files`, `markdown`, `registration`, `translator` and `languages`. Buttons and forms: `components`
+and `forms` (how they are written down), `clicks` (what a click takes), `buttons` (below answers), `asked_about`. The
+connection: `connection`, `session_starts`, `proxy`, `clock`, `presence`. Payloads before discord.py parses them:
+`event_guard`, `payloads`, `payload_shapes`.
 """

@@ -10,14 +10,14 @@ _MOST = 200
 
 
 class AskedAbout:
-    """Keeps the newest of these messages for half an hour, each for whom it was handed over by; in memory alone."""
+    """Keeps the newest of these messages for half an hour, in memory alone, each for who picked the menu entry."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._messages: dict[tuple[int, str], tuple[float, discord.Message]] = {}
 
     def note(self, person_id: int, message: discord.Message) -> None:
-        """Keep a message."""
+        """Keep a message that this person asks about."""
         now = self._clock()
         name = (person_id, str(message.id))
         self._messages.pop(name, None)

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -65,7 +66,7 @@ async def show_instead(interaction: discord.Interaction[Any], reply: CommandRepl
     """
     fields: dict[str, Any] = {}
     if reply is not None:
-        said = CommandReply(in_language(reply.text, interaction.locale), file_name=reply.file_name)
+        said = replace(reply, text=in_language(reply.text, interaction.locale))
         file = said.file()
         fields = {"content": said.content} | ({"attachments": [file]} if file else {})
     try:

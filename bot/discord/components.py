@@ -39,7 +39,7 @@ class ReplyButton(NamedTuple):
     person_id: int = 0
     """Whose conversation, or words, it is about; 0 for a conversation that all share."""
     act_id: int = 0
-    """Which act it takes back, as the kind counts them."""
+    """Which act it takes back: the moment of the reset, in microseconds; 0 where it takes nothing back."""
 
 
 _REPLY_LABELS = {
@@ -102,7 +102,7 @@ def _row(buttons: Iterable["discord.ui.Button[discord.ui.View]"]) -> discord.ui.
     view = discord.ui.View(timeout=None)
     for button in buttons:
         view.add_item(button)
-    view.stop()  # discord.py keeps every view that isn't, for as long as the process lives
+    view.stop()  # one that isn't stopped would be kept by discord.py for as long as the process lives
     return view if view.children else None
 
 

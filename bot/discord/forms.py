@@ -47,7 +47,7 @@ async def open_form(interaction: discord.Interaction[Any], form: discord.ui.Moda
     Raises:
         DiscordError, discord.DiscordException: Discord doesn't show it.
     """
-    form.stop()  # discord.py keeps every form that isn't
+    form.stop()  # one that isn't stopped would be kept by discord.py
     async with translated():
         await interaction.response.send_modal(form)
 

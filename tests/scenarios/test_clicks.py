@@ -28,7 +28,7 @@ def without_note(text: str) -> str:
 
 
 async def grows(server: LoopbackDiscord, message: Message) -> None:
-    """Waits until a message says three words more."""
+    """Waits until a message says some words more."""
     num_words = len(message.content.split())
     await server.wait_until(lambda: len(message.content.split()) > num_words + 3)
 

@@ -25,7 +25,7 @@ class Right(Enum):
     RESET = auto()
     """Have the channel forget a conversation; one's own may be forgotten by oneself."""
     RESET_SHARED = auto()
-    """The same, for the one that all share, also where each has their own by now."""
+    """The same for a conversation that all shared, also if everybody has one of their own by now."""
     CHANGE_SETTINGS = auto()
     CHANGE_GUILD_SETTINGS = auto()
 
