@@ -14,8 +14,7 @@ _ONCE = ("caps", "lower", "pirate", "short", "short", "poem", "list")
 
 def talk(c: Conversation, name: str = "") -> Drawn:
     """Small talk, or a question about the bot, its commands, the project."""
-    rng = c.rng
-    said = {topic: entry.weight for topic, entry in topics().items() if entry.weight}
+    rng, said = c.rng, {topic: entry.weight for topic, entry in topics().items() if entry.weight}
     name = name or rng.choices(tuple(said), tuple(said.values()))[0]
     if f"common {name}" in word_lists() and rng.random() < 0.25:
         return c.finish(fill(f"common {name}", rng), c.answer_to(name), name)
