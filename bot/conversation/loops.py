@@ -95,20 +95,20 @@ class LoopGuard:
         return self._length + len(bare) + 3 if len(stripped) - len(bare) > _LONGEST_STRETCH else None
 
     def _add(self, unit: str, following: str, end: int) -> None:
-        unit = unit.lower() if unit[0].isalnum() or unit[0] == "_" else unit[0]
+        unit = unit.lower()
         counted = _COUNT if self._counts(unit, following) else unit
         if unit == "\n":
             if self._units and self._units[-1] == "\n":
                 return  # blank lines don't tell texts apart
             self._line_units = 0
-        elif unit not in _BULLETS:
+        elif unit[0] not in _BULLETS:
             self._line_units += 1
         number = len(self._units)
         self._units.append(counted)
         self._ends.append(end)
         self._num_letters.append(self._num_letters[-1] + counted[0].isalpha())
         self._num_digits.append(self._num_digits[-1] + counted[0].isdigit())
-        self._num_data_signs.append(self._num_data_signs[-1] + (counted in _DATA_SIGNS))
+        self._num_data_signs.append(self._num_data_signs[-1] + (counted[0] in _DATA_SIGNS))
         # Only a period at whose distance the same unit stands can go on.
         self._runs = {
             number - place: self._runs.get(number - place, 0) + 1
@@ -154,6 +154,6 @@ class LoopGuard:
         ends = (
             at
             for at in range(last, last + period)
-            if self._units[at] in _SENTENCE_ENDS and self._units[at - 1] != _COUNT
+            if self._units[at][0] in _SENTENCE_ENDS and self._units[at - 1] != _COUNT
         )
         return self._ends[next(ends, last)]

@@ -11,7 +11,7 @@ LONGEST = 4000
 
 def quoted(author_name: str, text: str, *, longest: int = LONGEST, is_own: bool = False) -> str:
     """A message as a quotation; one of the bot's own (`is_own`) is given in its own name."""
-    opening = opening_of(DEFAULT_OWN_NAME if is_own else author_name)
+    opening = f"{DEFAULT_OWN_NAME} wrote:" if is_own else opening_of(author_name)
     text = repair(text).strip()
     if len(text) > longest:
         text = text[: longest - 1].rstrip() + "…"
@@ -20,5 +20,5 @@ def quoted(author_name: str, text: str, *, longest: int = LONGEST, is_own: bool 
 
 
 def opening_of(author_name: str) -> str:
-    """The line above what somebody of that name wrote."""
+    """The line above what somebody of that name wrote, who can't have the bot's."""
     return f"{speaker_name(author_name)[:MAX_NAME_LENGTH] or FALLBACK_NAME} wrote:"

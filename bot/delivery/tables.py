@@ -31,7 +31,10 @@ _MAY_BECOME_ROW = re.compile(r" {0,3}(?:\|.*)?", re.DOTALL)
 _DELIMITER = re.compile(r"\s*\|(?:\s*:?-+:?\s*\|)*\s*:?-+:?\s*\|?\s*")
 _SEPARATOR = re.compile(r"(?<!\\)\|")
 _SPOILER = re.compile(r"\|\|[^|\s][^|]*\|\|")
-_FORMATTING = re.compile(r"(\*{1,3}|__|~~|`{1,2})(?=\S)(.+?)(?<=\S)\1")
+_FORMATTING = re.compile(
+    r"(`{1,2})(?=\S)(.+?)(?<=\S)\1|(?<![0-9A-Za-z*_~])(\*{1,3}|__|~~)(?=\S)(.+?)(?<=\S)\3(?![0-9A-Za-z*_~])"
+)
+"""Within a word marks are what they look like: a product, a power or a name."""
 _ESCAPE = re.compile(r"\\([^\w\s])")
 _GAP = "  "
 _FENCE = "```"
@@ -215,7 +218,7 @@ def _cells(line: str) -> list[str]:
 def _plain(cell: str) -> str:
     """A cell without formatting, which a block would show as it is written."""
     if len(cell) <= _LONGEST_FORMATTED:
-        cell = _FORMATTING.sub(r"\2", cell)
+        cell = _FORMATTING.sub(r"\2\4", cell)
     return _ESCAPE.sub(r"\1", cell).replace(_FENCE, "'''")
 
 

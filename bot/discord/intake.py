@@ -37,7 +37,7 @@ from bot.discord.messages import (
     unreadable_in,
 )
 from bot.discord.pastes import Pastes, may_go_on
-from bot.errors import DatabaseBusy, DiscordError, StoreError
+from bot.errors import DatabaseBusy, DiscordError, RequestFailed, StoreError
 from bot.words import Phrase, phrase
 
 log = logging.getLogger(__name__)
@@ -165,23 +165,28 @@ class Intake:
         The inbox knows every question that was received, so none is answered twice.
         """
         address = self._listening.address_of(message)
-        if address is Address.NOT_FOR_US or message.edited_at is None:
+        is_part = self._pastes.first_of(message.id) != message.id and bool(message.content)
+        if (address is Address.NOT_FOR_US and not is_part) or message.edited_at is None:
             await self._read_along(message)
             return
         if not await self._access.admits_message(message):
             return
-        question = self._question_in(message)
-        if address is Address.QUESTION and has_visible_text(question.content):
-            asked = self._chat.exchanges.asked_by(PLATFORM, message.id)
+        question = self._pastes.edited(self._question_in(message))
+        asked = self._chat.exchanges.asked_by(PLATFORM, question.message_id)
+        if (address is Address.QUESTION or is_part) and (text_files_in(message) or has_visible_text(question.content)):
             if asked is not None and asked.is_prepared:
                 await asked.received.wait()  # it is being read as it was
-            question, notes = await self._files.add_to(message, question)
-            edit = await self._edit(message, question)
-            if edit.exchange is not None:
-                edit.exchange.notes = notes
-                self._answers.begin(edit.exchange, note=_note(unreadable_in(message)))
-            if edit.is_known:
-                return
+            with suppress(RequestFailed):  # none of its files can be read: what was asked before goes on to hold
+                question, notes = await self._files.add_to(message, question)
+                edit = await self._edit(message, question)
+                if edit.exchange is not None:
+                    edit.exchange.notes = notes
+                    self._answers.begin(edit.exchange, note=_note(unreadable_in(message)))
+                if edit.is_known:
+                    return
+        elif address is Address.QUESTION and asked is None:
+            # Nothing is left to be answered, and what was said before isn't said any more.
+            await self._chat.outlast(partial(self._chat.edit, question, edited_at=None))
         if not is_live:
             return
         now = self._clock.now()
@@ -200,7 +205,7 @@ class Intake:
         try:
             return await edit()
         except DatabaseBusy:
-            if self._chat.exchanges.asked_by(PLATFORM, message.id) is None:
+            if self._chat.exchanges.asked_by(PLATFORM, question.message_id) is None:
                 return Edit(is_known=False)  # a new question, which is told that it waits, or one that was answered
         return await self._chat.outlast(edit)
 
@@ -216,6 +221,7 @@ class Intake:
         """
         self._chat.overheard.forget(message_ids)
         for message_id in map(self._pastes.first_of, message_ids):
+            self._pastes.forget(message_id)
             asked = self._chat.exchanges.asked_by(PLATFORM, message_id)
             shown = self._chat.exchanges.shown_by(PLATFORM, message_id)
             if shown is not None:

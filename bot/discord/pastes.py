@@ -16,6 +16,7 @@ NEAR_LIMIT_UNITS = 1900
 FOLLOWS_SECONDS = 2.0
 MAX_PARTS = 5
 _MAX_REMEMBERED = 1000
+_MAX_EDITABLE = 100
 
 
 def may_go_on(content: str) -> bool:
@@ -28,6 +29,8 @@ class _Paste:
     """One that is being waited for: its question's message, and the messages that followed."""
 
     message_id: int
+    words: dict[int, str]
+    """By message, in their order: an edit of one of them is an edit of the question."""
     parts: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
 
 
@@ -37,10 +40,11 @@ class Pastes:
     def __init__(self) -> None:
         self._awaited: dict[tuple[int, int], _Paste] = {}
         self._first_of: OrderedDict[int, int] = OrderedDict()  # a later part's message id -> the first one's
+        self._joined: OrderedDict[int, _Paste] = OrderedDict()  # by the first message's id
 
     def begin(self, question: Question) -> None:
         """Await what follows a question that `may_go_on`; `completed` has to be called for it."""
-        self._awaited[_place(question)] = _Paste(question.message_id)
+        self._awaited[_place(question)] = _Paste(question.message_id, {question.message_id: question.content})
 
     def awaits(self, channel_id: int, author_id: int) -> bool:
         """Whether what somebody writes there now may be a part of their paste."""
@@ -52,10 +56,27 @@ class Pastes:
         if paste is None or paste.message_id >= question.message_id:
             return False
         paste.parts.put_nowait(question.content)
+        paste.words[question.message_id] = question.content
         self._first_of[question.message_id] = paste.message_id
+        self._joined[paste.message_id] = paste
         while len(self._first_of) > _MAX_REMEMBERED:
             self._first_of.popitem(last=False)
+        while len(self._joined) > _MAX_EDITABLE:
+            self._joined.popitem(last=False)
         return True
+
+    def edited(self, question: Question) -> Question:
+        """The question that an edited message is a part of, with its other parts as they are; by default itself."""
+        first = self.first_of(question.message_id)
+        paste = self._joined.get(first)
+        if paste is None:
+            return question
+        paste.words[question.message_id] = question.content
+        return replace(question, message_id=first, content="\n".join(filter(None, paste.words.values())))
+
+    def forget(self, message_id: int) -> None:
+        """Hold no more words of the paste that begins with this message."""
+        self._joined.pop(message_id, None)
 
     def first_of(self, message_id: int) -> int:
         """The message whose paste a message belongs to: by default itself."""

@@ -86,6 +86,11 @@ def test_what_is_asked_for_often_is_let_pass_up_to_a_length():
     assert caught("0, " * 120) is None
 
 
+@pytest.mark.parametrize("sign", ["*", "#", "/", "* "])
+def test_a_figure_made_of_signs_is_no_loop(sign: str):
+    assert caught("\n".join(" " * (24 - row) + sign * row for row in range(1, 25))) is None
+
+
 @pytest.mark.parametrize("item", ["{n}\n", "{n}.\n", "{n}. ", "{n}. ____\n"])
 def test_who_asks_for_all_numbers_to_a_hundred_gets_them(item: str):
     assert caught("".join(item.format(n=n) for n in range(1, 101)), per_token=1) is None

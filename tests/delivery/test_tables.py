@@ -51,6 +51,12 @@ def test_a_table_becomes_an_aligned_block():
     )
 
 
+def test_marks_within_a_word_are_no_formatting():
+    assert shown("| a | b |\n|--|--|\n| 2*3*4 | 2**3**4 |\n| **x** | a__b__c |") == (
+        "```\na      b\n-----  -------\n2*3*4  2**3**4\nx      a__b__c\n```\n"
+    )
+
+
 def test_wide_characters_take_two_columns():
     assert shown("| 名前 | x |\n|--|--|\n| ab | y |\n| e\u0301 | z |") == (
         "```\n名前  x\n----  -\nab    y\ne\u0301     z\n```\n"

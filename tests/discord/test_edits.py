@@ -120,3 +120,28 @@ async def test_what_was_edited_while_she_was_off_is_answered_again(server: Loopb
         assert house.prompts[0].endswith("Alice: what is two? [/INST]")
         assert [words for words, _ in await remembered(house)] == ["what is two?"]
     judge(server).require(turns=1, replies=1)
+
+
+async def test_words_that_an_edit_takes_away_are_not_remembered(house: House) -> None:
+    server = house.server
+    question = await ask(house, "my number is 4711")
+
+    await edits(house, question, "")
+    await server.wait_until(lambda: len(server.channel("general").visible_messages()) == 3)
+    await ask(house, "hello")
+
+    assert "4711" in house.prompts[0]
+    assert "4711" not in house.prompts[1]
+
+
+async def test_an_edit_that_leaves_a_file_alone_is_answered_again(house: House) -> None:
+    server = house.server
+    alice = server.person("Alice")
+    question = await alice.attaches(alice.dm_channel(), {"a.txt": b"all about crabs"}, "my number is 4711")
+    await house.reaches(question, "answered")
+
+    await alice.edits(question, "")
+    await asked(house, 2)
+
+    assert "4711" not in house.prompts[1]
+    assert "all about crabs" in house.prompts[1]

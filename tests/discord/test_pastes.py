@@ -55,3 +55,18 @@ async def test_who_deletes_a_part_deletes_the_question(house: House) -> None:
 
     assert "swordfish" in house.prompts[0]
     assert "swordfish" not in house.prompts[1]
+
+
+async def test_an_edit_of_a_part_is_one_of_the_whole_question(house: House) -> None:
+    alice = house.server.person("Alice")
+    first = await alice.dms(FIRST)
+    second = await alice.dms("swordfish")
+    await house.reaches(first, "answered")
+
+    await alice.edits(first, f"Look: {FIRST}")
+    await house.server.wait_until(lambda: len(house.prompts) == 2 and not len(house.chat.exchanges))
+    await alice.edits(second, "marlin")
+    await house.server.wait_until(lambda: len(house.prompts) == 3 and not len(house.chat.exchanges))
+
+    assert f"Look: {FIRST}\nswordfish" in house.prompts[1]
+    assert f"Look: {FIRST}\nmarlin" in house.prompts[2]
