@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,14 +111,11 @@ async def test_a_database_server_that_is_not_there_is_told_without_its_password(
 async def test_refused_token_ends_the_daemon_with_78_and_is_not_told(server: LoopbackDiscord, tmp_path: Path) -> None:
     environ = environment_for(server, tmp_path) | {"DISCORD_BOT_TOKEN": TOKEN}
 
-    ended = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "run"), env=BASE | environ, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
-    )
-    _, errors = await ended.communicate()
+    ended = await run_one(tmp_path / "data", Case(("run",), environ))
 
-    assert ended.returncode == 78
-    assert errors.decode().splitlines()[-1].startswith("trinity: Discord refuses the bot token.")
-    require_no_secret(errors.decode(), *everything_in(tmp_path))
+    assert ended.status == 78
+    assert ended.said.splitlines()[-1].startswith("trinity: Discord refuses the bot token.")
+    require_no_secret(ended.said, *everything_in(tmp_path))
 
 
 async def test_token_refused_at_the_gateway_is_not_told(
