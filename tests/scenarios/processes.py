@@ -24,13 +24,20 @@ class EchoDaemon:
     """One process after the other on the same database."""
 
     def __init__(
-        self, server: LoopbackDiscord, folder: Path, environ: Mapping[str, str] | None = None, **orders: Any
+        self,
+        server: LoopbackDiscord,
+        folder: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        anew: bool = False,
+        **orders: Any,
     ) -> None:
         self.database = folder / "trinity.db"
         self.num_starts = 0
         self._server = server
         self._folder = folder
         self._environ = environ or {}
+        self._anew = anew
         self._orders = orders
         self._process: ForkedProcess | asyncio.subprocess.Process | None = None
 
@@ -51,7 +58,7 @@ class EchoDaemon:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **self._environ}
         self._process = await start(
             *("-m", "tests.scenarios.echo_daemon", wanted),
-            env=environment, cwd=self._folder, output=self._folder / "daemon.log",
+            env=environment, cwd=self._folder, output=self._folder / "daemon.log", anew=self._anew,
         )  # fmt: skip
         self.num_starts += 1
 
@@ -119,10 +126,18 @@ class EchoDaemon:
 
 @asynccontextmanager
 async def open_echo_daemon(
-    server: LoopbackDiscord, folder: Path, *, environ: Mapping[str, str] | None = None, **orders: Any
+    server: LoopbackDiscord,
+    folder: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    anew: bool = False,
+    **orders: Any,
 ) -> AsyncIterator[EchoDaemon]:
-    """A daemon that is logged in; whatever runs at the end is killed."""
-    daemon = EchoDaemon(server, folder, environ, **orders)
+    """A daemon that is logged in; whatever runs at the end is killed.
+
+    Its memory is its own only where it is started `anew`: others share that of the Python they were forked from.
+    """
+    daemon = EchoDaemon(server, folder, environ, anew=anew, **orders)
     await daemon.start()
     try:
         await daemon.ready()

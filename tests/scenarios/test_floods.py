@@ -43,7 +43,7 @@ async def test_a_flood_is_refused_beyond_a_bound_and_the_admitted_are_answered(t
     chance, began_at = random.Random(SEED), time.monotonic()
     async with (
         LoopbackDiscord(flood.rules) as server,
-        open_echo_daemon(server, tmp_path, max_waiting=flood.max_waiting, **UNHURRIED) as daemon,
+        open_echo_daemon(server, tmp_path, max_waiting=flood.max_waiting, anew=flood is LONG, **UNHURRIED) as daemon,
     ):
         people = [server.person(f"Person {number}") for number in range(flood.num_people)]
         channels = [server.channel(f"channel-{number}") for number in range(flood.num_channels)]

@@ -47,7 +47,7 @@ async def test_a_long_run_with_faults_loses_nothing_and_grows_in_nothing(
             server.faults.add(fault, route=route, probability=FAULT_RATE / len(FAULTS), seed=SEED + number)
     num_turns = round(soak.seconds * soak.turns_per_second)
     lively = {"num_words": (5, 40, 300), "seconds_per_word": 0.002, "failure_rate": FAULT_RATE, "seed": SEED}
-    async with open_echo_daemon(server, tmp_path, **lively) as daemon:
+    async with open_echo_daemon(server, tmp_path, anew=True, **lively) as daemon:
         began_at = time.monotonic()
         for number in range(num_turns):
             channel = server.channel(f"channel-{chance.randrange(8)}")
