@@ -227,7 +227,7 @@ class _Session:
     async def _context(self) -> str:
         view = await self._chat.memory.context(self._key, AUTHOR_ID, _user_name())
         costs = [f"{name} {cost:,}" for name, cost in view.use.num_section_tokens]
-        turns = f"{len(view.use.turn_ids):,} questions with their answers {view.use.num_turn_tokens:,}"
+        turns = f"questions and answers ({len(view.use.turn_ids):,} of each) {view.use.num_turn_tokens:,}"
         rest = (
             f"kept for the answer {view.num_answer_tokens:,}, free for your next question {view.use.num_free_tokens:,}"
         )

@@ -152,7 +152,7 @@ async def test_a_stop_before_the_login_is_over_ends_the_run(server: LoopbackDisc
             await house.running
 
 
-def test_the_invitation_asks_for_four_permissions():
+def test_the_invitation_asks_for_six_permissions():
     assert INVITE_PERMISSIONS.value == 309237746688
     assert "permissions=309237746688" in invite_url(42)
     assert "client_id=42" in invite_url(42)
