@@ -27,7 +27,7 @@ _NUM_NEW = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Comparison:
     """A figure, the jobs whose seconds it follows from, and whether less of it is better."""
 
     name: str
@@ -45,24 +45,23 @@ def vllm(setting: Setting, report: Report) -> None:
     if subprocess.run([python, "-c", looked_for], check=False).returncode:
         print(f"vLLM isn't installed for {python}: nothing is compared with it (VLLM_PYTHON names another interpreter)")
         return
-    questions = list(_questions(setting))
-    jobs = [(setting.prompt(setting.scaled(500)),) for _ in range(2)]
-    warm: list[Job] = [([prompt for (prompt,) in jobs], setting.scaled(64))] * 2
-    all_jobs = [*warm, *(job for question in questions for job in question.jobs)]
+    comparisons = list(_comparisons(setting))
+    warm: list[Job] = [([setting.prompt(setting.scaled(500)) for _ in range(2)], setting.scaled(64))] * 2
+    all_jobs = [*warm, *(job for comparison in comparisons for job in comparison.jobs)]
     ours = asyncio.run(_ask_trinity(setting, all_jobs))
     setting.leave()
     theirs, version = _ask_vllm(python, setting, all_jobs)
     at = len(warm)
-    for question in questions:
-        within = slice(at, at + len(question.jobs))
-        at += len(question.jobs)
-        our, their = question.figure(ours[within]), question.figure(theirs[within])
-        ratio = their / our if question.is_time else our / their
+    for each in comparisons:
+        within = slice(at, at + len(each.jobs))
+        at += len(each.jobs)
+        our, their = each.figure(ours[within]), each.figure(theirs[within])
+        ratio = their / our if each.is_time else our / their
         note = f"vLLM {version}"
-        report.add(question.name, our, question.unit, floor=their, ratio=ratio, wanted=question.wanted, note=note)
+        report.add(each.name, our, each.unit, floor=their, ratio=ratio, wanted=each.wanted, note=note)
 
 
-def _questions(setting: Setting) -> Iterator[Question]:
+def _comparisons(setting: Setting) -> Iterator[Comparison]:
     """What both are asked."""
     for number, context, wanted in (
         (1, 500, 1.25),
@@ -79,7 +78,7 @@ def _questions(setting: Setting) -> Iterator[Question]:
         def step(seconds: list[float], num_new: int = num_new) -> float:
             return (seconds[2] - seconds[1]) / num_new * 1e3
 
-        yield Question(f"a decode step, batch {number}, context {context}", "ms", jobs, step, f">= {wanted}")
+        yield Comparison(f"a decode step, batch {number}, context {context}", "ms", jobs, step, f">= {wanted}")
     for number, wanted in ((8, 1.18), (32, 1.09), (64, 1.04)):
         num_new = setting.scaled(256)
         prompts = [setting.prompt(length) for length in setting.lengths(number)]
@@ -89,25 +88,25 @@ def _questions(setting: Setting) -> Iterator[Question]:
             return tokens / seconds[0]
 
         name = f"{number} conversations at once, 256 new"
-        yield Question(name, "tok/s", ((prompts, num_new),), rate, f">= {wanted}", is_time=False)
+        yield Comparison(name, "tok/s", ((prompts, num_new),), rate, f">= {wanted}", is_time=False)
     prompts = [setting.prompt(length) for length in setting.lengths(8 if setting.is_tiny else 64)]
     num_tokens = sum(map(len, prompts))
     name = f"prefill of {len(prompts)} unseen prompts, {num_tokens:,} tokens"
-    yield Question(name, "tok/s", ((prompts, 1),), lambda seconds: num_tokens / seconds[0], ">= 1.01", is_time=False)
-    firsts = [setting.prompt(setting.scaled(3000)) for _ in range(5)]
-    turns = [(*first, *setting.prompt(64)) for first in firsts]
-    both: tuple[Job, ...] = tuple(([prompt], 1) for pair in zip(firsts, turns, strict=True) for prompt in pair)
+    yield Comparison(name, "tok/s", ((prompts, 1),), lambda seconds: num_tokens / seconds[0], ">= 1.01", is_time=False)
     name = "first token, 3,000 cold"
-    yield Question(name, "ms", both, lambda seconds: median(seconds[::2]) * 1e3, ">= 1.05")
-    again = [setting.prompt(setting.scaled(3000)) for _ in range(5)]
-    turns = [(*first, *setting.prompt(64)) for first in again]
-    both = tuple(([prompt], 1) for pair in zip(again, turns, strict=True) for prompt in pair)
+    yield Comparison(name, "ms", _two_turns(setting), lambda seconds: median(seconds[::2]) * 1e3, ">= 1.05")
     name = "first token, next turn of 64 on 3,000"
-    yield Question(name, "ms", both, lambda seconds: median(seconds[1::2]) * 1e3, ">= 1.5")
+    yield Comparison(name, "ms", _two_turns(setting), lambda seconds: median(seconds[1::2]) * 1e3, ">= 1.5")
     singles: tuple[Job, ...] = tuple(
         ([setting.prompt(length)], 1) for length in setting.lengths(4 if setting.is_tiny else 24)
     )
-    yield Question("first token, 24 unseen single prompts", "ms", singles, lambda s: median(s) * 1e3, "")
+    yield Comparison("first token, 24 unseen single prompts", "ms", singles, lambda s: median(s) * 1e3, "")
+
+
+def _two_turns(setting: Setting) -> tuple[Job, ...]:
+    """Five prompts of 3,000 tokens, each followed by itself with 64 more."""
+    firsts = [setting.prompt(setting.scaled(3000)) for _ in range(5)]
+    return tuple(([prompt], 1) for first in firsts for prompt in (first, (*first, *setting.prompt(64))))
 
 
 async def _ask_trinity(setting: Setting, jobs: list[Job]) -> list[float]:
@@ -133,5 +132,5 @@ def _ask_vllm(python: str, setting: Setting, jobs: list[Job]) -> tuple[list[floa
         asked.write_text(json.dumps(jobs))
         script = ROOT / "benchmarks" / "vllm_answers.py"
         subprocess.run([python, str(script), str(model), str(asked), str(found)], cwd=folder, check=True)
-        answer_of = json.loads(found.read_text())
-    return answer_of["seconds"], answer_of["version"]
+        measured = json.loads(found.read_text())
+    return measured["seconds"], measured["version"]

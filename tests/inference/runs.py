@@ -85,6 +85,22 @@ def generate(runner: LlamaRunner, prompt: Sequence[int], num_new: int, blocks: S
     return conversation.new_tokens
 
 
+def decode_beside_nan(runner: LlamaRunner, num_new: int) -> tuple[Conversation, Conversation, Conversation]:
+    """One conversation with NaN in its cache, one beside it, and one that is given its blocks afterwards."""
+    sick = Conversation(0, random_prompt(40, 320, seed=10), (1, 2, 3))
+    well = Conversation(1, random_prompt(40, 320, seed=11), (4, 5, 6))
+    prefill(runner, [sick, well])
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    with torch.inference_mode():
+        runner._cache.blocks[:, :, 1] = float("nan")
+    decode(runner, [sick, well], num_new - 1)
+    heir = Conversation(2, random_prompt(35, 320, seed=12), (3, 1))
+    prefill(runner, [heir])
+    decode(runner, [heir, well], 1)
+    return sick, well, heir
+
+
 def _note(conversations: Sequence[Conversation], tokens) -> None:
     by_slot = {conversation.slot: conversation for conversation in conversations}
     for token in tokens:

@@ -27,7 +27,15 @@ from tests.checkpoints import (
     tiny_config,
     transformers_model,
 )
-from tests.inference.runs import Conversation, decode, generate, prefill, random_prompt, reference_tokens
+from tests.inference.runs import (
+    Conversation,
+    decode,
+    decode_beside_nan,
+    generate,
+    prefill,
+    random_prompt,
+    reference_tokens,
+)
 
 pytestmark = [
     pytest.mark.gpu,
@@ -103,17 +111,7 @@ def test_sampled_tokens_are_those_of_the_cpu_whatever_the_batch(llama, runner):
 
 
 def test_nan_in_one_row_is_flagged_and_stays_in_its_row(llama, runner):
-    sick = Conversation(0, random_prompt(40, 320, seed=10), (1, 2, 3))
-    well = Conversation(1, random_prompt(40, 320, seed=11), (4, 5, 6))
-    prefill(runner, [sick, well])
-    torch.cuda.synchronize()
-    with torch.inference_mode():
-        runner._cache.blocks[:, :, 1] = float("nan")
-
-    decode(runner, [sick, well], NUM_NEW - 1)
-    heir = Conversation(2, random_prompt(35, 320, seed=12), (3, 1))
-    prefill(runner, [heir])
-    decode(runner, [heir, well], 1)
+    sick, well, heir = decode_beside_nan(runner, NUM_NEW)
 
     assert not sick.is_finite
     assert well.is_finite
