@@ -14,7 +14,7 @@ from itertools import product
 import torch
 
 from bot.inference.kernels.self_test import NUM_TEST_BLOCKS, LayerTest
-from bot.inference.kernels.tiles import AttentionTile, KernelShapes, Split, Tile
+from bot.inference.kernels.tiles import AttentionTile, KernelShapes, PackedTile, Split, Tile
 from bot.inference.kernels.triton_ops import KernelOps
 from bot.inference.model.kv_cache import CacheKind, build_kv_cache
 from bot.inference.model.ops import Workspace
@@ -42,6 +42,7 @@ SMALL = KernelShapes(
     decode={1: Split(4, 1, 1), 3: Split(4, 1, 2, 2), 64: Split(2, 1, 1)},
     grouped={3: AttentionTile(1, 32, 1, 1, shares=2), 64: AttentionTile(1, 32, 1, 1)},
     least_grouped=1,
+    packed=PackedTile(16, 32, 1, 1, least_rows=17),
     prefill={64: AttentionTile(16, 32, 1, 1, shares=3)},
     prefill_most=AttentionTile(32, 32, 1, 1),
 )

@@ -32,11 +32,11 @@ def dot_attention_kernel(
 ):  # fmt: skip
     """Causal attention of a tile over its sequence's cached keys; one program for each (tile, heads, share).
 
-    A tile is (first row, rows, position, table row), in a decode pass a row and its position; one without rows ends at
-    once, so that a graph can launch more than a pass needs. Head by head, so that a head's keys stay in the cache of
-    the card; or, where tiles have shares and are few, tile by tile, the empty ones last. A tile has at most SHARES
-    shares, of at least LEAST times BLOCK_N keys, and the programs beyond have nothing to do. TOGETHER query heads, a
-    power of two, are in a program. `arrivals` is zero before and after.
+    A tile is (first row, rows, position, table row, what isn't of this pass), in a decode pass a row and its position;
+    one without rows ends at once, so that a graph can launch more than a pass needs. Head by head, so that a head's
+    keys stay in the cache of the card; or, where tiles have shares and are few, tile by tile, the empty ones last. A
+    tile has at most SHARES shares, of at least LEAST times BLOCK_N keys, and the programs beyond have nothing to do.
+    TOGETHER query heads, a power of two, are in a program. `arrivals` is zero before and after.
     """
     GROUP: tl.constexpr = HEADS // KV_HEADS
     PARTS: tl.constexpr = (GROUP + TOGETHER - 1) // TOGETHER
@@ -48,8 +48,8 @@ def dot_attention_kernel(
         first_row, num_rows, table_row = number, 1, number
         start = tl.load(tiles + number)
     else:
-        first_row, num_rows = tl.load(tiles + number * 4), tl.load(tiles + number * 4 + 1)
-        start, table_row = tl.load(tiles + number * 4 + 2), tl.load(tiles + number * 4 + 3)
+        first_row, num_rows = tl.load(tiles + number * 5), tl.load(tiles + number * 5 + 1)
+        start, table_row = tl.load(tiles + number * 5 + 2), tl.load(tiles + number * 5 + 3)
     if PDL:
         gdc_wait()
         gdc_launch_dependents()
@@ -77,12 +77,12 @@ def dot_attention_kernel(
     total = tl.zeros([TOKENS * TOGETHER], dtype=tl.float32)
     sums = tl.zeros([TOKENS * TOGETHER, DIM_BLOCK], dtype=tl.float32)
     for key in tl.range(first, last_whole, BLOCK_N, num_stages=STAGES):
-        sums, total, top = _attend_run(
+        sums, total, top = attend_run(
             queries, sums, total, top, cache, scales, cache_half, table, key, offsets, end, start + rows, kv_head, dims,
             scale, KV_HEADS, HEAD_DIM, DIM_BLOCK, BLOCK_SIZE, BLOCK_N, SHARES, False, PRECISION,
         )  # fmt: skip
     for key in tl.range(tl.maximum(first, last_whole), last, BLOCK_N, num_stages=STAGES):
-        sums, total, top = _attend_run(
+        sums, total, top = attend_run(
             queries, sums, total, top, cache, scales, cache_half, table, key, offsets, end, start + rows, kv_head, dims,
             scale, KV_HEADS, HEAD_DIM, DIM_BLOCK, BLOCK_SIZE, BLOCK_N, SHARES, True, PRECISION,
         )  # fmt: skip
@@ -117,7 +117,7 @@ def dot_attention_kernel(
 
 
 @triton.jit
-def _attend_run(
+def attend_run(
     queries, sums, total, top, cache, scales, cache_half, table, key, offsets, end, queries_at, kv_head, dims, scale,
     KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, DIM_BLOCK: tl.constexpr, BLOCK_SIZE: tl.constexpr,
     BLOCK_N: tl.constexpr, SHARES: tl.constexpr, IS_MASKED: tl.constexpr, PRECISION: tl.constexpr,
@@ -142,22 +142,27 @@ def _attend_run(
     else:
         keys = tl.load(address)
         values = tl.load(address + cache_half)
-    factor = scale * LOG2_E
     scores = tl.dot(queries, tl.trans(widened(keys, queries.dtype)), input_precision=PRECISION)
     if scales is not None:
         vectors = scales + place // HEAD_DIM
         scores *= tl.load(vectors, mask=key + offsets < end, other=0.0).to(tl.float32)[None, :]
     if IS_MASKED:
         scores = tl.where((key + offsets)[None, :] <= queries_at[:, None], scores, float("-inf"))
-    higher = tl.maximum(top, tl.max(scores, 1) * factor)
     if IS_MASKED and SHARES > 1:  # of a share that is all behind it a query has seen nothing, which must not be NaN
-        higher = tl.maximum(higher, -1e30)
-    shrink = tl.exp2(top - higher)
-    shares = tl.exp2(scores * factor - higher[:, None])
-    total = total * shrink + tl.sum(shares, 1)
+        top = tl.maximum(top, -1e30)
+    shares, shrink, total, top = soften(scores, total, top, scale * LOG2_E)
     if scales is not None:
         of_values = tl.load(vectors + cache_half // HEAD_DIM, mask=key + offsets < end, other=0.0)
         shares *= of_values.to(tl.float32)[None, :]
     values = widened(values, queries.dtype)
     sums = tl.dot(shares.to(values.dtype), values, sums * shrink[:, None], input_precision=PRECISION)
-    return sums, total, higher
+    return sums, total, top
+
+
+@triton.jit
+def soften(scores, total, top, factor):
+    """One turn of the online softmax: the scores' shares, what the sums so far shrink by, and the new scales."""
+    higher = tl.maximum(top, tl.max(scores, 1) * factor)
+    shrink = tl.exp2(top - higher)
+    shares = tl.exp2(scores * factor - higher[:, None])
+    return shares, shrink, total * shrink + tl.sum(shares, 1), higher

@@ -31,8 +31,9 @@ def rms_norm_kernel(x, weight, out, eps, WIDTH: tl.constexpr, BLOCK: tl.constexp
 def store_rotated(
     low, high, rows, slot, heads, dims, inside, qkv, cache, cosine, sine, cache_half,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr,
+    KEEPS_ALL: tl.constexpr = False,
 ):  # fmt: skip
-    """Rotate queries and keys; queries go back to `qkv`, keys and values to the cache.
+    """Rotate queries and keys; queries go back to `qkv`, keys and values to the cache, and with KEEPS_ALL to both.
 
     `low` and `high` are the halves d and d + HEAD_DIM / 2 of the heads; the rest broadcasts to their shape.
     """
@@ -40,10 +41,10 @@ def store_rotated(
     turns = heads < HEADS + KV_HEADS
     turned_low = tl.where(turns, low * cosine - high * sine, low)
     turned_high = tl.where(turns, high * cosine + low * sine, high)
-    is_query = inside & (heads < HEADS)
+    is_kept = inside & (KEEPS_ALL | (heads < HEADS))
     query = qkv + rows.to(tl.int64) * ((HEADS + 2 * KV_HEADS) * HEAD_DIM) + heads * HEAD_DIM + dims
-    tl.store(query, turned_low.to(qkv.dtype.element_ty), mask=is_query)
-    tl.store(query + HALF, turned_high.to(qkv.dtype.element_ty), mask=is_query)
+    tl.store(query, turned_low.to(qkv.dtype.element_ty), mask=is_kept)
+    tl.store(query + HALF, turned_high.to(qkv.dtype.element_ty), mask=is_kept)
     is_stored = inside & (heads >= HEADS)
     slot = slot.to(tl.int64)
     is_value = heads >= HEADS + KV_HEADS
@@ -58,7 +59,7 @@ def store_rotated(
 def rotate_and_store_kernel(
     qkv, cache, cosines, sines, positions, kv_slots, cache_half,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, HALF_BLOCK: tl.constexpr,
-    BLOCK_SIZE: tl.constexpr, BLOCK_HEADS: tl.constexpr, PDL: tl.constexpr,
+    BLOCK_SIZE: tl.constexpr, BLOCK_HEADS: tl.constexpr, KEEPS_ALL: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """Rotate a token's queries and keys, store keys and values; one program for some heads of a token."""
     row = tl.program_id(0)
@@ -76,7 +77,7 @@ def rotate_and_store_kernel(
     sine = tl.load(sines + angle, mask=dims < HEAD_DIM // 2, other=0.0)
     store_rotated(
         low, high, row, tl.load(kv_slots + row), heads, dims, inside, qkv, cache, cosine, sine, cache_half,
-        HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE,
+        HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE, KEEPS_ALL,
     )  # fmt: skip
 
 

@@ -182,11 +182,12 @@ class LayerTest:
         layer, cache = self._weights.layers[0], self._cache
         given = self._awkward(logits)
         sampling = self._sampling(forward.num_rows)
+        num_kept = self._shape.q_size if forward.is_decode or forward.num_rows <= 64 else self._shape.qkv_size
         in_layer: list[_Stage] = [
             (
                 "project_qkv",
                 lambda ops: ops.project_qkv(forward, layer, cache),
-                {"queries": lambda: forward.qkv[:, : self._shape.q_size], "cache": self._stored},
+                {"queries": lambda: forward.qkv[:, :num_kept], "cache": self._stored},
             ),
             ("attend", lambda ops: ops.attend(forward, cache), {"attended": lambda: forward.attended}),
             (
@@ -282,7 +283,7 @@ class LayerTest:
             kv_slots=self._ints(slots),
             block_tables=self._ints(block_tables),
             is_decode=is_decode,
-            tiles=self._ints([*_cut(spans, ops.tile_rows(num_rows)), (0, 0, 0, 0)]),
+            tiles=self._ints([*_cut(spans, ops.tile_rows(num_rows)), (0, 0, 0, 0, 0)]),
             spans=tuple(Span(s.first_row, 1, s.start, s.first_row) for s in spans) if is_decode else spans,
         )
 
@@ -301,9 +302,9 @@ def _pack(lengths: Sequence[int]) -> Iterator[Span]:
         first += length
 
 
-def _cut(spans: Sequence[Span], tile_rows: int) -> list[tuple[int, int, int, int]]:
+def _cut(spans: Sequence[Span], tile_rows: int) -> list[tuple[int, ...]]:
     return [
-        (span.first_row + at, min(tile_rows, span.num_rows - at), span.start + at, span.table_row)
+        (span.first_row + at, min(tile_rows, span.num_rows - at), span.start + at, span.table_row, span.start)
         for span in spans
         for at in range(0, span.num_rows, tile_rows)
     ]

@@ -56,6 +56,17 @@ class AttentionTile:
     least: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class PackedTile:
+    """Attention of large prefill passes on Hopper, of `least_rows` and more; the rest as in `AttentionTile`."""
+
+    tokens: int
+    keys: int
+    num_warps: int
+    num_stages: int
+    least_rows: int
+
+
 def _decode() -> dict[int, Split]:
     return {
         1: Split(32, 1, 2, 1),
@@ -113,6 +124,8 @@ class KernelShapes:
     prefill: dict[int, AttentionTile] = field(default_factory=_prefill)
     """By the pass's tokens."""
     prefill_most: AttentionTile = AttentionTile(64, 64, 4, 2)
+    packed: PackedTile | None = PackedTile(64, 64, 4, 3, least_rows=257)
+    """None on cards that lack descriptors, or the shared memory for so many stages."""
     most_sampled_alone: int = 32768
     """Vocabularies up to here are sampled by one program for each row; of larger ones it has a chunk."""
     sampled_chunk: int = 4096
@@ -130,7 +143,9 @@ class KernelShapes:
         if capability[0] in (9, 10):
             return shapes
         pair, single = {16: Tile(32, 128, 4, 3)}, {16: Tile(32, 128, 4, 6)}
-        small = replace(shapes, skinny_qkv=pair, skinny_gated=pair, skinny_output=single, skinny_down=single)
+        small = replace(
+            shapes, packed=None, skinny_qkv=pair, skinny_gated=pair, skinny_output=single, skinny_down=single
+        )
         return small if weights_kind is MatrixKind.FLOAT else replace(small, skinny_head=single)
 
     def prefill_tile(self, num_tokens: int) -> AttentionTile:

@@ -14,6 +14,7 @@ from bot.inference.kernels import attention, gemv, pointwise, sampling
 from bot.inference.kernels.dot_launch import DotAttention
 from bot.inference.kernels.eight_bit_cache import EightBitCache, KVTarget
 from bot.inference.kernels.launch import KernelLauncher
+from bot.inference.kernels.packed_launch import PackedAttention
 from bot.inference.kernels.products import DenseProducts, SkinnyProducts
 from bot.inference.kernels.tiles import KernelShapes, Tile
 from bot.inference.kernels.wide_sampler import WideSampler
@@ -57,6 +58,9 @@ class KernelOps:
         is_skinny = has_dot and cache.dtype == torch.float16
         self._skinny = SkinnyProducts(shape, self.shapes, self._launcher, device) if is_skinny else None
         self._dense = DenseProducts(self._launcher, num_dense, device, cache.dtype)
+        self._packed_attention = None
+        if is_skinny and self.shapes.packed and cache.scales is None:
+            self._packed_attention = PackedAttention(shape, cache, self.shapes.packed, self._launcher)
         self._eps = shape.rms_norm_eps
         self._cosines, self._sines = rope_tables(shape, num_positions, device)
         self._reference = None if has_dot else ReferenceOps(shape, cache, num_positions)
@@ -85,6 +89,8 @@ class KernelOps:
 
     def tile_rows(self, num_tokens: int) -> int:
         """Queries of a prefill attention program."""
+        if self._packed_attention and self._packed_attention.takes(num_tokens):
+            return self._packed_attention.tile.tokens
         return self.shapes.prefill_tile(num_tokens).tokens
 
     def compile_ahead(self, visit: Callable[[], None]) -> None:
@@ -136,7 +142,7 @@ class KernelOps:
             forward.qkv, target.cache, self._cosines, self._sines, forward.positions, target.slots, target.half,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
             HALF_BLOCK=triton.next_power_of_2(shape.head_dim // 2), BLOCK_SIZE=target.block_size,
-            BLOCK_HEADS=block_heads, num_warps=4,
+            BLOCK_HEADS=block_heads, KEEPS_ALL=not forward.is_decode and self._eight_bit is None, num_warps=4,
         )  # fmt: skip
 
     def attend(self, forward: ForwardPass, cache: Tensor) -> None:
@@ -144,6 +150,8 @@ class KernelOps:
         if forward.is_decode:
             if not (self._dot_attention and self._dot_attention.attend_decode(forward, cache)):
                 self._attend_decode(forward, cache)
+        elif self._packed_attention and self._packed_attention.takes(forward.num_rows):
+            self._packed_attention.attend(forward, cache)
         elif self._dot_attention:
             self._dot_attention.attend_prefill(forward, cache)
         elif self._reference is not None:

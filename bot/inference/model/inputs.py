@@ -52,7 +52,7 @@ def _fields(sizes: Sizes) -> tuple[Field, ...]:
         Field("positions", tokens, np.int32),
         Field("kv_slots", tokens, np.int32),
         Field("tables", tables, np.int32),
-        Field("tiles", (sizes.num_tiles, 4), np.int32),
+        Field("tiles", (sizes.num_tiles, 5), np.int32),
         Field("last_rows", sequences, np.int64),
         Field("slots", sequences, np.int64),
         Field("sampled_positions", sequences, np.int64),
@@ -189,6 +189,6 @@ def fill_tiles(tiles: "np.ndarray", spans: tuple[Span, ...], tile_rows: int) -> 
     for span in reversed(spans):
         for offset in reversed(range(0, span.num_rows, tile_rows)):
             num_rows = min(tile_rows, span.num_rows - offset)
-            tiles[number] = (span.first_row + offset, num_rows, span.start + offset, span.table_row)
+            tiles[number] = (span.first_row + offset, num_rows, span.start + offset, span.table_row, span.start)
             number += 1
     return number

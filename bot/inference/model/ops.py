@@ -48,7 +48,8 @@ class ForwardPass:
     is_decode: bool
     """Every row is a sequence of its own: row i has block table i."""
     tiles: Tensor | None = None
-    """Prefill kernels only: [tiles, 4] of first row, rows, position of the first row, table row."""
+    """Prefill kernels only: [tiles, 5] of first row, rows, position of the first row, table row, and the position of
+    the sequence's first row in this pass, before which everything is in the cache."""
     spans: tuple[Span, ...] = ()
     """What the host knows of the rows; empty while a graph is captured."""
     plan: Any = None
@@ -110,7 +111,9 @@ class Ops(Protocol):
         ...
 
     def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
-        """Norm `x`, project it, rotate queries and keys, store keys and values; queries stay in `qkv`."""
+        """Norm `x`, project it, rotate queries and keys, store keys and values; queries stay in `qkv`, and in passes of
+        more than 64 tokens of prompts all three.
+        """
         ...
 
     def attend(self, forward: ForwardPass, cache: Tensor) -> None:
