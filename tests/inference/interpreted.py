@@ -78,7 +78,9 @@ def differences(
     cache = build_kv_cache(shape, NUM_TEST_BLOCKS, CPU, dtype, cache_kind)
     test = LayerTest(shape, random_weights(shape, dtype, weights_kind), cache, Workspace(shape, 64, CPU, dtype))
     shapes = SMALL if shape.num_heads == shape.num_kv_heads else replace(SMALL, most_sampled_alone=64, sampled_chunk=32)
-    ops = KernelOps(shape, cache, 128, 20, has_dot=has_dot, has_pdl=False, num_dense=4096, shapes=shapes)
+    ops = KernelOps(
+        shape, cache, 128, 20, has_dot=has_dot, has_pdl=False, kind=weights_kind, num_dense=4096, shapes=shapes
+    )
     reference = ReferenceOps(shape, cache, 128)
     ops.compile_ahead(lambda: test.visit(ops, test.decode_spans(3), is_decode=True))  # must leave no trace
     limit = 5e-3 if dtype == torch.float16 else 1e-5

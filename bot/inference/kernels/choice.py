@@ -72,6 +72,7 @@ class OpsChoice:
             self.num_sequences,
             has_dot=self.has_dot,
             has_pdl=self.has_pdl,
+            kind=self.weights_kind,
             num_dense=self.num_dense,
             shapes=KernelShapes.for_capability(self.capability, self.weights_kind, self.cache_kind),
         )

@@ -75,6 +75,36 @@ def dequantise_rows_kernel(
 
 
 @triton.jit
+def halves_kernel(
+    x, norm, out, scales, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr, PDL: tl.constexpr,
+):  # fmt: skip
+    """A row of x, normed where there is a `norm`, as integers of 16 bits and their scale; one program for each row.
+
+    Line 2 * row of `out` has their high bytes, the line behind it the low ones, as skinny products take them. A row
+    that isn't finite gets a scale that isn't.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < WIDTH
+    if norm is not None:
+        factor = tl.load(norm + columns, mask=inside, other=0.0).to(tl.float32)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
+    value = tl.load(x + row * WIDTH + columns, mask=inside, other=0.0).to(tl.float32)
+    if norm is not None:
+        value *= tl.rsqrt(tl.sum(value * value, 0) / WIDTH + eps) * factor
+    largest = tl.max(tl.abs(value), 0) + tl.sum(value - value, 0)  # the sum is zero, or NaN
+    scale = tl.where(largest == 0, 1.0, largest / 32639.0)
+    whole = (value / scale + _ROUNDER) - _ROUNDER
+    high = tl.floor((whole + 128.0) / 256.0)
+    place = out + row * (2 * WIDTH) + columns
+    tl.store(place, high.to(tl.int8), mask=inside)
+    tl.store(place + WIDTH, (whole - high * 256.0).to(tl.int8), mask=inside)
+    tl.store(scales + row, scale)
+
+
+@triton.jit
 def quantise_and_store_kernel(
     qkv, cache, scales, kv_slots, cache_half,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, DIM_BLOCK: tl.constexpr,

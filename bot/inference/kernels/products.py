@@ -1,6 +1,7 @@
 """Products of many rows: skinny ones on tensor cores, and cuBLAS's, for which eight-bit weights become floats again."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import triton
@@ -57,10 +58,26 @@ class DenseProducts:
             yield first, floats
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What skinny products multiply weights with: rows of floats, or halves of integers with a scale for each row."""
+
+    numbers: Tensor
+    scales: Tensor | None
+    num_rows: int
+
+
 class SkinnyProducts:
     """Skinny products on one card. Where no tile is given for so many rows, or none divides, cuBLAS does better."""
 
-    def __init__(self, shape: LlamaShape, shapes: KernelShapes, launcher: KernelLauncher, device: torch.device) -> None:
+    def __init__(
+        self,
+        shape: LlamaShape,
+        shapes: KernelShapes,
+        launcher: KernelLauncher,
+        device: torch.device,
+        kind: MatrixKind,
+    ) -> None:
         self._shape = shape
         self._shapes = shapes
         self._launcher = launcher
@@ -70,6 +87,10 @@ class SkinnyProducts:
         num_groups = max((-(-shape.hidden_size // tile.rows) for _, tile in tiles), default=0)
         self._partial_sums = torch.zeros(num_parts * shape.hidden_size, dtype=torch.float32, device=device)
         self._arrivals = torch.zeros(num_groups, dtype=torch.int32, device=device)
+        most_rows = 0 if kind is MatrixKind.FLOAT else max(most for table in shapes.skinny_tables for most in table)
+        width = max(shape.hidden_size, shape.q_size, shape.intermediate_size)
+        self._halves = torch.empty(2 * most_rows * width, dtype=torch.int8, device=device)
+        self._scales = torch.empty(most_rows, dtype=torch.float32, device=device)
 
     def qkv_tile(self, num_rows: int) -> Tile | None:
         """The tile for queries, keys and values."""
@@ -91,42 +112,52 @@ class SkinnyProducts:
             return None
         return _dividing(self._shapes.skinny_head, num_rows, *head.data.shape)
 
+    def halves(self, x: Tensor, norm: Tensor | None) -> Values:
+        """Rows of x, normed where there is a norm, as products with eight-bit weights take them."""
+        num_rows, width = x.shape
+        self._launcher.run(
+            int8.halves_kernel, (num_rows,), x, norm, self._halves, self._scales, self._shape.rms_norm_eps,
+            WIDTH=width, BLOCK=triton.next_power_of_2(width), num_warps=8,
+        )  # fmt: skip
+        return Values(self._halves, self._scales, num_rows)
+
     def project_qkv(
-        self, tile: Tile, values: Tensor, weight: Matrix, qkv: Tensor, rotation: tuple[Tensor, ...], target: KVTarget
+        self, tile: Tile, values: Values, weight: Matrix, qkv: Tensor, rotation: tuple[Tensor, ...], target: KVTarget
     ) -> None:
         """Project, rotate, store; `rotation` is cosines, sines and positions."""
         shape = self._shape
         self._launcher.run(
             skinny.skinny_qkv_kernel, (shape.qkv_size // 2 // tile.rows,),
-            values, weight.data, weight.scale, qkv, target.cache, *rotation, target.slots,
-            target.half, values.shape[0],
+            values.numbers, values.scales, weight.data, weight.scale, qkv, target.cache, *rotation, target.slots,
+            target.half, values.num_rows,
             WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
-            BLOCK_SIZE=target.block_size, **_tiling(tile, values.shape[0]),
+            BLOCK_SIZE=target.block_size, **_tiling(tile, values.num_rows),
         )  # fmt: skip
 
-    def project_gated(self, tile: Tile, values: Tensor, weight: Matrix, activated: Tensor) -> None:
+    def project_gated(self, tile: Tile, values: Values, weight: Matrix, activated: Tensor) -> None:
         """Project and gate."""
         shape = self._shape
         self._launcher.run(
             skinny.skinny_gated_kernel, (shape.intermediate_size // tile.rows,),
-            values, weight.data, weight.scale, activated, values.shape[0],
-            WIDTH=shape.hidden_size, OUT_WIDTH=shape.intermediate_size, **_tiling(tile, values.shape[0]),
+            values.numbers, values.scales, weight.data, weight.scale, activated, values.num_rows,
+            WIDTH=shape.hidden_size, OUT_WIDTH=shape.intermediate_size, **_tiling(tile, values.num_rows),
         )  # fmt: skip
 
-    def add(self, tile: Tile, x: Tensor, values: Tensor, weight: Matrix) -> None:
+    def add(self, tile: Tile, x: Tensor, values: Values, weight: Matrix) -> None:
         """`x += values @ weight.T`."""
         self._product(tile, values, weight, x, x)
 
-    def project_head(self, tile: Tile, values: Tensor, head: Matrix, logits: Tensor) -> None:
+    def project_head(self, tile: Tile, values: Values, head: Matrix, logits: Tensor) -> None:
         """Project to logits."""
         self._product(tile, values, head, None, logits)
 
-    def _product(self, tile: Tile, values: Tensor, weight: Matrix, residual: Tensor | None, out: Tensor) -> None:
+    def _product(self, tile: Tile, values: Values, weight: Matrix, residual: Tensor | None, out: Tensor) -> None:
         out_width, width = weight.data.shape
         self._launcher.run(
             skinny.skinny_kernel, (out_width // tile.rows, tile.shares),
-            values, weight.data, weight.scale, residual, out, self._partial_sums, self._arrivals, values.shape[0],
-            WIDTH=width, OUT_WIDTH=out_width, SHARES=tile.shares, **_tiling(tile, values.shape[0]),
+            values.numbers, values.scales, weight.data, weight.scale, residual, out, self._partial_sums,
+            self._arrivals, values.num_rows,
+            WIDTH=width, OUT_WIDTH=out_width, SHARES=tile.shares, **_tiling(tile, values.num_rows),
         )  # fmt: skip
 
 

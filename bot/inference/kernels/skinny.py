@@ -4,50 +4,66 @@
 
 Weights are the first operand and rows the second, so that Hopper multiplies weights where they landed in shared memory.
 Each kernel fuses what stands behind its product: rotation and storage, gating, the residual. The widths must divide by
-the tiles; `SkinnyProducts` sees to it. Weights are floats like the values, or int8 with a scale for each output; floats
-have none (`scale` is None).
+the tiles; `SkinnyProducts` sees to it.
+
+Weights are floats like the values, or int8 with a scale for each output. To make floats of these would take longer
+than to read them, so the values become integers instead, of 16 bits with a scale for each row, which is more exact than
+FP16; and as tensor cores take int8, a value is two of them, `256 * high + low`, in neighbouring lines
+(`int8.halves_kernel`). Sums of integers are exact. Floats have no scales: these are None.
 """
 
 import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.int8 import widened
 from bot.inference.kernels.pointwise import store_rotated
 
 
 @triton.jit
+def _whole(sums, scale, outputs, value_scales, num_rows, BLOCK_N: tl.constexpr, BLOCK_M: tl.constexpr):
+    """What sums of high and low halves, in neighbouring columns, are as floats [BLOCK_N, BLOCK_M]."""
+    rows = tl.arange(0, BLOCK_M)
+    high, low = tl.split(tl.reshape(sums, [BLOCK_N, BLOCK_M, 2]))
+    of_rows = tl.load(value_scales + rows, mask=rows < num_rows, other=0.0)
+    whole = high.to(tl.float32) * 256.0 + low.to(tl.float32)
+    return whole * tl.load(scale + outputs)[:, None] * of_rows[None, :]
+
+
+@triton.jit
 def _pair_of_products(
-    values, weight, scale, first_rows, second_rows, num_rows,
+    values, value_scales, weight, scale, first_rows, second_rows, num_rows,
     WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, STAGES: tl.constexpr,
     PDL: tl.constexpr,
 ):  # fmt: skip
     """values @ weight[rows].T for up to BLOCK_M rows of values and two sets of BLOCK_N rows of the weight."""
-    rows = tl.arange(0, BLOCK_M)
+    LINES: tl.constexpr = BLOCK_M if scale is None else 2 * BLOCK_M
+    SUM: tl.constexpr = tl.float32 if scale is None else tl.int32
+    lines = tl.arange(0, LINES)
+    is_line = (lines < num_rows * (LINES // BLOCK_M))[:, None]
     columns = tl.arange(0, BLOCK_K)
-    source = values + rows[:, None] * WIDTH + columns[None, :]
+    source = values + lines[:, None] * WIDTH + columns[None, :]
     first = weight + first_rows[:, None].to(tl.int64) * WIDTH + columns[None, :]
     second = weight + second_rows[:, None].to(tl.int64) * WIDTH + columns[None, :]
-    first_sums = tl.zeros([BLOCK_N, BLOCK_M], dtype=tl.float32)
-    second_sums = tl.zeros([BLOCK_N, BLOCK_M], dtype=tl.float32)
+    first_sums = tl.zeros([BLOCK_N, LINES], dtype=SUM)
+    second_sums = tl.zeros([BLOCK_N, LINES], dtype=SUM)
     if PDL:
         gdc_wait()
         gdc_launch_dependents()
     for start in tl.range(0, WIDTH, BLOCK_K, num_stages=STAGES):
-        first_tile = widened(tl.load(first + start), values.dtype.element_ty)
-        second_tile = widened(tl.load(second + start), values.dtype.element_ty)
-        value = tl.trans(tl.load(source + start, mask=(rows < num_rows)[:, None], other=0.0))
-        first_sums = tl.dot(first_tile, value, first_sums)
-        second_sums = tl.dot(second_tile, value, second_sums)
+        first_tile = tl.load(first + start)
+        second_tile = tl.load(second + start)
+        value = tl.trans(tl.load(source + start, mask=is_line, other=0))
+        first_sums = tl.dot(first_tile, value, first_sums, out_dtype=SUM)
+        second_sums = tl.dot(second_tile, value, second_sums, out_dtype=SUM)
     if scale is not None:
-        first_sums *= tl.load(scale + first_rows)[:, None]
-        second_sums *= tl.load(scale + second_rows)[:, None]
+        first_sums = _whole(first_sums, scale, first_rows, value_scales, num_rows, BLOCK_N, BLOCK_M)
+        second_sums = _whole(second_sums, scale, second_rows, value_scales, num_rows, BLOCK_N, BLOCK_M)
     return tl.trans(first_sums), tl.trans(second_sums)
 
 
 @triton.jit(do_not_specialize=["num_rows"])
 def skinny_qkv_kernel(
-    values, weight, scale, qkv, cache, cosines, sines, positions, kv_slots, cache_half, num_rows,
+    values, value_scales, weight, scale, qkv, cache, cosines, sines, positions, kv_slots, cache_half, num_rows,
     WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
     STAGES: tl.constexpr, PDL: tl.constexpr,
@@ -58,7 +74,8 @@ def skinny_qkv_kernel(
     heads, dims = pairs // HALF, pairs % HALF
     low_rows = heads * HEAD_DIM + dims
     low, high = _pair_of_products(
-        values, weight, scale, low_rows, low_rows + HALF, num_rows, WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES, PDL
+        values, value_scales, weight, scale, low_rows, low_rows + HALF, num_rows,
+        WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES, PDL,
     )  # fmt: skip
     rows = tl.arange(0, BLOCK_M)[:, None]
     inside = (rows < num_rows) & (pairs >= 0)[None, :]
@@ -72,7 +89,7 @@ def skinny_qkv_kernel(
 
 @triton.jit(do_not_specialize=["num_rows"])
 def skinny_gated_kernel(
-    values, weight, scale, out, num_rows,
+    values, value_scales, weight, scale, out, num_rows,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
@@ -80,7 +97,8 @@ def skinny_gated_kernel(
     rows = tl.arange(0, BLOCK_M)[:, None]
     columns = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     gate, up = _pair_of_products(
-        values, weight, scale, columns, columns + OUT_WIDTH, num_rows, WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES, PDL
+        values, value_scales, weight, scale, columns, columns + OUT_WIDTH, num_rows,
+        WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES, PDL,
     )  # fmt: skip
     inside = (rows < num_rows) & (columns >= 0)[None, :]
     value = (gate * tl.sigmoid(gate) * up).to(out.dtype.element_ty)
@@ -89,7 +107,7 @@ def skinny_gated_kernel(
 
 @triton.jit(do_not_specialize=["num_rows"])
 def skinny_kernel(
-    values, weight, scale, residual, out, partial_sums, arrivals, num_rows,
+    values, value_scales, weight, scale, residual, out, partial_sums, arrivals, num_rows,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr, SHARES: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
@@ -99,24 +117,27 @@ def skinny_kernel(
     their order; `arrivals` is zero before and after.
     """
     PER_SHARE: tl.constexpr = (WIDTH // BLOCK_K + SHARES - 1) // SHARES * BLOCK_K
+    LINES: tl.constexpr = BLOCK_M if scale is None else 2 * BLOCK_M
+    SUM: tl.constexpr = tl.float32 if scale is None else tl.int32
     group, share = tl.program_id(0), tl.program_id(1)
-    rows = tl.arange(0, BLOCK_M)
+    rows, lines = tl.arange(0, BLOCK_M), tl.arange(0, LINES)
+    is_line = (lines < num_rows * (LINES // BLOCK_M))[:, None]
     outputs = group * BLOCK_N + tl.arange(0, BLOCK_N)
     columns = tl.arange(0, BLOCK_K)
-    source = values + rows[:, None] * WIDTH + columns[None, :]
+    source = values + lines[:, None] * WIDTH + columns[None, :]
     weights = weight + outputs[:, None].to(tl.int64) * WIDTH + columns[None, :]
-    sums = tl.zeros([BLOCK_N, BLOCK_M], dtype=tl.float32)
+    sums = tl.zeros([BLOCK_N, LINES], dtype=SUM)
     begin = share * PER_SHARE
     end = tl.minimum(begin + PER_SHARE, WIDTH)
     if PDL:
         gdc_wait()
         gdc_launch_dependents()
     for start in tl.range(begin, end, BLOCK_K, num_stages=STAGES):
-        tile = widened(tl.load(weights + start), values.dtype.element_ty)
-        value = tl.load(source + start, mask=(rows < num_rows)[:, None], other=0.0)
-        sums = tl.dot(tile, tl.trans(value), sums)
+        tile = tl.load(weights + start)
+        value = tl.load(source + start, mask=is_line, other=0)
+        sums = tl.dot(tile, tl.trans(value), sums, out_dtype=SUM)
     if scale is not None:
-        sums *= tl.load(scale + outputs)[:, None]
+        sums = _whole(sums, scale, outputs, value_scales, num_rows, BLOCK_N, BLOCK_M)
     total = tl.trans(sums)
     inside = (rows < num_rows)[:, None] & (outputs >= 0)[None, :]
     place = rows[:, None] * OUT_WIDTH + outputs[None, :]

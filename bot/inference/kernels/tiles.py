@@ -148,6 +148,12 @@ class KernelShapes:
         )
         return small if weights_kind is MatrixKind.FLOAT else replace(small, skinny_head=single)
 
+    @property
+    def skinny_tables(self) -> tuple[dict[int, Tile], ...]:
+        """All of the skinny products' tiles."""
+        products = (self.skinny_qkv, self.skinny_gated, self.skinny_output, self.skinny_down, self.skinny_head)
+        return tuple(table for table in products if table)
+
     def prefill_tile(self, num_tokens: int) -> AttentionTile:
         """The prefill attention's tile in a pass of `num_tokens`."""
         return first_fitting(self.prefill, num_tokens) or self.prefill_most
@@ -163,16 +169,17 @@ def first_fitting(table: dict[int, T], number: int) -> T | None:
     return table[min(fitting)] if fitting else None
 
 
+# Those of skinny products are guessed after the ones of floats: they have run on no card yet.
 _EIGHT_BIT_WEIGHTS = KernelShapes(
     gemv_qkv=Tile(4, 4096, 4),
     gemv_output=Tile(8, 4096, 4),
     gemv_gated=Tile(4, 4096, 4),
     gemv_down=Tile(2, 16384, 4),
     gemv_head=Tile(8, 4096, 4),
-    skinny_qkv={32: Tile(64, 128, 4, 6), 64: Tile(32, 256, 4, 3)},
-    skinny_gated={32: Tile(64, 64, 4, 4), 64: Tile(64, 128, 4, 3)},
-    skinny_output={32: Tile(32, 128, 4, 4, shares=3), 64: Tile(64, 128, 4, 3, shares=3)},
-    skinny_down={32: Tile(128, 128, 4, 3, shares=3), 64: Tile(32, 128, 4, 4, shares=3)},
+    skinny_qkv={32: Tile(64, 128, 4, 4), 64: Tile(64, 128, 8, 4)},
+    skinny_gated={32: Tile(64, 128, 4, 4), 64: Tile(64, 128, 8, 4)},
+    skinny_output={32: Tile(64, 128, 4, 6, shares=2), 64: Tile(64, 128, 4, 4, shares=2)},
+    skinny_down={32: Tile(64, 128, 4, 6, shares=2), 64: Tile(64, 128, 4, 6, shares=2)},
     skinny_head={32: Tile(64, 128, 4, 4), 64: Tile(128, 128, 8, 4)},
 )
 

@@ -15,7 +15,7 @@ from bot.inference.kernels.dot_launch import DotAttention
 from bot.inference.kernels.eight_bit_cache import EightBitCache, KVTarget
 from bot.inference.kernels.launch import KernelLauncher
 from bot.inference.kernels.packed_launch import PackedAttention
-from bot.inference.kernels.products import DenseProducts, SkinnyProducts
+from bot.inference.kernels.products import DenseProducts, SkinnyProducts, Values
 from bot.inference.kernels.tiles import KernelShapes, Tile
 from bot.inference.kernels.wide_sampler import WideSampler
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
@@ -24,7 +24,7 @@ from bot.inference.model.reference_ops import ReferenceOps
 from bot.inference.model.rope import rope_tables
 from bot.inference.model.sampler import SamplingRows
 from bot.inference.model.shape import LlamaShape
-from bot.inference.model.weights import LayerWeights, Matrix
+from bot.inference.model.weights import LayerWeights, Matrix, MatrixKind
 
 
 class KernelOps:
@@ -33,6 +33,7 @@ class KernelOps:
     Args:
         has_dot: the card has tensor cores that Triton can use (sm_80 and above).
         has_pdl: the card can launch a kernel before the one ahead of it has ended (sm_90 and above).
+        kind: what the weights' matrices are.
         num_dense: of how many numbers a matrix in eight bits is made floats at a time; 0 where there is none.
     """
 
@@ -45,6 +46,7 @@ class KernelOps:
         *,
         has_dot: bool,
         has_pdl: bool,
+        kind: MatrixKind = MatrixKind.FLOAT,
         num_dense: int = 0,
         shapes: KernelShapes | None = None,
     ) -> None:
@@ -56,7 +58,7 @@ class KernelOps:
         self._launcher = KernelLauncher(device, has_pdl=has_pdl)
         self._run = self._launcher.run
         is_skinny = has_dot and cache.dtype == torch.float16
-        self._skinny = SkinnyProducts(shape, self.shapes, self._launcher, device) if is_skinny else None
+        self._skinny = SkinnyProducts(shape, self.shapes, self._launcher, device, kind) if is_skinny else None
         self._dense = DenseProducts(self._launcher, num_dense, device, cache.dtype)
         self._packed_attention = None
         if is_skinny and self.shapes.packed and cache.scales is None:
@@ -114,12 +116,13 @@ class KernelOps:
         if forward.is_decode and forward.num_rows == 1:
             self._gemv_qkv(forward, layer, target)
             return
-        self._norm(forward.x, layer.input_norm, forward.normed)
         tile = self._skinny and self._skinny.qkv_tile(forward.num_rows)
         if self._skinny and tile:
+            values = self._normed(forward, layer.input_norm, layer.qkv)
             rotation = (self._cosines, self._sines, forward.positions)
-            self._skinny.project_qkv(tile, forward.normed, layer.qkv, forward.qkv, rotation, target)
+            self._skinny.project_qkv(tile, values, layer.qkv, forward.qkv, rotation, target)
         else:
+            self._norm(forward.x, layer.input_norm, forward.normed)
             self._dense.project(forward.normed, layer.qkv, forward.qkv)
             self._rotate_and_store(forward, target)
 
@@ -178,7 +181,8 @@ class KernelOps:
             return
         skinny_tile = self._skinny and self._skinny.add_tile(x.shape[0], weight)
         if self._skinny and skinny_tile:
-            self._skinny.add(skinny_tile, x, values, weight)
+            whole = Values(values, None, len(x)) if weight.scale is None else self._skinny.halves(values, None)
+            self._skinny.add(skinny_tile, x, whole, weight)
         else:
             self._dense.add(x, values, weight)
 
@@ -198,11 +202,12 @@ class KernelOps:
         if forward.num_rows == 1:
             self._gemv_gated(forward, layer)
             return
-        self._norm(forward.x, layer.mlp_norm, forward.normed)
         tile = self._skinny and self._skinny.gated_tile(forward.num_rows)
         if self._skinny and tile:
-            self._skinny.project_gated(tile, forward.normed, layer.gate_up, forward.activated)
+            values = self._normed(forward, layer.mlp_norm, layer.gate_up)
+            self._skinny.project_gated(tile, values, layer.gate_up, forward.activated)
         else:
+            self._norm(forward.x, layer.mlp_norm, forward.normed)
             self._dense.project(forward.normed, layer.gate_up, forward.gate_up)
             self._silu_mul(forward)
 
@@ -228,11 +233,11 @@ class KernelOps:
         if forward.num_rows == 1:
             self._gemv(self.shapes.gemv_head, forward.x, norm, head, None, logits)
             return
-        self._norm(forward.x, norm, forward.normed)
         tile = self._skinny and self._skinny.head_tile(forward.num_rows, head)
         if self._skinny and tile:
-            self._skinny.project_head(tile, forward.normed, head, logits)
+            self._skinny.project_head(tile, self._normed(forward, norm, head), head, logits)
         else:
+            self._norm(forward.x, norm, forward.normed)
             self._dense.project(forward.normed, head, logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
@@ -254,6 +259,13 @@ class KernelOps:
             logits, rows.slots, rows.positions, rows.seeds, rows.temperatures, rows.top_ps, rows.top_ks, rows.penalties,
             seen, tokens, WIDTH=width, BLOCK=triton.next_power_of_2(width), num_warps=16,
         )  # fmt: skip
+
+    def _normed(self, forward: ForwardPass, norm: Tensor, weight: Matrix) -> Values:
+        """The residual stream, normed, as skinny products with this weight take it."""
+        if self._skinny and weight.scale is not None:
+            return self._skinny.halves(forward.x, norm)
+        self._norm(forward.x, norm, forward.normed)
+        return Values(forward.normed, None, forward.num_rows)
 
     def _norm(self, x: Tensor, weight: Tensor, out: Tensor) -> None:
         width = x.shape[1]

@@ -37,7 +37,7 @@ _TABLE_STEP = 16
 """Block tables have a multiple of so many columns, as the self-test's have: else attention would be compiled again."""
 _GRAPH_BYTES = 64 * 1024**2
 _FEW_GRAPHS_BYTES = 40 * 1024**2
-"""Where passes are short: there are fewer graphs, and a small card has better uses for its memory."""
+"""With short passes there are fewer graphs, and a small card has better uses for its memory."""
 _SHORT_PASS_TOKENS = 512
 
 
@@ -222,7 +222,7 @@ def _assemble_cuda(
         build_ops = choose_ops(
             shape, weights, parts.workspace, window, num_sequences, cache_kind, use_kernels=use_kernels
         )
-        if num_tokens <= _SHORT_PASS_TOKENS:
+        if _is_small(parts, weights.kind):
             build_ops = replace(build_ops, num_dense=min(build_ops.num_dense, LEAST_DENSE_NUMBERS))
         parts.workspace.clear()
         room = memory.free_bytes(device, cap)
@@ -241,9 +241,14 @@ def _assemble_cuda(
     return parts.runner(cache, execution, model_hash, stream)
 
 
+def _is_small(parts: _Parts, weights_kind: MatrixKind) -> bool:
+    """Whether the card is one that eight bits are for: it has room for short passes only."""
+    return weights_kind is MatrixKind.INT8 and parts.num_tokens <= _SHORT_PASS_TOKENS
+
+
 def _reserve_bytes(choice: OpsChoice, shape: LlamaShape, parts: _Parts, dtype: torch.dtype, room: int) -> int:
     """What is allocated after the pool: little beside graphs, but for what plain torch does."""
-    reserve = _GRAPH_BYTES if parts.num_tokens > _SHORT_PASS_TOKENS else _FEW_GRAPHS_BYTES
+    reserve = _FEW_GRAPHS_BYTES if _is_small(parts, choice.weights_kind) else _GRAPH_BYTES
     broken = choice.broken
     if broken is None or "sample" in broken:
         reserve += 96 * parts.num_sequences * shape.vocab_size
