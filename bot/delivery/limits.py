@@ -156,9 +156,8 @@ class ClosedChannels:
         _forget_oldest(self._muted, self.MAX_CHANNELS)
 
     def close(self, channel_id: int) -> None:
-        """Discord refused a request to this channel."""
+        """Discord refused a request to this channel, and not for a mute."""
         until, seconds = self._closed.pop(channel_id, (0.0, self.CLOSED_SECONDS / 2))
-        self.note_refusal(channel_id)
         if until <= _now():
             seconds = min(2 * seconds, self.LONGEST_SECONDS)
         self._closed[channel_id] = (_now() + seconds, seconds)

@@ -210,16 +210,20 @@ class Sender:
 
     async def _close(self, channel_id: int, refusal: NoAccess) -> None:
         """Remember that a channel refuses us; where that is a moderator's timeout of the bot, only until it ends."""
-        self.closed_channels.close(channel_id)
-        if refusal.code != MISSING_PERMISSIONS:
-            return
-        seconds = self._transport.muted_seconds(channel_id)
-        if seconds == 0:  # the news of it may come after the refusal
-            await asyncio.sleep(_MUTE_NEWS_SECONDS)
-            seconds = self._transport.muted_seconds(channel_id)
+        # The channel isn't closed before that is known: what is asked of it meanwhile would not wait for the end.
+        seconds = await self._seconds_of_mute(channel_id) if refusal.code == MISSING_PERMISSIONS else 0.0
         if seconds > 0:
             self.closed_channels.mute(channel_id, seconds)
             refusal.seconds = seconds
+        else:
+            self.closed_channels.close(channel_id)
+
+    async def _seconds_of_mute(self, channel_id: int) -> float:
+        """For how long a moderator has muted the bot, by what Discord has said a moment after a refusal; else 0."""
+        if (seconds := self._transport.muted_seconds(channel_id)) > 0:
+            return seconds
+        await asyncio.sleep(_MUTE_NEWS_SECONDS)
+        return self._transport.muted_seconds(channel_id)
 
     async def _try(
         self, kind: str, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]
@@ -242,6 +246,7 @@ class Sender:
             raise
         except NoAccess as error:
             self.breaker.succeeded()
+            self.closed_channels.note_refusal(channel_id)
             await self._close(channel_id, error)
             raise
         except Unclear:

@@ -139,6 +139,7 @@ def test_refusals_everywhere_are_bounded_and_good_channels_stay_open():
             for channel_id in range(1000, 2000):
                 if not channels.is_closed(channel_id):
                     num_refused += 1
+                    channels.note_refusal(channel_id)
                     channels.close(channel_id)
             await asyncio.sleep(60 * (minute < 9))
         return num_refused, channels.is_closed(7)

@@ -296,6 +296,24 @@ def test_a_mute_is_waited_for_and_its_channel_is_open_when_it_ends(news_after):
     assert third - second < 1
 
 
+def test_what_is_asked_of_a_channel_before_the_news_of_a_mute_comes_waits_for_its_end_too():
+    async def scenario():
+        refusals = [NoAccess("403", code=50013), NoAccess("403", code=50013)]
+        transport = Transport([*refusals], muted_until=300.0, muted_from=0.5)
+        async with open_sender(transport) as sender, asyncio.TaskGroup() as tasks:
+            tasks.create_task(sender.edit(1, 2, lambda: "text"))
+            await asyncio.sleep(0.2)
+            tasks.create_task(sender.create(DRAFT, keep_nothing))
+        return transport
+
+    transport = in_virtual_time(scenario())
+
+    during, after = transport.calls[:2], transport.calls[2:]
+    assert [kind for at, kind in during if at < 1] == ["edit", "create"]
+    assert all(at > 300 for at, _ in after)
+    assert {posted.content for posted in transport.messages} == {"text", "hello"}
+
+
 def test_a_mute_of_long_ends_the_answer_and_reopens_the_channel_in_time():
     async def scenario():
         transport = Transport([NoAccess("403", code=50013)], muted_until=3600.0)
