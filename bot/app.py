@@ -233,7 +233,8 @@ def _read_model(settings: Settings, folder: Path) -> Model:
             progress=report_progress,
         )
         stop_ids = shape.eos_token_ids.union(chat_format.stop_ids)
-        return LoadedModel(runner, read_tokenizer(folder), runner.model_hash, stop_ids)
+        speculates = settings.speculation == "auto"
+        return LoadedModel(runner, read_tokenizer(folder), runner.model_hash, stop_ids, speculates)
 
     return Model(folder, settings.context_window or shape.context_window, tokenizer, chat_format, load)
 

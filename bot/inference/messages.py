@@ -22,6 +22,8 @@ class LoadedModel:
     tokenizer: Tokenizer
     model_hash: str
     eos_token_ids: frozenset[int] = DEFAULT_EOS_TOKEN_IDS
+    speculates: bool = False
+    """Tokens that stood in the sequence before are proposed, where that pays."""
 
 
 @dataclass(frozen=True, slots=True)

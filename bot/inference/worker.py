@@ -30,6 +30,7 @@ from bot.inference.messages import (
 )
 from bot.inference.scheduling.core import EngineCore, Output
 from bot.inference.scheduling.scheduler import SchedulerLimits
+from bot.inference.scheduling.speculation import Speculation
 from bot.observer import StepRecord
 
 
@@ -89,7 +90,11 @@ class Worker:
         try:
             model = self._load(self._report_progress)
             core = EngineCore(
-                model.runner, limits=self._limits, eos_token_ids=model.eos_token_ids, on_running=self._on_running
+                model.runner,
+                limits=self._limits,
+                eos_token_ids=model.eos_token_ids,
+                on_running=self._on_running,
+                speculation=Speculation(model.runner.max_num_sequences) if model.speculates else None,
             )
             texts = TokenTexts(model.tokenizer)
             max_open_requests = core.scheduler.max_open_requests

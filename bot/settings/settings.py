@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     """The most that weights and KV cache may take together; None sets no such limit."""
     gpu_memory_fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     """The same as a share of the whole card. Without either, all that is free is taken: a 16 GB card needs it."""
+    speculation: Annotated[Literal["auto", "off"], LOWER] = "off"
+    """Auto proposes tokens that stood in the conversation before, and verifies several at once, where that pays."""
 
     weights: Annotated[Literal["fp16", "int8"], LOWER] = "fp16"
     """How the model's weights are kept: as they are (on the CPU as FP32), or in eight bits, in half of the memory."""

@@ -12,6 +12,8 @@ from enum import IntEnum
 from threading import Event
 
 from bot.inference.engine import Request, SamplingParams
+from bot.inference.scheduling.sequence import Sequence as RunningSequence
+from bot.inference.scheduling.speculation import Speculation
 from bot.inference.scheduling.step import (
     DecodeRow,
     DecodeStep,
@@ -89,10 +91,43 @@ def _prompt(request: Request) -> int:
     return len(request.prompt_token_ids)
 
 
+class Prophet(Speculation):
+    """Knows what `answer_to` a request is, and proposes it, now and then with a wrong token in it."""
+
+    def __init__(
+        self, answer_to: Callable[[Request], Sequence[int]], most_step_tokens: int, *, row_tokens: int = 4
+    ) -> None:
+        super().__init__(most_step_tokens)
+        self._answer_to = answer_to
+        self._answers: dict[RunningSequence, Sequence[int]] = {}
+        self._row_tokens = row_tokens
+        self._most_step_tokens = most_step_tokens
+        self._num_asked = 0
+
+    def propose(self, sequences: Sequence[RunningSequence]) -> dict[RunningSequence, tuple[int, ...]]:
+        """As many for each as fit into the step."""
+        left = self._most_step_tokens - len(sequences)
+        proposals: dict[RunningSequence, tuple[int, ...]] = {}
+        for sequence in sequences:
+            if sequence.request.sampling.repetition_penalty != 1:
+                continue
+            self._num_asked += 1
+            answer = self._answers.setdefault(sequence, self._answer_to(sequence.request))
+            start = sequence.num_launched - sequence.num_prompt_tokens
+            most = min(self._num_asked % self._row_tokens, left, sequence.max_tokens - sequence.num_launched - 1)
+            proposed = list(answer[start : start + max(most, 0)])
+            if proposed and self._num_asked % 3 == 0:
+                proposed[self._num_asked % len(proposed)] = FIRST_TOKEN
+            left -= len(proposed)
+            proposals[sequence] = tuple(proposed)
+        return proposals
+
+
 @dataclass
 class _Slot:
     sampling: SamplingParams
-    last_token: int
+    last_token: int | None = None
+    """None beside proposals: which of the tokens stands is not known here."""
 
 
 @dataclass
@@ -117,6 +152,7 @@ class _Pending:
     error: BaseException | None = None
     before_collect: Callable[[], object] = lambda: None
     is_collected: bool = False
+    is_done: bool = False
 
     def collect(self) -> list[SampledTokens]:
         self.is_collected = True
@@ -176,12 +212,19 @@ class EchoRunner:
     def _parts(self, step: Step) -> list["_Part"]:
         if isinstance(step, DecodeStep):
             return [
-                _Part(row.slot, (self._slots[row.slot].last_token,), row.position, row.block_ids) for row in step.rows
+                _Part(row.slot, (self._input(row), *row.proposed), row.position, row.block_ids) for row in step.rows
             ]
         return [
             _Part(chunk.slot, chunk.token_ids, chunk.start, chunk.block_ids, chunk, samples=chunk.is_last)
             for chunk in step.chunks
         ]
+
+    def _input(self, row: DecodeRow) -> int:
+        last_token = self._slots[row.slot].last_token
+        self._expect(row.token_id in (None, last_token) or last_token is None, "another newest token")
+        token_id = last_token if row.token_id is None else row.token_id
+        self._expect(token_id is not None, "a newest token that nobody knows")
+        return token_id or 0
 
     def _write(self, part: "_Part") -> None:
         for position, token in enumerate(part.token_ids, part.start):
@@ -201,15 +244,17 @@ class EchoRunner:
 
     def _sample(self, part: "_Part", token_ids: list[int]) -> SampledTokens:
         if chunk := part.chunk:
-            self._slots[part.slot] = _Slot(chunk.sampling, 0)
+            self._slots[part.slot] = _Slot(chunk.sampling)
             wants_seen = chunk.sampling.repetition_penalty != 1.0
             self._expect(list(chunk.seen_token_ids) == (token_ids if wants_seen else []), "wrong seen tokens")
         slot = self._slots[part.slot]
-        slot.last_token = next_token(token_ids, slot.sampling, has_eos=self.has_eos)
+        ends = [part.end] if part.chunk else range(part.start + 1, part.end + 1)
+        sampled = tuple(next_token(token_ids[:end], slot.sampling, has_eos=self.has_eos) for end in ends)
+        slot.last_token = sampled[0] if len(sampled) == 1 else None
         is_finite = Trigger.NOT_FINITE not in token_ids
         if Trigger.DECODE_NOT_FINITE in token_ids and part.chunk is None:
             is_finite = False
-        return SampledTokens(part.slot, (slot.last_token,), is_finite)
+        return SampledTokens(part.slot, sampled, is_finite)
 
     def _raise_launch_error(self, step: Step, triggers: Collection[int]) -> None:
         if Trigger.LAUNCH_ERROR in triggers:
@@ -230,9 +275,12 @@ class EchoRunner:
         self._expect(len(parts) > 0, "an empty step")
         self._expect(len({part.slot for part in parts}) == len(parts), "a slot twice in a step")
         written: list[int] = []
+        if isinstance(step, DecodeStep):
+            num_decoded = sum(row.num_tokens for row in step.rows)
+            self._expect(num_decoded <= self.max_num_sequences, "a decode step too large")
         for part in parts:
             start = part.position if isinstance(part, DecodeRow) else part.start
-            end = start + (1 if isinstance(part, DecodeRow) else len(part.token_ids))
+            end = start + (part.num_tokens if isinstance(part, DecodeRow) else len(part.token_ids))
             self._expect(end > start, "an empty chunk")
             self._expect(0 <= part.slot < self.max_num_sequences, "a slot out of range")
             self._expect(end <= self.context_window, "beyond the context window")

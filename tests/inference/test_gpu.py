@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from bot.inference.engine import SamplingParams
+from bot.inference.engine import Request, SamplingParams
 from bot.inference.kernels.self_test import LayerTest
 from bot.inference.loading.build import MemoryLimits, assemble_runner, build_runner
 from bot.inference.model.kv_cache import CacheKind
 from bot.inference.model.weights import Matrix, MatrixKind
+from bot.inference.scheduling.core import EngineCore
 from bot.inference.scheduling.step import DecodeStep, PrefillStep
 from tests.checkpoints import (
     grouped_config,
@@ -27,6 +28,7 @@ from tests.checkpoints import (
     tiny_config,
     transformers_model,
 )
+from tests.inference.fakes import Prophet
 from tests.inference.runs import (
     Conversation,
     decode,
@@ -84,6 +86,31 @@ def test_packed_and_batched_greedy_tokens_equal_transformers(llama, runner, chun
 
     expected = [reference_tokens(llama[0], prompt, NUM_NEW) for prompt in prompts]
     assert [conversation.new_tokens for conversation in conversations] == expected
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_greedy_tokens_beside_proposals_equal_transformers(llama, runner, number):
+    prompts = [random_prompt(length, 320, seed=length) for length in (75, 5, 31)[:number]]
+    right = {tuple(prompt): reference_tokens(llama[0], prompt, NUM_NEW) for prompt in prompts}
+
+    answers, speculation = _answers_beside_proposals(runner, right)
+
+    assert answers == list(right.values())
+    assert speculation.num_right > 8
+    assert speculation.num_right < speculation.num_proposed
+
+
+def _answers_beside_proposals(runner, right):
+    """What is answered to each of the prompts, where the right answer is proposed with mistakes in it."""
+    speculation = Prophet(lambda request: right[request.prompt_token_ids], 16, row_tokens=6)
+    core = EngineCore(runner, eos_token_ids=frozenset(), speculation=speculation)
+    answers = [[] for _ in right]
+    for number, (prompt, answer) in enumerate(right.items()):
+        core.submit(number, Request(prompt, SamplingParams(max_new_tokens=len(answer))))
+    while core.has_work:
+        for output in core.step():
+            answers[output.request_id] += output.token_ids
+    return answers, speculation
 
 
 def test_a_repetition_penalty_equals_that_of_transformers(llama, runner):
@@ -210,6 +237,28 @@ def test_fp16_tokens_are_as_near_to_transformers_as_its_own_rounding_allows(big)
     assert _share(exact_gaps) >= _share(their_exact_gaps) - 0.01
     assert max(gaps.max(), exact_gaps.max()) <= 0.03
     assert ours <= 1.25 * theirs
+
+
+def test_fp16_tokens_beside_proposals_are_as_near_to_transformers(big):
+    shape, weights, model = big
+    limits = MemoryLimits(num_blocks=200, max_num_sequences=16, max_prefill_tokens=1024)
+    runner = assemble_runner(shape, weights, limits)
+    right = {}
+    for length in (300, 37, 700):
+        prompt = random_prompt(length, 32000, seed=length)
+        right[tuple(prompt)] = generate(runner, prompt, 40, blocks=range(1, 40))
+
+    answers, speculation = _answers_beside_proposals(runner, right)
+
+    conversations = [Conversation(0, prompt, ()) for prompt in right]
+    for conversation, answer in zip(conversations, answers, strict=True):
+        conversation.new_tokens = answer
+    gaps = torch.cat([_gaps(_logits(model, one), one.new_tokens) for one in conversations])
+    print("beside proposals:", _described(gaps), f"| {speculation.num_right} of {speculation.num_proposed} right")
+    assert len(gaps) == 120
+    assert _share(gaps) >= 0.97
+    assert gaps.max() <= 0.03
+    assert speculation.num_right > 10
 
 
 def _fp16_conversations(runner):

@@ -17,7 +17,7 @@ class SlotState:
     The last slot is scratch: padding rows read and write it.
     """
 
-    last_tokens: Tensor  # int64 [slots + 1]
+    last_tokens: Tensor  # int64 [slots + 1 + vocab]: each slot's, and behind them every token, to be chosen alike
     seen: Tensor  # bool [slots + 1, vocab], for the repetition penalty
     logits: Tensor  # [sequences, vocab]
     result: Tensor  # uint8: `tokens` and `finite` in one piece
@@ -28,8 +28,9 @@ class SlotState:
 def build_slot_state(num_sequences: int, vocab_size: int, device: torch.device, dtype: torch.dtype) -> SlotState:
     """Allocate the state of `num_sequences` slots."""
     result = torch.zeros(num_sequences * 9, dtype=torch.uint8, device=device)
+    known = torch.arange(-num_sequences - 1, vocab_size, dtype=torch.int64, device=device).clamp_(min=0)
     return SlotState(
-        last_tokens=torch.zeros(num_sequences + 1, dtype=torch.int64, device=device),
+        last_tokens=known,
         seen=torch.zeros((num_sequences + 1, vocab_size), dtype=torch.bool, device=device),
         logits=torch.zeros((num_sequences, vocab_size), dtype=dtype, device=device),
         result=result,
@@ -63,7 +64,7 @@ class Execution:
     def run_decode(self, num_rows: int, spans: tuple[Span, ...]) -> None:
         """Run one token for each row; `workspace.x` then holds the residual stream."""
         forward = self.decode_pass(num_rows, spans)
-        tokens = self.state.last_tokens.index_select(0, self.inputs["slots"][:num_rows])
+        tokens = self.state.last_tokens.index_select(0, self.inputs["sources"][:num_rows])
         self.model.embed(tokens, forward)
         self.model.run_layers(forward)
 

@@ -61,6 +61,7 @@ def _fields(sizes: Sizes) -> tuple[Field, ...]:
         Field("top_ps", sequences, np.float32),
         Field("top_ks", sequences, np.int64),
         Field("penalties", sequences, np.float32),
+        Field("sources", sequences, np.int64),
         Field("decode_positions", sequences, np.int32),
         Field("decode_kv_slots", sequences, np.int32),
         Field("decode_tables", tables, np.int32),
@@ -145,17 +146,35 @@ def _place(fields: tuple[Field, ...]) -> tuple[dict[str, int], int]:
     return offsets, position
 
 
-def fill_decode(host: HostArrays, rows: Sequence[DecodeRow], bucket: int) -> None:
-    """Write decode rows, padded to `bucket`; a block table that is there already isn't written again."""
-    padding = [0] * (bucket - len(rows))
-    slots = [row.block_ids[row.position // BLOCK_SIZE] * BLOCK_SIZE + row.position % BLOCK_SIZE for row in rows]
-    host["decode_positions"][:bucket] = [row.position for row in rows] + padding
-    host["decode_kv_slots"][:bucket] = slots + padding
-    tables = [row.block_ids for row in rows] + [()] * len(padding)
+def fill_decode(host: HostArrays, rows: Sequence[DecodeRow], bucket: int, num_slots: int) -> tuple[Span, ...]:
+    """Write decode rows token by token, padded to `bucket`; where each lies in the pass.
+
+    A block table that is there already isn't written again.
+    """
+    spans: list[Span] = []
+    positions: list[int] = []
+    sources: list[int] = []
+    tables: list[tuple[int, ...]] = []
+    for row in rows:
+        spans.append(Span(len(positions), row.num_tokens, row.position, len(positions)))
+        positions += range(row.position, row.position + row.num_tokens)
+        sources.append(row.slot if row.token_id is None else num_slots + 1 + row.token_id)
+        sources += [num_slots + 1 + token_id for token_id in row.proposed]
+        tables += [row.block_ids] * row.num_tokens
+    num_padding = bucket - len(positions)
+    slots = [
+        table[position // BLOCK_SIZE] * BLOCK_SIZE + position % BLOCK_SIZE
+        for position, table in zip(positions, tables, strict=True)
+    ]
+    host["sources"][:bucket] = sources + [num_slots] * num_padding
+    host["decode_positions"][:bucket] = positions + [0] * num_padding
+    host["decode_kv_slots"][:bucket] = slots + [0] * num_padding
+    tables += [()] * num_padding
     for number, table in enumerate(tables):
         if host.known_tables[number] != table:
             _fill_table(host["decode_tables"][number], table)
             host.known_tables[number] = table
+    return tuple(spans)
 
 
 def _fill_table(row: "np.ndarray", table: Sequence[int]) -> None:

@@ -46,7 +46,7 @@ class ForwardPass:
     kv_slots: Tensor  # [n]: block * BLOCK_SIZE + offset, where each token's key and value go
     block_tables: Tensor  # [sequences, max_blocks]
     is_decode: bool
-    """Every row is a sequence of its own: row i has block table i."""
+    """Row i has block table i; rows beside each other, with the same table, may be tokens of one sequence."""
     tiles: Tensor | None = None
     """Prefill kernels only: [tiles, 5] of first row, rows, position of the first row, table row, and the position of
     the sequence's first row in this pass, before which everything is in the cache."""

@@ -29,6 +29,8 @@ class _Reading:
     shape: tuple[int, ...]  # (sequences, 2, heads, padded length, head_dim)
     length: int
     mask: Tensor | None
+    query_rows: Tensor | None = None
+    """Decode rows of several tokens: the pass's rows, sequence by sequence, each filled up by its last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +102,21 @@ class ReferenceOps:
         return (head_rows[None, :, None] + (tables * self._shape.num_kv_heads)[:, None, :]).reshape(-1)
 
     def _read_decode(self, forward: ForwardPass) -> _Reading:
-        num_rows, longest = forward.num_rows, max(span.end for span in forward.spans)
+        spans, device = forward.spans, forward.positions.device
+        longest, most = max(span.end for span in spans), max(span.num_rows for span in spans)
         num_blocks = -(-longest // BLOCK_SIZE)
-        mask = None
-        if num_rows > 1:
-            offsets = torch.arange(longest, device=forward.positions.device)
-            mask = self._mask(offsets[None, :] <= forward.positions[:, None])[:, None, None, :]
-        size = (num_rows, 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
-        gathered = self._gather_rows(forward.block_tables[:num_rows, :num_blocks], self._head_rows)
-        return _Reading(gathered, size, longest, mask)
+        mask = query_rows = None
+        if most > 1 or len(spans) < forward.num_rows:
+            within = [span.first_row + min(number, span.num_rows - 1) for span in spans for number in range(most)]
+            query_rows = torch.tensor(within, device=device)
+        if most > 1 or len(spans) > 1:
+            positions = forward.positions if query_rows is None else forward.positions[query_rows]
+            is_seen = torch.arange(longest, device=device)[None, :] <= positions[:, None]
+            group = self._shape.num_heads // self._shape.num_kv_heads if most > 1 else 1
+            mask = self._mask(is_seen).view(len(spans), 1, most, longest).repeat(1, 1, group, 1)
+        size = (len(spans), 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
+        tables = forward.block_tables[[span.table_row for span in spans], :num_blocks]
+        return _Reading(self._gather_rows(tables, self._head_rows), size, longest, mask, query_rows)
 
     def _mask(self, is_seen: Tensor) -> Tensor:
         """What is added to the scores: made here once, not from booleans by every attention call."""
@@ -154,15 +162,27 @@ class ReferenceOps:
 
     def attend(self, forward: ForwardPass, cache: Tensor) -> None:
         """One attention call for all decode rows, or one for each span of a prefill."""
-        shape, plan = self._shape, forward.plan
+        plan = forward.plan
         if plan.decode is not None:
-            queries = forward.qkv[:, : shape.q_size].view(forward.num_rows, shape.num_kv_heads, -1, shape.head_dim)
-            keys, values = self._keys_and_values(forward, cache, plan.decode)
-            out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=plan.decode.mask)
-            forward.attended.view(out.shape).copy_(out)
-            return
+            self._attend_decode(forward, cache, plan.decode)
         for span, reading in plan.spans:
             self._attend_span(forward, cache, span, reading)
+
+    def _attend_decode(self, forward: ForwardPass, cache: Tensor, reading: _Reading) -> None:
+        """The query heads that share keys lie side by side as further queries, and so do a row's tokens."""
+        shape, rows = self._shape, reading.query_rows
+        queries = forward.qkv[:, : shape.q_size]
+        keys, values = self._keys_and_values(cache, reading)
+        if rows is None:
+            grouped = queries.view(forward.num_rows, shape.num_kv_heads, -1, shape.head_dim)
+            out = F.scaled_dot_product_attention(grouped, keys, values, attn_mask=reading.mask)
+            forward.attended.view(out.shape).copy_(out)
+            return
+        heads = queries[rows].view(reading.shape[0], -1, shape.num_heads, shape.head_dim).transpose(1, 2)
+        grouped = heads.reshape(reading.shape[0], shape.num_kv_heads, -1, shape.head_dim)
+        out = F.scaled_dot_product_attention(grouped, keys, values, attn_mask=reading.mask)
+        out = out.view(heads.shape).transpose(1, 2).reshape(-1, shape.q_size)
+        forward.attended.index_copy_(0, rows, out)
 
     def _attend_span(self, forward: ForwardPass, cache: Tensor, span: Span, reading: _Reading) -> None:
         shape = self._shape
@@ -178,9 +198,9 @@ class ReferenceOps:
         )
         forward.attended[within].view(span.num_rows, shape.num_heads, shape.head_dim).copy_(out[0].transpose(0, 1))
 
-    def _keys_and_values(self, forward: ForwardPass, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
+    def _keys_and_values(self, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
         """Those of decode rows, each [rows, heads, length, head_dim]: kept from the step before, or gathered."""
-        both = self._running.read(cache, forward.num_rows) if self._running else None
+        both = self._running.read(cache, reading.shape[0]) if self._running else None
         if both is None:
             both = self._gather(cache, reading)
             if self._running:

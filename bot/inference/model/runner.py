@@ -6,6 +6,7 @@ token and, for the repetition penalty, which tokens it has seen.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -36,6 +37,8 @@ class ReadTokens:
 
     tokens: list[SampledTokens]
 
+    is_done = True
+
     def collect(self) -> list[SampledTokens]:
         """Return them."""
         return self.tokens
@@ -45,9 +48,10 @@ class ReadTokens:
 class CopiedTokens:
     """Tokens on their way from the card to a pinned buffer."""
 
-    slots: tuple[int, ...]
+    slots: "_Slots"
     result: Tensor
     arrived: torch.cuda.Event
+    is_done = False
 
     def collect(self) -> list[SampledTokens]:
         """Wait for the copy and read it; nothing else on the card is waited for."""
@@ -55,11 +59,17 @@ class CopiedTokens:
         return _read(self.slots, self.result)
 
 
-def _read(slots: tuple[int, ...], result: Tensor) -> list[SampledTokens]:
-    capacity = len(result) // 9
-    tokens = result[: capacity * 8].view(torch.int64)[: len(slots)].tolist()
-    finite = result[capacity * 8 :][: len(slots)].tolist()
-    return [SampledTokens(slot, (token,), bool(fine)) for slot, token, fine in zip(slots, tokens, finite, strict=True)]
+_Slots = tuple[tuple[int, int], ...]
+"""Whose the sampled tokens are, and how many for each, in order."""
+
+
+def _read(slots: _Slots, result: Tensor) -> list[SampledTokens]:
+    capacity, total = len(result) // 9, sum(number for _slot, number in slots)
+    tokens = iter(result[: capacity * 8].view(torch.int64)[:total].tolist())
+    finite = iter(result[capacity * 8 :][:total].tolist())
+    return [
+        SampledTokens(slot, tuple(islice(tokens, number)), all(list(islice(finite, number)))) for slot, number in slots
+    ]
 
 
 class LlamaRunner:
@@ -109,21 +119,30 @@ class LlamaRunner:
             slots = run(step)  # type: ignore[arg-type]
             return self._give_back(slots)
 
-    def _launch_decode(self, step: DecodeStep) -> tuple[int, ...]:
+    def _launch_decode(self, step: DecodeStep) -> _Slots:
         self._check_decode(step.rows)
-        execution, num_rows = self._execution, len(step.rows)
-        bucket = execution.decode_bucket(num_rows)
+        execution = self._execution
+        bucket = execution.decode_bucket(sum(row.num_tokens for row in step.rows))
         host = execution.inputs.next_host()
-        slots = tuple(row.slot for row in step.rows)
-        is_greedy = self._fill_sampling(host, slots, [row.position + 1 for row in step.rows], bucket)
-        fill_decode(host, step.rows, bucket)
+        slots = tuple(row.slot for row in step.rows for _ in range(row.num_tokens))
+        positions = [row.position + number for row in step.rows for number in range(1, row.num_tokens + 1)]
+        is_greedy = self._fill_sampling(host, slots, positions, bucket)
+        self._forget_where_verified(host, step.rows)
+        spans = fill_decode(host, step.rows, bucket, self.max_num_sequences)
         execution.inputs.send("slots", "decode_tables")
-        spans = tuple(Span(number, 1, row.position, number) for number, row in enumerate(step.rows))
         execution.run_decode(bucket, spans)
         execution.run_head(bucket, is_greedy=is_greedy)
-        return slots
+        return tuple((row.slot, row.num_tokens) for row in step.rows)
 
-    def _launch_prefill(self, step: PrefillStep) -> tuple[int, ...]:
+    def _forget_where_verified(self, host: HostArrays, rows: Sequence[DecodeRow]) -> None:
+        """Let what is sampled beside proposals be nobody's last token: which of it stands isn't known here."""
+        first = 0
+        for row in rows:
+            if row.proposed:
+                host["slots"][first : first + row.num_tokens] = self.max_num_sequences
+            first += row.num_tokens
+
+    def _launch_prefill(self, step: PrefillStep) -> _Slots:
         self._check_prefill(step.chunks)
         execution = self._execution
         num_tokens = sum(len(chunk.token_ids) for chunk in step.chunks)
@@ -141,7 +160,7 @@ class LlamaRunner:
             self._mark_seen([step.chunks[number] for number in last])
             execution.finish_last(num_head_rows)
             execution.run_head(num_head_rows, is_greedy=is_greedy)
-        return tuple(step.chunks[number].slot for number in last)
+        return tuple((step.chunks[number].slot, 1) for number in last)
 
     def _fill_last(
         self, host: HostArrays, chunks: Sequence[PrefillChunk], spans: tuple[Span, ...], last: list[int]
@@ -179,17 +198,19 @@ class LlamaRunner:
                 tokens[list(chunk.seen_token_ids)] = True
                 seen[chunk.slot].copy_(torch.from_numpy(tokens))
 
-    def _give_back(self, slots: tuple[int, ...]) -> PendingTokens:
+    def _give_back(self, slots: _Slots) -> PendingTokens:
         if self._results is None:
             return ReadTokens(_read(slots, self._execution.state.result))
         return self._results.copy(slots)
 
     def _check_decode(self, rows: Sequence[DecodeRow]) -> None:
-        _require(0 < len(rows) <= self.max_num_sequences, f"{len(rows)} decode rows")
+        num_tokens = sum(row.num_tokens for row in rows)
+        _require(0 < num_tokens <= self.max_num_sequences, f"{num_tokens} decode tokens")
         for row in rows:
             _require(0 <= row.slot < self.max_num_sequences, f"slot {row.slot}")
-            _require(row.num_tokens == 1, f"a decode row of {row.num_tokens} tokens")
-            self._check_blocks(row.block_ids, row.position + 1)
+            ids = row.proposed if row.token_id is None else (row.token_id, *row.proposed)
+            _require(not ids or (min(ids) >= 0 and max(ids) < self.shape.vocab_size), "token ids of a row")
+            self._check_blocks(row.block_ids, row.position + row.num_tokens)
 
     def _check_prefill(self, chunks: Sequence[PrefillChunk]) -> None:
         _require(0 < len(chunks) <= self.max_num_sequences, f"{len(chunks)} prefill chunks")
@@ -218,7 +239,7 @@ class _Results:
         self._events = [_event() for _ in range(self._RING_SIZE)]
         self._turn = 0
 
-    def copy(self, slots: tuple[int, ...]) -> CopiedTokens:
+    def copy(self, slots: _Slots) -> CopiedTokens:
         """Copy the step's result, without waiting."""
         self._turn = (self._turn + 1) % self._RING_SIZE
         buffer, event = self._buffers[self._turn], self._events[self._turn]

@@ -1,8 +1,8 @@
 """On the CPU: keys and values of the rows that decode together, side by side, as attention reads them.
 
 To gather them from the cache's blocks for every step costs as much as attention itself. So what was gathered is kept
-while the same rows go on, and each step adds its own. The cache stays the truth: a prefill, or a step of other rows,
-makes the copy worthless.
+while the same rows go on, and each step adds its own, also of proposed tokens: what follows overwrites the wrong ones.
+The cache stays the truth: a prefill, or a step of other rows, makes the copy worthless.
 """
 
 import torch
@@ -25,7 +25,7 @@ class RunningCopy:
         self._capacity = 0
         """Tokens that each row has room for; 0: nothing is kept."""
         self._is_filled = [False] * num_layers
-        self._positions = self._tables = self._places = torch.empty(0)
+        self._positions = self._ends = self._tables = self._places = torch.empty(0)
         self._is_whole = False
         """Every layer of the latest step has stored its keys and values."""
 
@@ -35,20 +35,24 @@ class RunningCopy:
 
     def follow(self, forward: ForwardPass, longest: int) -> None:
         """Get ready for a decode pass, whose rows have `longest` tokens at most."""
-        if not self._goes_on(forward, longest):
-            self._start_over(forward.num_rows, longest)
-        self._positions = forward.positions.clone()
-        self._tables = forward.block_tables[: forward.num_rows].clone()
+        spans = forward.spans
+        positions = torch.tensor([span.start for span in spans])
+        tables = forward.block_tables[[span.table_row for span in spans]]
+        if not self._goes_on(positions, tables, longest):
+            self._start_over(len(spans), longest)
+        self._positions, self._tables = positions, tables
+        self._ends = torch.tensor([span.end for span in spans])
         self._is_whole = False
-        first = torch.arange(forward.num_rows * 2 * self._num_heads) * self._capacity
-        self._places = first + self._positions.repeat_interleave(2 * self._num_heads)
+        rows = torch.tensor([number for number, span in enumerate(spans) for _ in range(span.num_rows)])
+        heads = rows[:, None] * (2 * self._num_heads) + torch.arange(2 * self._num_heads)
+        self._places = (heads * self._capacity + forward.positions[: len(rows), None]).view(-1)
 
-    def _goes_on(self, forward: ForwardPass, longest: int) -> bool:
-        if not self._is_whole or longest > self._capacity or forward.num_rows != len(self._positions):
+    def _goes_on(self, positions: Tensor, tables: Tensor, longest: int) -> bool:
+        if not self._is_whole or longest > self._capacity or len(positions) != len(self._positions):
             return False
-        tables = forward.block_tables[: forward.num_rows]
-        same_blocks = (tables == self._tables) | (self._tables == 0)  # or one more than before
-        return torch.equal(forward.positions, self._positions + 1) and bool(same_blocks.all())
+        same_blocks = (tables == self._tables) | (self._tables == 0)  # or more than before
+        follows = (positions > self._positions) & (positions <= self._ends)
+        return bool(follows.all()) and bool(same_blocks.all())
 
     def _start_over(self, num_rows: int, longest: int) -> None:
         capacity = (longest // _CAPACITY_STEP + 1) * _CAPACITY_STEP
@@ -61,7 +65,8 @@ class RunningCopy:
         layer = self._layer_number(cache)
         self._is_whole = layer == len(self._is_filled) - 1
         if self._capacity and self._is_filled[layer]:
-            self._kept(layer, len(stored)).view(-1, self._head_dim).index_copy_(0, self._places, stored)
+            num_heads = len(self._positions) * 2 * self._num_heads
+            self._kept(layer, num_heads).view(-1, self._head_dim).index_copy_(0, self._places, stored)
 
     def read(self, cache: Tensor, num_rows: int) -> Tensor | None:
         """A layer's keys and values [rows, 2, heads, capacity, head_dim], if they are kept."""

@@ -4,7 +4,7 @@ Until a launched step is read back, a sequence may have ended, been preempted or
 belong to another.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 from bot.inference.scheduling.sequence import Sequence
@@ -33,12 +33,15 @@ class Batch:
     def halves(self, *, may_cut_prompt: bool) -> "list[Batch]":
         """The same work in two steps, to be launched in this order; empty if it can't be cut.
 
-        With `may_cut_prompt` a single long chunk is cut too, which takes less memory.
+        With `may_cut_prompt` a single long chunk is cut too, which takes less memory. A row alone loses its proposals.
         """
         middle = len(self.sequences) // 2
         if middle:
             return [self._part(slice(None, middle)), self._part(slice(middle, None))]
-        if isinstance(self.step, DecodeStep) or not may_cut_prompt:
+        if isinstance(self.step, DecodeStep):
+            (row,) = self.step.rows
+            return [Batch(DecodeStep((replace(row, proposed=()),)), self.sequences)] if row.proposed else []
+        if not may_cut_prompt:
             return []
         (chunk,) = self.step.chunks
         if len(chunk.token_ids) <= _MIN_CUT_TOKENS:
@@ -74,6 +77,16 @@ class LaunchedRow:
     incarnation: int
     slot: int
     is_sampling: bool
+    proposed: tuple[int, ...] = ()
+
+    def agreed(self, token_ids: tuple[int, ...]) -> tuple[int, ...]:
+        """The sampled tokens that stand: each but the first was sampled after a proposal, which had to be right."""
+        num_right = 0
+        for proposal, token_id in zip(self.proposed, token_ids, strict=False):
+            if proposal != token_id:
+                break
+            num_right += 1
+        return token_ids[: num_right + 1]
 
     @property
     def is_current(self) -> bool:
@@ -88,6 +101,18 @@ class LaunchedStep:
     pending: PendingTokens
     is_decode: bool
     rows: tuple[LaunchedRow, ...]
+    done_at: float | None = None
+    """When it was over, where its launch already waited for that."""
+
+    @property
+    def is_verifying(self) -> bool:
+        """How far its rows come isn't known before it is read back."""
+        return any(row.proposed for row in self.rows)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that a decode step runs."""
+        return sum(1 + len(row.proposed) for row in self.rows)
 
     def collect(self) -> list[tuple[LaunchedRow, SampledTokens]]:
         """Wait for the tokens; each with the row that it is for.
@@ -103,16 +128,18 @@ class LaunchedStep:
         return list(zip(sampling, tokens, strict=True))
 
 
-def note_launch(batch: Batch, pending: PendingTokens) -> LaunchedStep:
+def note_launch(batch: Batch, pending: PendingTokens, now: float) -> LaunchedStep:
     """Note whose a step is at the moment of its launch."""
-    return LaunchedStep(pending, isinstance(batch.step, DecodeStep), _launched_rows(batch))
+    is_decode = isinstance(batch.step, DecodeStep)
+    return LaunchedStep(pending, is_decode, _launched_rows(batch), now if pending.is_done else None)
 
 
 def _launched_rows(batch: Batch) -> tuple[LaunchedRow, ...]:
-    is_sampling = [True] * len(batch.sequences)
-    if isinstance(batch.step, PrefillStep):
-        is_sampling = [chunk.is_last for chunk in batch.step.chunks]
+    if isinstance(batch.step, DecodeStep):
+        shares = [(True, row.proposed) for row in batch.step.rows]
+    else:
+        shares = [(chunk.is_last, ()) for chunk in batch.step.chunks]
     return tuple(
-        LaunchedRow(sequence, sequence.incarnation, sequence.slot, samples)
-        for sequence, samples in zip(batch.sequences, is_sampling, strict=True)
+        LaunchedRow(sequence, sequence.incarnation, sequence.slot, *share)
+        for sequence, share in zip(batch.sequences, shares, strict=True)
     )

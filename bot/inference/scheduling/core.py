@@ -1,7 +1,8 @@
 """The engine's heart, one step at a time: schedule, launch, read the *previous* step back, update.
 
 Reading back one step late keeps the GPU busy while Python thinks: a step is launched before the tokens of the one
-before it are known. A sequence that ends by its end-of-text token has therefore one more row in launched; what comes of
+before it are known. (Where proposed tokens are verified, how far a sequence came is known only then: the next step
+waits for it.) A sequence that ends by its end-of-text token has therefore one more row in launched; what comes of
 it is dropped. Plain Python, no torch: the model runner is given.
 
 That row still writes its keys and values into a block that was released in the meantime. It does no harm: the device
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 
 from bot.errors import EngineFailed, PromptTooLong, RequestFailed, UserError, WaitedTooLong
 from bot.inference.engine import Counters, FinishReason, Request
-from bot.inference.scheduling.batch import Batch, LaunchedStep, note_launch
+from bot.inference.scheduling.batch import Batch, LaunchedRow, LaunchedStep, note_launch
 from bot.inference.scheduling.block_manager import BlockManager, CacheScope
 from bot.inference.scheduling.containment import contained, is_out_of_memory
 from bot.inference.scheduling.scheduler import Scheduler, SchedulerLimits
 from bot.inference.scheduling.sequence import Sequence
+from bot.inference.scheduling.speculation import Speculation
 from bot.inference.scheduling.step import ModelRunner, SampledTokens
 from bot.observer import StepRecord
 
@@ -65,13 +67,16 @@ class EngineCore:
         eos_token_ids: frozenset[int] = DEFAULT_EOS_TOKEN_IDS,
         clock: Callable[[], float] = time.monotonic,
         on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
+        speculation: Speculation | None = None,
     ) -> None:
+        self.speculation = speculation
         self.blocks = BlockManager(runner.num_blocks, runner.block_size)
         self.scheduler = Scheduler(
             self.blocks,
             max_num_sequences=runner.max_num_sequences,
             max_prefill_tokens=runner.max_prefill_tokens,
             limits=limits,
+            speculation=speculation,
         )
         self.max_sequence_tokens = min(runner.context_window, self.blocks.num_blocks * runner.block_size)
         self._runner = runner
@@ -81,6 +86,8 @@ class EngineCore:
         self._told_running: tuple[str, ...] = ()
         self._sequences: dict[int, Sequence] = {}
         self._in_flight: LaunchedStep | None = None
+        self._done_at: float | None = None
+        """When the latest step was over; None after a pause."""
         self._outputs: list[Output] = []
         self._unbegun: set[int] = set()
         """Requests of which nothing was handed out yet."""
@@ -133,6 +140,10 @@ class EngineCore:
             EngineFailed: the device is lost, or nothing moves though there is work.
         """
         self._drop_who_waited_too_long()
+        if self._in_flight is None:
+            self._done_at = None
+        elif self._in_flight.is_verifying:
+            self._read_back()
         batch = self.scheduler.schedule()
         if not batch and not self._in_flight and self.scheduler.has_work:
             raise EngineFailed("The engine is stuck: it has work, and no step can be made.")
@@ -194,7 +205,7 @@ class EngineCore:
         except Exception as error:
             failure = contained(error)
         else:
-            launched = note_launch(batch, pending)
+            launched = note_launch(batch, pending, self._clock())
             self.scheduler.launched(batch)
             for sequence in batch.sequences:
                 sequence.began_at = sequence.began_at or self._clock()
@@ -224,17 +235,24 @@ class EngineCore:
         except Exception as error:
             self._retry_alone(launched, contained(error))
             return
+        self._note_time(launched)
         for row, tokens in read:
             if not row.is_current:
                 continue
             if launched.is_decode and len(launched.rows) == 1:
                 row.sequence.is_suspect = False
-            self._receive(row.sequence, tokens)
+            self._receive(row, tokens)
+
+    def _note_time(self, launched: LaunchedStep) -> None:
+        """Measure what a decode step took, from the end of the one before it to its own."""
+        began_at, self._done_at = self._done_at, launched.done_at or self._clock()
+        if self.speculation and launched.is_decode and began_at is not None:
+            self.speculation.times.note(len(launched.rows), launched.num_tokens, self._done_at - began_at)
 
     def _retry_alone(self, launched: LaunchedStep, error: Exception) -> None:
         """A step failed after its launch, so it may have gone wrong for everyone in it."""
         sequences = [row.sequence for row in launched.rows if row.is_current]
-        if len(launched.rows) == 1:
+        if len(launched.rows) == 1 and not launched.is_verifying:
             for sequence in sequences:
                 self._fail(sequence, error)
             return
@@ -242,7 +260,8 @@ class EngineCore:
         for sequence in sequences:
             self.scheduler.restart(sequence)
 
-    def _receive(self, sequence: Sequence, tokens: SampledTokens) -> None:
+    def _receive(self, row: LaunchedRow, tokens: SampledTokens) -> None:
+        sequence = row.sequence
         sequence.num_in_flight -= 1
         if not tokens.is_finite:
             self._fail(sequence, ArithmeticError("the logits hold NaN or infinity"))
@@ -251,13 +270,18 @@ class EngineCore:
         is_first = sequence.num_new_tokens == 0
         finish_reason = None
         token_ids: list[int] = []
-        for token_id in tokens.token_ids:
+        standing = row.agreed(tokens.token_ids)
+        if self.speculation and row.proposed:
+            self.speculation.note_verdict(len(row.proposed), len(standing) - 1)
+        for token_id in standing:
             sequence.append(token_id, now)
             token_ids.append(token_id)
             if finish_reason := sequence.finish_reason(self._eos_token_ids):
                 break
-        if is_first and sequence.is_running:
-            self.scheduler.keep(sequence)
+        if sequence.is_running:
+            sequence.num_computed += len(token_ids) - 1
+            if is_first:
+                self.scheduler.keep(sequence)
         counters = sequence.counters(now) if finish_reason or is_first else None
         self._outputs.append(Output(sequence.request_id, tuple(token_ids), finish_reason, counters))
         if finish_reason:

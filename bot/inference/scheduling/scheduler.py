@@ -15,7 +15,8 @@ from bot.inference.scheduling.batch import Batch
 from bot.inference.scheduling.block_manager import BlockManager, CacheScope
 from bot.inference.scheduling.fair_queue import FairQueue
 from bot.inference.scheduling.sequence import BACKGROUND, Sequence
-from bot.inference.scheduling.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
+from bot.inference.scheduling.speculation import Speculation
+from bot.inference.scheduling.step import DecodeStep, PrefillChunk, PrefillStep
 
 _SPARE_BLOCKS_PER_SEQUENCE = 2
 
@@ -42,8 +43,10 @@ class Scheduler:
         max_num_sequences: int,
         max_prefill_tokens: int,
         limits: SchedulerLimits | None = None,
+        speculation: Speculation | None = None,
     ) -> None:
         self.blocks = blocks
+        self._speculation = speculation
         self.limits = limits or SchedulerLimits()
         self.max_open_requests = self.limits.max_waiting + max_num_sequences
         """Running and waiting together."""
@@ -233,14 +236,25 @@ class Scheduler:
 
     def _decode(self) -> Batch | None:
         suspects = [sequence for sequence in self.running if sequence.is_suspect and sequence.can_decode]
-        rows: list[DecodeRow] = []
-        sequences: list[Sequence] = []
-        for sequence in suspects[:1] or list(self.running):
-            if not (sequence.is_running and sequence.can_decode and self._grow(sequence)):
-                continue
-            rows.append(sequence.next_row())
-            sequences.append(sequence)
-        return Batch(DecodeStep(tuple(rows)), tuple(sequences)) if rows else None
+        sequences = [
+            sequence
+            for sequence in suspects[:1] or list(self.running)
+            if sequence.is_running and sequence.can_decode and self._grow(sequence)
+        ]
+        if not sequences:
+            return None
+        proposals = {} if suspects or not self._speculation else self._speculation.propose(sequences)
+        rows = [sequence.next_row(self._fitting(sequence, proposals.get(sequence, ()))) for sequence in sequences]
+        return Batch(DecodeStep(tuple(rows)), tuple(sequences))
+
+    def _fitting(self, sequence: Sequence, proposed: tuple[int, ...]) -> tuple[int, ...]:
+        """As many of the proposals as there are blocks for; nobody gives way for them."""
+        num_spare = _SPARE_BLOCKS_PER_SEQUENCE * len(self.running)
+        wanted = self.blocks.num_blocks_for(sequence.num_computed + 1 + len(proposed))
+        while len(sequence.block_ids) < wanted and self.blocks.num_available > num_spare:
+            if (block_id := self.blocks.allocate()) is not None:
+                sequence.block_ids = (*sequence.block_ids, block_id)
+        return proposed[: len(sequence.block_ids) * self.blocks.block_size - sequence.num_computed - 1]
 
     def _grow(self, sequence: Sequence) -> bool:
         """Make room for one more position, at the expense of juniors; False if the sequence was the most junior."""

@@ -1,13 +1,15 @@
 """One request inside the engine: its tokens, its blocks and how far the model has come with them.
 
 Three counts tell a sequence's state. `token_ids` are the tokens that are known. `num_computed` positions have their
-keys and values in the blocks, as of the last *launched* step. `num_in_flight` sampled tokens are not read back yet.
+keys and values in the blocks, as of the last *launched* step (of its proposals only those that were found right).
+`num_in_flight` steps that sample for it are not read back yet.
 """
 
 from dataclasses import dataclass, field
 
 from bot.inference.engine import Counters, FinishReason, Request
 from bot.inference.scheduling.block_manager import CacheScope
+from bot.inference.scheduling.lookup import Lookup
 from bot.inference.scheduling.step import DecodeRow, PrefillChunk
 
 BACKGROUND = 1
@@ -45,6 +47,8 @@ class Sequence:
     """A batch failed with this sequence in it: it runs alone until it is cleared or fails."""
     is_finished: bool = False
 
+    lookup: Lookup | None = None
+    """Guesses its next tokens, where few answers run."""
     num_cached_tokens: int = 0
     began_at: float | None = None
     """When its first step was launched."""
@@ -109,9 +113,10 @@ class Sequence:
             seen_token_ids=tuple(self.token_ids) if is_last and has_penalty else (),
         )
 
-    def next_row(self) -> DecodeRow:
+    def next_row(self, proposed: tuple[int, ...] = ()) -> DecodeRow:
         """The row that computes the newest token, known or in flight, and samples the one after it."""
-        return DecodeRow(self.slot, self.num_computed, self.block_ids)
+        token_id = None if self.num_in_flight else self.token_ids[-1]
+        return DecodeRow(self.slot, self.num_computed, self.block_ids, token_id, proposed)
 
     def append(self, token_id: int, now: float) -> None:
         """Take a token that was read back."""

@@ -6,6 +6,10 @@ values of `block_size` tokens; block 0 is scratch for padding rows and never bel
 
 A step is launched before the tokens of the one before it were read: a decode row's input token is therefore the slot's
 last sampled token, which only the runner knows. Tokens come back from `PendingTokens.collect`, one step late.
+
+A row may also run proposed tokens behind its input token (*speculation*): the runner samples after each of them as if
+all before it were right, and whoever proposed them compares. How far such a *verifying* row came isn't known before it
+is read back, so the next step waits for it, and tells the runner the token it goes on from.
 """
 
 from dataclasses import dataclass
@@ -33,16 +37,23 @@ class PrefillChunk:
 
 @dataclass(frozen=True, slots=True)
 class DecodeRow:
-    """One sequence's next tokens: its slot's last token is run at `position`, and the token after it is sampled.
+    """One sequence's next tokens: its newest token is run at `position`, and the token after it is sampled.
 
-    A row of n tokens also runs n - 1 proposed ones behind it; runners take n = 1 as yet.
+    Those in `proposed` are run behind it, and a token is sampled after each.
     """
 
     slot: int
     position: int
     block_ids: tuple[int, ...]
     """The sequence's block table, long enough for `position + num_tokens` tokens."""
-    num_tokens: int = 1
+    token_id: int | None = None
+    """The newest token; None: the slot's last one, sampled by a step that isn't read back yet."""
+    proposed: tuple[int, ...] = ()
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that are run."""
+        return 1 + len(self.proposed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ Step = PrefillStep | DecodeStep
 
 @dataclass(frozen=True, slots=True)
 class SampledTokens:
-    """What a step sampled for one slot, in order: one token for a row of one.
+    """What a step sampled for one slot, in order: a token after each that was run, right or wrong.
 
     `is_finite` is False when its logits held NaN or infinity; the tokens are then worthless.
     """
@@ -76,6 +87,11 @@ class SampledTokens:
 
 class PendingTokens(Protocol):
     """The tokens of a launched step, still on their way."""
+
+    @property
+    def is_done(self) -> bool:
+        """They have arrived: nothing is waited for any more."""
+        ...
 
     def collect(self) -> list[SampledTokens]:
         """Wait for the step and return what was sampled for each last chunk or decode row, in the step's order."""
@@ -97,7 +113,7 @@ class ModelRunner(Protocol):
 
     @property
     def max_num_sequences(self) -> int:
-        """Slots, which is the largest decode batch."""
+        """Slots, which is also the most tokens that a decode step may run, over all its rows."""
         ...
 
     @property

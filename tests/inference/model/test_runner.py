@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bot.inference.engine import SamplingParams
@@ -189,3 +191,39 @@ def test_scaled_positions_equal_transformers(tmp_path, scaling):
 
 def test_the_runner_says_what_ends_a_completion(runner):
     assert runner.eos_token_ids == {2}
+
+
+@pytest.mark.parametrize("lengths", [(4,), (1, 5), (3, 3), (5, 1, 2)])
+def test_a_token_is_sampled_after_each_proposal_as_if_it_stood(llama, runner, lengths):
+    prompts = [random_prompt(20 + 11 * number, 320, seed=30 + number) for number in range(len(lengths))]
+    conversations = [Conversation(n, prompt, range(1 + 5 * n, 6 + 5 * n)) for n, prompt in enumerate(prompts)]
+    prefill(runner, conversations)
+    proposals = [tuple(random_prompt(length, 320, seed=length)[1:]) for length in lengths]
+    rows = tuple(
+        replace(conversation.row(), proposed=proposed)
+        for conversation, proposed in zip(conversations, proposals, strict=True)
+    )
+
+    sampled = runner.launch(DecodeStep(rows)).collect()
+
+    for prompt, conversation, proposed, one in zip(prompts, conversations, proposals, sampled, strict=True):
+        for number, token_id in enumerate(one.token_ids):
+            before = [*prompt, *conversation.new_tokens, *proposed[:number]]
+            assert [token_id] == reference_tokens(llama[0], before, 1)
+        assert len(one.token_ids) == len(proposed) + 1
+
+
+def test_wrong_proposals_leave_nothing_for_the_tokens_that_follow(llama, runner):
+    prompt = random_prompt(29, 320, seed=40)
+    conversation = Conversation(2, prompt, (1, 2, 3))
+    prefill(runner, [conversation])
+    wrong = replace(conversation.row(), proposed=(7, 8, 9, 10, 11))
+
+    (sampled,) = runner.launch(DecodeStep((wrong,))).collect()
+    conversation.new_tokens.append(sampled.token_ids[0])
+    known = replace(conversation.row(), token_id=sampled.token_ids[0])
+    (after,) = runner.launch(DecodeStep((known,))).collect()
+    conversation.new_tokens += after.token_ids
+    decode(runner, [conversation], NUM_NEW)
+
+    assert conversation.new_tokens == reference_tokens(llama[0], prompt, NUM_NEW + 3)

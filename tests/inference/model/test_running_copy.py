@@ -5,7 +5,7 @@ import torch
 
 from bot.inference.loading.build import build_runner
 from bot.inference.model.kv_cache import KVCache
-from bot.inference.model.ops import ForwardPass
+from bot.inference.model.ops import ForwardPass, Span
 from bot.inference.model.running_copy import RunningCopy
 from tests.checkpoints import grouped_config, random_model, save_checkpoint
 from tests.groups import with_transformers
@@ -68,11 +68,13 @@ def test_rows_that_change_places_or_join_read_their_own_tokens(llama):
         assert conversation.new_tokens == expected(model, conversation)
 
 
-def a_pass(positions, tables):
-    empty = torch.empty(len(positions), 1)
-    return ForwardPass(
-        *[empty] * 6, torch.tensor(positions), torch.tensor(positions), torch.tensor(tables), is_decode=True
-    )
+def a_pass(positions, tables, num_tokens=1):
+    """Rows of `num_tokens` from the positions on."""
+    spans = tuple(Span(n * num_tokens, num_tokens, start, n * num_tokens) for n, start in enumerate(positions))
+    every = torch.tensor([start + number for start in positions for number in range(num_tokens)])
+    empty = torch.empty(len(every), 1)
+    tables = torch.tensor(tables).repeat_interleave(num_tokens, dim=0)
+    return ForwardPass(*[empty] * 6, every, every, tables, is_decode=True, spans=spans)
 
 
 @pytest.fixture
@@ -80,11 +82,11 @@ def cache():
     return KVCache(torch.zeros(2, 2, 9, 2, 32, 8))
 
 
-def fill(copy, cache, positions, tables):
+def fill(copy, cache, positions, tables, num_tokens=1):
     """One step of two layers, each of which stores ones and was gathered as zeros."""
-    copy.follow(a_pass(positions, tables), max(positions) + 1)
+    copy.follow(a_pass(positions, tables, num_tokens), max(positions) + num_tokens)
     for layer in cache.blocks.unbind(0):
-        copy.add(layer, torch.ones(len(positions) * 4, 8))
+        copy.add(layer, torch.ones(len(positions) * num_tokens * 4, 8))
         if copy.read(layer, len(positions)) is None:
             copy.keep(layer, torch.zeros(len(positions), 2, 2, 32, 8))
 
@@ -99,6 +101,29 @@ def test_a_step_adds_its_keys_and_values_at_its_positions(cache):
     assert kept[0, :, :, 4].eq(1).all()
     assert kept[1, :, :, 8].eq(1).all()
     assert kept.sum() == 2 * 4 * 8
+
+
+@pytest.mark.parametrize("next_position", [4, 5, 6, 7])
+def test_a_row_of_several_tokens_adds_all_and_goes_on_wherever_its_proposals_were_right(cache, next_position):
+    copy = RunningCopy(cache)
+    fill(copy, cache, [2, 7], [[1, 0], [2, 0]])
+    fill(copy, cache, [3, 8], [[1, 0], [2, 0]], num_tokens=4)
+
+    copy.follow(a_pass([next_position, 9], [[1, 0], [2, 0]]), 10)
+
+    kept = copy.read(cache.blocks[1], 2)
+    assert kept[0, :, :, 3:7].eq(1).all()
+    assert kept[1, :, :, 8:12].eq(1).all()
+    assert kept.sum() == 2 * 4 * 4 * 8
+
+
+def test_a_row_beyond_what_the_last_one_ran_starts_over(cache):
+    copy = RunningCopy(cache)
+    fill(copy, cache, [3], [[1, 0]], num_tokens=4)
+
+    copy.follow(a_pass([8], [[1, 0]]), 9)
+
+    assert copy.read(cache.blocks[0], 1) is None
 
 
 @pytest.mark.parametrize(

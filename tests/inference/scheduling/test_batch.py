@@ -31,6 +31,13 @@ def test_single_row_cannot_be_cut() -> None:
     assert batch.halves(may_cut_prompt=True) == []
 
 
+def test_single_row_loses_its_proposals() -> None:
+    one = sequences(1)
+    batch = Batch(DecodeStep((DecodeRow(0, 3, (1,), 9, (5, 6)),)), one)
+
+    assert batch.halves(may_cut_prompt=True) == [Batch(DecodeStep((DecodeRow(0, 3, (1,), 9),)), one)]
+
+
 def test_single_prompt_is_cut_only_when_memory_is_short() -> None:
     batch = Batch(PrefillStep((chunk(0, 300),)), sequences(1))
 

@@ -12,7 +12,7 @@ from bot.errors import EngineOverloaded, RequestFailed
 from bot.inference.engine import FairnessKey, Request, SamplingParams
 from bot.inference.scheduling.core import EngineCore, Output
 from bot.inference.scheduling.scheduler import SchedulerLimits
-from tests.inference.fakes import FIRST_TOKEN, SPOILERS, EchoRunner, Trigger, echo
+from tests.inference.fakes import FIRST_TOKEN, SPOILERS, EchoRunner, Prophet, Trigger, echo
 
 
 def check(core: EngineCore, request: Request, outputs: list[Output], *, is_aborted: bool) -> None:
@@ -56,7 +56,8 @@ def random_request(rng: random.Random, histories: dict[str, tuple[int, ...]]) ->
 def test_five_thousand_requests_are_answered_each_with_its_own_words() -> None:
     rng = random.Random(20_260)
     runner = EchoRunner(num_blocks=90, max_num_sequences=12, context_window=180)
-    core = EngineCore(runner, limits=SchedulerLimits(max_waiting=40, max_chunk_tokens=24))
+    prophet = Prophet(echo, runner.max_num_sequences)
+    core = EngineCore(runner, limits=SchedulerLimits(max_waiting=40, max_chunk_tokens=24), speculation=prophet)
     requests: dict[int, Request] = {}
     outputs: dict[int, list[Output]] = defaultdict(list)
     open_ids: set[int] = set()
@@ -100,6 +101,8 @@ def test_five_thousand_requests_are_answered_each_with_its_own_words() -> None:
     for happened in (num_refused, len(aborted), snapshot.total_failed, snapshot.total_preemptions):
         assert happened > 20  # the storm was one
     assert snapshot.total_cached_tokens > 5000
+    assert prophet.num_right > 1000
+    assert prophet.num_proposed - prophet.num_right > 1000
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -111,13 +114,15 @@ class EngineMachine(RuleBasedStateMachine):
         prefill=st.integers(4, 32),
         chunk=st.integers(1, 16),
         passes=st.integers(1, 3),
+        row_tokens=st.integers(1, 4),
     )
-    def start(self, num_blocks: int, slots: int, prefill: int, chunk: int, passes: int) -> None:
+    def start(self, num_blocks: int, slots: int, prefill: int, chunk: int, passes: int, row_tokens: int) -> None:
         self.runner = EchoRunner(
             num_blocks=num_blocks, block_size=3, max_num_sequences=slots, max_prefill_tokens=prefill, context_window=60
         )
         limits = SchedulerLimits(max_waiting=4, max_chunk_tokens=chunk, max_burst_tokens=passes * prefill)
-        self.core = EngineCore(self.runner, limits=limits)
+        prophet = Prophet(echo, slots, row_tokens=row_tokens)
+        self.core = EngineCore(self.runner, limits=limits, speculation=prophet)
         self.requests: dict[int, Request] = {}
         self.outputs: dict[int, list[Output]] = defaultdict(list)
         self.aborted: set[int] = set()
