@@ -112,7 +112,7 @@ def test_a_source_that_two_threads_parse_at_once_is_parsed_again(card, compiled,
         pass
 
     assert next(errors, None) is None
-    assert set(card.loaded) == ON_A_T4 | TENSOR_CORE_KERNELS
+    assert set(card.loaded) == ON_AN_H100
 
 
 @with_compiler
