@@ -247,7 +247,8 @@ def test_what_isnt_there_yet_is_said_and_refused(tmp_path):
     section = said.partition("\n## ")[0]
 
     assert all(
-        word in section for word in ("GGUF", "AWQ", "16 GB", "Several cards", "AMD", "vLLM", "Mistral", "Windows")
+        word in section
+        for word in ("GGUF", "AWQ", "Cards with 6 GB", "Several cards", "AMD", "vLLM", "Mistral", "Windows")
     )
     quantised = {"architectures": ["LlamaForCausalLM"], "quantization_config": {"quant_method": "awq"}}
     for config, word in ((quantised, "quantised"), ({"architectures": ["MistralForCausalLM"]}, "MistralForCausalLM")):
