@@ -4,6 +4,7 @@ Their names and descriptions in other languages belong to what is compared; Disc
 """
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 Command = dict[str, Any]
 """A command as Discord gets it."""
 
+_TRANSLATED: dict[str, list[Command]] = {}
+"""The last commands in English, as JSON, and the same in every language."""
 _LOCALIZATIONS = "_localizations"
 _COMPARED_FIELDS = (
     "name", "name_localizations", "description", "description_localizations", "options", "choices", "required",
@@ -55,9 +58,19 @@ async def register_commands(client: discord.Client, tree: app_commands.CommandTr
 
 
 async def _translated(tree: app_commands.CommandTree[Any]) -> list[Command]:
-    """The tree's commands with their names and descriptions in every language."""
-    translator = Translator()
-    return [await command.get_translated_payload(tree, translator) for command in tree.get_commands()]
+    """The tree's commands with their names and descriptions in every language.
+
+    discord.py asks for each text in each of Discord's 32 languages, thousands of times for one tree: it is done once
+    for commands that are alike, and not at each login.
+    """
+    commands = tree.get_commands()
+    english = json.dumps([command.to_dict(tree) for command in commands])
+    if english not in _TRANSLATED:
+        translator = Translator()
+        translated_commands = [await command.get_translated_payload(tree, translator) for command in commands]
+        _TRANSLATED.clear()
+        _TRANSLATED[english] = translated_commands
+    return _TRANSLATED[english]
 
 
 async def _register_if_changed(client: discord.Client, wanted: list[Command]) -> None:
