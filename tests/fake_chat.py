@@ -1,10 +1,12 @@
 """A chat that answers with what it was asked, for tests of whatever shows a chat to somebody."""
 
 import asyncio
+import json
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from bot.chat.chat import Finished, TextDelta
+from bot.chat.memory_desk import Copy
 from bot.chat.settings_desk import Origin, ShownSetting
 from bot.conversation.channel_settings import SETTINGS, find_setting
 from bot.conversation.persona import Persona
@@ -62,6 +64,16 @@ class FakeSettings:
 
 
 @dataclass
+class FakeMemory:
+    """Copies what was heard, one line each."""
+
+    chat: "FakeChat"
+
+    async def copy(self, key, *, as_json):
+        return Copy(json.dumps(self.chat.heard) if as_json else "\n".join(self.chat.heard), len(self.chat.heard), True)
+
+
+@dataclass
 class FakeChat:
     """Keeps the questions since the last reset; answers with them, or as a test's script says."""
 
@@ -76,6 +88,10 @@ class FakeChat:
     open_questions: list = field(default_factory=list)
     is_stuck: bool = False
     """Whether a stop doesn't end an answer."""
+
+    @property
+    def memory(self):
+        return FakeMemory(self)
 
     def open(self, question):
         return FakeExchange(self, question)

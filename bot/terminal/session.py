@@ -3,12 +3,14 @@
 import asyncio
 import getpass
 import itertools
+import os
 import re
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -49,6 +51,7 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /persona delete NAME       delete one of yours
   /persona clear             go back to the persona you began with
   /context                   what Trinity will see next, in tokens
+  /export FILE               write this conversation to a file: Markdown, or JSON where its name ends in .json
   /settings                  how answers are drawn, and how long they get
   /settings set NAME VALUE   choose one of these for here
   /settings clear NAME       take that back
@@ -216,6 +219,8 @@ class _Session:
                 await self._settings(rest)
             case "context", "":
                 self._say(await self._context())
+            case "export", file_name:
+                self._small(await self._export(file_name))
             case "help", "":
                 self._say(HELP)
             case (("quit" | "exit"), ""):
@@ -234,6 +239,23 @@ class _Session:
         since = f" The oldest is from {view.oldest.asked_at.astimezone():%Y-%m-%d %H:%M}." if view.oldest else ""
         older = " Something older was said, and is not seen any more." if view.was_trimmed else ""
         return f"Of {view.num_window_tokens:,} tokens: {', '.join([*costs, turns, rest])}.{since}{older}"
+
+    async def _export(self, file_name: str) -> str:
+        """Write the conversation to a file that isn't there yet; returns what to say of it."""
+        if not file_name:
+            return "Where to? /export FILE, such as /export talk.md"
+        path = Path(file_name)
+        copy = await self._chat.memory.copy(self._key, as_json=path.suffix.lower() == ".json")
+        if not copy.num_turns:
+            return "Nothing is remembered here."
+        try:
+            await asyncio.to_thread(_write_new, path, copy.text)
+        except FileExistsError:
+            return f"{path} exists already, and stays as it is: give another name."
+        except OSError as error:
+            return f"{path} can't be written: {error.strerror}"
+        rest = "" if copy.is_whole else "; older ones didn't fit"
+        return f"Written to {path}. Questions with their answers: {copy.num_turns:,}{rest}."
 
     async def _persona(self, rest: str) -> None:
         action, name, prompt = (*rest.split(maxsplit=2), "", "", "")[:3]
@@ -360,6 +382,15 @@ class _Session:
         task.uncancel()
         if self._is_ended:
             raise _SessionEnded
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Only for the person at this terminal, like the history it is a copy of."""
+    with suppress(RuntimeError):  # somebody's home who isn't there: then it is a folder's name
+        path = path.expanduser()
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "w", encoding="utf-8", errors="replace") as stream:
+        stream.write(text)
 
 
 def _user_name() -> str:

@@ -1,7 +1,9 @@
 import asyncio
 import io
+import json
 import os
 import signal
+import stat
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +92,22 @@ async def test_a_reset_is_undone():
 
     assert "Trinity: You said one, two" in transcript
     assert "There is nothing to bring back." in transcript
+
+
+async def test_a_conversation_is_written_to_a_new_file_only(tmp_path):
+    markdown, as_json = tmp_path / "talk.md", tmp_path / "talk.JSON"
+
+    transcript = await talk(
+        FakeChat(), "/export", f"/export {markdown}", "one", f"/export {markdown}", "two", f"/export {markdown}",
+        f"/export {as_json}", f"/export {tmp_path / 'nowhere' / 'talk.md'}",
+    )  # fmt: skip
+
+    assert markdown.read_text() == "one"
+    assert stat.S_IMODE(markdown.stat().st_mode) == 0o600
+    assert json.loads(as_json.read_text()) == ["one", "two"]
+    assert transcript.count("Questions with their answers: ") == 2
+    for problem in ("Where to?", "Nothing is remembered here.", "exists already", "can't be written: No such file"):
+        assert transcript.count(problem) == 1
 
 
 async def test_typed_question_is_not_echoed():
@@ -263,7 +281,9 @@ async def test_a_reset_forgets_what_was_typed_too():
 async def test_help_names_every_command():
     transcript = await talk(FakeChat(), "/help")
 
-    assert all(command in transcript for command in ("/reset", "/persona set NAME PROMPT", "/quit", "Ctrl-C"))
+    assert all(
+        command in transcript for command in ("/reset", "/persona set NAME PROMPT", "/export FILE", "/quit", "Ctrl-C")
+    )
 
 
 async def test_persona_is_made_chosen_shown_and_deleted():
