@@ -122,20 +122,33 @@ def decode(setting: Setting, report: Report) -> None:
 
 
 def step_seconds(
-    runner: LlamaRunner, num_rows: int, context: int, sampling: SamplingParams, num_steps: int = 20
+    runner: LlamaRunner,
+    num_rows: int,
+    context: int,
+    sampling: SamplingParams,
+    num_steps: int = 20,
+    num_proposed: int = 0,
 ) -> float:
-    """Seconds of one decode step at `context`, launches and read-back included, blocks scattered: a median of five."""
-    per_row = -(-context // runner.block_size)
+    """Seconds of one decode step at `context`, launches and read-back included, blocks scattered: a median of five.
+
+    Where each row has proposed tokens to verify, a step is read back before the next, as the engine has to.
+    """
+    per_row = -(-(context + num_proposed) // runner.block_size)
     order = torch.randperm(runner.num_blocks - 1, generator=torch.Generator().manual_seed(0)) + 1
     tables = order[torch.arange(num_rows * per_row) % len(order)].view(num_rows, per_row).tolist()
     for slot, table in enumerate(tables):
         chunk = PrefillChunk(slot, (5,), 0, tuple(table), sampling, is_last=True)
         runner.launch(PrefillStep((chunk,))).collect()
-    step = DecodeStep(tuple(DecodeRow(slot, context - 1, tuple(table)) for slot, table in enumerate(tables)))
+    newest, proposed = (5 if num_proposed else None), tuple(range(5, 5 + num_proposed))
+    rows = [DecodeRow(slot, context - 1, tuple(table), newest, proposed) for slot, table in enumerate(tables)]
+    step = DecodeStep(tuple(rows))
 
     def run(number: int) -> None:
         pending: PendingTokens | None = None
         for _ in range(number):
+            if pending is not None and num_proposed:
+                pending.collect()
+                pending = None
             launched = runner.launch(step)
             if pending is not None:
                 pending.collect()

@@ -27,6 +27,7 @@ from tokenizers import Tokenizer
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.inference_setting import Setting, provenance
+from benchmarks.inference_steps import step_seconds
 from benchmarks.speculation_prompts import KINDS
 from bot.inference.engine import Request, SamplingParams
 from bot.inference.loading.build import MemoryLimits, assemble_runner, build_runner
@@ -34,10 +35,7 @@ from bot.inference.model.runner import LlamaRunner
 from bot.inference.scheduling.core import EngineCore
 from bot.inference.scheduling.speculation import Speculation
 from bot.inference.scheduling.step import (
-    DecodeRow,
-    DecodeStep,
     PendingTokens,
-    PrefillChunk,
     PrefillStep,
     SampledTokens,
     Step,
@@ -189,48 +187,16 @@ def compare(
 def step_times(runner: LlamaRunner, contexts: tuple[int, ...]) -> None:
     """What steps with proposals take, in steps without."""
     for context in contexts:
-        alone = _step_seconds(runner, 1, 1, context)
+        alone = step_seconds(runner, 1, context, SamplingParams())
         print(f"context {context}: a step of one token {alone * 1e3:.2f} ms")
         for num_rows, num_tokens in ((1, 4), (1, 8), (2, 4), (2, 8), (4, 4)):
             if num_rows * num_tokens > runner.max_num_sequences:
                 continue
-            plain, more = (_step_seconds(runner, num_rows, number, context) for number in (1, num_tokens))
+            plain, more = (
+                step_seconds(runner, num_rows, context, SamplingParams(), num_proposed=number - 1)
+                for number in (1, num_tokens)
+            )
             print(f"  {num_rows} rows of {num_tokens}: {more * 1e3:.2f} ms, {more / plain:.2f} of {num_rows} of one")
-
-
-def _step_seconds(runner: LlamaRunner, num_rows: int, num_tokens: int, context: int) -> float:
-    """Seconds of one step, read back at once where there are proposals, as the engine has to."""
-    size = runner.block_size
-    per_row = -(-(context + num_tokens) // size)
-    order = torch.randperm(runner.num_blocks - 1, generator=torch.Generator().manual_seed(0)) + 1
-    tables = order[torch.arange(num_rows * per_row) % len(order)].view(num_rows, per_row).tolist()
-    for slot, table in enumerate(tables):
-        runner.launch(PrefillStep((PrefillChunk(slot, (5,), 0, tuple(table), SamplingParams(), True),))).collect()
-    proposed = tuple(range(5, 4 + num_tokens))
-    rows = tuple(DecodeRow(slot, context - 1, tuple(table), 5, proposed) for slot, table in enumerate(tables))
-    step = DecodeStep(rows)
-
-    def run(number: int) -> None:
-        pending: PendingTokens | None = None
-        for _ in range(number):
-            if pending is not None and proposed:
-                pending.collect()
-                pending = None
-            launched = runner.launch(step)
-            if pending is not None:
-                pending.collect()
-            pending = launched
-        if pending is not None:
-            pending.collect()
-
-    run(3)
-    return statistics.median(_timed(run, 20) for _ in range(3))
-
-
-def _timed(run: object, number: int) -> float:
-    begun = time.perf_counter()
-    run(number)  # type: ignore[operator]
-    return (time.perf_counter() - begun) / number
 
 
 def ask_all(tokenizer: Tokenizer) -> Iterator[Conversation]:
