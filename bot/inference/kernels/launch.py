@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -20,6 +20,11 @@ import triton
 log = logging.getLogger(__name__)
 
 _MOST_PARSES = 32  # on a busy machine one in two may meet another
+
+
+class _NotedCall(NamedTuple):
+    kernel: Any
+    compile: Callable[[], object]
 
 
 class KernelLauncher:
@@ -32,7 +37,7 @@ class KernelLauncher:
     def __init__(self, device: torch.device, *, has_pdl: bool) -> None:
         self._device = device
         self._options = {"PDL": has_pdl, "launch_pdl": has_pdl}
-        self._calls: dict[object, Callable[[], object]] | None = None
+        self._calls: dict[object, _NotedCall] | None = None
 
     def run(self, kernel: Any, grid: tuple[int, ...], *arguments: object, **constants: object) -> None:
         """Launch a kernel, or note it for `compile_ahead`."""
@@ -41,7 +46,8 @@ class KernelLauncher:
         else:
             types = [getattr(argument, "dtype", None) for argument in arguments]
             key = (id(kernel), *types, *sorted(constants.items()))  # hashing a kernel would parse its source
-            self._calls[key] = partial(kernel.run, *arguments, grid=grid, warmup=True, **constants, **self._options)
+            call = partial(kernel.run, *arguments, grid=grid, warmup=True, **constants, **self._options)
+            self._calls[key] = _NotedCall(kernel, call)
 
     def compile_ahead(self, visit: Callable[[], None]) -> None:
         """Compile the kernels that `visit` calls, several at a time; they don't run, so what it computes is void."""
@@ -53,12 +59,42 @@ class KernelLauncher:
             self._calls = None
         if self._device.type == "cuda":
             triton.runtime.driver.active.get_current_device()  # the driver is made once, by one thread
+        for call in calls:
+            _hash(call.kernel)
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1), initializer=self._enter_device) as threads:
-            list(threads.map(_compile, calls))
+            list(threads.map(_compile, [call.compile for call in calls]))
 
     def _enter_device(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)
+
+
+def _hash(kernel: Any) -> None:
+    """Have Triton compute what it finds a compiled kernel by, on one thread.
+
+    Where its parse fails (see `_compile`), Triton keeps a placeholder made of the kernel's name alone, and would find
+    by it what another version of the kernel was compiled to.
+    """
+    for _ in range(_MOST_PARSES - 1):
+        try:
+            _ = kernel.cache_key
+        except SystemError:
+            for function in _jit_functions(kernel.__globals__, set()):
+                function.hash = None
+        else:
+            return
+    _ = kernel.cache_key
+
+
+def _jit_functions(namespace: dict[str, Any], seen: set[int]) -> Iterator[Any]:
+    """All functions for Triton that can be reached from a module's names."""
+    if id(namespace) in seen:
+        return
+    seen.add(id(namespace))
+    for value in list(namespace.values()):
+        if isinstance(value, triton.JITFunction):
+            yield value
+            yield from _jit_functions(value.__globals__, seen)
 
 
 def _compile(call: Callable[[], object]) -> object:

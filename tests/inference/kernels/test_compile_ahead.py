@@ -12,6 +12,7 @@ triton = pytest.importorskip("triton", reason="triton can't be imported: no kern
 
 from bot.app import DEMO_MODEL  # noqa: E402
 from bot.inference.kernels.choice import kernel_choices, kernels_compiling  # noqa: E402
+from bot.inference.kernels.sampling import greedy_kernel  # noqa: E402
 from bot.inference.kernels.self_test import LayerTest  # noqa: E402
 from bot.inference.kernels.triton_ops import KernelOps  # noqa: E402
 from bot.inference.loading.config import read_shape  # noqa: E402
@@ -60,6 +61,20 @@ def choice_for(card, shape=None):
     return kernel_choices(shape or read_shape(DEMO_MODEL), 0, 2, card.capability)[0]
 
 
+def fail_to_parse(kernel, monkeypatch):
+    """Have one parse of a kernel's source fail as it may where two threads parse; returns the errors that are left."""
+    parse, errors = ast.parse, iter([SystemError("AST constructor recursion depth mismatch")])
+
+    def parse_unluckily(source, *arguments, **options):
+        if source.startswith(f"def {kernel}("):  # what torch parses meanwhile is let be
+            for error in errors:
+                raise error
+        return parse(source, *arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", parse_unluckily)
+    return errors
+
+
 ON_A_T4 = {
     *("decode_attention_kernel", "gemv_gated_kernel", "gemv_kernel", "gemv_qkv_kernel"),
     *("greedy_kernel", "rms_norm_kernel", "rotate_and_store_kernel", "sample_kernel", "silu_mul_kernel"),
@@ -99,20 +114,26 @@ def test_all_kernels_of_the_demonstration_model_on_an_h100_are_compiled_and_load
 def test_a_source_that_two_threads_parse_at_once_is_parsed_again(card, compiled, monkeypatch):
     for path in compiled.glob("*/greedy_kernel.*"):
         path.unlink()  # one is left to parse
-    parse, errors = ast.parse, iter([SystemError("AST constructor recursion depth mismatch")])
-
-    def parse_unluckily(*arguments, **options):
-        for error in errors:
-            raise error
-        return parse(*arguments, **options)
-
-    monkeypatch.setattr(ast, "parse", parse_unluckily)
+    errors = fail_to_parse("greedy_kernel", monkeypatch)
 
     with kernels_compiling(choice_for(card), torch.float16):
         pass
 
     assert next(errors, None) is None
     assert set(card.loaded) == ON_AN_H100
+
+
+@with_compiler
+def test_what_a_kernel_is_found_by_is_its_whole_source_even_where_a_parse_fails(card, monkeypatch):
+    expected = greedy_kernel.cache_key
+    monkeypatch.setattr(greedy_kernel, "hash", None)
+    errors = fail_to_parse("greedy_kernel", monkeypatch)
+
+    with kernels_compiling(choice_for(card), torch.float16):
+        pass
+
+    assert next(errors, None) is None
+    assert greedy_kernel.cache_key == expected
 
 
 @with_compiler
