@@ -44,7 +44,7 @@ from bot.words import phrase
 class TrinityError(Exception):
     """The root of every error that the bot raises on purpose.
 
-    `exit_status` is what the process ends with when the error reaches `__main__` (sysexits.h).
+    `exit_status` is what the process ends with when the error reaches `command_line/ending.py` (sysexits.h).
     """
 
     exit_status = 70

@@ -219,7 +219,7 @@ def test_the_end_of_the_process_does_not_wait_for_a_reader_that_stopped(tmp_path
     code = """if True:
         import logging
         from bot.logs import configure_logging
-        from bot.__main__ import end_with
+        from bot.command_line.ending import end_with
         from bot.errors import ConfigError
         configure_logging("INFO", "text")
         for _ in range(3000):

@@ -1,0 +1,61 @@
+"""`trinity migrate`, `backup`, `restore` and `purge`."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from bot.errors import ConfigError
+from bot.logs import configure_logging
+from bot.settings.settings import Settings
+
+
+def migrate(settings: Settings) -> int:
+    """Bring the database up to date and say from where to where."""
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.store.files.database import migrate as migrate_database  # noqa: PLC0415
+
+    migration = asyncio.run(migrate_database(settings.effective_database_url))
+    was = migration.before or "not there"
+    typer.echo(f"The database's schema was {was} and is {migration.after} now.")
+    return 0
+
+
+def backup(settings: Settings, file: Path) -> int:
+    """Copy the database to `file`."""
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.store.files.backup import backup as back_up  # noqa: PLC0415
+
+    asyncio.run(back_up(settings.effective_database_url, file))
+    typer.echo(f"{file} is a whole copy of the database.")
+    return 0
+
+
+def restore(settings: Settings, file: Path) -> int:
+    """Put the backup `file` in the database's place."""
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.store.files.backup import restore as put_back  # noqa: PLC0415
+
+    kept = asyncio.run(put_back(file, settings.effective_database_url))
+    typer.echo(f"{file} is the database now." + (f" The one before is kept as {kept}." if kept else ""))
+    return 0
+
+
+def purge(settings: Settings, older_than: int | None, *, is_sure: bool) -> int:
+    """Delete what is older than so many days, once somebody is sure of it."""
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    days = older_than or settings.retention_days
+    if days is None:
+        raise ConfigError(
+            "TRINITY_RETENTION_DAYS", "is not set; say how many days are kept: trinity purge --older-than 30"
+        )
+    from bot.operations.purge import purge_older_than  # noqa: PLC0415
+
+    return asyncio.run(purge_older_than(settings.effective_database_url, days, typer.echo, _confirm(is_sure)))
+
+
+def _confirm(is_sure: bool) -> Callable[[str], bool]:
+    """Ask at the terminal; where there is none, nobody says yes."""
+    return lambda question: is_sure or (sys.stdin.isatty() and typer.confirm(question))

@@ -1,0 +1,122 @@
+"""`trinity run` and `trinity chat`. Whatever needs torch is imported by what needs it."""
+
+import asyncio
+import errno
+import os
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bot.command_line.ending import PASSING_ERRNOS
+from bot.errors import ConfigError
+from bot.logs import configure_logging
+from bot.settings.settings import Settings, library_variables, load_settings
+
+if TYPE_CHECKING:
+    from bot.terminal.input import Input
+
+
+def load() -> Settings:
+    """Every setting, checked; what is meant for libraries goes into the environment, where they look.
+
+    Raises:
+        ConfigError: the first thing that is wrong.
+    """
+    settings = load_settings()
+    for name, value in library_variables().items():
+        os.environ.setdefault(name, value)
+    if settings.effective_database_url.startswith("postgresql") and find_spec("asyncpg") is None:
+        problem = "PostgreSQL needs a package more: .venv/bin/python -m pip install 'asyncpg>=0.31,<1'"
+        raise ConfigError("TRINITY_DATABASE_URL", problem)
+    return settings
+
+
+def run_or_chat(settings: Settings) -> int:
+    """Run where a Discord token is set, else chat at the terminal."""
+    if settings.discord_bot_token is not None:
+        return run_on_discord(settings)
+    typer.echo("No DISCORD_BOT_TOKEN is set, so this is a chat right here; README.md says how to get one.", err=True)
+    return chat_here(settings)
+
+
+def run_on_discord(settings: Settings) -> int:
+    """Answer on Discord until a signal."""
+    if settings.discord_bot_token is None:
+        raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    from bot.operations.signals import exit_when_signalled  # noqa: PLC0415
+
+    exit_when_signalled()
+    from bot.daemon import run_daemon  # noqa: PLC0415 - see the module's docstring
+
+    return run_daemon(settings)
+
+
+def chat_here(settings: Settings) -> int:
+    """Talk at this terminal, with what is piped in, or play a demonstration."""
+    from bot.operations.signals import ignore_status_signals  # noqa: PLC0415
+    from bot.terminal.input import ScriptedInput  # noqa: PLC0415
+    from bot.terminal.session import DEMONSTRATION  # noqa: PLC0415
+    from bot.terminal.standard_input import open_standard_input  # noqa: PLC0415
+
+    ignore_status_signals()
+    history_file = settings.data_dir / "chat.history" if settings.line_history else None
+    source = open_standard_input(_say_waiting, history_file=history_file, retention_days=settings.retention_days)
+    if source is not None:
+        _log_beside_the_talk(settings)
+        return asyncio.run(_talk(settings, source))
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:  # it tries each of them by writing
+        raise OSError(errno.ENOSPC, "nothing can be written into any folder for passing files") from None
+    typer.echo("Nobody is at the keyboard, so here is a demonstration, in a conversation that is thrown away.")
+    with tempfile.TemporaryDirectory(prefix="trinity-") as folder:
+        passing = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
+        configure_logging("WARNING", settings.log_format, secrets=settings.secrets)
+        return asyncio.run(_talk(passing, ScriptedInput(DEMONSTRATION)))
+
+
+def _say_waiting() -> None:
+    typer.echo(
+        "Waiting for lines on standard input, each of them a message. </dev/null plays a demonstration.", err=True
+    )
+
+
+async def _talk(settings: Settings, source: "Input") -> int:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from bot.app import open_chat  # noqa: PLC0415
+    from bot.chat.time_limits import ALONE  # noqa: PLC0415
+    from bot.operations.signals import report_status_on_signal  # noqa: PLC0415
+    from bot.store.files.instance import share_terminal  # noqa: PLC0415
+    from bot.terminal.session import TERMINAL, chat_at_terminal  # noqa: PLC0415
+
+    progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    bar = progress.add_task("Loading the model", total=None)
+
+    def show(done: int, total: int) -> None:
+        progress.update(bar, completed=done, total=total)
+
+    with progress:
+        async with open_chat(settings, platform=TERMINAL.platform, time_limits=ALONE, on_progress=show) as chat:
+            progress.stop()
+            report_status_on_signal(lambda: f"{chat.queue.num_running} questions being answered, at a terminal")
+            with share_terminal(settings.data_dir) as is_alone:
+                await chat_at_terminal(chat, source, Console(), is_alone=is_alone)
+    return 0
+
+
+def _log_beside_the_talk(settings: Settings) -> None:
+    """Log to a file in the data folder: at a prompt, log lines would stand between the words."""
+    file = settings.data_dir / "chat.log"
+    try:
+        configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets, file=file)
+    except OSError as error:
+        if error.errno in PASSING_ERRNOS:
+            raise
+        raise ConfigError("TRINITY_DATA_DIR", f"nothing can be written into that folder ({error.strerror})") from None
