@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import bot
-from bot.delivery.split import PART_UNITS, utf16_length
+from bot.delivery.split import MESSAGE_UNITS, utf16_length
 from bot.errors import PromptTooLong, RequestFailed, UserError
 from bot.words import LANGUAGES, Phrase, in_language, joined, language_of, phrase, sentences
 
@@ -86,7 +86,7 @@ def test_every_language_has_the_same_values_and_the_same_markup(language: str) -
 def test_every_text_fits_into_a_message(language: str) -> None:
     texts = [sentence[language] for sentence in sentences().values()]
 
-    assert [text for text in texts if utf16_length(text) > PART_UNITS] == []
+    assert [text for text in texts if utf16_length(text) > MESSAGE_UNITS] == []
 
 
 def test_code_says_only_what_is_there_and_everything_that_is_there_is_said() -> None:

@@ -21,7 +21,7 @@ from bot.delivery.waiting import LOOK_SECONDS, WaitingLine, waiting_pace
 from bot.errors import DiscordError
 from bot.words import in_language, phrase
 
-MAX_PARTS = 5
+MAX_PAGES = 5
 """A longer answer gets a text file."""
 PAUSE_SECONDS = 3.0
 """When nothing more came for so long, it is shown that more does."""
@@ -113,17 +113,17 @@ class Reply:
     async def show_final(self) -> None:
         """Make the channel show exactly what was written, and nothing else."""
         self._text.end()
-        if not self._text.parts:
+        if not self._text.pages:
             self.note(NOTHING_TO_SAY)
-        num_parts = min(len(self._text.parts), MAX_PARTS)
-        has_more = len(self._text.parts) > MAX_PARTS
-        places = await self._show_parts(num_parts, is_final=True, buttons=() if has_more else self._last_buttons)
+        num_pages = min(len(self._text.pages), MAX_PAGES)
+        has_more = len(self._text.pages) > MAX_PAGES
+        places = await self._show_pages(num_pages, is_final=True, buttons=() if has_more else self._last_buttons)
         if has_more:
             places += await self._show_rest()
         await self.parts.keep_only(places)
-        if num_parts > 1:
+        if num_pages > 1:
             # Only now, when all of it is there, it isn't marked as growing any more.
-            await self.parts.show((Purpose.ANSWER, 0), lambda: self._text.parts[0])
+            await self.parts.show((Purpose.ANSWER, 0), lambda: self._text.pages[0])
 
     async def _show_growing(self) -> None:
         await self._show_waiting()
@@ -131,8 +131,8 @@ class Reply:
             await self._wait_for_more()
             self._changed.clear()
             if not self._ended.is_set():
-                num_parts = min(len(self._text.parts), MAX_PARTS)
-                await self._show_parts(num_parts, is_final=False, buttons=(ButtonKind.STOP,))
+                num_pages = min(len(self._text.pages), MAX_PAGES)
+                await self._show_pages(num_pages, is_final=False, buttons=(ButtonKind.STOP,))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._sender.edit_interval_seconds):
                         await self._ended.wait()
@@ -167,25 +167,25 @@ class Reply:
             return ()
         return (ButtonKind.AGAIN, ButtonKind.CONTINUE) if exchange.can_continue else (ButtonKind.AGAIN,)
 
-    async def _show_parts(self, num_parts: int, *, is_final: bool, buttons: tuple[ButtonKind, ...]) -> list[Place]:
-        """Show so many parts, with the buttons below the last of them."""
-        places: list[Place] = [(Purpose.ANSWER, index) for index in range(num_parts)]
+    async def _show_pages(self, num_pages: int, *, is_final: bool, buttons: tuple[ButtonKind, ...]) -> list[Place]:
+        """Show so many pages, with the buttons below the last of them."""
+        places: list[Place] = [(Purpose.ANSWER, index) for index in range(num_pages)]
         text = self._text  # all that was written may be taken back meanwhile
-        parts = text.parts
+        pages = text.pages
         for place in places:
-            is_last_edit = is_final and (place[1] > 0 or num_parts == 1)
-            latest = partial(text.part, place[1], parts[place[1]])
-            borne = buttons if place[1] == num_parts - 1 else ()
+            is_last_edit = is_final and (place[1] > 0 or num_pages == 1)
+            latest = partial(text.page, place[1], pages[place[1]])
+            borne = buttons if place[1] == num_pages - 1 else ()
             await self.parts.show(place, latest, is_final=is_last_edit, buttons=borne)
         return places
 
     async def _show_rest(self) -> list[Place]:
-        """Attach the whole answer as a file; where files aren't allowed, show the other parts as messages."""
+        """Attach the whole answer as a file; where files aren't allowed, show the other pages as messages."""
         # What is attached can't be edited: another answer's file is another message.
         place: Place = (Purpose.FILE, self.exchange.generation)
         try:
             text, buttons = "".join(self._pieces), self._last_buttons
             await self.parts.show(place, lambda: WHOLE_IN_FILE, file_text=text, buttons=buttons)
         except Rejected:
-            return await self._show_parts(len(self._text.parts), is_final=True, buttons=self._last_buttons)
+            return await self._show_pages(len(self._text.pages), is_final=True, buttons=self._last_buttons)
         return [place]

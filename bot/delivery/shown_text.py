@@ -14,14 +14,14 @@ class ShownText:
         self._splitter = Splitter()
 
     @property
-    def parts(self) -> list[str]:
-        """The messages so far."""
-        return self._splitter.parts_with(self._tables.tail)
+    def pages(self) -> list[str]:
+        """The text of each message so far."""
+        return self._splitter.pages_with(self._tables.tail)
 
-    def part(self, index: int, otherwise: str) -> str:
-        """The message of that number; `otherwise` where a table takes fewer messages than it took before."""
-        parts = self.parts
-        return parts[index] if index < len(parts) else otherwise
+    def page(self, index: int, otherwise: str) -> str:
+        """The page of that number; `otherwise` where a table takes fewer pages than it took before."""
+        pages = self.pages
+        return pages[index] if index < len(pages) else otherwise
 
     def write(self, text: str) -> None:
         """Add text of the answer."""
@@ -35,5 +35,5 @@ class ShownText:
         """Add a small line that is no part of the answer."""
         self.end()
         closing = "\n```" if self._splitter.ends_in_code_block else ""
-        start = closing + "\n" if self._splitter.parts else ""
+        start = closing + "\n" if self._splitter.pages else ""
         self._splitter.feed(f"{start}-# {line}\n")

@@ -1,10 +1,10 @@
-"""Long text becomes messages: cut where a reader would cut, with every code block and formatting whole in each part.
+"""Long text becomes pages, the texts of one message each: cut where a reader would cut, code and formatting kept whole.
 
-A cut depends only on the text up to one character behind a full part, never on how the text arrives. So while an answer
-streams in, the parts before the last one are final and can be sent; only the last one still grows.
+A cut depends only on the text up to one character behind a full page, never on how the text arrives. So while an answer
+streams in, the pages before the last one are final and can be sent; only the last one still grows.
 
-Formatting that would be cut in two (spoiler, bold, inline code, ...) begins in the next part instead; where it is
-longer than half a part it is closed and opened again. Since its end may lie ahead, what counts is how it begins:
+Formatting that would be cut in two (spoiler, bold, inline code, ...) begins in the next page instead; where it is
+longer than half a page it is closed and opened again. Since its end may lie ahead, what counts is how it begins:
 `**bold` is formatting, and `2 ** 3 || x` isn't. Emphasis ends with its paragraph, a spoiler does not.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bot.conversation.markup import SPAN
 
-PART_UNITS = 1990
+MESSAGE_UNITS = 1990
 """Discord takes 2,000; whether it counts code points or UTF-16 units isn't documented, so the larger count is used."""
 
 _FENCE = "```"
@@ -162,7 +162,7 @@ class _Piece:
         return self._without_closings()._render(is_last=is_last)
 
     def _without_closings(self) -> "_Piece":
-        """The piece without marks that would only close what the part before has closed already."""
+        """The piece without marks that would only close what the page before has closed already."""
         text, opened = self.text, self.opened
         while opened:
             mark = opened[-1].mark
@@ -183,25 +183,25 @@ class _Piece:
 class Splitter:
     """Takes text in any pieces and keeps it as messages of at most `limit` UTF-16 units."""
 
-    def __init__(self, limit: int = PART_UNITS) -> None:
+    def __init__(self, limit: int = MESSAGE_UNITS) -> None:
         self._limit = limit
         self._done: list[str] = []
         self._rest = _Piece("")
 
     @property
-    def parts(self) -> list[str]:
-        """The messages so far, none of them blank; all but the last are final."""
+    def pages(self) -> list[str]:
+        """The pages so far, none of them blank; all but the last are final."""
         rest = [] if self._rest.is_blank else [self._rest.render(is_last=True)]
         return self._done + rest
 
-    def parts_with(self, tail: str) -> list[str]:
-        """The messages as they would be with some more text at the end."""
+    def pages_with(self, tail: str) -> list[str]:
+        """The pages as they would be with some more text at the end."""
         if not tail:
-            return self.parts
+            return self.pages
         other = Splitter(self._limit)
         other._done, other._rest = [*self._done], self._rest
         other.feed(tail)
-        return other.parts
+        return other.pages
 
     @property
     def ends_in_code_block(self) -> bool:
@@ -221,7 +221,7 @@ class Splitter:
         self._rest = _Piece(pending[start:], opened)
 
     def _full_end(self, text: str, start: int, opened: tuple[_Open, ...]) -> int | None:
-        """Where a part that begins at `start` has to end at the latest; None while all the rest fits."""
+        """Where a page that begins at `start` has to end at the latest; None while all the rest fits."""
         budget = self._limit - len(_CLOSING) - _MAX_INLINE_CLOSING
         budget -= sum(len(was.opening) for was in opened)
         window = text[start : start + budget + 1]
@@ -235,11 +235,11 @@ class Splitter:
         return None
 
 
-def split(text: str, limit: int = PART_UNITS) -> list[str]:
+def split(text: str, limit: int = MESSAGE_UNITS) -> list[str]:
     """`text` as messages of at most `limit` UTF-16 units."""
     splitter = Splitter(limit)
     splitter.feed(text)
-    return splitter.parts
+    return splitter.pages
 
 
 def _cut_place(window: _Piece, end: int) -> int:
@@ -251,7 +251,7 @@ def _cut_place(window: _Piece, end: int) -> int:
             continue
         is_empty_block = was.mark == _FENCE and not _has_code(window.text[was.start : place])
         if is_empty_block or (was.mark not in (_FENCE, *_QUOTES) and was.start > end // 2):
-            # What would only be opened here begins in the next part instead.
+            # What would only be opened here begins in the next page instead.
             return was.start
     return place
 
@@ -262,7 +262,7 @@ def _has_code(block: str) -> bool:
 
 
 def _wished_places(text: str, end: int) -> list[int]:
-    """Behind the last paragraph, line, sentence and word, each only where the part is at least half full."""
+    """Behind the last paragraph, line, sentence and word, each only where the page is at least half full."""
     half = end // 2
     sentences = [match.end() for match in _SENTENCE_END.finditer(text, half, end)]
     words = [place + 1 for place in range(end - 1, half, -1) if text[place].isspace()][:1]
@@ -271,7 +271,7 @@ def _wished_places(text: str, end: int) -> list[int]:
 
 
 def _last_boundary(text: str, end: int) -> int:
-    """The last place up to `end` where no grapheme is cut; `end` where one grapheme fills the whole part."""
+    """The last place up to `end` where no grapheme is cut; `end` where one grapheme fills the whole page."""
     return next((place for place in range(end, 0, -1) if is_boundary(text, place)), end)
 
 

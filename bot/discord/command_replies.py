@@ -17,7 +17,7 @@ from discord.utils import MISSING
 
 from bot.delivery.outcomes import outcome_of
 from bot.delivery.refusals import InteractionGone, Rejected, Unreadable
-from bot.delivery.split import PART_UNITS, utf16_length
+from bot.delivery.split import MESSAGE_UNITS, utf16_length
 from bot.discord.components import ReplyButton, view_of_reply
 from bot.discord.rest import translated
 from bot.errors import DiscordError
@@ -53,7 +53,7 @@ class CommandReply:
 
     @property
     def content(self) -> str:
-        return self.text if self._fits else self.text.partition("\n")[0][:PART_UNITS]
+        return self.text if self._fits else self.text.partition("\n")[0][:MESSAGE_UNITS]
 
     def file(self) -> discord.File | None:
         """What is attached; or the whole text, where it doesn't fit into the message."""
@@ -64,7 +64,7 @@ class CommandReply:
 
     @property
     def _fits(self) -> bool:
-        return utf16_length(self.text) <= PART_UNITS
+        return utf16_length(self.text) <= MESSAGE_UNITS
 
 
 async def reply_to(interaction: discord.Interaction, work: Awaitable[CommandReply], *, is_private: bool) -> None:

@@ -110,8 +110,10 @@ class Intake:
         if message.author.id == self._own_id:
             self._note_own(message)
         address = self._listening.address_of(message)
-        may_be_part = is_live and self._pastes.awaits(message.channel.id, message.author.id) and bool(message.content)
-        if address is Address.NOT_FOR_US and not may_be_part:
+        may_belong_to_paste = (
+            is_live and self._pastes.awaits(message.channel.id, message.author.id) and bool(message.content)
+        )
+        if address is Address.NOT_FOR_US and not may_belong_to_paste:
             await self._read_along(message)
             return
         if not await self._access.admits_message(message):
@@ -123,8 +125,8 @@ class Intake:
             return
         question = self._question_in(message, self._clock.asked_at(asked_at or message.created_at))
         files = text_files_in(message)
-        if may_be_part and not files and self._pastes.takes(question):
-            await self._note_part(question)
+        if may_belong_to_paste and not files and self._pastes.takes(question):
+            await self._note_paste(question)
             return
         if address is Address.QUESTION and (files or has_visible_text(question.content)):
             prepare: Preparation | None = partial(self._files.add_to, message) if files else None
@@ -138,8 +140,8 @@ class Intake:
         elif is_live and message.id not in self._hinted and address is not Address.NOT_FOR_US:
             await self._hint(address, message, question)
 
-    async def _note_part(self, question: Question) -> None:
-        """Commit that a part of a paste is no question of its own, as soon as the paste is committed."""
+    async def _note_paste(self, question: Question) -> None:
+        """Commit that a later message of a paste is no question of its own, as soon as the paste is committed."""
         asked = self._chat.exchanges.asked_by(PLATFORM, self._pastes.first_of(question.message_id))
         if asked is not None:
             await asked.received.wait()
@@ -165,15 +167,17 @@ class Intake:
         The inbox knows every question that was received, so none is answered twice.
         """
         address = self._listening.address_of(message)
-        is_part = self._pastes.first_of(message.id) != message.id and bool(message.content)
-        if (address is Address.NOT_FOR_US and not is_part) or message.edited_at is None:
+        belongs_to_paste = self._pastes.first_of(message.id) != message.id and bool(message.content)
+        if (address is Address.NOT_FOR_US and not belongs_to_paste) or message.edited_at is None:
             await self._read_along(message)
             return
         if not await self._access.admits_message(message):
             return
         question = self._pastes.edited(self._question_in(message))
         asked = self._chat.exchanges.asked_by(PLATFORM, question.message_id)
-        if (address is Address.QUESTION or is_part) and (text_files_in(message) or has_visible_text(question.content)):
+        if (address is Address.QUESTION or belongs_to_paste) and (
+            text_files_in(message) or has_visible_text(question.content)
+        ):
             if asked is not None and asked.is_prepared:
                 await asked.received.wait()  # it is being read as it was
             with suppress(RequestFailed):  # none of its files can be read: what was asked before goes on to hold

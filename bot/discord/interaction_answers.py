@@ -136,15 +136,15 @@ class _GrowingReply:
         """Make the message say what is there."""
         if is_final:
             self._text.end()
-        parts: Sequence[str] = self._text.parts or [in_language(phrase("nothing_to_say"), self._interaction.locale)]
-        text = "".join(self._pieces) if is_final and len(parts) > 1 else None
-        if parts[0] == self._shown and text is None:
+        pages: Sequence[str] = self._text.pages or [in_language(phrase("nothing_to_say"), self._interaction.locale)]
+        text = "".join(self._pieces) if is_final and len(pages) > 1 else None
+        if pages[0] == self._shown and text is None:
             return
-        self._shown = parts[0]
+        self._shown = pages[0]
         self._sender.pacer.spend()
         file = MISSING if text is None else discord.File(io.BytesIO(text.encode("utf-8", "replace")), FILE_NAME)
         with handle_message_parameters(
-            content=parts[0],
+            content=pages[0],
             file=file,
             flags=discord.MessageFlags(suppress_embeds=True),
             allowed_mentions=discord.AllowedMentions.none(),

@@ -14,7 +14,7 @@ from bot.words import Phrase
 
 NEAR_LIMIT_UNITS = 1900
 FOLLOWS_SECONDS = 2.0
-MAX_PARTS = 5
+MAX_MESSAGES = 5
 _MAX_REMEMBERED = 1000
 _MAX_EDITABLE = 100
 
@@ -31,7 +31,7 @@ class _Paste:
     message_id: int
     words: dict[int, str]
     """By message, in their order: an edit of one of them is an edit of the question."""
-    parts: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
+    following: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
 
 
 class Pastes:
@@ -39,7 +39,7 @@ class Pastes:
 
     def __init__(self) -> None:
         self._awaited: dict[tuple[int, int], _Paste] = {}
-        self._first_of: OrderedDict[int, int] = OrderedDict()  # a later part's message id -> the first one's
+        self._first_of: OrderedDict[int, int] = OrderedDict()  # a later message's id -> the first one's
         self._joined: OrderedDict[int, _Paste] = OrderedDict()  # by the first message's id
 
     def begin(self, question: Question) -> None:
@@ -47,15 +47,15 @@ class Pastes:
         self._awaited[_place(question)] = _Paste(question.message_id, {question.message_id: question.content})
 
     def awaits(self, channel_id: int, author_id: int) -> bool:
-        """Whether what somebody writes there now may be a part of their paste."""
+        """Whether what somebody writes there now may belong to their paste."""
         return (channel_id, author_id) in self._awaited
 
     def takes(self, question: Question) -> bool:
-        """Whether this message is a part of a paste that is awaited; if so, it is put to it."""
+        """Whether this message belongs to a paste that is awaited; if so, it is put to it."""
         paste = self._awaited.get(_place(question))
         if paste is None or paste.message_id >= question.message_id:
             return False
-        paste.parts.put_nowait(question.content)
+        paste.following.put_nowait(question.content)
         paste.words[question.message_id] = question.content
         self._first_of[question.message_id] = paste.message_id
         self._joined[paste.message_id] = paste
@@ -66,7 +66,7 @@ class Pastes:
         return True
 
     def edited(self, question: Question) -> Question:
-        """The question that an edited message is a part of, with its other parts as they are; by default itself."""
+        """The question that an edited message belongs to, with its other messages as they are; by default itself."""
         first = self.first_of(question.message_id)
         paste = self._joined.get(first)
         if paste is None:
@@ -83,21 +83,21 @@ class Pastes:
         return self._first_of.get(message_id, message_id)
 
     async def completed(self, question: Question) -> tuple[Question, list[Phrase]]:
-        """The question with all of its parts; waits for a moment behind each that may go on."""
+        """The question with all of its messages; waits for a moment behind each that may go on."""
         place = _place(question)
         paste = self._awaited.get(place)
         if paste is None or paste.message_id != question.message_id:
             return question, []
-        parts = [question.content]
+        messages = [question.content]
         try:
             with suppress(TimeoutError):
-                while may_go_on(parts[-1]) and len(parts) < MAX_PARTS:
+                while may_go_on(messages[-1]) and len(messages) < MAX_MESSAGES:
                     async with asyncio.timeout(FOLLOWS_SECONDS):
-                        parts.append(await paste.parts.get())
+                        messages.append(await paste.following.get())
         finally:
             if self._awaited.get(place) is paste:
                 del self._awaited[place]
-        return replace(question, content="\n".join(parts)), []
+        return replace(question, content="\n".join(messages)), []
 
 
 def _place(question: Question) -> tuple[int, int]:

@@ -76,4 +76,4 @@ def test_a_heading_above_a_table_and_a_note_below_it() -> None:
     text.write("#### Ages\n| a | b |\n|---|---|\n| 1 | 2 |")
     text.note("a note")
 
-    assert text.parts == ["**Ages**\n```\na  b\n-  -\n1  2\n```\n\n-# a note"]
+    assert text.pages == ["**Ages**\n```\na  b\n-  -\n1  2\n```\n\n-# a note"]

@@ -5,7 +5,7 @@ import regex
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from bot.delivery.split import PART_UNITS, Splitter, is_blank, is_boundary, split, utf16_length
+from bot.delivery.split import MESSAGE_UNITS, Splitter, is_blank, is_boundary, split, utf16_length
 from tests.client_markdown import has_fence_in_inline_code, has_open_block, outside_code
 
 WORDS = st.text(alphabet="abcXYZ019.,!?-_*|#>~ \n\t`'\"äßé中文字😀👨‍👩‍👧🇩🇪\u200bé", max_size=40)
@@ -27,22 +27,22 @@ def visible_in_code(text):
 @given(TEXTS, LIMITS)
 @settings(max_examples=150, deadline=None)
 def test_no_part_is_longer_than_the_limit_or_blank(text, limit):
-    parts = split(text, limit)
+    pages = split(text, limit)
 
-    assert all(utf16_length(part) <= limit for part in parts)
-    assert not any(is_blank(part) for part in parts)
+    assert all(utf16_length(page) <= limit for page in pages)
+    assert not any(is_blank(page) for page in pages)
 
 
 @given(TEXTS, LIMITS)
 @example("``a```b`c```d", 80)
 @settings(max_examples=150, deadline=None)
 def test_every_part_has_balanced_fences(text, limit):
-    parts = split(text, limit)
+    pages = split(text, limit)
 
     assume(not re.search(r"```[\w+\-.#]*\s*```", text))  # a block that holds nothing is none
     # Where code is cut in two its end lies ahead, so three backticks in it are taken for a block's.
-    assume(len(parts) == 1 or not has_fence_in_inline_code(text))
-    assert not any(has_open_block(part) for part in parts)
+    assume(len(pages) == 1 or not has_fence_in_inline_code(text))
+    assert not any(has_open_block(page) for page in pages)
 
 
 @given(
@@ -53,9 +53,9 @@ def test_every_part_has_balanced_fences(text, limit):
 def test_nothing_visible_is_lost_doubled_or_moved_in_or_out_of_code(pieces, limit):
     text = "".join(pieces)
 
-    parts = split(text, limit)
+    pages = split(text, limit)
 
-    assert [pair for part in parts for pair in visible_in_code(part)] == visible_in_code(text)
+    assert [pair for page in pages for pair in visible_in_code(page)] == visible_in_code(text)
 
 
 @given(st.lists(st.one_of(WORDS, FENCES), max_size=60), LIMITS)
@@ -66,11 +66,11 @@ def test_cuts_do_not_depend_on_how_the_text_arrives(pieces, limit):
 
     for piece in pieces:
         splitter.feed(piece)
-        final = splitter.parts[: len(splitter._done)]
+        final = splitter.pages[: len(splitter._done)]
         assert final[: len(seen)] == seen
         seen = final
 
-    assert splitter.parts == split("".join(pieces), limit)
+    assert splitter.pages == split("".join(pieces), limit)
 
 
 @given(st.text(min_size=2, max_size=12), st.data())
@@ -90,10 +90,10 @@ def test_graphemes_of_many_scripts_stay_whole():
 def test_one_grapheme_longer_than_a_message_is_cut_all_the_same():
     text = "a" + "\u0301" * 5000
 
-    parts = split(text)
+    pages = split(text)
 
-    assert "".join(parts).strip() == text
-    assert all(utf16_length(part) <= PART_UNITS for part in parts)
+    assert "".join(pages).strip() == text
+    assert all(utf16_length(page) <= MESSAGE_UNITS for page in pages)
 
 
 def test_paragraphs_come_before_lines_before_sentences_before_words():
@@ -106,32 +106,32 @@ def test_paragraphs_come_before_lines_before_sentences_before_words():
 
 
 def test_a_long_word_is_cut_at_the_limit():
-    parts = split("x" * 3000)
+    pages = split("x" * 3000)
 
-    assert "".join(parts) == "x" * 3000
-    assert len(parts) == 2
+    assert "".join(pages) == "x" * 3000
+    assert len(pages) == 2
 
 
 def test_code_is_closed_and_opened_again_with_its_language():
-    parts = split("Look:\n```python\n" + "print('hello')\n" * 30 + "```\nDone.", 200)
+    pages = split("Look:\n```python\n" + "print('hello')\n" * 30 + "```\nDone.", 200)
 
-    assert all(part.startswith("```python\n") for part in parts[1:])
-    assert all(part.endswith("\n```") for part in parts[:-1])
-    assert parts[-1].endswith("```\nDone.")
+    assert all(page.startswith("```python\n") for page in pages[1:])
+    assert all(page.endswith("\n```") for page in pages[:-1])
+    assert pages[-1].endswith("```\nDone.")
 
 
 def test_a_block_that_would_only_open_at_the_end_of_a_part_begins_in_the_next():
-    parts = split("word " * 14 + "\n```python\n" + "x = 1\n" * 20 + "```", 100)
+    pages = split("word " * 14 + "\n```python\n" + "x = 1\n" * 20 + "```", 100)
 
-    assert "```" not in parts[0]
-    assert parts[1].startswith("```python\nx = 1")
+    assert "```" not in pages[0]
+    assert pages[1].startswith("```python\nx = 1")
 
 
 def test_a_block_closed_exactly_at_a_cut_leaves_no_empty_block_behind():
     text = "```\n" + "12345678\n" * 9 + "12345678\n```\nafter that"
 
     for limit in range(85, 105):
-        assert not any("```\n```" in part for part in split(text, limit))
+        assert not any("```\n```" in page for page in split(text, limit))
 
 
 @pytest.mark.parametrize(
@@ -156,37 +156,37 @@ def test_a_block_closed_exactly_at_a_cut_leaves_no_empty_block_behind():
 def test_formatting_longer_than_a_part_is_whole_in_each(opening, closing, before):
     text = before + ("\n" if opening[0] in ">|" else "") + opening + ("secret " * 600).strip() + closing + " after"
 
-    parts = split(text)
+    pages = split(text)
 
-    shown = [formatted(part, opening.strip("> "), closing.strip()) for part in parts]
-    assert all(utf16_length(part) <= 2000 for part in parts)
+    shown = [formatted(page, opening.strip("> "), closing.strip()) for page in pages]
+    assert all(utf16_length(page) <= 2000 for page in pages)
     assert " ".join(" ".join(inside).strip() for inside, _ in shown).split() == ["secret"] * 600
     assert not any("secret" in outside for _, outside in shown)
     if opening.startswith(">"):
-        assert all(part.startswith("> ") for part in parts[1:3])
+        assert all(page.startswith("> ") for page in pages[1:3])
 
 
-def formatted(part, opening, closing):
-    """What a part shows between the marks, and the rest."""
+def formatted(page, opening, closing):
+    """What a page shows between the marks, and the rest."""
     pattern = re.escape(opening) + "(.+?)" + re.escape(closing)
-    return re.findall(pattern, part, re.DOTALL), re.sub(pattern, "", part, flags=re.DOTALL)
+    return re.findall(pattern, page, re.DOTALL), re.sub(pattern, "", page, flags=re.DOTALL)
 
 
 def test_formatting_that_fits_begins_in_the_next_part():
     for mark in ("||", "**", "__", "~~", "*", "`"):
-        parts = split(
+        pages = split(
             "word " * 385 + f"{mark}a secret of many words in a row, as long as this{mark} end " + "word " * 50
         )
 
-        assert mark not in parts[0]
-        assert parts[1].startswith(f"{mark}a secret of many words in a row, as long as this{mark} end word")
+        assert mark not in pages[0]
+        assert pages[1].startswith(f"{mark}a secret of many words in a row, as long as this{mark} end word")
 
 
 def test_a_spoiler_goes_on_behind_a_paragraph_and_emphasis_does_not():
     paragraphs = "\n\n".join(["word " * 100] * 6)
 
-    assert [part.count("||") for part in split(f"||{paragraphs}||")] == [2, 2]
-    assert [part.count("**") for part in split(f"**{paragraphs} and a*b")] == [1, 0]
+    assert [page.count("||") for page in split(f"||{paragraphs}||")] == [2, 2]
+    assert [page.count("**") for page in split(f"**{paragraphs} and a*b")] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_a_spoiler_goes_on_behind_a_paragraph_and_emphasis_does_not():
 def test_text_that_only_looks_like_formatting_comes_out_as_it_went_in(text):
     whole = text * (5000 // len(text))
 
-    parts = split(whole)
+    pages = split(whole)
 
-    assert "".join("".join(parts).split()) == "".join(whole.split())
+    assert "".join("".join(pages).split()) == "".join(whole.split())
 
 
 @given(
@@ -222,18 +222,18 @@ def test_text_that_only_looks_like_formatting_comes_out_as_it_went_in(text):
 def test_marks_in_any_order_keep_the_limit_and_the_words(pieces, limit):
     text = "".join(pieces) * 3
 
-    parts = split(text, limit)
+    pages = split(text, limit)
 
-    assert all(utf16_length(part) <= limit for part in parts)
-    assert re.findall(r"\w", "".join(parts).replace("_", "")) == re.findall(r"\w", text.replace("_", ""))
+    assert all(utf16_length(page) <= limit for page in pages)
+    assert re.findall(r"\w", "".join(pages).replace("_", "")) == re.findall(r"\w", text.replace("_", ""))
 
 
 def test_inline_code_is_never_cut_so_that_its_content_comes_alive():
     code = "`[a](https://example.org) @everyone`"
 
     for length in range(1900, 2000):
-        parts = split("x" * (length % 7) + " word" * (length // 5) + " " + code + " end " + "word " * 100)
-        assert not any("](" in outside_code(part) for part in parts)
+        pages = split("x" * (length % 7) + " word" * (length // 5) + " " + code + " end " + "word " * 100)
+        assert not any("](" in outside_code(page) for page in pages)
 
 
 def test_blank_text_has_no_parts():
@@ -250,4 +250,4 @@ def test_megabytes_are_split_in_linear_time():
         "🇩" * 100_000,
         "a\u0301" * 100_000,
     ):
-        assert all(utf16_length(part) <= PART_UNITS for part in split(text))
+        assert all(utf16_length(page) <= MESSAGE_UNITS for page in split(text))

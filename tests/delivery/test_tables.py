@@ -188,10 +188,10 @@ def outside_code(text):
 def test_a_table_over_two_messages_is_a_block_in_each():
     rows = "".join(f"| entry number {number} | {number * number} |\n" for number in range(120))
 
-    parts = split(shown("| name | square |\n|---|---|\n" + rows))
+    pages = split(shown("| name | square |\n|---|---|\n" + rows))
 
-    assert len(parts) == 2
-    assert all(part.startswith("```\n") and part.endswith("```") for part in parts)
+    assert len(pages) == 2
+    assert all(page.startswith("```\n") and page.endswith("```") for page in pages)
 
 
 def test_a_cell_with_marks_that_never_end_takes_no_long_time():

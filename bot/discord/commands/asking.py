@@ -18,7 +18,7 @@ from discord import app_commands
 from bot.chat.chat import Preparation
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.quotes import quoted
-from bot.delivery.split import PART_UNITS, utf16_length
+from bot.delivery.split import MESSAGE_UNITS, utf16_length
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.shared import TextOption, key_of, ready
 from bot.discord.forms import form_id, open_form, written_in
@@ -162,7 +162,7 @@ def _question(interaction: discord.Interaction, key: ConversationKey, message_id
 def _shown(above: str, words: str) -> str:
     """The question as everybody sees it: each line a quotation, the end cut where it is long."""
     lines = "\n".join(f"> {line}" for line in words.splitlines())
-    while utf16_length(lines) > min(_SHOWN_UNITS, PART_UNITS):
+    while utf16_length(lines) > min(_SHOWN_UNITS, MESSAGE_UNITS):
         lines = lines[: len(lines) * 9 // 10].rstrip() + "…"
     return f"-# {above}\n{lines}"
 
