@@ -79,11 +79,16 @@ async def reply_to(interaction: discord.Interaction, work: Awaitable[CommandRepl
                         with empty_acknowledgements_read(interaction):
                             await interaction.response.defer(ephemeral=is_private, thinking=True)
         all_see_it = not is_private and interaction.response.is_done()
+        show = _show
+        if all_see_it and reply.result().is_private:
+            async with translated():
+                await interaction.delete_original_response()
+            show, is_private = _whisper, True
         try:
-            await _show(interaction, reply.result(), all_see_it=all_see_it)
+            await show(interaction, reply.result())
         except Rejected as error:
             log.warning("the answer to a command in channel %s isn't taken: %s", interaction.channel_id, error)
-            await _show(interaction, CommandReply(NOT_TAKEN, is_private=is_private))
+            await show(interaction, CommandReply(NOT_TAKEN, is_private=is_private))
     except* (DiscordError, discord.DiscordException) as group:
         # The person sees Discord's own "didn't respond"; there is no other way to reach them.
         log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])
@@ -105,24 +110,23 @@ async def reply_or_error(interaction: discord.Interaction, work: Awaitable[Comma
         return CommandReply(outcome.sentence or phrase("not_possible_now"))
 
 
-async def _show(interaction: discord.Interaction, reply: CommandReply, *, all_see_it: bool = False) -> None:
-    """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer.
-
-    `all_see_it` is whether it was deferred for everybody to see.
-    """
+async def _whisper(interaction: discord.Interaction, reply: CommandReply) -> None:
+    """Tell who used a command alone, after what all could see was taken back."""
     reply = replace(reply, text=in_language(reply.text, interaction.locale))
-    if all_see_it and reply.is_private:
-        async with translated():
-            await interaction.delete_original_response()
-            await interaction.followup.send(
-                reply.content,
-                file=reply.file() or MISSING,
-                view=view_of_reply(reply.buttons, interaction.locale) or MISSING,
-                ephemeral=True,
-                suppress_embeds=True,
-                allowed_mentions=discord.AllowedMentions.none(),
-            )
-        return
+    async with translated():
+        await interaction.followup.send(
+            reply.content,
+            file=reply.file() or MISSING,
+            view=view_of_reply(reply.buttons, interaction.locale) or MISSING,
+            ephemeral=True,
+            suppress_embeds=True,
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+
+
+async def _show(interaction: discord.Interaction, reply: CommandReply) -> None:
+    """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer."""
+    reply = replace(reply, text=in_language(reply.text, interaction.locale))
     if not interaction.response.is_done():
         try:
             await _send(interaction, reply)

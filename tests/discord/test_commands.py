@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.conversation.persona import BUILT_IN, TRINITY
+from bot.discord.command_replies import NOT_TAKEN
 from bot.discord.commands.personas import MAY_NOT_CHANGE
 from bot.discord.commands.tree import RESTARTING
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import COMMANDS, House
 from tests.locks import lock
-from tests.loopback import LoopbackDiscord, Permission, judge
+from tests.loopback import LoopbackDiscord, Permission, Status, judge
 
 CHANGES = [
     ("/persona use", {"name": "pirate"}),
@@ -233,13 +234,30 @@ async def test_a_refusal_that_takes_long_is_the_askers_alone(house: House) -> No
     house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
     with contextlib.closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
         await lock(other)
-        used = await house.server.person("Mod").uses("/persona use", house.server.channel("general"), name="nobody")
+        used = await house.server.person("Mod").uses("/persona delete", house.server.channel("general"), name="nobody")
         await house.server.wait_until(lambda: used.acknowledged_at is not None)
         other.execute("ROLLBACK")
         await used.answered(timeout=30)
 
     assert used.is_ephemeral
     assert "nobody" in used.text
+
+
+async def test_a_refusal_that_takes_long_and_is_not_taken_is_said_in_other_words(house: House) -> None:
+    server = house.server
+    server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    refused = server.faults.add(Status(400, code=200000), method="POST", route="/webhooks/*/*", nth=1)
+    with contextlib.closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
+        await lock(other)
+        used = await server.person("Mod").uses("/persona delete", server.channel("general"), name="nobody")
+        await server.wait_until(lambda: used.acknowledged_at is not None)
+        other.execute("ROLLBACK")
+        await server.wait_until(lambda: used.followups)
+
+    (said,) = used.followups
+    assert refused.num_hits == 1
+    assert (said.content, said.ephemeral_for) == (NOT_TAKEN, used.user)
+    assert used.original.is_deleted
 
 
 async def test_a_command_that_outlasts_the_connection_ends_quietly(
