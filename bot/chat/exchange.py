@@ -398,12 +398,17 @@ class Exchange:
         async with self._words:
             if self._interruption.voids:
                 return False
-            turn_id = await self._context.history.save_turn(
-                answer.question, stored, epoch=answer.conversation.epoch, speakers=answer.speakers.given
-            )
-            self._is_stored = turn_id is not None
-            if self._is_stored:
-                self.finish_reason, self.previous = answer.reason, None
+            try:
+                turn_id = await self._context.history.save_turn(
+                    answer.question, stored, epoch=answer.conversation.epoch, speakers=answer.speakers.given
+                )
+                self._is_stored = turn_id is not None
+            except asyncio.CancelledError as cancelled:  # its messages can't be shown, perhaps
+                self._is_stored = was_committed(cancelled)
+                raise
+            finally:
+                if self._is_stored:
+                    self.finish_reason, self.previous = answer.reason, None
             return self._is_stored
 
     def _begun(self, event: ReplyEvent) -> ReplyEvent:

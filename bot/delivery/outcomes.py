@@ -178,7 +178,11 @@ class Outcomes:
         if outcome.keeps_previous and reply.exchange.previous is not None:
             await parts.resume()
             reply.restore(reply.exchange.previous, sentence)
-            await reply.show_final()
+            try:
+                await reply.show_final()
+            except Rejected:  # then it stands there as it was
+                if sentence:
+                    await parts.say_beside(sentence)
         elif outcome.discards:
             await parts.discard()
         elif outcome.refuses and parts:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from bot.chat.chat import Exchange, Part
 from bot.delivery.limits import Urgency
-from bot.delivery.refusals import MessageGone, Rejected
+from bot.delivery.refusals import ContentRefused, MessageGone, Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import utf16_length
 from bot.delivery.transport import Button, ButtonKind, Draft, DraftKey, Posted
@@ -52,6 +52,7 @@ class Purpose(StrEnum):
 Place = tuple[str, int]
 """A message's purpose, and its number among those of one purpose."""
 _FIRST: Place = (Purpose.ANSWER, 0)
+_NOTICE: Place = (Purpose.NOTICE, 0)
 
 
 class Shown(NamedTuple):
@@ -83,6 +84,8 @@ class Parts:
     """Whether `resume` found a finished reply to the question."""
     _shown: dict[Place, Shown | None] = field(default_factory=dict)
     """The messages that exist; None where it isn't known what one shows."""
+    _created: set[Place] = field(default_factory=set)
+    """Those that were created for this very answer, in this process."""
     _is_discarded: bool = False
     _is_resumed: bool = False
     _language: str = ""
@@ -150,6 +153,7 @@ class Parts:
             # Half a sentence rings nobody, nor does what comes below the first message.
             is_silent = not is_final or place[1] > 0 or place[0] == Purpose.FILE
             draft = self._draft(place, Shown(said() + mark, borne), file_text, is_silent=is_silent, pings=pings)
+            self._created.add(place)
             await self.sender.create(draft, lambda posted: self._keep(place, posted))
             return
         shown = self._shown[place]
@@ -160,7 +164,17 @@ class Parts:
         if not is_final and _says_more(shown, said()) and is_as_marked and not has_other_buttons:
             return
         urgency, message_id = Urgency.FIRST if is_final else Urgency.EDIT, self.exchange.parts[place].message_id
-        content = await self.sender.edit(self._channel_id, message_id, lambda: said() + mark, urgency, borne)
+        try:
+            content = await self.sender.edit(self._channel_id, message_id, lambda: said() + mark, urgency, borne)
+        except ContentRefused:
+            raise
+        except Rejected:
+            if place in self._created:
+                raise
+            # Of an older answer, which Discord lets nobody edit any more: what replaces it is in new messages.
+            await self.keep_only([each for each in self._shown if _order_of_creation(each) < _order_of_creation(place)])
+            await self.show(place, latest, is_final=is_final, file_text=file_text, pings=pings, buttons=buttons)
+            return
         if place in self._shown:
             self._shown[place] = Shown(content, borne)
 
@@ -199,16 +213,17 @@ class Parts:
 
     async def replace_by(self, sentence: str) -> None:
         """Say only this: in the answer's first message where there is one, else in a notice of its own."""
-        place: Place = _FIRST if _FIRST in self._shown else (Purpose.NOTICE, 0)
+        place = _FIRST if _FIRST in self._shown else _NOTICE
         await self.show(place, lambda: sentence)
         await self.keep_only([place])
 
     async def end_with(self, sentence: str) -> None:
         """Leave what Discord took of the answer, and say `sentence` below it; for words that it doesn't take.
 
-        Where that is refused too, only the sentence stays, and where even that is refused, nothing.
+        Where that is refused too, only the sentence stays, in a new message if need be; where even that is refused,
+        nothing.
         """
-        for way in (self._say_below, self.replace_by):
+        for way in (self._say_below, self.replace_by, self._say_apart):
             try:
                 await way(sentence)
             except Rejected:
@@ -232,11 +247,19 @@ class Parts:
         if utf16_length(below := f"{shown[-1]}\n-# {sentence}") <= _MAX_UNITS:
             shown[-1] = below
         else:
-            kept.append((Purpose.NOTICE, 0))
-            await self.show(kept[-1], lambda: sentence)
+            kept.append(_NOTICE)
+            await self.say_beside(sentence)
         for place, text in reversed([*zip(answers, shown, strict=True)]):  # the first one's mark goes last
             await self.show(place, lambda text=text: text)  # type: ignore[misc]
         await self.keep_only(kept)
+
+    async def say_beside(self, sentence: str) -> None:
+        """Say something in a notice of its own, and leave what is shown as it is."""
+        await self.show(_NOTICE, lambda: sentence)
+
+    async def _say_apart(self, sentence: str) -> None:
+        await self.say_beside(sentence)
+        await self.keep_only([_NOTICE])
 
     def _buttons(self, kinds: Collection[ButtonKind]) -> tuple[Button, ...]:
         if not self.sender.has_buttons:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bot.chat.queue import QuestionQueue
-from bot.delivery.outcomes import STOPPED_UNSAID
+from bot.delivery.outcomes import NOT_TAKEN, STOPPED_UNSAID
 from bot.delivery.transport import Button, ButtonKind
 from bot.discord.buttons import BUSY, GONE, NOT_THE_LAST, NOT_YOURS, OVER, RESTARTING
 from bot.discord.components import button_of, custom_id_of
@@ -19,7 +19,7 @@ from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask, labels
 from tests.engines import EchoEngine
-from tests.loopback import Interaction, LoopbackDiscord, Message, Permission, Person, judge
+from tests.loopback import Interaction, LoopbackDiscord, Message, Permission, Person, Status, judge
 
 STOPPED_NOTE = f"-# {phrase('stopped_as_asked')}"
 
@@ -362,6 +362,54 @@ async def test_who_clicks_in_a_direct_message_is_who_asked(house: House) -> None
     await asked(house, 2)
 
     judge(house.server).require(turns=1, replies=1)
+
+
+async def test_an_answer_that_can_not_be_edited_any_more_gives_way_to_a_new_message(house: House) -> None:
+    server = house.server
+    house.engine.answer = lambda _: f"answer {len(house.engine.requests)}"
+    question = await ask(house, "count")
+    (old,) = server.answer_to(question).parts
+    server.faults.add(Status(400, code=50035), method="PATCH", route=f"/channels/*/messages/{old.id}")
+
+    await server.person("Alice").clicks(old, "Again")
+    await asked(house, 2)
+
+    (new,) = server.answer_to(question).parts
+    assert old.is_deleted
+    assert (new.content, labels(new)) == ("answer 2", ["Again"])
+    assert await remembered(house) == [("count", "answer 2")]
+
+
+async def test_where_the_new_words_are_refused_the_older_answer_stays_and_that_is_said(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server, engine=held_engine(num_words=1)) as house:
+        house.engine.gate.set()
+        question = await ask(house, "count")
+        (old,) = server.answer_to(question).parts
+        house.engine.gate.clear()
+        server.faults.add(Status(400, code=200000), method="PATCH", route="/channels/*/messages/*")
+
+        await server.person("Alice").clicks(old, "Again")
+        await asked(house, 2)
+
+        assert [(each.content, labels(each)) for each in server.answer_to(question).parts] == [
+            ("one two three four", ["Again"]),
+            (NOT_TAKEN, []),
+        ]
+        assert await remembered(house) == [("count", "one two three four")]
+
+
+async def test_where_no_edit_is_taken_that_is_said_in_a_new_message(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server, engine=held_engine()) as house:
+        question, message = await growing(house)
+        server.faults.add(Status(400, code=50035), method="PATCH", route="/channels/*/messages/*")
+
+        house.engine.gate.set()
+        await house.reaches(question, "failed")
+
+        assert message.is_deleted
+        assert server.answer_to(question).text == NOT_TAKEN
 
 
 # ---- Clicks that come to nothing
