@@ -11,10 +11,12 @@ import typer
 
 from bot import __version__
 from bot.chat.about import LLAMA_2_NOTICE
-from bot.command_line import database, running
+from bot.command_line import configuration, database, running
 from bot.command_line.ending import end_with
 from bot.logs import configure_logging, flush_logs
 from bot.streams import mend_standard_streams
+
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 cli = typer.Typer(
     name="trinity",
@@ -113,6 +115,24 @@ def purge(
     By itself Trinity deletes a day's worth at a time. It says first what would go; Trinity may be running.
     """
     end_with(lambda: database.purge(running.load(), older_than, is_sure=yes))
+
+
+@cli.command()
+def config(as_json: JsonOption = False) -> None:
+    """Show every setting, its value and where it comes from.
+
+    Secrets are only said to be set. All that is wrong is named, not only the first thing.
+    """
+    end_with(lambda: configuration.show_config(as_json=as_json))
+
+
+@cli.command()
+def reload() -> None:
+    """Have the daemon take over what has changed in .env and the TOML file.
+
+    It says what it took over, and what takes a restart. SIGHUP does the same.
+    """
+    end_with(lambda: configuration.reload(running.load()))
 
 
 if __name__ == "__main__":

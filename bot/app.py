@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.chat.about import About
-from bot.chat.chat import Chat, SamplingChoice
+from bot.chat.chat import Chat
 from bot.chat.departures import Departures
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.chat.time_limits import TimeLimits
@@ -32,6 +32,7 @@ from bot.errors import ConfigError, PersonaError, StoreError
 from bot.inference.engine import Engine
 from bot.inference.loading.hub import find_model_folder
 from bot.observer import LogObserver, Observer
+from bot.settings.live import sampling_of
 from bot.settings.settings import Settings
 from bot.store.files.database import open_database, utc_now
 from bot.store.files.running_file import RunningFile, open_running_file
@@ -143,7 +144,7 @@ async def open_parts(
                 engine,
                 encoder,
                 budget,
-                sampling=_sampling(settings),
+                sampling=sampling_of(settings),
                 time_limits=time_limits,
                 turn_limits=turn_limits,
                 departures=Departures(Guilds(database), platform, settings.left_guild_days, certain_now or utc_now),
@@ -246,16 +247,6 @@ def _check_persona(persona: Persona, encoder: TurnEncoder, budget: TokenBudget) 
             check_prompt(persona.prompt, encoder, budget)
     except PersonaError as error:
         raise ConfigError("TRINITY_DEFAULT_PERSONA", str(error)) from error
-
-
-def _sampling(settings: Settings) -> SamplingChoice:
-    return SamplingChoice(
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        top_k=settings.top_k,
-        repetition_penalty=settings.repetition_penalty,
-        seed=settings.seed,
-    )
 
 
 def _retention(

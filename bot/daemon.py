@@ -9,21 +9,24 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from bot.app import has_abandoned_threads, open_parts
+from bot.chat.access import AccessRules
 from bot.chat.chat import Chat
 from bot.discord.messages import PLATFORM
 from bot.discord.proxy import proxy_for
 from bot.discord.run import DiscordOptions, check_token, run_discord
-from bot.errors import ConfigError, EngineError, EngineFailed
+from bot.errors import ConfigError, EngineError, EngineFailed, StoreError
 from bot.inference.engine import Engine
 from bot.logs import flush_logs
 from bot.observer import LatestStep, LogObserver, Observer, Observers
 from bot.operations.garbage_collection import loaded_objects_frozen
 from bot.operations.health import Health, feed_watchdog
 from bot.operations.notify import notify_systemd, watchdog_interval_seconds
-from bot.operations.reexec import reexecute, restart
+from bot.operations.reexec import reexecute
+from bot.operations.reload_report import ReloadReport
 from bot.operations.signals import StopRequest, handle_signals
 from bot.operations.status import Activity, Status
-from bot.settings.settings import Settings, load_settings
+from bot.settings.live import LiveSettings
+from bot.settings.settings import Settings
 from bot.store.files.instance import hold_instance
 from bot.tasks import in_background, keep_running
 
@@ -43,11 +46,8 @@ def run_daemon(settings: Settings) -> int:
         ConfigError, StoreError, EngineError, DiscordRefused: as the part that refuses says.
         EngineFailed: the process was replaced too often already.
     """
-    stop_request, lost = asyncio.run(_run_on_discord(settings))
+    lost = asyncio.run(_run_on_discord(settings))
     flush_logs()
-    if stop_request.is_restart:
-        notify_systemd("WATCHDOG=1")
-        restart()
     if has_abandoned_threads():
         os._exit(0)  # everything is closed; the interpreter's own end would stop a thread in the middle of torch's C++
     if lost is not None:
@@ -56,16 +56,17 @@ def run_daemon(settings: Settings) -> int:
     return 0
 
 
-async def _run_on_discord(settings: Settings) -> tuple[StopRequest, EngineError | None]:
+async def _run_on_discord(settings: Settings) -> EngineError | None:
     """Run until a signal, or until the engine is lost: then return its failure too, with everything closed."""
     if settings.discord_bot_token is None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     token = settings.discord_bot_token.get_secret_value()
-    options = _discord_options(settings, token)
+    access, reloading = AccessRules(settings.access), asyncio.Event()
+    options = _discord_options(settings, token, access)
     health, stop_request, step = Health(), StopRequest(), LatestStep()
     observer = Observers(LogObserver(), step)
     status = Status(health)
-    handle_signals(stop_request, on_stopping=_announce_stopping, why_not_restart=_why_not_restart, status=status.line)
+    handle_signals(stop_request, on_stopping=_announce_stopping, on_reload=reloading.set, status=status.line)
     try:
         with hold_instance(settings.effective_database_url, token, settings.data_dir):
             async with asyncio.timeout(None) as opening, _watchdog_fed(health), AsyncExitStack() as parts:
@@ -85,17 +86,20 @@ async def _run_on_discord(settings: Settings) -> tuple[StopRequest, EngineError 
                 status.activity = Activity(
                     lambda: chat.queue.num_running, lambda: chat.queue.num_waiting, lambda: step.record
                 )
+                live = LiveSettings(settings, chat, access, PLATFORM)
+                following = partial(_follow_settings, live, reloading, ReloadReport(settings.data_dir))
+                await parts.enter_async_context(in_background(keep_running("reading the settings anew", following)))
                 with loaded_objects_frozen():
                     lost = await _serve_discord(chat, engine, options, stop_request.stop, health, status, observer)
     except TimeoutError:
         if not opening.expired():
             raise
         log.info("stopped while starting")
-        return stop_request, None
+        return None
     if lost is not None and stop_request.signalled.is_set():
         log.error("the engine was lost while I stopped; what it left is answered after the next start")
-        return stop_request, None
-    return stop_request, lost
+        return None
+    return lost
 
 
 async def _end_when(signalled: asyncio.Event, opening: asyncio.Timeout) -> None:
@@ -137,7 +141,7 @@ async def _serve_discord(
     return engine.failure
 
 
-def _discord_options(settings: Settings, token: str) -> DiscordOptions:
+def _discord_options(settings: Settings, token: str, access: AccessRules) -> DiscordOptions:
     proxy = proxy_for(settings.discord_api_url or DISCORD_URL)
     if proxy is not None:
         log.info("going to Discord through the proxy at %s", urlsplit(proxy).netloc.rpartition("@")[2])
@@ -150,7 +154,7 @@ def _discord_options(settings: Settings, token: str) -> DiscordOptions:
         drain_seconds=settings.drain_seconds,
         has_buttons=settings.buttons,
         proxy=proxy,
-        access=settings.access,
+        access=access,
         state_folder=settings.data_dir,
     )
 
@@ -159,13 +163,19 @@ def _announce_stopping() -> None:
     notify_systemd("STOPPING=1")
 
 
-def _why_not_restart() -> str | None:
-    """What is wrong with the settings as they are now; the environment is the one that this process began with."""
-    try:
-        settings = load_settings()
-    except ConfigError as error:
-        return str(error)
-    return None if settings.discord_bot_token is not None else "DISCORD_BOT_TOKEN is not set any more"
+async def _follow_settings(live: LiveSettings, reloading: asyncio.Event, report: ReloadReport) -> None:
+    """Whenever it is asked for, take over what has changed in the settings, and say what was and what couldn't be."""
+    while True:
+        await reloading.wait()
+        reloading.clear()
+        try:
+            changes = await live.reload()
+        except (ConfigError, StoreError) as error:
+            log.error("the settings can't be taken over, and I go on as I am: %s", error)
+            await asyncio.to_thread(report.write, problem=str(error))
+        else:
+            log.info("the settings were read anew; %s", changes.in_words())
+            await asyncio.to_thread(report.write, live=changes.live, after_restart=changes.after_restart)
 
 
 @asynccontextmanager

@@ -62,15 +62,20 @@ def configure_logging(level: str, log_format: str, *, secrets: Iterable[str] = (
         if isinstance(old, _QueuedHandler):
             old.close()
     root.addHandler(handler)
-    number = logging.getLevelNamesMapping()[level]
+    set_log_level(level)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+
+
+def set_log_level(level: str) -> None:
+    """Log from `level` on; libraries from WARNING on, discord.py from INFO, or from `level` where that is quieter."""
+    number, root = logging.getLevelNamesMapping()[level], logging.getLogger()
     root.setLevel(max(number, logging.WARNING))
     for name in _OWN:
         logging.getLogger(name).setLevel(number)
     for name in _LIBRARIES_AT_INFO:
         logging.getLogger(name).setLevel(max(number, logging.INFO))
-    logging.captureWarnings(capture=True)
-    sys.excepthook = _log_uncaught
-    threading.excepthook = _log_uncaught_in_thread
 
 
 def flush_logs(seconds: float = FLUSH_SECONDS) -> bool:

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -106,6 +107,29 @@ def test_secret_in_a_readable_env_file_is_refused(trinity, tmp_path):
     assert status == 78
     assert "chmod 600 .env" in errors
     assert TOKEN not in errors
+
+
+def test_config_shows_what_holds_and_all_that_is_wrong(trinity, tmp_path):
+    (tmp_path / "t.toml").write_text("seed = 4\n")
+
+    well = trinity("config", "--json", TRINITY_CONFIG="t.toml", DISCORD_BOT_TOKEN=TOKEN)
+    wrong = trinity("config", TRINITY_TOP_K="-1", TRINITY_SEEED="1")
+
+    shown = json.loads(well[1])
+    assert (well[0], well[2], shown["problems"]) == (0, "", [])
+    assert {"name": "TRINITY_SEED", "value": "4", "source": "t.toml"} in shown["settings"]
+    assert TOKEN not in well[1]
+    assert wrong[0] == 78
+    assert wrong[2].splitlines() == [
+        "trinity: TRINITY_SEEED: there is no such setting (did you mean TRINITY_SEED?); .env.example lists them all",
+        "trinity: TRINITY_TOP_K: has to be at least 0",
+    ]
+
+
+def test_a_reload_without_a_daemon_says_so(trinity):
+    assert trinity("reload", DISCORD_BOT_TOKEN=TOKEN) == (
+        69, "", "trinity: no daemon runs here with this token and data folder\n"
+    )  # fmt: skip
 
 
 def test_data_folder_that_cannot_be_written_is_named(trinity, monkeypatch):

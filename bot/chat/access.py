@@ -105,6 +105,13 @@ class Access:
         return self.allowed.has_place_of(visit) if self.allowed.names_places else True
 
 
+class AccessRules:
+    """The rules that hold just now: the operator may change them while the bot runs."""
+
+    def __init__(self, now: Access | None = None) -> None:
+        self.now = now or Access()
+
+
 def _either(one: bool | None, other: bool | None) -> bool | None:
     if one or other:
         return True

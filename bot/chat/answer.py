@@ -221,14 +221,15 @@ class AnswerWriter:
         self._engine = engine
         self._encoder = encoder
         self._budget = budget
-        self._sampling = sampling
+        self.sampling = sampling
+        """How answers are drawn from the next one on."""
         self._own_name = own_name
         self._today = today
         self._overheard = overheard
 
     def new_seed(self, generation: int) -> int:
         """The seed for a question that has none yet; another one for each answer to it."""
-        return secrets.randbits(32) if self._sampling.seed is None else self._sampling.seed + generation
+        return secrets.randbits(32) if self.sampling.seed is None else self.sampling.seed + generation
 
     async def begin(
         self,
@@ -255,7 +256,7 @@ class AnswerWriter:
             if beginning:
                 raise UserError(TOO_LONG_TO_CONTINUE) from error
             raise
-        sampling = self._sampling.within(settings).params(attempt.seed, budget.max_new_tokens)
+        sampling = self.sampling.within(settings).params(attempt.seed, budget.max_new_tokens)
         if attempt.kind is AnswerKind.AGAIN and sampling.temperature == 0:
             sampling = replace(sampling, temperature=AGAIN_TEMPERATURE)
         labels = named.labels if named else ()

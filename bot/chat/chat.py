@@ -160,6 +160,21 @@ class Chat:
         """Return once the engine is lost."""
         await self._engine.wait_failed()
 
+    async def adopt(self, sampling: SamplingChoice, turn_limits: TurnLimits, persona: Persona, platform: str) -> None:
+        """Go by what the operator has changed, from the next question on; `platform` is the front end's name.
+
+        Raises:
+            PersonaTooLong: the persona leaves too little room; nothing has changed.
+        """
+        if persona.is_operators:
+            self.personas.checked(persona.prompt)
+        self._context.writer.sampling, self._context.turn_limits = sampling, turn_limits
+        self.settings.adopt(sampling)
+        self._history.default_persona = persona
+        self.personas.adopt_default(persona)
+        if not turn_limits:
+            await self._inbox.forget_turns(platform)
+
     def open(self, question: Question, prepare: Preparation | None = None) -> Exchange:
         """An exchange for a question, known from now on: enter it to receive the question, or `close` it.
 

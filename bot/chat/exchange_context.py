@@ -15,7 +15,7 @@ from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExchangeContext:
     """What all exchanges of a chat share."""
 
@@ -31,4 +31,5 @@ class ExchangeContext:
     waiting_seconds: float
     silence_seconds: float
     turn_limits: TurnLimits
+    """The operator may change them while the bot runs; all else stays as it is."""
     reading_order: ReadingOrder = field(default_factory=ReadingOrder)

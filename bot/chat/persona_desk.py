@@ -100,6 +100,10 @@ class PersonaDesk:
         """
         return check_prompt(prompt, self._encoder, self._budget)
 
+    def adopt_default(self, persona: Persona) -> None:
+        """Have that one where nobody chose, from now on."""
+        self._personas.default = persona
+
     def cost(self, persona: Persona) -> tuple[int, int]:
         """The tokens that a persona takes, and how many it may take."""
         return prompt_cost(persona.prompt, self._encoder, self._budget)

@@ -44,8 +44,12 @@ class SettingsDesk:
     def __init__(self, chosen: ChosenSettings, sampling: SamplingChoice, budget: TokenBudget) -> None:
         self._chosen = chosen
         self._budget = budget
-        self._operators = _values(sampling, budget.max_new_tokens)
+        self.adopt(sampling)
         self._defaults = _values(SamplingChoice(), SamplingParams().max_new_tokens)
+
+    def adopt(self, sampling: SamplingChoice) -> None:
+        """Show as the operator's choice what it is from now on."""
+        self._operators = _values(sampling, self._budget.max_new_tokens)
 
     def now(self, key: ConversationKey) -> ChannelSettings:
         """What holds in a channel, without waiting for the database; the persona is left out."""

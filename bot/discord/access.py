@@ -12,7 +12,7 @@ from typing import Any
 
 import discord
 
-from bot.chat.access import Access, Verdict, Visit
+from bot.chat.access import AccessRules, Verdict, Visit
 from bot.conversation.messages import Question
 from bot.delivery.refusals import MessageGone, NoAccess, Rejected
 from bot.delivery.sender import Sender
@@ -61,23 +61,24 @@ class AccessCheck:
     """Finds out whether somebody may talk to the bot somewhere, by the operator's lists.
 
     Args:
-        access: the lists.
+        rules: the lists; read anew each time.
         client: whose cache knows the channels.
         sender: asks Discord for what isn't known.
         transport: makes the requests.
     """
 
-    def __init__(self, access: Access, client: discord.Client, sender: Sender, transport: DiscordTransport) -> None:
-        self._access = access
+    def __init__(self, rules: AccessRules, client: discord.Client, sender: Sender, transport: DiscordTransport) -> None:
+        self._rules = rules
         self._client = client
         self._sender = sender
         self._transport = transport
 
     def warn_of_wide_lists(self) -> None:
         """Say in the log where a list allows more than it seems to: a whole guild, though some channels are named."""
+        access = self._rules.now
         for guild in self._client.guilds:
-            named = self._access.allowed.channels.intersection(channel.id for channel in guild.channels)
-            if guild.id in self._access.allowed.guilds and named:
+            named = access.allowed.channels.intersection(channel.id for channel in guild.channels)
+            if guild.id in access.allowed.guilds and named:
                 log.warning(
                     "guild %s is allowed as a whole, and so its channels needn't be named (%d are); to allow these "
                     "alone, take the guild out of TRINITY_ALLOWED_GUILDS",
@@ -134,9 +135,10 @@ class AccessCheck:
             return False
 
     async def _find_out(self, visit: Visit) -> bool:
-        verdict = self._access.verdict(visit)
+        access = self._rules.now
+        verdict = access.verdict(visit)
         if verdict is Verdict.UNSURE:
-            verdict = self._access.verdict(await self._completed(visit))
+            verdict = access.verdict(await self._completed(visit))
         if verdict is not Verdict.ALLOWED:
             log.debug("%s may not talk to me in guild %s", visit.user_id, visit.guild_id)
         return verdict is Verdict.ALLOWED

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from bot.chat.access import Access
+from bot.chat.access import AccessRules
 from bot.chat.chat import Chat
 from bot.delivery.answers import Answers
 from bot.delivery.sender import Sender
@@ -51,12 +51,12 @@ def build_receivers(
     transport: DiscordTransport,
     answers: Answers,
     tasks: asyncio.TaskGroup,
-    access: Access,
+    rules: AccessRules,
     reader: AttachmentReader,
 ) -> Receivers:
     """Join the parts; the client has to be logged in."""
     own_id = client.user.id if client.user else 0
-    check = AccessCheck(access, client, sender, transport)
+    check = AccessCheck(rules, client, sender, transport)
     listening = Listening(chat, own_id, reads_all=client.intents.message_content)
     files = AttachedFiles(chat, reader)
     intake = Intake(chat, sender, answers, check, listening, files, own_id, client.clock, tasks)

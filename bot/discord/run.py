@@ -17,7 +17,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.chat.access import Access
+from bot.chat.access import AccessRules
 from bot.chat.chat import Chat
 from bot.delivery.answers import Answers
 from bot.delivery.refusals import TokenRefused, Unreachable
@@ -62,7 +62,7 @@ class DiscordOptions:
     """What Discord wants between two new sessions."""
     proxy: str | None = field(default=None, repr=False)
     """The URL of the proxy that everything goes through."""
-    access: Access = field(default_factory=Access)
+    access: AccessRules = field(default_factory=AccessRules)
     """Who may talk to the bot, and where."""
     state_folder: Path | None = None
     """Where the number of today's sessions is kept; without it, each process counts from zero."""
@@ -212,8 +212,8 @@ class _ClientRun:
         )
         async with opened as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now)
-            access, reader = self._options.access, AttachmentReader(self._options.api_url, self._options.proxy)
-            client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks, access, reader)
+            rules, reader = self._options.access, AttachmentReader(self._options.api_url, self._options.proxy)
+            client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks, rules, reader)
             registering = partial(register_commands, client, client.tree)
             presence = Presence(client, self._chat, self._options.presence_seconds)
             showing = tasks.create_task(keep_running("showing what I do", presence.keep))

@@ -1,5 +1,6 @@
 """What who operates the bot needs: signals, health, status and restarts.
 
 To read it: `signals` (what each signal does), `health` and `notify` (systemd's watchdog), `status` (the line that
-SIGUSR1 logs), `reexec` (replacing a process that can't go on), `garbage_collection`, and `purge` (the command).
+SIGUSR1 logs), `reexec` (replacing a process that can't go on), `garbage_collection`; `purge` and
+`reload_report` (the commands).
 """

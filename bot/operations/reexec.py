@@ -69,11 +69,10 @@ def reexecute(
     log.error("%s; starting again in %g s (restart %d)", reason, pause_seconds, len(restarts) + 1)
     sleep(pause_seconds)
     restarts = [*restarts, clock()]
-    restart({**environ, RESTARTS_VARIABLE: ",".join(f"{moment:.3f}" for moment in restarts)}, execute=execute)
+    _replace({**environ, RESTARTS_VARIABLE: ",".join(f"{moment:.3f}" for moment in restarts)}, execute=execute)
 
 
-def restart(environ: Mapping[str, str] = os.environ, *, execute: Execute = os.execve) -> NoReturn:
-    """Start this program again in this process because the operator asked for it; it doesn't count as a failure."""
+def _replace(environ: Mapping[str, str], *, execute: Execute) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()  # an `exec` throws away what isn't written

@@ -1,8 +1,8 @@
-"""What the daemon does at a signal: shut down, restart, or log its status.
+"""What the daemon does at a signal: shut down, read its settings anew, or log its status.
 
 SIGTERM, SIGINT and SIGQUIT end it: running answers may finish, and a second such signal ends it at once. SIGHUP does
-the same where it was started at a terminal, whose window was closed; elsewhere it asks for a restart with the current
-settings, after the running answers. SIGUSR1 and SIGUSR2 log the status in one line.
+the same where it was started at a terminal, whose window was closed; elsewhere it has the settings read
+anew. SIGUSR1 and SIGUSR2 log the status in one line.
 """
 
 import asyncio
@@ -19,15 +19,13 @@ STATUS_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class StopRequest:
-    """Whether the process was asked to stop, and whether it restarts afterwards."""
+    """Whether the process was asked to stop."""
 
     def __init__(self) -> None:
         self.signalled = asyncio.Event()
         """A signal came; opening parts may be given up."""
         self.stop = asyncio.Event()
         """Set by a signal, or because the engine is lost: no new answers, and the running ones finish."""
-        self.is_restart = False
-        """Once stopped, the process replaces itself by a fresh one."""
 
 
 def exit_when_signalled() -> None:
@@ -61,7 +59,7 @@ def handle_signals(
     stop_request: StopRequest,
     *,
     on_stopping: Callable[[], object],
-    why_not_restart: Callable[[], str | None],
+    on_reload: Callable[[], object],
     status: Callable[[], str],
     is_at_terminal: bool | None = None,
 ) -> None:
@@ -70,7 +68,7 @@ def handle_signals(
     Args:
         stop_request: what a signal asked for is noted in it.
         on_stopping: called at the first signal that ends the process.
-        why_not_restart: what is wrong with the current settings, in which case SIGHUP is ignored.
+        on_reload: called at SIGHUP, unless a terminal's window was closed.
         status: the status in one line.
         is_at_terminal: None looks whether standard input or error is one.
     """
@@ -79,7 +77,6 @@ def handle_signals(
 
     def end(number: signal.Signals) -> None:
         log.info("%s: running answers may finish, then I stop; a second signal ends me at once", number.name)
-        stop_request.is_restart = False
         on_stopping()
         stop_request.signalled.set()
         stop_request.stop.set()
@@ -87,22 +84,13 @@ def handle_signals(
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
 
-    def stop_and_restart(number: signal.Signals) -> None:
+    def hang_up(number: signal.Signals) -> None:
         if stop_request.signalled.is_set():
             log.info("%s: I'm stopping already", number.name)
-        elif problem := why_not_restart():
-            log.error("%s: I go on as I am, since a fresh start would fail: %s", number.name, problem)
-        else:
-            log.info("%s: running answers may finish, then I start anew with the settings of now", number.name)
-            stop_request.is_restart = True
-            stop_request.signalled.set()
-            stop_request.stop.set()
-
-    def hang_up(number: signal.Signals) -> None:
-        if not at_terminal:
-            stop_and_restart(number)
-        elif not stop_request.signalled.is_set():
+        elif at_terminal:
             end(number)
+        else:
+            on_reload()
 
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, end, number)

@@ -1,4 +1,4 @@
-"""Reads `.env` and refuses one whose secrets others could read: the token in it is the whole bot."""
+"""Reads `.env`, and refuses a file whose secrets others could read: the token in it is the whole bot."""
 
 import io
 import os
@@ -37,10 +37,21 @@ def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     except ValueError:
         raise ConfigError(name, "is not UTF-8 text; save it again as UTF-8") from None
     values = _values(name, text)
+    refuse_bared_secrets(path, status, values, environ)
+    return values
+
+
+def refuse_bared_secrets(
+    path: Path, status: os.stat_result, values: Mapping[str, str], environ: Mapping[str, str]
+) -> None:
+    """Refuse a file of settings that holds a secret and that others can read, or that is another user's.
+
+    Raises:
+        ConfigError: it is, and nothing overrides that.
+    """
     override = environ.get(_OVERRIDE) or values.get(_OVERRIDE, "")
     if _holds_secret(values) and override.strip().lower() not in _TRUE:
         _refuse_bared(path, status)
-    return values
 
 
 def _values(name: str, text: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What an operator may choose, read once at start: the environment over `.env` over the defaults.
+"""What an operator may choose: the environment over `.env` over the TOML file of TRINITY_CONFIG over the defaults.
 
 Nothing here is lenient. A name nobody knows, a value of the wrong kind or out of range, a line of `.env` that can't be
 read: each is a ConfigError that names the setting, because a default used in silence is found out much later. No
@@ -6,13 +6,12 @@ message repeats a value, since people paste tokens into the wrong line.
 """
 
 import os
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.chat.access import Access, AccessList
@@ -33,36 +32,17 @@ from bot.settings.checks import (
     Number,
     Secret,
     WebsocketUrl,
-    expand_home,
     problem_in_words,
     refusal,
 )
 from bot.settings.env_file import read_env_file
+from bot.settings.names import HUB_TOKEN_NAMES, PREFIX, TOKEN_NAMES, is_for_libraries
+from bot.settings.sources import Given, one_token, read_sources
 from bot.store.files.server_url import secrets_in
 
-PREFIX = "TRINITY_"
-TOKEN_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "DISCORD_BOT_TOKEN_FILE")
-HUB_TOKEN_NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-"""The second is the hub's older name."""
-_MAX_TOKEN_FILE_BYTES = 4096
+ENV_FILE = Path(".env")
 _SAMPLING = SamplingParams()
 """Its defaults are the settings' defaults."""
-# Kubernetes sets TRINITY_SERVICE_HOST, TRINITY_PORT_80_TCP and the like for a Service that is called trinity.
-_FOREIGN_PREFIXES = ("TRINITY_SERVICE_", "TRINITY_PORT")
-LIBRARY_NAMES = (
-    *("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_TOKEN_PATH", "HF_XET_CACHE", "HF_ASSETS_CACHE"),
-    *("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY"),
-    *("HF_HUB_ENABLE_HF_TRANSFER", "HF_XET_HIGH_PERFORMANCE", "HF_HUB_VERBOSITY", "HF_HUB_DISABLE_IMPLICIT_TOKEN"),
-)
-"""What the hub's library reads from the environment; in `.env` they are handed on to it."""
-PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
-_LEAST_NEAR_LENGTH = 6
-_CONFUSED_NAMES = {
-    "DISCORD_TOKEN_FILE": "DISCORD_BOT_TOKEN_FILE",
-    "DISCORD_TOKEN_BOT": "DISCORD_BOT_TOKEN",
-    "DISCORD_API_TOKEN": "DISCORD_BOT_TOKEN",
-    "HF_HUB_TOKEN": "HF_TOKEN",
-}
 
 
 class Settings(BaseSettings):
@@ -79,6 +59,9 @@ class Settings(BaseSettings):
 
     discord_bot_token: Secret | None = Field(None, validation_alias="DISCORD_BOT_TOKEN")
     hf_token: Secret | None = Field(None, validation_alias="HF_TOKEN")
+
+    config: Folder | None = None
+    """A TOML file with more settings; what the environment and `.env` set goes before it."""
 
     model: FolderOrHubId | None = None
     """A folder or a hub id; None is the bundled demonstration model."""
@@ -206,7 +189,17 @@ class Settings(BaseSettings):
         return (*tokens, *secrets_in(self.effective_database_url))
 
 
-def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that was given as settings, everything that is wrong with it, and what holds if nothing is."""
+
+    given: Mapping[str, Given]
+    problems: tuple[ConfigError, ...]
+    settings: Settings | None
+    """None where something is wrong."""
+
+
+def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Settings:
     """Read and check every setting.
 
     Args:
@@ -216,22 +209,34 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = Pat
     Raises:
         ConfigError: the first thing that is wrong, in one line, without the value.
     """
-    environment = dict(os.environ if environ is None else environ)
-    from_file = read_env_file(env_file, environment)
-    _refuse_unknown_names(environment | from_file)
-    _refuse_near_names(environment | from_file)
-    values = _known_values(from_file, environment)
-    token_name = next((name for name in TOKEN_NAMES if name in values), TOKEN_NAMES[0])
-    rest = {name: value for name, value in values.items() if name not in (*TOKEN_NAMES, *HUB_TOKEN_NAMES)}
-    hub_token = next((values[name] for name in HUB_TOKEN_NAMES if name in values), None)
+    survey = survey_settings(environ, env_file)
+    if survey.settings is None:
+        raise survey.problems[0]
+    return survey.settings
+
+
+def survey_settings(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Survey:
+    """As `load_settings`, but go on after the first thing that is wrong, and raise nothing."""
+    sources = read_sources(dict(os.environ if environ is None else environ), env_file, setting_names())
+    given, problems = sources.given, list(sources.problems)
+    values: dict[str, str | None] = {
+        name: each.text for name, each in given.items() if name not in (*TOKEN_NAMES, *HUB_TOKEN_NAMES)
+    }
+    values[HUB_TOKEN_NAMES[0]] = next((given[name].text for name in HUB_TOKEN_NAMES if name in given), None)
     try:
-        tokens = {TOKEN_NAMES[0]: _one_token(values), HUB_TOKEN_NAMES[0]: hub_token}
-        settings = Settings.model_validate(rest | tokens)
+        values[TOKEN_NAMES[0]] = one_token(given)
+    except ConfigError as error:
+        problems.append(error)
+    settings = None
+    try:
+        settings = Settings.model_validate(values)
+        _refuse_what_is_no_folder(settings.data_dir)
     except ValidationError as error:
-        # `from None`: pydantic's error holds what was entered.
-        raise _config_error(error, token_name) from None
-    _refuse_what_is_no_folder(settings.data_dir)
-    return settings
+        problems.extend(_config_errors(error, given))
+    except ConfigError as error:
+        problems.append(error)
+    named_once = {str(problem): problem for problem in problems}
+    return Survey(given, tuple(named_once.values()), None if problems else settings)
 
 
 def setting_names() -> tuple[str, ...]:
@@ -240,107 +245,14 @@ def setting_names() -> tuple[str, ...]:
     return (*names, *TOKEN_NAMES[1:], *HUB_TOKEN_NAMES[1:])
 
 
-def library_variables(env_file: Path = Path(".env")) -> dict[str, str]:
+def library_variables(env_file: Path = ENV_FILE) -> dict[str, str]:
     """What `.env` sets for libraries that read the environment themselves: the hub's (HF_HOME ...), proxies.
 
     Raises:
         ConfigError: as `load_settings`, for the file.
     """
     values = read_env_file(env_file, os.environ)
-    return {name: value for name, value in values.items() if value and _is_for_libraries(name)}
-
-
-def _refuse_unknown_names(values: Mapping[str, str]) -> None:
-    known = setting_names()
-    for name in sorted(values):
-        upper = name.upper()
-        if name in known or not upper.startswith(PREFIX) or upper.startswith(_FOREIGN_PREFIXES):
-            continue
-        nearest = "".join(f" (did you mean {match}?)" for match in get_close_matches(upper, known, n=1))
-        raise ConfigError(name, f"there is no such setting{nearest}; .env.example lists them all")
-
-
-def _refuse_near_names(values: Mapping[str, str]) -> None:
-    """Refuse a name that is almost a setting's, or almost one of the hub library's, where that one isn't set.
-
-    Other programs' names, such as DISCORD_WEBHOOK_URL, are none of our business.
-    """
-    known = (*setting_names(), *LIBRARY_NAMES)
-    given = {name for name, value in values.items() if value.strip()}
-    for name in sorted(given.difference(known)):
-        plain = _plain(name)
-        for right in known:
-            same = next((names for names in (TOKEN_NAMES, HUB_TOKEN_NAMES) if right in names), (right,))
-            is_near = _are_near(plain, _plain(right)) or _CONFUSED_NAMES.get(name) == right
-            if is_near and not given.intersection(same):
-                problem = f"there is no such setting (did you mean {right}?); .env.example lists them all"
-                raise ConfigError(name, problem)
-
-
-def _plain(name: str) -> str:
-    return name.upper().replace("_", "").replace("-", "")
-
-
-def _are_near(name: str, right: str) -> bool:
-    """Whether one is the other with one character left out, added, changed or swapped with the next one."""
-    longer, shorter = (name, right) if len(name) >= len(right) else (right, name)
-    if len(longer) - len(shorter) > 1 or len(shorter) < _LEAST_NEAR_LENGTH:
-        return False
-    start = next((at for at, pair in enumerate(zip(longer, shorter, strict=False)) if pair[0] != pair[1]), len(shorter))
-    rest, other = longer[start:], shorter[start:]
-    if len(longer) > len(shorter):
-        return rest[1:] == other
-    return rest[1:] == other[1:] or (rest[:2] == other[1::-1] and rest[2:] == other[2:])
-
-
-def _is_for_libraries(name: str) -> bool:
-    return name.upper() in PROXY_NAMES or name in LIBRARY_NAMES
-
-
-def _known_values(from_file: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Put the environment over the file. The ways of giving a Discord token are one setting in this."""
-    names = setting_names()
-    given = {name: _unquoted(environment[name]) for name in names if _unquoted(environment.get(name, ""))}
-    aliases = (TOKEN_NAMES, HUB_TOKEN_NAMES)
-    hidden = [name for group in aliases if any(name in given for name in group) for name in group]
-    below = {name: from_file[name].strip() for name in names if from_file.get(name, "").strip() and name not in hidden}
-    for name, value in (below | given).items():
-        if not value.isprintable():
-            raise ConfigError(name, "holds a control character")
-    return below | given
-
-
-def _unquoted(value: str) -> str:
-    """`value` without the quotes that docker's --env-file, unlike a shell, leaves around it."""
-    value = value.strip()
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1].strip()
-    return value
-
-
-def _one_token(values: Mapping[str, str]) -> str | None:
-    given = {name: values[name] for name in TOKEN_NAMES if name in values}
-    if path := given.get("DISCORD_BOT_TOKEN_FILE"):
-        given["DISCORD_BOT_TOKEN_FILE"] = _read_token(path)
-    if len(set(given.values())) > 1:
-        raise ConfigError(" and ".join(given), "hold different tokens; keep one of them")
-    return next(iter(given.values()), None)
-
-
-def _read_token(path: str) -> str:
-    name = "DISCORD_BOT_TOKEN_FILE"
-    try:
-        with expand_home(Path(path)).open("rb") as file:
-            token = _unquoted(file.read(_MAX_TOKEN_FILE_BYTES).decode("utf-8-sig"))
-    except PydanticCustomError as error:
-        raise ConfigError(name, error.message()) from None
-    except OSError as error:
-        raise ConfigError(name, f"the file it names can't be read ({error.strerror})") from None
-    except ValueError:
-        raise ConfigError(name, "the file it names is not a text file") from None
-    if not token:
-        raise ConfigError(name, "the file it names is empty; put the bot's token into it")
-    return token
+    return {name: value for name, value in values.items() if value and is_for_libraries(name)}
 
 
 def _refuse_what_is_no_folder(folder: Path) -> None:
@@ -350,8 +262,11 @@ def _refuse_what_is_no_folder(folder: Path) -> None:
         raise ConfigError("TRINITY_DATA_DIR", problem)
 
 
-def _config_error(error: ValidationError, token_name: str) -> ConfigError:
-    first = error.errors(include_url=False, include_input=False)[0]
-    context = first.get("ctx", {})
-    name = str(context.get("setting") or first["loc"][0])
-    return ConfigError(token_name if name in TOKEN_NAMES else name, problem_in_words(first["type"], context))
+def _config_errors(error: ValidationError, given: Mapping[str, Given]) -> Iterator[ConfigError]:
+    """Say in our words what pydantic's error says, which holds what was entered and is thrown away."""
+    for each in error.errors(include_url=False, include_input=False):
+        context = each.get("ctx", {})
+        name = str(context.get("setting") or each["loc"][0])
+        same = next((names for names in (TOKEN_NAMES, HUB_TOKEN_NAMES) if name in names), (name,))
+        written = next((given[one].written for one in same if one in given), name)
+        yield ConfigError(written, problem_in_words(each["type"], context))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.chat.access import Access
+from bot.chat.access import Access, AccessRules
 from bot.chat.chat import Chat, SamplingChoice
 from bot.chat.departures import Departures
 from bot.chat.queue import QuestionQueue
@@ -135,7 +135,7 @@ async def open_house(
             drain_seconds=drain_seconds,
             guild_ready_seconds=0.05,
             identify_pause_seconds=0.2,
-            access=access or Access(),
+            access=AccessRules(access),
             has_buttons=has_buttons,
             state_folder=folder,
             presence_seconds=presence_seconds,

@@ -4,8 +4,10 @@ import asyncio
 import os
 import signal
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fork_server import ForkedProcess, start
@@ -102,3 +104,28 @@ async def _logged_in(server: LoopbackDiscord, daemon: Daemon, before: int) -> No
         while server.gateway.counts.get("READY", 0) <= before:
             assert daemon.process.returncode is None, daemon.log
             await asyncio.sleep(0.05)
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    status: int
+    output: str
+    errors: str
+
+
+async def trinity(server: LoopbackDiscord, folder: Path, *arguments: str, said: str = "") -> Ended:
+    """Run another command with the daemon's settings, as somebody whose files everybody may read by default."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *arguments),
+        env=environment_for(server, folder),
+        cwd=folder,
+        umask=0o022,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        output, errors = await process.communicate(said.encode())
+    return Ended(process.returncode, output.decode(), errors.decode())

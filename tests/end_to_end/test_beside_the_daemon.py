@@ -1,45 +1,17 @@
 """What other commands do while the daemon runs on the same data folder, and whom its files are for."""
 
-import asyncio
 import stat
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bot.app import DEMO_MODEL
-from tests.end_to_end.daemon import Daemon, environment_for, open_daemon
+from tests.end_to_end.daemon import Daemon, open_daemon, trinity
 from tests.loopback import LoopbackDiscord, judge_database
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there"
 )
-
-
-@dataclass
-class Ended:
-    """How a command ended."""
-
-    status: int
-    output: str
-    errors: str
-
-
-async def trinity(server: LoopbackDiscord, folder: Path, *arguments: str, said: str = "") -> Ended:
-    """Run another command with the daemon's settings, as somebody whose files everybody may read by default."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *arguments),
-        env=environment_for(server, folder),
-        cwd=folder,
-        umask=0o022,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(60):
-        output, errors = await process.communicate(said.encode())
-    return Ended(process.returncode, output.decode(), errors.decode())
 
 
 def modes(folder: Path) -> dict[str, int]:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.app import DEMO_MODEL
-from tests.end_to_end.daemon import START_SECONDS, Daemon, open_daemon
+from tests.end_to_end.daemon import START_SECONDS, Daemon, open_daemon, trinity
 from tests.loopback import Channel, Expectation, LoopbackDiscord, Person, judge, without_waits
 from tests.loopback.forward_proxy import ForwardProxy, open_forward_proxy
 
@@ -94,22 +94,32 @@ async def test_a_second_daemon_on_the_same_token_and_database_says_so(shared: Sh
     assert shared.daemon.process.returncode is None
 
 
-async def test_a_hang_up_lets_the_answer_finish_and_starts_anew_in_the_same_process(shared: SharedDaemon) -> None:
-    server, daemon = shared.server, shared.daemon
-    alice, general, num_logins = server.person("Alice"), server.channel("general"), server.gateway.counts["READY"]
+async def test_a_reload_takes_over_what_can_change_while_an_answer_is_written(shared: SharedDaemon) -> None:
+    server, daemon, env_file = shared.server, shared.daemon, shared.folder / ".env"
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+    num_logins = server.gateway.counts["READY"]
 
     question = await alice.says(general, "Please count to 60.", mention=True)
     await general.answer_to(question, until=lambda text: "12" in text)
+    env_file.write_text(f"TRINITY_BLOCKED_USERS={bob.id}\nTRINITY_BUTTONS=false\n")
     daemon.process.send_signal(signal.SIGUSR1)
-    daemon.process.send_signal(signal.SIGHUP)
+    told = await trinity(server, shared.folder, "reload")
+    ignored = await bob.says(general, "Hello?", mention=True)
     answer = await daemon.answer(question, START_SECONDS)
-    await server.wait_until(lambda: server.gateway.counts["READY"] == num_logins + 1, timeout=START_SECONDS)
-    told = await ask(daemon, alice, general, "My favourite colour is teal.")
+    env_file.write_text("TRINITY_SEED=one\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    await server.wait_until(lambda: "I go on as I am: TRINITY_SEED" in daemon.log)
+    env_file.unlink()
+    daemon.process.send_signal(signal.SIGHUP)
+    await server.wait_until(lambda: daemon.log.count("the settings were read anew") == 2)
+    heard = await ask(daemon, bob, general, "My favourite colour is teal.")
 
-    assert daemon.process.returncode is None
+    assert (told.status, told.errors) == (0, "")
+    assert told.output == "TRINITY_BLOCKED_USERS  taken over\nTRINITY_BUTTONS  takes a restart\n"
     assert "60" in answer
-    assert "teal" in told
+    assert "teal" in heard
+    assert server.gateway.counts["READY"] == num_logins
     assert "how I am: up" in daemon.log
     assert "1 questions being answered" in daemon.log
     assert "Traceback" not in daemon.log
-    judge(server, Expectation(allowed_violations=frozenset({"identify_too_soon"}))).require()
+    judge(server, Expectation(is_excused=lambda message: message.id == ignored.id)).require()

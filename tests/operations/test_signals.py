@@ -21,19 +21,19 @@ def _signals_as_before():
 
 @pytest.fixture
 async def listening(caplog):
-    """Listen, and return what was asked and how often systemd was told of a stop."""
+    """Listen, and return what was asked, how often systemd was told of a stop, and how often the settings were read."""
     caplog.set_level(logging.INFO)
 
-    def start(*, problem=None, is_at_terminal=False):
-        stop_request, stops = StopRequest(), []
+    def start(*, is_at_terminal=False):
+        stop_request, stops, reloads = StopRequest(), [], []
         handle_signals(
             stop_request,
             on_stopping=lambda: stops.append(1),
-            why_not_restart=lambda: problem,
+            on_reload=lambda: reloads.append(1),
             status=lambda: "as ever",
             is_at_terminal=is_at_terminal,
         )
-        return stop_request, stops
+        return stop_request, stops, reloads
 
     return start
 
@@ -46,54 +46,50 @@ async def _until(is_so):
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
 async def test_a_signal_to_stop_lets_answers_finish_and_the_next_one_ends_at_once(listening, number):
-    stop_request, stops = listening()
+    stop_request, stops, _ = listening()
 
     os.kill(os.getpid(), number)
     await asyncio.wait_for(stop_request.stop.wait(), 30)
 
     assert stop_request.signalled.is_set()
-    assert not stop_request.is_restart
     assert stops == [1]
     assert {signal.getsignal(each) for each in STOP_SIGNALS} == {signal.SIG_DFL}
 
 
-async def test_a_hang_up_asks_for_a_fresh_start_unless_a_stop_follows(listening):
-    stop_request, stops = listening()
+async def test_a_hang_up_has_the_settings_read_anew_and_ends_nothing(listening):
+    stop_request, stops, reloads = listening()
 
     os.kill(os.getpid(), signal.SIGHUP)
-    await asyncio.wait_for(stop_request.stop.wait(), 30)
-    was_restart = stop_request.is_restart
-    os.kill(os.getpid(), signal.SIGTERM)
-    await _until(lambda: stops)
-
-    assert was_restart
-    assert not stop_request.is_restart
-
-
-async def test_a_hang_up_with_wrong_settings_changes_nothing(listening, caplog):
-    stop_request, _ = listening(problem="TRINITY_SEED: has to be a whole number")
-
-    os.kill(os.getpid(), signal.SIGHUP)
-    await _until(lambda: "TRINITY_SEED" in caplog.text)
+    await _until(lambda: reloads)
 
     assert not stop_request.signalled.is_set()
-    assert not stop_request.stop.is_set()
+    assert stops == []
+
+
+async def test_a_hang_up_while_it_stops_changes_nothing(listening, caplog):
+    _, stops, reloads = listening()
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    await _until(lambda: stops)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await _until(lambda: "stopping already" in caplog.text)
+
+    assert (stops, reloads) == ([1], [])
 
 
 async def test_the_hang_up_of_a_terminal_is_a_stop(listening):
-    stop_request, stops = listening(is_at_terminal=True)
+    stop_request, stops, _ = listening(is_at_terminal=True)
 
     os.kill(os.getpid(), signal.SIGHUP)
     await asyncio.wait_for(stop_request.stop.wait(), 30)
 
-    assert not stop_request.is_restart
     assert stops == [1]
 
 
 async def test_a_hang_up_that_nohup_ignores_stays_ignored(listening):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    stop_request, _ = listening()
+    stop_request, _, _ = listening()
     os.kill(os.getpid(), signal.SIGHUP)
     await asyncio.sleep(0.05)
 
@@ -102,7 +98,7 @@ async def test_a_hang_up_that_nohup_ignores_stays_ignored(listening):
 
 @pytest.mark.parametrize("number", STATUS_SIGNALS)
 async def test_a_question_for_the_state_is_answered_in_the_log(listening, caplog, number):
-    stop_request, _ = listening()
+    stop_request, _, _ = listening()
 
     os.kill(os.getpid(), number)
     await _until(lambda: "how I am: as ever" in caplog.text)

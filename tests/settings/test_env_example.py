@@ -41,9 +41,12 @@ def test_example_shows_the_default_where_there_is_one(match):
 def test_every_example_can_be_uncommented(tmp_path):
     token_file = tmp_path / "token"
     token_file.write_text("a.b.c")
+    (tmp_path / "trinity.toml").touch()
     given = {match["name"]: match["value"] for match in LINE.finditer(EXAMPLE.read_text()) if match["value"]}
 
-    settings = load_settings(given | {"DISCORD_BOT_TOKEN_FILE": str(token_file)}, tmp_path / ".env")
+    files = {"DISCORD_BOT_TOKEN_FILE": str(token_file), "TRINITY_CONFIG": str(tmp_path / "trinity.toml")}
+
+    settings = load_settings(given | files, tmp_path / ".env")
 
     assert settings.model == "meta-llama/Llama-2-7b-chat-hf"
 

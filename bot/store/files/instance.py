@@ -27,7 +27,7 @@ def hold_instance(url: str, token: str, folder: Path) -> Iterator[None]:
     """
     with ExitStack() as locks:
         locks.enter_context(_hold_database(url, folder))
-        locks.enter_context(_hold(folder / f"token-{_digest(token)}.lock", "with this Discord token"))
+        locks.enter_context(_hold(_token_lock(token, folder), "with this Discord token"))
         yield
 
 
@@ -40,6 +40,39 @@ def hold_database_file(file: Path) -> Iterator[None]:
     """
     with _hold(sidecar(file, ".lock"), "on this database"):
         yield
+
+
+def running_process(token: str, folder: Path) -> int | None:
+    """The process of the daemon on this token, None where none runs, or none that can be reached from here."""
+    try:
+        descriptor = os.open(_token_lock(token, folder), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        number = os.read(descriptor, 32).decode(errors="replace").strip()
+        return int(number) if number.isdecimal() and _has_open(int(number), os.fstat(descriptor)) else None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _has_open(process: int, lock: os.stat_result) -> bool:
+    """Whether a process has the lock's file open: where it is in a container, its number may be another one's here."""
+    files = Path(f"/proc/{process}/fd")
+    if not Path("/proc/self/fd").is_dir():  # not Linux
+        return True
+    with suppress(OSError):
+        for file in files.iterdir():
+            with suppress(OSError):
+                if os.path.samestat(file.stat(), lock):
+                    return True
+    return False
+
+
+def _token_lock(token: str, folder: Path) -> Path:
+    return folder / f"token-{_digest(token)}.lock"
 
 
 @contextmanager

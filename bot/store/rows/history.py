@@ -109,7 +109,8 @@ class History:
         self.own_words = OwnWords(database)
         """The same turns by who asked, and what else is kept of people."""
         self._database = database
-        self._default_persona = default_persona
+        self.default_persona = default_persona
+        """Who answers where nobody chose."""
 
     async def load(self, key: ConversationKey, *, without_question: int | None = None) -> Conversation:
         """The state of a conversation; an empty one where nothing was said yet.
@@ -134,7 +135,7 @@ class History:
         without_question: int | None,
     ) -> Conversation:
         parent_id = row.parent_channel_id if row else None
-        settings = await load_settings(connection, key, parent_id, self._default_persona)
+        settings = await load_settings(connection, key, parent_id, self.default_persona)
         if row is None:
             return Conversation(key, settings=settings)
         turns = await load_turns(connection, row, without_question)
