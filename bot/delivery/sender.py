@@ -45,7 +45,8 @@ _MUTE_NEWS_SECONDS = 1.0
 """How long Discord may take to tell of a mute, or of its early end."""
 
 
-_LEFTOVER_SECONDS = 2.0
+_CLOSING_SECONDS = 2.0
+"""How long `close` waits for requests that are under way."""
 
 
 Result = TypeVar("Result")
@@ -110,7 +111,7 @@ class Sender:
         draft = replace(draft, content=in_language(draft.content, self.language_of(draft.channel_id)))
         first_tried_at: float | None = None
 
-        async def attempt() -> Posted:
+        async def request() -> Posted:
             nonlocal first_tried_at
             now, posted = asyncio.get_running_loop().time(), None
             if first_tried_at is not None and now > first_tried_at + NONCE_WINDOW_SECONDS:
@@ -120,7 +121,7 @@ class Sender:
             await keep(posted)
             return posted
 
-        return await self._repeat("create", draft.channel_id, Urgency.FIRST, attempt)
+        return await self._repeat("create", draft.channel_id, Urgency.FIRST, request)
 
     async def edit(
         self,
@@ -132,12 +133,12 @@ class Sender:
     ) -> str:
         """Give a message the text that is the latest when the request may leave, and its buttons; returns that text."""
 
-        async def attempt() -> str:
+        async def request() -> str:
             content = latest()
             await self._transport.edit(channel_id, message_id, content, buttons)
             return content
 
-        return await self._repeat("edit", channel_id, urgency, attempt)
+        return await self._repeat("edit", channel_id, urgency, request)
 
     async def delete(self, channel_id: int, message_id: int) -> None:
         """Delete a message of ours."""
@@ -155,9 +156,9 @@ class Sender:
             return False
         return True
 
-    async def read(self, channel_id: int, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    async def read(self, channel_id: int, request: Callable[[], Awaitable[Result]]) -> Result:
         """Run a request of the transport that changes nothing."""
-        return await self._repeat("read", channel_id, Urgency.LAST, attempt)
+        return await self._repeat("read", channel_id, Urgency.LAST, request)
 
     async def show_typing(self, channel_id: int) -> None:
         """Show the typing indicator once, if that is possible just now."""
@@ -170,19 +171,19 @@ class Sender:
         """Wait a moment for requests that nobody waits for any more, then cancel them: the connection is closing."""
         self._is_over = True
         if self._running:
-            await asyncio.wait(self._running, timeout=_LEFTOVER_SECONDS)
+            await asyncio.wait(self._running, timeout=_CLOSING_SECONDS)
         for call in self._running:
             call.cancel()
 
     async def _repeat(
-        self, kind: str, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]
+        self, kind: str, channel_id: int, urgency: Urgency, request: Callable[[], Awaitable[Result]]
     ) -> Result:
-        """Repeat `attempt`, with growing pauses, for as long as what refuses it may pass."""
+        """Repeat `request`, with growing pauses, for as long as what refuses it may pass."""
         give_up_at = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
         num_unclear = 0
         for pause in growing_pauses():
             try:
-                return await self._try(kind, channel_id, urgency, attempt)
+                return await self._try(kind, channel_id, urgency, request)
             except Unreachable as error:
                 seconds = max(pause, error.seconds) if isinstance(error, RateLimited) else pause
                 if self._is_over or asyncio.get_running_loop().time() + seconds > give_up_at:
@@ -226,7 +227,7 @@ class Sender:
         return self._transport.muted_seconds(channel_id)
 
     async def _try(
-        self, kind: str, channel_id: int, urgency: Urgency, attempt: Callable[[], Awaitable[Result]]
+        self, kind: str, channel_id: int, urgency: Urgency, request: Callable[[], Awaitable[Result]]
     ) -> Result:
         await self.breaker.wait()
         await self.pacer.wait(urgency)
@@ -235,7 +236,7 @@ class Sender:
         if self.closed_channels.is_closed(channel_id):
             raise NoAccess("the channel is closed to us", seconds=self.closed_channels.muted_seconds(channel_id))
         try:
-            result = await self._uncancelled(lambda: self._observed(kind, attempt))
+            result = await self._uncancelled(lambda: self._observed(kind, request))
         except (RateLimited, Unreadable):
             self.breaker.succeeded()
             raise
@@ -261,10 +262,10 @@ class Sender:
             self.closed_channels.open(channel_id)
         return result
 
-    async def _observed(self, kind: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    async def _observed(self, kind: str, request: Callable[[], Awaitable[Result]]) -> Result:
         started_at, error = asyncio.get_running_loop().time(), ""
         try:
-            return await attempt()
+            return await request()
         except Exception as failure:
             error = type(failure).__name__
             raise
@@ -272,13 +273,13 @@ class Sender:
             seconds = asyncio.get_running_loop().time() - started_at
             self._observer.on_request(RequestRecord(kind, seconds, error))
 
-    async def _uncancelled(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Run `attempt` to its end, even if the caller is cancelled meanwhile."""
+    async def _uncancelled(self, request: Callable[[], Awaitable[Result]]) -> Result:
+        """Run `request` to its end, even if the caller is cancelled meanwhile."""
         outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
         async def run() -> None:
             try:
-                result = await attempt()
+                result = await request()
             except Exception as error:
                 if not outcome.done():
                     outcome.set_exception(error)
@@ -321,7 +322,7 @@ async def open_sender(
 
 
 def growing_pauses(first: float = 1.0, longest: float = 30.0) -> Iterator[float]:
-    """Seconds to wait between attempts, doubled each time and without end; with chance in them, so that many differ."""
+    """Seconds to wait between tries, doubled each time and without end; with chance in them, so that many differ."""
     seconds = first
     while True:
         yield seconds * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing

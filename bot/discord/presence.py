@@ -25,7 +25,7 @@ class Shown(NamedTuple):
 
 STARTING = Shown(discord.Status.idle, phrase("presence_starting"))
 READY = Shown(discord.Status.online, phrase("presence_ready"))
-ENDING = Shown(discord.Status.idle, phrase("presence_ending"))
+DRAINING = Shown(discord.Status.idle, phrase("presence_ending"))
 UNAVAILABLE = Shown(discord.Status.dnd, phrase("presence_unavailable"))
 
 
@@ -56,7 +56,7 @@ class Presence:
         if self._chat.engine_failure is not None:
             return UNAVAILABLE
         if self._client.is_draining:
-            return ENDING
+            return DRAINING
         if num_waiting:
             return Shown(discord.Status.online, phrase("presence_busy", n=num_waiting))
         return READY

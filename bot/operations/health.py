@@ -59,6 +59,6 @@ async def feed_watchdog(health: Health, interval_seconds: float, notify: Callabl
         if problem is None:
             notify("WATCHDOG=1")
         elif was_fed:
-            log.critical("systemd is told no more that I'm alive: %s", problem)
+            log.critical("systemd gets no more signs of life: %s", problem)
         was_fed = problem is None
         await asyncio.sleep(interval_seconds)

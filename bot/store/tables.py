@@ -111,7 +111,8 @@ conversations = Table(
     Column("epoch", Integer, nullable=False, server_default=text("0")),
     # Not a foreign key: it may point behind the newest turn, when none of the old ones is kept.
     Column("first_kept_turn_id", BigId),
-    Column("trim_told", Boolean, nullable=False, server_default=false()),
+    # The key is what it is called in the code; renaming the column isn't worth a migration.
+    Column("trim_told", Boolean, key="is_trim_announced", nullable=False, server_default=false()),
     # Outlives the inbox rows, so that what was said while Trinity was offline can be asked for.
     Column("last_message_id", BigId),
     UniqueConstraint("platform", "channel_id", "person_id"),

@@ -150,9 +150,9 @@ async def test_a_question_that_is_given_up_while_it_waits_holds_nobody_up(house:
 
     tasks[1].cancel()
     house.engine.gate.set()
-    told = await asyncio.gather(*tasks, return_exceptions=True)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert [isinstance(events, list) for events in told] == [True, False, True]
+    assert [isinstance(events, list) for events in outcomes] == [True, False, True]
     assert len(house.chat.exchanges) == 0
 
 
@@ -264,11 +264,11 @@ async def test_a_question_that_was_alone_in_the_engine_at_two_deaths_is_set_asid
 
     async with open_house() as restarted:
         [left] = await restarted.chat.resume("discord")
-        with pytest.raises(RequestFailed, match="set it aside") as told:
+        with pytest.raises(RequestFailed, match="set it aside") as refusal:
             await collect(restarted, left.question)
         await restarted.exchange(left.question).finish(InboxState.FAILED)
 
-        assert "other words" not in str(told.value)
+        assert "other words" not in str(refusal.value)
         assert not await restarted.chat.resume("discord")
         assert not restarted.engine.requests
 
@@ -343,10 +343,12 @@ async def test_refused_questions_are_all_committed_and_each_refused_once(open_ho
         assert await house.receive(running)
         assert await house.receive(waiting)
 
-        told = await asyncio.gather(*(house.receive(each) for each in (*refused, refused[0])), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(house.receive(each) for each in (*refused, refused[0])), return_exceptions=True
+        )
 
-        assert [type(answer) for answer in told[:-1]] == [EngineOverloaded] * 1200
-        assert told[-1] is False
+        assert [type(answer) for answer in outcomes[:-1]] == [EngineOverloaded] * 1200
+        assert outcomes[-1] is False
         assert await house.inbox.last_message_id("discord", GENERAL.channel_id) == refused[-1].message_id
         counts = await house.inbox.count_by_state()
         assert (counts[InboxState.REFUSED], counts[InboxState.RECEIVED]) == (1200, 2)
@@ -362,9 +364,9 @@ async def test_a_refusal_that_is_cancelled_does_not_hold_up_the_others(open_hous
         await asyncio.sleep(0)
         for task in tasks[::2]:
             task.cancel()
-        told = await asyncio.gather(*tasks, return_exceptions=True)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
 
-        assert [type(answer) for answer in told[1::2]] == [EngineOverloaded] * 9
+        assert [type(answer) for answer in outcomes[1::2]] == [EngineOverloaded] * 9
         for question in refused[1::2]:
             assert await house.state(question) is InboxState.REFUSED
 
@@ -390,8 +392,8 @@ async def test_a_question_whose_turn_does_not_come_is_dropped_with_a_reason(open
 async def test_the_wait_in_the_engines_queue_counts_with_the_wait_for_the_turn(open_house) -> None:
     async with open_house(time_limits=TimeLimits(waiting_seconds=60.0)) as house:
         house.engine.gate.clear()
-        first, second, left_over = house.asks("Hello?"), house.asks("And now?"), house.asks("And later?", RANDOM)
-        for question in (first, second, left_over):
+        first, second, unfinished = house.asks("Hello?"), house.asks("And now?"), house.asks("And later?", RANDOM)
+        for question in (first, second, unfinished):
             await house.receive(question)
         answering = [asyncio.create_task(collect(house, question)) for question in (first, second)]
         await until(lambda: house.engine.num_running == 1)
@@ -401,7 +403,7 @@ async def test_the_wait_in_the_engines_queue_counts_with_the_wait_for_the_turn(o
 
     async with open_house(time_limits=TimeLimits(waiting_seconds=60.0)) as restarted:
         await restarted.chat.resume("discord")
-        await collect(restarted, left_over)
+        await collect(restarted, unfinished)
 
     waits = [request.max_queued_seconds for request in house.engine.requests]
     assert 0 < waits[1] <= waits[0] - 0.04 <= 60
@@ -474,8 +476,8 @@ async def test_questions_that_may_have_ended_the_process_are_tried_one_by_one(ho
 
     async with open_house() as restarted:
         restarted.engine.gate.clear()
-        left_over = [left.question for left in await restarted.chat.resume("discord")]
-        answering = [asyncio.create_task(collect(restarted, question)) for question in left_over]
+        unfinished = [left.question for left in await restarted.chat.resume("discord")]
+        answering = [asyncio.create_task(collect(restarted, question)) for question in unfinished]
         fresh = asyncio.create_task(restarted.serve(restarted.asks("Me too?", RANDOM, message_id=100)))
         await until(lambda: len(restarted.engine.requests) == 2)
         attempts = [left.attempts for left in await restarted.inbox.unfinished()]

@@ -70,7 +70,7 @@ async def test_one_run_deletes_a_days_worth_at_most(database, caplog, years_ahea
 
 
 @pytest.mark.no_cover
-async def test_what_has_become_too_old_while_she_runs_goes_every_hour(database):
+async def test_what_has_become_too_old_while_the_bot_runs_goes_every_hour(database):
     clock, ticks = Clock(), Ticks()
     clock.now = MORNING
     retention = Retention(History(database), 39, clock, monotonic=ticks)
@@ -112,22 +112,22 @@ def test_discords_clock_is_certain_once_it_told_and_the_earlier_one_counts():
 
 async def test_a_purge_says_what_goes_and_asks(database, url):
     await Personas(database).save(HERE, "Pirate", "Arr.", author_id=5, author_name="Ada")
-    told: list[str] = []
+    lines: list[str] = []
 
-    status = await purge_older_than(url, 30, told.append, lambda _: False, lambda: MORNING)
+    status = await purge_older_than(url, 30, lines.append, lambda _: False, lambda: MORNING)
 
     assert status == 2
-    assert "Older are 9 turns of 1 conversations, from 2026-10-14 on, and 0 changes" in "\n".join(told)
+    assert "Older are 9 turns of 1 conversations, from 2026-10-14 on, and 0 changes" in "\n".join(lines)
     assert len(await ages(database)) == 40
 
 
 async def test_a_purge_that_is_confirmed_deletes_all_of_it_beside_the_daemon(database, url):
-    told: list[str] = []
+    lines: list[str] = []
 
-    status = await purge_older_than(url, 30, told.append, lambda _: True, lambda: MORNING)
+    status = await purge_older_than(url, 30, lines.append, lambda _: True, lambda: MORNING)
 
     assert status == 0
     assert await ages(database) == list(range(30, -1, -1))
-    assert told[-1] == "9 turns were deleted."
-    await purge_older_than(url, 30, told.append, lambda _: pytest.fail("was asked"), lambda: MORNING)
-    assert told[-1] == "Nothing that was said is older."
+    assert lines[-1] == "9 turns were deleted."
+    await purge_older_than(url, 30, lines.append, lambda _: pytest.fail("was asked"), lambda: MORNING)
+    assert lines[-1] == "Nothing that was said is older."

@@ -165,12 +165,12 @@ def test_one_notice_per_person_and_per_channel_in_a_while():
 
 def test_notices_that_were_held_back_are_counted_for_the_log_once_a_minute():
     async def scenario():
-        limiter, told = NoticeLimiter(), []
+        limiter, nums = NoticeLimiter(), []
         for _ in range(3):
             for _ in range(10):
                 limiter.allows(1, 1)
-            told += [limiter.num_to_log(), limiter.num_to_log()]
+            nums += [limiter.num_to_log(), limiter.num_to_log()]
             await asyncio.sleep(61)
-        return told
+        return nums
 
     assert in_virtual_time(scenario()) == [9, 0, 9, 0, 9, 0]

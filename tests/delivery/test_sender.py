@@ -89,13 +89,13 @@ def test_a_create_that_failed_is_repeated_with_the_same_nonce():
 
 
 def test_each_try_is_told_with_its_kind_and_what_became_of_it():
-    class Told(Observers):
+    class Noted(Observers):
         def on_request(self, record):
             records.append(record)
 
     async def scenario():
         transport = Transport([Unreachable("reset"), None], seconds=0.5)
-        async with open_sender(transport, observer=Told()) as sender:
+        async with open_sender(transport, observer=Noted()) as sender:
             await sender.create(DRAFT, keep_nothing)
             await sender.show_typing(1)
 

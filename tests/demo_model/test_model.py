@@ -139,9 +139,9 @@ async def test_facts_of_several_speakers_are_kept_apart(chat: Chat) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_fact_is_recalled_over_forty_turns(chat: Chat) -> None:
-    told = "My name is Alice and my favourite colour is green."
-    (answer,), *answered = await gather(*(chat(message) for message in (told, *FAR)))
-    history = [(told, answer)]
+    statement = "My name is Alice and my favourite colour is green."
+    (answer,), *answered = await gather(*(chat(message) for message in (statement, *FAR)))
+    history = [(statement, answer)]
     fillers = [(question, answer) for question, (answer,) in zip(FAR, answered, strict=True)]
 
     answers = await chat("What is my name?", history=history + fillers * 7)

@@ -78,7 +78,7 @@ class House:
         return ConversationKey("discord", self.server.channel("general").id, self.server.guild.id)
 
     async def end(self) -> BaseException | None:
-        """Waits until she has ended by herself; returns what she ended with."""
+        """Waits until the bot has ended by itself; returns what it ended with."""
         self.is_end_expected = True
         await asyncio.wait([self.running])
         return self.running.exception()
@@ -112,7 +112,7 @@ async def open_house(
     presence_seconds: float = 15.0,
     has_buttons: bool = True,
 ) -> AsyncIterator[House]:
-    """Runs Trinity against `server` with a database in `folder`, and stops her in order; `token` is another bot's."""
+    """Runs Trinity against `server` with a database in `folder`, and stops it in order; `token` is another bot's."""
     engine = engine or EchoEngine()
     await lay_database(folder / "trinity.db")
     async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}", timeouts=timeouts) as database:
@@ -169,7 +169,7 @@ def labels(message: Message) -> list[str]:
 
 
 async def lose_session(server: LoopbackDiscord, *meanwhile: Awaitable[object]) -> None:
-    """Cut her off, let something happen, and have her log in anew without being told of it."""
+    """Cut the bot off, let something happen, and have it log in anew without news of it."""
     server.gateway.is_refusing = True
     server.gateway.abort()
     await server.wait_until(lambda: not server.gateway.connected())

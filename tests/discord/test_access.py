@@ -159,9 +159,9 @@ async def test_the_open_question_of_somebody_who_was_blocked_meanwhile_is_droppe
     async with enter(server, engine=engine, drain_seconds=0) as house:
         begun, kept = await bob.says(general, "begun", mention=True), await alice.says(quiet, "kept", mention=True)
         await server.wait_until(lambda: server.answer_to(begun) and server.answer_to(kept))
-        waiting, told = await bob.says(general, "waiting", mention=True), len(general.visible_messages())
+        waiting, num_messages = await bob.says(general, "waiting", mention=True), len(general.visible_messages())
         await house.reaches(waiting, "received")
-    assert told == 3
+    assert num_messages == 3
 
     async with enter(server, engine=EchoEngine(answer=lambda _: ANSWER), access=without(users=bob.user.id)) as house:
         for question, state in ((begun, "refused"), (waiting, "refused"), (kept, "answered")):

@@ -83,7 +83,7 @@ async def test_a_mention_added_to_a_message_of_long_ago_is_left_alone(house: Hou
     assert server.answer_to(old) is None
 
 
-async def test_a_ping_of_her_role_gets_a_hint_once(house: House) -> None:
+async def test_a_ping_of_the_bots_role_gets_a_hint_once(house: House) -> None:
     server, alice = house.server, house.server.person("Alice")
 
     pinged = await alice.says(server.channel("general"), f"{role_of(server)} hello?")
@@ -95,7 +95,7 @@ async def test_a_ping_of_her_role_gets_a_hint_once(house: House) -> None:
     assert len(server.answer_to(pinged).parts) == 1
 
 
-async def test_a_ping_of_her_role_beside_her_name_is_a_question(house: House) -> None:
+async def test_a_ping_of_the_bots_role_beside_its_name_is_a_question(house: House) -> None:
     server = house.server
 
     question = await ask(house, f"{role_of(server)} hello?")
@@ -114,7 +114,7 @@ async def test_pings_of_other_roles_are_not_for_her(house: House) -> None:
     assert server.answer_to(pinged) is None
 
 
-async def test_text_forwarded_to_her_in_private_is_read(house: House) -> None:
+async def test_text_forwarded_to_the_bot_in_private_is_read(house: House) -> None:
     alice = house.server.person("Alice")
 
     message = await alice.dms("", extra=forward("The meeting is on Friday at noon."))
@@ -146,7 +146,7 @@ async def test_of_a_forward_with_a_picture_the_text_is_read_and_the_rest_told(ho
     ],
     ids=str,
 )
-async def test_what_she_cannot_read_is_told_by_its_name(house: House, extra: dict, named: str) -> None:
+async def test_what_the_bot_cannot_read_is_told_by_its_name(house: House, extra: dict, named: str) -> None:
     message = await house.server.person("Alice").dms("", extra=extra)
 
     said = await said_to(house, message)

@@ -149,7 +149,7 @@ async def test_a_message_is_asked_about_by_its_menu(house: House) -> None:
     assert server.violations == []
 
 
-async def test_a_form_about_a_message_that_a_restart_made_her_forget_gives_the_words_back(
+async def test_a_form_about_a_message_that_a_restart_made_the_bot_forget_gives_the_words_back(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
     alice, bob = server.person("Alice"), server.person("Bob")

@@ -61,7 +61,7 @@ async def acknowledged(house: House, interaction: Interaction) -> Interaction:
     return interaction
 
 
-async def told(house: House, interaction: Interaction) -> str:
+async def private_reply_to(house: House, interaction: Interaction) -> str:
     """What only the person who clicked is told."""
 
     def whispered() -> list[str]:
@@ -147,7 +147,7 @@ async def test_without_buttons_answers_bear_none_and_those_of_before_do_nothing(
         question = await ask(house)
         click = await server.person("Alice").clicks(before, "Again")
 
-        assert await told(house, click) == GONE
+        assert await private_reply_to(house, click) == GONE
         assert [labels(part) for part in server.answer_to(question).parts] == [[]]
         assert len(house.engine.requests) == 1
 
@@ -177,7 +177,7 @@ async def test_a_moderator_stops_anybodys_answer_and_a_stranger_nobodys(
         question, message = await growing(house)
 
         by_stranger = await server.person("Bob").clicks(message, "Stop")
-        refusal, was_running = await told(house, by_stranger), house.engine.num_running
+        refusal, was_running = await private_reply_to(house, by_stranger), house.engine.num_running
         by_moderator = await moderator(server).clicks(message, "Stop")
         await house.reaches(question, "answered")
 
@@ -221,9 +221,9 @@ async def test_who_is_told_to_wait_can_stop_there(server: LoopbackDiscord, enter
         general, bob = server.channel("general"), server.person("Bob")
         first, _ = await growing(house)
         second = await bob.says(general, "hello", mention=True)
-        told_to_wait = await general.answer_to(second, until=lambda text: "comes before yours" in text)
+        waiting_line = await general.answer_to(second, until=lambda text: "comes before yours" in text)
 
-        await bob.clicks(told_to_wait.parts[0], "Stop")
+        await bob.clicks(waiting_line.parts[0], "Stop")
         await house.reaches(second, "withdrawn")
 
         (message,) = server.answer_to(second).parts
@@ -305,7 +305,7 @@ async def test_a_click_that_comes_while_something_is_answered_costs_no_turn(
         bobs = await server.person("Bob").says(server.channel("general"), "and I?", mention=True)
         await server.wait_until(lambda: len(house.engine.requests) == 2)
         click = await server.person("Alice").clicks(server.answer_to(question).parts[-1], "Again")
-        refusal = await told(house, click)
+        refusal = await private_reply_to(house, click)
         house.engine.gate.set()
         await house.reaches(bobs, "answered")
         await ask(house, "my second turn")
@@ -334,7 +334,7 @@ async def test_an_older_answer_is_left_alone_and_who_clicks_is_told(
 
     with caplog.at_level(logging.INFO, logger="bot.discord"):
         click = await server.person("Alice").clicks(older, "Again")
-        refusal = await told(house, click)
+        refusal = await private_reply_to(house, click)
 
     assert (refusal, older.content, labels(older)) == (NOT_THE_LAST, before, [])
     assert len(house.engine.requests) == 2
@@ -345,7 +345,7 @@ async def test_a_stranger_has_nobodys_answer_replaced_and_a_moderator_anybodys(h
     server = house.server
     (message,) = server.answer_to(await ask(house)).parts
 
-    by_stranger = await told(house, await server.person("Bob").clicks(message, "Again"))
+    by_stranger = await private_reply_to(house, await server.person("Bob").clicks(message, "Again"))
     num_requests = len(house.engine.requests)
     await moderator(server).clicks(message, "Again")
     await asked(house, 2)
@@ -430,13 +430,13 @@ async def test_a_forged_click_reaches_no_answer_of_another_place(server: Loopbac
         stop = await clicks_forged(
             house, await _anything_said(house), custom_id_of(Button(ButtonKind.STOP, theirs.id, 0))
         )
-        refusal, is_running = await told(house, stop), house.engine.num_running == 1
+        refusal, is_running = await private_reply_to(house, stop), house.engine.num_running == 1
         house.engine.gate.set()
         await house.reaches(theirs, "answered")
         again = await clicks_forged(house, stop.source, custom_id_of(Button(ButtonKind.AGAIN, theirs.id, 0)))
 
         assert (refusal, is_running) == (OVER, True)
-        assert await told(house, again) == NOT_THE_LAST
+        assert await private_reply_to(house, again) == NOT_THE_LAST
         assert len(house.engine.requests) == 1
 
 
@@ -451,7 +451,7 @@ async def _anything_said(house: House) -> Message:
 async def test_a_custom_id_of_another_form_is_answered_and_does_nothing(house: House, custom_id: str) -> None:
     click = await clicks_forged(house, await _anything_said(house), custom_id)
 
-    assert await told(house, click) == GONE
+    assert await private_reply_to(house, click) == GONE
 
 
 async def test_another_generation_of_an_answer_is_none_of_the_clicks_business(house: House) -> None:
@@ -460,7 +460,7 @@ async def test_another_generation_of_an_answer_is_none_of_the_clicks_business(ho
 
     click = await clicks_forged(house, message, custom_id_of(Button(ButtonKind.AGAIN, question.id, 5)))
 
-    assert await told(house, click) == NOT_THE_LAST
+    assert await private_reply_to(house, click) == NOT_THE_LAST
     assert len(house.engine.requests) == 1
 
 
@@ -473,7 +473,7 @@ async def test_a_click_while_the_bot_ends_is_told_so(server: LoopbackDiscord, en
 
         click = await server.person("Alice").clicks(message, "Stop")
 
-        assert await told(house, click) == RESTARTING
+        assert await private_reply_to(house, click) == RESTARTING
         house.engine.gate.set()
 
 

@@ -45,7 +45,7 @@ async def test_what_was_said_while_the_session_was_lost_is_answered_in_order(
     ]
 
 
-async def test_what_was_said_while_she_was_off_is_answered(server: LoopbackDiscord, enter: OpenHouse) -> None:
+async def test_what_was_said_while_the_bot_was_off_is_answered(server: LoopbackDiscord, enter: OpenHouse) -> None:
     alice, general, quiet = server.person("Alice"), server.channel("general"), server.channel("quiet")
     async with enter(server) as house:
         await ask(house)
@@ -103,7 +103,7 @@ async def test_a_fresh_install_answers_nothing_of_before(server: LoopbackDiscord
     assert not [call for call in server.journal.calls if call.method == "GET" and "/messages" in call.path]
 
 
-async def test_a_question_that_was_deleted_while_she_was_off_is_not_answered(
+async def test_a_question_that_was_deleted_while_the_bot_was_off_is_not_answered(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
     alice, general, quiet = server.person("Alice"), server.channel("general"), server.channel("quiet")
@@ -127,7 +127,7 @@ async def test_a_question_that_was_deleted_while_she_was_off_is_not_answered(
 
 
 @pytest.mark.parametrize("what", ["question", "answer"])
-@pytest.mark.parametrize("is_off", [True, False], ids=["while she is off", "in a lost session"])
+@pytest.mark.parametrize("is_off", [True, False], ids=["while the bot is off", "in a lost session"])
 async def test_what_was_deleted_while_nobody_listened_is_in_no_later_prompt(
     server: LoopbackDiscord, enter: OpenHouse, what: str, is_off: bool
 ) -> None:
@@ -216,7 +216,7 @@ async def test_what_could_not_be_taken_back_any_more_is_taken_back_after_the_res
     assert general.visible_messages() == []
 
 
-@pytest.mark.parametrize("is_off", [True, False], ids=["before the start", "while she is on"])
+@pytest.mark.parametrize("is_off", [True, False], ids=["before the start", "while the bot is on"])
 async def test_what_was_said_in_a_guild_that_comes_late_is_answered_in_order(
     server: LoopbackDiscord, enter: OpenHouse, is_off: bool
 ) -> None:

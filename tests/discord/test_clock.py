@@ -45,14 +45,14 @@ def test_the_time_is_what_discord_said_last() -> None:
     ],
 )
 def test_what_cannot_be_read_changes_nothing(date: str | None) -> None:
-    fresh, told = DiscordClock(), DiscordClock()
-    told.note(NOON)
+    fresh, set_once = DiscordClock(), DiscordClock()
+    set_once.note(NOON)
 
     fresh.note(date)
-    told.note(date)
+    set_once.note(date)
 
     assert abs(fresh.now() - datetime.now(UTC)) < timedelta(minutes=1)
-    assert told.now().hour == 12
+    assert set_once.now().hour == 12
 
 
 def test_a_time_that_is_a_day_off_counts_once_it_is_said_again() -> None:

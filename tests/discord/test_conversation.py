@@ -44,7 +44,7 @@ async def test_of_a_loop_the_channel_keeps_one_round(house: House) -> None:
     assert len(answer.parts) == 1
 
 
-async def test_a_reply_to_her_message_is_answered(house: House) -> None:
+async def test_a_reply_to_the_bots_message_is_answered(house: House) -> None:
     server = house.server
     alice, general = server.person("Alice"), server.channel("general")
     first = await general.answer_to(await alice.says(general, "hello", mention=True))
@@ -425,7 +425,7 @@ async def test_deleting_many_questions_withdraws_them(server: LoopbackDiscord, e
     assert len(engine.requests) == 1
 
 
-async def test_a_guild_that_throws_her_out_ends_its_answers(server: LoopbackDiscord, enter: OpenHouse) -> None:
+async def test_a_guild_that_throws_the_bot_out_ends_its_answers(server: LoopbackDiscord, enter: OpenHouse) -> None:
     engine = EchoEngine(words_before_gate=1, is_held=True)
     other = server.add_guild("Other")
     hall = server.channel("hall", other)

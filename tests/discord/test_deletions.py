@@ -23,7 +23,7 @@ from tests.locks import lock
 from tests.loopback import Message
 
 NUM_FOREIGN = 100
-NUM_IN_HAND = 1000
+NUM_OPEN = 1000
 
 
 @contextmanager
@@ -55,7 +55,7 @@ async def is_forgotten(house: House, question: Message) -> None:
                 await asyncio.sleep(0.02)
 
 
-async def test_a_hundred_deletions_at_once_cost_one_read_and_those_that_concern_her_a_write(house: House) -> None:
+async def test_a_hundred_deletions_at_once_cost_one_read_and_those_that_concern_the_bot_a_write(house: House) -> None:
     question = await ask(house)
     others = await foreign(house)
     await ask(house, "another")
@@ -110,21 +110,21 @@ class Waiting:
 
 
 @pytest.mark.no_cover
-async def test_with_a_thousand_questions_in_hand_the_event_loop_does_not_stand() -> None:
+async def test_with_a_thousand_open_questions_the_event_loop_does_not_stand() -> None:
     key, now = ConversationKey("discord", 1, 2), datetime.now(UTC)
-    queue = QuestionQueue(max_waiting=2 * NUM_IN_HAND, max_waiting_per_person=NUM_IN_HAND)
+    queue = QuestionQueue(max_waiting=2 * NUM_OPEN, max_waiting_per_person=NUM_OPEN)
     chat = Chat(History(None), Waiting(), None, None, None, None, TokenBudget(4096, 100_000, 1000), queue=queue)
     async with open_sender(Waiting()) as sender, asyncio.TaskGroup() as tasks:
         answers = Answers(chat, sender, tasks, lambda: now)
-        for number in range(NUM_IN_HAND):
+        for number in range(NUM_OPEN):
             answers.begin(chat.open(Question(key, number, 1, "Alice", "hello", now)))
         await asyncio.sleep(0)
-        assert len(chat.exchanges) == queue.num_waiting + queue.num_running == NUM_IN_HAND
+        assert len(chat.exchanges) == queue.num_waiting + queue.num_running == NUM_OPEN
 
         rounds = []
         for _ in range(10):
             began_at = time.perf_counter()
-            for number in range(NUM_IN_HAND, NUM_IN_HAND + NUM_FOREIGN):
+            for number in range(NUM_OPEN, NUM_OPEN + NUM_FOREIGN):
                 assert chat.exchanges.asked_by("discord", number) is None
                 assert chat.exchanges.shown_by("discord", number) is None
             rounds.append(time.perf_counter() - began_at)

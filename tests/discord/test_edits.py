@@ -107,7 +107,7 @@ async def test_an_edit_of_an_older_question_changes_what_is_remembered(house: Ho
     judge(house.server).require(turns=3, replies=3)
 
 
-async def test_what_was_edited_while_she_was_off_is_answered_again(server: LoopbackDiscord, enter: OpenHouse) -> None:
+async def test_what_was_edited_while_the_bot_was_off_is_answered(server: LoopbackDiscord, enter: OpenHouse) -> None:
     async with enter(server) as house:
         question = await ask(house, "what is tow?")
     await edits(house, question, "what is two?")

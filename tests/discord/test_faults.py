@@ -83,7 +83,7 @@ async def test_a_lost_permission_ends_the_answer_and_asks_no_more(server: Loopba
     assert all(f"/channels/{general.id}/" not in call.path for call in server.journal.calls[num_calls:])
 
 
-async def test_where_she_may_not_speak_nothing_is_tried(server: LoopbackDiscord, enter: OpenHouse) -> None:
+async def test_where_the_bot_may_not_speak_nothing_is_tried(server: LoopbackDiscord, enter: OpenHouse) -> None:
     alice, general = server.person("Alice"), server.channel("general")
 
     async with enter(server) as house:

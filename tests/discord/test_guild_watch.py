@@ -50,16 +50,16 @@ async def test_an_outage_is_no_farewell(server: LoopbackDiscord, enter: OpenHous
     assert left(house) == {server.guild.id: 0, other.id: 0}
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["Discord says so", "Discord doesn't say"])
-async def test_a_removal_while_she_was_off_counts_once_discord_says_so(
-    server: LoopbackDiscord, enter: OpenHouse, is_told: bool
+@pytest.mark.parametrize("is_announced", [True, False], ids=["Discord says so", "Discord doesn't say"])
+async def test_a_removal_while_the_bot_was_off_counts_once_discord_says_so(
+    server: LoopbackDiscord, enter: OpenHouse, is_announced: bool
 ) -> None:
     other, third = server.add_guild("Other"), server.add_guild("Third")
     async with enter(server) as house:
         await comes_to(house, third, False)
     server.world.remove_bot(other, server.bot)
     fault = None
-    if not is_told:
+    if not is_announced:
         fault = server.faults.add(Status(403), method="GET", route=f"/guilds/{other.id}")
 
     async with enter(server) as house:
@@ -69,4 +69,4 @@ async def test_a_removal_while_she_was_off_counts_once_discord_says_so(
             await server.wait_until(lambda: fault.num_hits)
             await ask(house)
 
-    assert left(house) == {server.guild.id: 0, other.id: int(is_told), third.id: 0}
+    assert left(house) == {server.guild.id: 0, other.id: int(is_announced), third.id: 0}

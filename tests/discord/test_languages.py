@@ -98,8 +98,8 @@ async def test_what_a_locale_has_no_words_for_is_said_in_english(house: House) -
 def test_of_very_many_people_the_languages_of_the_latest_are_known() -> None:
     languages = Languages()
     for person in range(1, MAX_REMEMBERED + 2):
-        told = SimpleNamespace(user=SimpleNamespace(id=person), locale="ja", guild_id=None, channel_id=-person)
-        languages.note_interaction(told)
+        interaction = SimpleNamespace(user=SimpleNamespace(id=person), locale="ja", guild_id=None, channel_id=-person)
+        languages.note_interaction(interaction)
 
     assert languages.of(-1, None) == ENGLISH
     assert languages.of(-2, None) == languages.of(-MAX_REMEMBERED - 1, None) == "ja"

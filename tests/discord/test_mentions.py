@@ -42,7 +42,7 @@ NAMES = Names(users={1: "Ada", 2: "Bob\nB."}, roles={7: "crew"}, channels={9: "g
         ("<@100> `<@100>` is you?", "`<@100>` is you?"),
     ],
 )
-def test_her_own_mention_is_taken_out(content, expected):
+def test_the_bots_own_mention_is_taken_out(content, expected):
     assert readable(content, NAMES, OWN) == expected
 
 

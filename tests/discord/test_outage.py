@@ -43,7 +43,7 @@ def replies(server: LoopbackDiscord) -> dict[int, list[str]]:
     return found
 
 
-def told(server: LoopbackDiscord) -> list[Message]:
+def notices(server: LoopbackDiscord) -> list[Message]:
     """The messages that say that the database is away."""
     visible = (message for channel in server.world.channels.values() for message in channel.visible_messages())
     return [message for message in visible if message.content == MEMORY_AWAY]
@@ -60,14 +60,14 @@ async def test_a_hundred_people_who_ask_while_the_database_is_away_are_all_answe
                 await server.person(f"Person {number}").says(places[number % 10], f"question {number}", mention=True)
                 for number in range(NUM_ASKERS)
             ]
-            await server.wait_until(lambda: len(told(server)) == len(places), timeout=60)
+            await server.wait_until(lambda: len(notices(server)) == len(places), timeout=60)
             assert {await house.state(question) for question in asked} == {None}  # nothing is as if it were stored
         await server.wait_until(lambda: replies(server).keys() >= {question.id for question in asked}, timeout=100)
         async with asyncio.timeout(100):
             while (counts := await house.inbox.count_by_state())["answered"] < 96:  # noqa: ASYNC110 - as in the house
                 await asyncio.sleep(0.05)
 
-    assert len(told(server)) == len(places)
+    assert len(notices(server)) == len(places)
     assert all(len(replies(server)[question.id]) == 1 for question in asked)
     assert counts["answered"] >= 96  # what one guild may have waiting
 
@@ -85,7 +85,7 @@ async def test_who_was_waiting_for_an_answer_when_the_database_went_away_is_answ
             await house.reaches(question, "received")
         async with database_away(house):
             house.engine.gate.set()
-            await server.wait_until(lambda: len(told(server)) == 1, timeout=60)
+            await server.wait_until(lambda: len(notices(server)) == 1, timeout=60)
 
         for question in asked:
             await house.reaches(question, "answered", 60)
@@ -102,7 +102,7 @@ async def test_when_the_database_stays_away_each_is_told(server: LoopbackDiscord
         await server.wait_until(lambda: replies(server).keys() >= {question.id for question in asked}, timeout=60)
 
     assert [replies(server)[question.id] for question in asked] == [[NO_MEMORY]] * 8
-    assert len(told(server)) == 1
+    assert len(notices(server)) == 1
 
 
 async def test_what_waited_for_the_database_at_the_end_is_found_and_answered_by_the_next_process(
@@ -116,7 +116,7 @@ async def test_what_waited_for_the_database_at_the_end_is_found_and_answered_by_
                 await server.person(f"Person {number}").says(server.channel("general"), "still there?", mention=True)
                 for number in range(3)
             ]
-            await server.wait_until(lambda: len(told(server)) == 1, timeout=60)
+            await server.wait_until(lambda: len(notices(server)) == 1, timeout=60)
             house.stop.set()
             async with asyncio.timeout(30):
                 await house.end()
@@ -137,7 +137,7 @@ async def test_who_asks_while_a_deletion_of_a_lost_session_waits_for_the_databas
             live = await bob.says(general, "which word?", mention=True)
             elsewhere = await bob.says(server.channel("elsewhere"), "and here?", mention=True)
             began_at = time.monotonic()
-            await server.wait_until(lambda: len(told(server)) == 2, timeout=60)
+            await server.wait_until(lambda: len(notices(server)) == 2, timeout=60)
             seconds = time.monotonic() - began_at
         for question in (live, elsewhere):
             await house.reaches(question, "answered")
@@ -154,11 +154,11 @@ async def test_a_deletion_comes_before_what_is_asked_after_it_when_the_database_
         secrets = [await ask(house, f"secret {number}") for number in range(3)]
         async with database_away(house):
             await alice.says(server.channel("elsewhere"), "hello", mention=True)
-            await server.wait_until(lambda: len(told(server)) == 1, timeout=60)
+            await server.wait_until(lambda: len(notices(server)) == 1, timeout=60)
             for secret in secrets:
                 await alice.deletes(secret)
             question = await alice.says(general, "what was secret?", mention=True)
-            await server.wait_until(lambda: len(told(server)) == 2, timeout=60)
+            await server.wait_until(lambda: len(notices(server)) == 2, timeout=60)
         await house.reaches(question, "answered")
 
     assert not [number for number in range(3) if f"secret {number}" in house.prompts[-1]]
@@ -172,7 +172,7 @@ async def test_what_is_edited_into_a_question_while_the_database_is_away_is_told
         message = await alice.says(general, "hello")
         async with database_away(house):
             await alice.edits(message, f"{server.bot.mention} hello you")
-            await server.wait_until(lambda: told(server), timeout=60)
+            await server.wait_until(lambda: notices(server), timeout=60)
         await house.reaches(message, "answered")
 
     assert "hello you" in house.prompts[-1]
@@ -183,7 +183,7 @@ async def test_an_edit_of_what_waits_for_the_database_counts(server: LoopbackDis
     async with enter(server, timeouts=BRIEF) as house:
         async with database_away(house):
             question = await alice.says(general, "first thoughts", mention=True)
-            await server.wait_until(lambda: told(server), timeout=60)
+            await server.wait_until(lambda: notices(server), timeout=60)
             await alice.edits(question, f"{server.bot.mention} second thoughts")
         await house.reaches(question, "answered")
 

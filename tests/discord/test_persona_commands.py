@@ -76,7 +76,7 @@ async def test_a_form_is_neither_shown_nor_taken_from_who_may_not(house: House) 
     assert "own" not in [persona.name for persona in await house.chat.personas.list(house.key)]
 
 
-async def test_a_form_that_was_open_while_she_restarted_is_taken(server: LoopbackDiscord, enter: OpenHouse) -> None:
+async def test_a_form_that_was_open_while_the_bot_restarted_is_taken(server: LoopbackDiscord, enter: OpenHouse) -> None:
     mod, general = server.person("Mod", permissions=Permission.MANAGE_CHANNELS), server.channel("general")
     async with enter(server) as house:
         await house.personas.save(house.key, "own", "You are brief.", author_id=1, author_name="")

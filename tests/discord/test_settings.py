@@ -167,7 +167,7 @@ async def test_a_reset_may_be_kept_for_managers(house: House) -> None:
 
 async def test_each_person_has_a_session_and_resets_their_own_alone(house: House) -> None:
     server, general = house.server, house.server.channel("general")
-    told = await use(house, "Mod", "/settings set", name="session", value="person")
+    reply = await use(house, "Mod", "/settings set", name="session", value="person")
     await use(house, "Mod", "/settings set", name="resets", value="managers")
     for name in ("Alice", "Bob"):
         question = await server.person(name).says(general, f"the word of {name} is swordfish", mention=True)
@@ -180,7 +180,7 @@ async def test_each_person_has_a_session_and_resets_their_own_alone(house: House
         await house.reaches(question, "answered")
         prompts[name] = house.prompts[-1]
 
-    assert phrase("sessions_are_kept") in told.text
+    assert phrase("sessions_are_kept") in reply.text
     assert "swordfish" not in prompts["Alice"]
     assert "the word of Bob is swordfish" in prompts["Bob"]
     assert "word of Alice" not in prompts["Bob"]

@@ -58,13 +58,13 @@ async def test_who_waits_long_is_told_in_the_message_that_becomes_the_answer(
         first = await alice.says(general, "hello", mention=True)
         second = await bob.says(general, "hello", mention=True)
         third = await carol.says(general, "hello", mention=True)
-        told = await general.answer_to(second, until=lambda text: "One answer comes before yours" in text)
+        waiting_line = await general.answer_to(second, until=lambda text: "One answer comes before yours" in text)
         await general.answer_to(third, until=lambda text: "2 answers come before yours" in text)
         engine.gate.set()
         for question in (first, second, third):
             await house.reaches(question, "answered")
 
-    assert [part.id for part in server.answer_to(second).parts] == [part.id for part in told.parts]
+    assert [part.id for part in server.answer_to(second).parts] == [part.id for part in waiting_line.parts]
     assert server.answer_to(second).text == server.answer_to(third).text == "one two three"
     judge(server).require(turns=3, replies=3)
 
@@ -78,7 +78,7 @@ async def test_a_wait_that_was_told_becomes_the_answer_in_the_next_process(
     async with enter(server, engine=engine, queue=hasty_queue(), drain_seconds=0.0) as house:
         first = await alice.says(general, "hello", mention=True)
         second = await bob.says(general, "hello", mention=True)
-        told = await general.answer_to(second, until=lambda text: "before yours" in text)
+        waiting_line = await general.answer_to(second, until=lambda text: "before yours" in text)
     if not is_recorded:
         with closing(sqlite3.connect(house.database_path)) as connection, connection:
             connection.execute("DELETE FROM parts")
@@ -87,7 +87,7 @@ async def test_a_wait_that_was_told_becomes_the_answer_in_the_next_process(
         for question in (first, second):
             await house.reaches(question, "answered")
 
-    assert [part.id for part in server.answer_to(second).parts] == [part.id for part in told.parts]
+    assert [part.id for part in server.answer_to(second).parts] == [part.id for part in waiting_line.parts]
     assert server.answer_to(second).text.startswith("echo")
     judge(server).require(turns=2, replies=2)
 
@@ -200,7 +200,7 @@ async def test_without_that_choice_nobody_is_mentioned_however_long_it_took(hous
     assert len(house.server.answer_to(question).parts) == 1
 
 
-async def test_the_presence_says_what_she_does(server: LoopbackDiscord, enter: OpenHouse) -> None:
+async def test_the_presence_says_what_the_bot_does(server: LoopbackDiscord, enter: OpenHouse) -> None:
     engine, general, shown = held_engine(), server.channel("general"), server.gateway.presences
 
     async with enter(server, engine=engine, presence_seconds=0.05) as house:

@@ -19,8 +19,8 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
 
 
-async def told(server: LoopbackDiscord, daemon: Daemon, text: str) -> None:
-    """Tell her something, and wait for the answer."""
+async def ask(server: LoopbackDiscord, daemon: Daemon, text: str) -> None:
+    """Say something to the bot, and wait for the answer."""
     await daemon.answer(await server.person("Alice").says(server.channel("general"), text, mention=True))
 
 
@@ -32,13 +32,13 @@ async def test_other_commands_work_beside_the_daemon_and_a_second_one_and_a_rest
     copy.parent.mkdir()
 
     async with open_daemon(server, data) as daemon:
-        await told(server, daemon, "Hello!")
+        await ask(server, daemon, "Hello!")
         backup = await trinity(server, data, "backup", str(copy))
         migrate = await trinity(server, data, "migrate")
         chat = await trinity(server, data, "chat", said="Hello!\n")
         refused_restore = await trinity(server, data, "restore", str(copy))
         refused_run = await trinity(server, data, "run")
-        await told(server, daemon, "Still there?")
+        await ask(server, daemon, "Still there?")
         running = modes(data)
         assert await daemon.stop() == 0
     put_back = await trinity(server, data, "restore", str(copy))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 ASK = "What is my favourite colour?"
-UNTOLD = "haven't told me"
+UNKNOWN = "haven't told me"
 
 
 async def ask(daemon: Daemon, person: Person, channel: Channel, text: str) -> str:
@@ -30,7 +30,7 @@ async def ask(daemon: Daemon, person: Person, channel: Channel, text: str) -> st
     return await daemon.answer(await person.says(channel, text, mention=True))
 
 
-async def test_she_remembers_per_channel_over_a_restart_and_until_a_reset(
+async def test_the_bot_remembers_per_channel_over_a_restart_and_until_a_reset(
     server: LoopbackDiscord, tmp_path: Path
 ) -> None:
     alice = server.person("Alice")
@@ -51,9 +51,9 @@ async def test_she_remembers_per_channel_over_a_restart_and_until_a_reset(
         assert await daemon.ended() == 0
 
     assert "teal" in told_here
-    assert UNTOLD in told_elsewhere
+    assert UNKNOWN in told_elsewhere
     assert "teal" in after_restart
-    assert UNTOLD in after_reset
+    assert UNKNOWN in after_reset
     assert b"xanthic" not in (tmp_path / "trinity.db").read_bytes()  # hidden before the restart, gone after it
     judge(server).require(turns=6, replies=6)
     judge_database(tmp_path / "trinity.db").require(answered=6)

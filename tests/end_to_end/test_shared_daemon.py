@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 ASK = "What is my favourite colour?"
-UNTOLD = "haven't told me"
+UNKNOWN = "haven't told me"
 
 
 @dataclass
@@ -65,9 +65,9 @@ async def ask(daemon: Daemon, person: Person, channel: Channel, text: str) -> st
 async def test_a_proxy_of_the_environment_is_used_for_requests_and_gateway(shared: SharedDaemon) -> None:
     alice, random = shared.server.person("Alice"), shared.server.channel("random")
 
-    told = await ask(shared.daemon, alice, random, "My favourite colour is teal.")
+    answer = await ask(shared.daemon, alice, random, "My favourite colour is teal.")
 
-    assert "teal" in told
+    assert "teal" in answer
     assert any("//discord.invalid" in line for line in shared.proxy.asked)
     assert any("//gateway.invalid" in line for line in shared.proxy.asked)
     assert shared.log_at_login.count("logging in using static token") == 1
@@ -82,7 +82,7 @@ async def test_what_was_trimmed_is_not_known_and_nothing_breaks(shared: SharedDa
     after_trim = await ask(shared.daemon, alice, long, ASK)
 
     assert "teal" not in after_trim
-    assert UNTOLD in after_trim
+    assert UNKNOWN in after_trim
     assert sum("forget its oldest part" in line for line in shared.server.transcript(long)) == 1
 
 
@@ -103,7 +103,7 @@ async def test_a_reload_takes_over_what_can_change_while_an_answer_is_written(sh
     await general.answer_to(question, until=lambda text: "12" in text)
     env_file.write_text(f"TRINITY_BLOCKED_USERS={bob.id}\nTRINITY_BUTTONS=false\n")
     daemon.process.send_signal(signal.SIGUSR1)
-    told = await trinity(server, shared.folder, "reload")
+    reload = await trinity(server, shared.folder, "reload")
     ignored = await bob.says(general, "Hello?", mention=True)
     answer = await daemon.answer(question, START_SECONDS)
     env_file.write_text("TRINITY_SEED=one\n")
@@ -114,8 +114,8 @@ async def test_a_reload_takes_over_what_can_change_while_an_answer_is_written(sh
     await server.wait_until(lambda: daemon.log.count("the settings were read anew") == 2)
     heard = await ask(daemon, bob, general, "My favourite colour is teal.")
 
-    assert (told.status, told.errors) == (0, "")
-    assert told.output == "TRINITY_BLOCKED_USERS  taken over\nTRINITY_BUTTONS  takes a restart\n"
+    assert (reload.status, reload.errors) == (0, "")
+    assert reload.output == "TRINITY_BLOCKED_USERS  taken over\nTRINITY_BUTTONS  takes a restart\n"
     assert "60" in answer
     assert "teal" in heard
     assert server.gateway.counts["READY"] == num_logins

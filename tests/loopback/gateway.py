@@ -144,12 +144,12 @@ class Gateway:
         return websocket
 
     async def _read(self, websocket: web.WebSocketResponse, socket: Socket) -> None:
-        patience = self._world.rules.heartbeat_interval_seconds * 2
+        limit_seconds = self._world.rules.heartbeat_interval_seconds * 2
         while True:
             try:
-                message = await websocket.receive(timeout=patience)
+                message = await websocket.receive(timeout=limit_seconds)
             except TimeoutError:
-                self._world.journal.accuse("late_heartbeat", f"nothing came for {patience:.1f} s")
+                self._world.journal.accuse("late_heartbeat", f"nothing came for {limit_seconds:.1f} s")
                 await socket.close(SESSION_TIMED_OUT)
                 return
             if message.type is not WSMsgType.TEXT:

@@ -15,7 +15,7 @@ _INVALID_STATUSES = (401, 403, 429)
 _BAN_AFTER_TOO_MANY_SECONDS = 3600.0
 _CLOCK_SLACK_SECONDS = 0.02
 # What arrives so shortly after a 429 may have been on its way before.
-_IN_FLIGHT_SECONDS = 0.25
+_ON_ITS_WAY_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class RateLimits:
     def _refuse_globally(self, call: Call, bot_id: int, now: float) -> web.Response | None:
         block = self._blocks.get(bot_id)
         if block is not None and now < block.until:
-            self._note_impatience(call, block, now)
+            self._note_early_retry(call, block, now)
             return self._too_many(call, block.until - now, is_global=True)
         recent = self._recent.setdefault(bot_id, deque())
         while recent and now - recent[0] >= 1.0:
@@ -107,15 +107,15 @@ class RateLimits:
         if bucket is None:
             return None
         if bucket.block is not None and now < bucket.block.until:
-            self._note_impatience(call, bucket.block, now)
+            self._note_early_retry(call, bucket.block, now)
             return self._too_many(call, bucket.block.until - now, bucket=bucket)
         if bucket.take(now):
             return None
         call.world.journal.accuse("rate_limit", f"{call.method} {call.path} although nothing remained")
         return self._too_many(call, bucket.resets_at - now, bucket=bucket)
 
-    def _note_impatience(self, call: Call, block: Block, now: float) -> None:
-        if block.until - now > _CLOCK_SLACK_SECONDS and now - block.since > _IN_FLIGHT_SECONDS:
+    def _note_early_retry(self, call: Call, block: Block, now: float) -> None:
+        if block.until - now > _CLOCK_SLACK_SECONDS and now - block.since > _ON_ITS_WAY_SECONDS:
             detail = f"{call.method} {call.path} came {block.until - now:.2f} s before retry_after was over"
             call.world.journal.accuse("early_retry", detail)
 

@@ -104,7 +104,7 @@ async def test_two_bots_share_a_guild(server: LoopbackDiscord):
         assert trinity.heard[0].content == ""
 
 
-async def test_a_silent_stall_ends_by_the_clients_own_patience():
+async def test_a_silent_stall_ends_by_the_clients_own_time_limit():
     rules = Rules(heartbeat_interval_seconds=0.1)
     patient = PlainClient(heartbeat_timeout=0.5)
     async with LoopbackDiscord(rules) as server, connected(server, patient) as client:

@@ -11,7 +11,7 @@ from tests.loopback_selftest.conftest import PlainClient
 
 
 class Bot:
-    """Answers as Trinity does, with her nonces; a test makes it misbehave."""
+    """Answers as Trinity does, with its nonces; a test makes it misbehave."""
 
     def __init__(self, server: LoopbackDiscord, client: PlainClient) -> None:
         self._server, self._client = server, client

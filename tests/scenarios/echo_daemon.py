@@ -1,4 +1,4 @@
-"""Trinity as a process of her own with an echo engine in place of the model: starts in a second, dies on demand.
+"""Trinity as a process of its own with an echo engine in place of the model: starts in a second, dies on demand.
 
 Joined like bot/daemon.py: one instance, the real database, chat and Discord client. `python -m
 tests.scenarios.echo_daemon '{"token": ...}'` takes the fields of `Orders` as JSON.

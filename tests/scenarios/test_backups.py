@@ -1,4 +1,4 @@
-"""A backup of a large database while she talks: how much longer a turn takes then."""
+"""A backup of a large database while the bot answers: how much longer a turn takes then."""
 
 import asyncio
 import itertools

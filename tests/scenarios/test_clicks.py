@@ -45,7 +45,7 @@ async def test_who_was_told_to_wait_is_answered_in_that_message_by_the_next_proc
     async with open_echo_daemon(server, tmp_path, **SLOW, clock_speed=20.0) as daemon:
         first = await ask(server, "hello")
         second = await server.person("Bob").says(first.channel, "and I?", mention=True)
-        told = await first.channel.answer_to(second, until=lambda text: "before yours" in text)
+        waiting_line = await first.channel.answer_to(second, until=lambda text: "before yours" in text)
         await daemon.kill()
         await daemon.start(seconds_per_word=0.001)
         await daemon.ready()
@@ -53,7 +53,7 @@ async def test_who_was_told_to_wait_is_answered_in_that_message_by_the_next_proc
         assert await daemon.stop() == 0
 
     answer = server.answer_to(second)
-    assert [part.id for part in answer.parts] == [part.id for part in told.parts]
+    assert [part.id for part in answer.parts] == [part.id for part in waiting_line.parts]
     assert "before yours" not in answer.text
     assert remembered(daemon)[1] == answer.text
     require_all(server, daemon.database, turns=2, replies=2)

@@ -103,11 +103,11 @@ async def test_by_a_wrong_clock_what_was_missed_is_still_answered(
 async def test_a_clock_a_year_ahead_at_a_start_costs_no_history(server: LoopbackDiscord, tmp_path: Path) -> None:
     clock, alice, general = WallClock(tmp_path), server.person("Alice"), server.channel("general")
     settings = {"TRINITY_RETENTION_DAYS": "30", **clock.environ}
-    told = await alice.says(general, "My favourite colour is teal.", mention=True)
+    statement = await alice.says(general, "My favourite colour is teal.", mention=True)
     key = ConversationKey("discord", general.id, general.guild.id)
     fields = {"author_id": alice.user.id, "author_name": "Alice", "created_at": datetime.now(UTC)}
     async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
-        question = Question(key, told.id, content="My favourite colour is teal.", **fields)
+        question = Question(key, statement.id, content="My favourite colour is teal.", **fields)
         await hold_turn(database, question, "Got it, Alice: your favourite colour is teal.")
 
     clock.jump(400 * 24 * HOUR)
@@ -121,7 +121,7 @@ async def test_a_clock_a_year_ahead_at_a_start_costs_no_history(server: Loopback
 
 
 async def lose_session(server: LoopbackDiscord, say) -> None:
-    """Cut her off, say something, and let her in again without telling her of it."""
+    """Cut the bot off, say something, and let it in again without news of it."""
     server.gateway.is_refusing = True
     server.gateway.abort()
     await server.wait_until(lambda: not server.gateway.connected())

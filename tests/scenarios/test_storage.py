@@ -16,12 +16,12 @@ from tests.scenarios.verdicts import report, require_all
 
 class Lock(NamedTuple):
     seconds: float
-    is_patience_enough: bool
+    is_outlasted: bool
 
 
 @pytest.mark.parametrize(
     "lock",
-    [Lock(1.0, is_patience_enough=True), pytest.param(Lock(30.0, is_patience_enough=False), marks=pytest.mark.soak)],
+    [Lock(1.0, is_outlasted=True), pytest.param(Lock(30.0, is_outlasted=False), marks=pytest.mark.soak)],
     ids=str,
 )
 async def test_a_database_locked_by_another_process_is_waited_for_or_told_once_per_channel(
@@ -50,17 +50,19 @@ async def test_a_database_locked_by_another_process_is_waited_for_or_told_once_p
                 counts = await house.inbox.count_by_state()
 
     states = {state.value: count for state, count in counts.items() if count}
-    told = [message for channel in channels for message in channel.visible_messages() if message.content == MEMORY_AWAY]
+    notices = [
+        message for channel in channels for message in channel.visible_messages() if message.content == MEMORY_AWAY
+    ]
     verdict = judge(server, Expectation(is_excused=lambda message: "are you there" in message.content))
     report(
-        "locked database", seconds=lock.seconds, asked=num_asked + 2, states=states, notices=len(told),
+        "locked database", seconds=lock.seconds, asked=num_asked + 2, states=states, notices=len(notices),
         unanswered=verdict.num_excused,
     )  # fmt: skip
     verdict.require(turns=num_asked + 2)
-    assert {channel.id for channel in channels} >= {message.channel.id for message in told}
-    assert len(told) <= 2
-    if lock.is_patience_enough:
-        assert told == []
+    assert {channel.id for channel in channels} >= {message.channel.id for message in notices}
+    assert len(notices) <= 2
+    if lock.is_outlasted:
+        assert notices == []
         require_all(server, house.database_path, turns=num_asked + 2, replies=num_asked + 2)
     else:
-        assert len(told) == 2
+        assert len(notices) == 2

@@ -61,25 +61,25 @@ async def test_no_canary_is_ever_seen_abroad(
     engine, num_resets, num_deleted = Parrot(chance, owners), 0, 0
     plan = [channel for channel in channels for _ in range(size.num_turns)]
     chance.shuffle(plan)
-    told: list[Message] = []
+    asked: list[Message] = []
     moderator = server.person("Alice", permissions=Permission.MANAGE_MESSAGES | Permission.MANAGE_GUILD)
     for number in range(size.num_restarts + 1):
         share = plan[number :: size.num_restarts + 1]
         async with enter(server, engine=engine, drain_seconds=0) as house:
             engine.decode = house.encoder.tokenizer.decode
             for index, channel in enumerate(share):
-                text = f"canary{len(told)}of{owners[str(channel.id)]} tell me"
-                told.append(await server.person(f"Person {chance.randrange(30)}").says(channel, text, mention=True))
+                text = f"canary{len(asked)}of{owners[str(channel.id)]} tell me"
+                asked.append(await server.person(f"Person {chance.randrange(30)}").says(channel, text, mention=True))
                 if chance.random() < 0.05:
                     await moderator.uses("/reset", channel)
                     num_resets += 1
                 if chance.random() < 0.05:
-                    await moderator.deletes(chance.choice(told[-5:]))
+                    await moderator.deletes(chance.choice(asked[-5:]))
                     num_deleted += 1
                 if index % size.num_channels == 0:
-                    await catch_up(house, told, 2 * size.num_channels)
+                    await catch_up(house, asked, 2 * size.num_channels)
             if number == size.num_restarts:
-                await catch_up(house, told, 0)
+                await catch_up(house, asked, 0)
     abroad = [
         f"{message.content!r} in {message.channel.name}"
         for message in server.world.messages.values()
@@ -88,7 +88,7 @@ async def test_no_canary_is_ever_seen_abroad(
     ]
     logged = [record.getMessage() for record in caplog.records if ours(record) and CANARY.search(record.getMessage())]
     report(
-        "canaries", seed=SEED, channels=size.num_channels, turns=len(told), prompts=len(engine.requests),
+        "canaries", seed=SEED, channels=size.num_channels, turns=len(asked), prompts=len(engine.requests),
         resets=num_resets, deleted=num_deleted, cancelled=engine.num_aborted, engine_failures=engine.num_failures,
         restarts=size.num_restarts, abroad_in_prompts=len(engine.strays), abroad_in_channels=len(abroad),
         in_logs=len(logged), seconds=round(time.monotonic() - began_at),
@@ -96,19 +96,19 @@ async def test_no_canary_is_ever_seen_abroad(
     assert engine.strays == []
     assert abroad == []
     assert logged == []
-    assert len(told) == size.num_channels * size.num_turns
-    assert len(engine.requests) > len(told) * 0.5
+    assert len(asked) == size.num_channels * size.num_turns
+    assert len(engine.requests) > len(asked) * 0.5
     assert engine.num_failures or size.num_restarts == 1
 
 
-async def catch_up(house: House, told: list[Message], num_left: int) -> None:
+async def catch_up(house: House, asked: list[Message], num_left: int) -> None:
     """Wait until no more than so many questions are open."""
     async with asyncio.timeout(120):
         while True:
             counts = await house.inbox.count_by_state()
             num_open = sum(count for state, count in counts.items() if state.is_open)
             num_seen = sum(counts.values())
-            if num_open <= num_left and num_seen >= len([m for m in told if not m.is_deleted]) - num_left:
+            if num_open <= num_left and num_seen >= len([m for m in asked if not m.is_deleted]) - num_left:
                 return
             await asyncio.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""Trinity on a loopback Discord, as the tests of the Discord edge have it."""
+"""Trinity on a loopback Discord, as the tests of discord/ have it."""
 
 from tests.discord.conftest import encoder, enter, house, server
 

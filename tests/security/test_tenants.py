@@ -49,7 +49,7 @@ async def engine(folder: Path) -> AsyncIterator[LocalEngine]:
         yield opened
 
 
-def told(seed: int, num_blocks: int = 3) -> list[int]:
+def conversation(seed: int, num_blocks: int = 3) -> list[int]:
     """The persona, and what was said in some conversation."""
     return PERSONA + random_prompt(num_blocks * BLOCK_SIZE + 5, VOCABULARY, seed)[1:]
 
@@ -75,17 +75,19 @@ async def ask(engine: LocalEngine, prompt: Sequence[int], owner: str, *, shared:
 @with_transformers
 async def test_a_guessed_foreign_history_counts_like_a_wrong_guess(engine: LocalEngine) -> None:
     for seed in range(2, 22):
-        await ask(engine, told(seed), f"victim {seed}")
+        await ask(engine, conversation(seed), f"victim {seed}")
 
-    right = [(await ask(engine, told(seed), f"spy {seed}")).counters.num_cached_tokens for seed in range(2, 22)]
-    wrong = [(await ask(engine, told(seed), f"spy {seed}")).counters.num_cached_tokens for seed in range(102, 122)]
+    right = [(await ask(engine, conversation(seed), f"spy {seed}")).counters.num_cached_tokens for seed in range(2, 22)]
+    wrong = [
+        (await ask(engine, conversation(seed), f"spy {seed}")).counters.num_cached_tokens for seed in range(102, 122)
+    ]
 
     assert set(right) == set(wrong) == {len(PERSONA)}
 
 
 @with_transformers
 async def test_ones_own_history_is_reused_until_it_is_forgotten(engine: LocalEngine) -> None:
-    prompt = told(2)
+    prompt = conversation(2)
     await ask(engine, prompt, "channel")
 
     again = await ask(engine, prompt, "channel")
@@ -98,9 +100,9 @@ async def test_ones_own_history_is_reused_until_it_is_forgotten(engine: LocalEng
 
 @with_transformers
 async def test_a_prefix_that_is_not_shared_is_nobodys_but_its_owners(engine: LocalEngine) -> None:
-    await ask(engine, told(2), "channel", shared=0)
+    await ask(engine, conversation(2), "channel", shared=0)
 
-    foreign = await ask(engine, told(2), "other channel", shared=0)
+    foreign = await ask(engine, conversation(2), "other channel", shared=0)
 
     assert foreign.counters.num_cached_tokens == 0
 
@@ -108,8 +110,8 @@ async def test_a_prefix_that_is_not_shared_is_nobodys_but_its_owners(engine: Loc
 @with_transformers
 async def test_answers_with_reuse_equal_those_without(engine: LocalEngine) -> None:
     for seed in range(2, 8):
-        first = await ask(engine, told(seed), f"channel {seed}")
-        prompt = told(seed) + first.token_ids + told(seed + 50)[len(PERSONA) :]
+        first = await ask(engine, conversation(seed), f"channel {seed}")
+        prompt = conversation(seed) + first.token_ids + conversation(seed + 50)[len(PERSONA) :]
 
         reused = await ask(engine, prompt, f"channel {seed}")
         fresh = await ask(engine, prompt, "", shared=0)
@@ -121,15 +123,15 @@ async def test_answers_with_reuse_equal_those_without(engine: LocalEngine) -> No
 
 @with_transformers
 async def test_asking_at_once_and_leaving_in_between_changes_nothing_for_others(engine: LocalEngine) -> None:
-    expected = {seed: (await ask(engine, told(seed), "", shared=0)).token_ids for seed in range(2, 10)}
+    expected = {seed: (await ask(engine, conversation(seed), "", shared=0)).token_ids for seed in range(2, 10)}
 
     async def leave(seed: int) -> None:
-        task = asyncio.create_task(ask(engine, told(seed), f"gone {seed}"))
+        task = asyncio.create_task(ask(engine, conversation(seed), f"gone {seed}"))
         await asyncio.sleep(0.001 * seed)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    answers = {seed: asyncio.create_task(ask(engine, told(seed), f"channel {seed}")) for seed in expected}
+    answers = {seed: asyncio.create_task(ask(engine, conversation(seed), f"channel {seed}")) for seed in expected}
     await asyncio.gather(*(leave(seed) for seed in (*expected, *range(30, 34))))
 
     assert {seed: (await answer).token_ids for seed, answer in answers.items()} == expected

@@ -83,9 +83,9 @@ class EngineCore:
         self._eos_token_ids = eos_token_ids
         self._clock = clock
         self._on_running = on_running
-        self._told_running: tuple[str, ...] = ()
+        self._reported_running: tuple[str, ...] = ()
         self._sequences: dict[int, Sequence] = {}
-        self._in_flight: LaunchedStep | None = None
+        self._pending: LaunchedStep | None = None
         self._done_at: float | None = None
         """When the latest step was over; None after a pause."""
         self._outputs: list[Output] = []
@@ -97,7 +97,7 @@ class EngineCore:
     @property
     def has_work(self) -> bool:
         """Another step is needed."""
-        return bool(self.scheduler.has_work or self._in_flight or self._outputs)
+        return bool(self.scheduler.has_work or self._pending or self._outputs)
 
     def submit(self, request_id: int, request: Request, submitted_at: float | None = None) -> None:
         """Put a request in line.
@@ -127,7 +127,7 @@ class EngineCore:
             self._totals.aborted += 1
             self._unbegun.discard(request_id)
             self._close(sequence)
-            self._tell_what_runs()
+            self._report_running()
 
     def forget(self, owner: str) -> None:
         """Drop every block that belongs to `owner` alone; requests under way end undisturbed and leave nothing."""
@@ -140,19 +140,19 @@ class EngineCore:
             EngineFailed: the device is lost, or nothing moves though there is work.
         """
         self._drop_who_waited_too_long()
-        if self._in_flight is None:
+        if self._pending is None:
             self._done_at = None
-        elif self._in_flight.is_verifying:
+        elif self._pending.is_verifying:
             self._read_back()
         batch = self.scheduler.schedule()
-        if not batch and not self._in_flight and self.scheduler.has_work:
+        if not batch and not self._pending and self.scheduler.has_work:
             raise EngineFailed("The engine is stuck: it has work, and no step can be made.")
-        self._tell_what_runs()
+        self._report_running()
         launched = self._launch(batch) if batch else None
         self._read_back()
-        self._in_flight = launched
+        self._pending = launched
         if not self.scheduler.running:
-            self._tell_what_runs()
+            self._report_running()
         return self._take_outputs()
 
     def snapshot(self) -> StepRecord:
@@ -173,11 +173,11 @@ class EngineCore:
             total_preemptions=self.scheduler.num_preemptions,
         )
 
-    def _tell_what_runs(self) -> None:
-        """Tell the names of what is prefilled or decoded, if they changed: before the step that may be the last one."""
+    def _report_running(self) -> None:
+        """Report the names of what is prefilled or decoded, if they changed: before a step that may be the last one."""
         names = tuple(sequence.request.name for sequence in self.scheduler.running)
-        if names != self._told_running:
-            self._told_running = names
+        if names != self._reported_running:
+            self._reported_running = names
             self._on_running(names)
 
     def _drop_who_waited_too_long(self) -> None:
@@ -225,7 +225,7 @@ class EngineCore:
                 self._collect(launched)
 
     def _read_back(self) -> None:
-        launched, self._in_flight = self._in_flight, None
+        launched, self._pending = self._pending, None
         if launched:
             self._collect(launched)
 
@@ -262,7 +262,7 @@ class EngineCore:
 
     def _receive(self, row: LaunchedRow, tokens: SampledTokens) -> None:
         sequence = row.sequence
-        sequence.num_in_flight -= 1
+        sequence.num_pending -= 1
         if not tokens.is_finite:
             self._fail(sequence, ArithmeticError("the logits hold NaN or infinity"))
             return

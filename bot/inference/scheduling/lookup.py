@@ -12,7 +12,7 @@ _GRAM = 2
 """Tokens of the shortest run that is looked up."""
 _MOST_PLACES = 8
 _MOST_AGREEMENT = 16
-"""Longer agreements aren't told apart."""
+"""Longer agreements count as this long."""
 _PRIOR = (0.0, 0.0, 0.3, 0.45, 0.55, 0.65, 0.7, 0.75, *[0.85] * 8, 0.9)
 """How often what follows is right, by the length of the agreement, before anything is measured."""
 _PRIOR_WEIGHT = 4.0

@@ -104,15 +104,15 @@ class Scheduler:
         return batch
 
     def launched(self, batch: Batch) -> None:
-        """Note that a step runs: its positions count as computed, its sampled tokens as in flight."""
+        """Note that a step runs: its positions count as computed, its sampled tokens as pending."""
         if isinstance(batch.step, DecodeStep):
             for sequence in batch.sequences:
                 sequence.num_computed += 1
-                sequence.num_in_flight += 1
+                sequence.num_pending += 1
             return
         for sequence, chunk in zip(batch.sequences, batch.step.chunks, strict=True):
             sequence.num_computed += len(chunk.token_ids)
-            sequence.num_in_flight += chunk.is_last
+            sequence.num_pending += chunk.is_last
 
     def keep(self, sequence: Sequence) -> None:
         """Make what is known to be right of a sequence's blocks findable."""
@@ -133,9 +133,9 @@ class Scheduler:
             self._leave(sequence)
 
     def restart(self, sequence: Sequence) -> None:
-        """Forget all that is in flight of a sequence; it is computed again from its known tokens, alone."""
+        """Forget all that is pending of a sequence; it is computed again from its known tokens, alone."""
         sequence.incarnation += 1
-        sequence.num_in_flight = 0
+        sequence.num_pending = 0
         sequence.is_suspect = True
         if sequence.is_running:
             self._leave(sequence)
@@ -163,7 +163,7 @@ class Scheduler:
         return None
 
     def _try_admit(self, sequence: Sequence) -> bool:
-        if not self._free_slots or sequence.num_in_flight:
+        if not self._free_slots or sequence.num_pending:
             return False
         num_spare = _SPARE_BLOCKS_PER_SEQUENCE * len(self.running)
         reservation = self.blocks.reserve(sequence.token_ids, sequence.scope, num_spare=num_spare)
@@ -186,7 +186,7 @@ class Scheduler:
 
     def _make_room_for(self, candidate: Sequence) -> bool:
         """Background work doesn't run while people wait."""
-        if candidate.rank == BACKGROUND or candidate.num_in_flight:
+        if candidate.rank == BACKGROUND or candidate.num_pending:
             return False
         if not self.running or self.running[-1].rank != BACKGROUND:
             return False

@@ -2,7 +2,7 @@
 
 Three counts tell a sequence's state. `token_ids` are the tokens that are known. `num_computed` positions have their
 keys and values in the blocks, as of the last *launched* step (of its proposals only those that were found right).
-`num_in_flight` steps that sample for it are not read back yet.
+`num_pending` steps that sample for it were launched and are not read back yet.
 """
 
 from dataclasses import dataclass, field
@@ -34,11 +34,11 @@ class Sequence:
     num_computed: int = 0
     num_confirmed: int = 0
     """Positions whose step was read back and finite: what may be kept for reuse."""
-    num_in_flight: int = 0
+    num_pending: int = 0
     num_prefill_tokens: int = 0
     """Tokens that were known when the sequence was admitted; it decodes once they are computed."""
     incarnation: int = 0
-    """Grows when everything in flight has become worthless; tokens of an earlier incarnation are dropped."""
+    """Grows when everything pending has become worthless; tokens of an earlier incarnation are dropped."""
     admission: int = 0
     """Place in the order of first admissions, from 1; the highest is the newest."""
     is_running: bool = False
@@ -84,8 +84,8 @@ class Sequence:
 
     @property
     def num_launched(self) -> int:
-        """Tokens known or in flight."""
-        return len(self.token_ids) + self.num_in_flight
+        """Tokens known or pending."""
+        return len(self.token_ids) + self.num_pending
 
     @property
     def is_prefilling(self) -> bool:
@@ -114,8 +114,8 @@ class Sequence:
         )
 
     def next_row(self, proposed: tuple[int, ...] = ()) -> DecodeRow:
-        """The row that computes the newest token, known or in flight, and samples the one after it."""
-        token_id = None if self.num_in_flight else self.token_ids[-1]
+        """The row that computes the newest token, known or pending, and samples the one after it."""
+        token_id = None if self.num_pending else self.token_ids[-1]
         return DecodeRow(self.slot, self.num_computed, self.block_ids, token_id, proposed)
 
     def append(self, token_id: int, now: float) -> None:

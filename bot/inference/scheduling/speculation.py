@@ -144,7 +144,7 @@ def _candidate(sequence: Sequence) -> _Candidate | None:
     if sequence.lookup is None:
         sequence.lookup = Lookup(sequence.token_ids)
     most = min(_ROW_LENGTHS[-1], sequence.max_tokens - sequence.num_launched) - 1
-    expected, chances = sequence.lookup.expect(most + sequence.num_in_flight)
-    # What is in flight is guessed as well: where the guess is wrong, so are most likely the proposals.
-    proposed, chances = expected[sequence.num_in_flight :], chances[sequence.num_in_flight :]
+    expected, chances = sequence.lookup.expect(most + sequence.num_pending)
+    # What is pending is guessed as well: where the guess is wrong, so are most likely the proposals.
+    proposed, chances = expected[sequence.num_pending :], chances[sequence.num_pending :]
     return _Candidate(sequence, proposed, chances) if proposed else None

@@ -79,7 +79,7 @@ def _restore(file: Path, database: Path) -> Path | None:
     with hold_database_file(database), folder_lock(database.parent), translated_failures():
         _refuse_unless_backup(file)
         with closing(_open_backup(file)) as source, _checked_copy(source, sidecar(database, ".new")) as copy:
-            kept = _keep_aside(database)
+            kept = _keep_under_second_name(database)
             copy.replace(database)
         sync_folder(database.parent)
     return kept
@@ -130,7 +130,7 @@ def _refuse_unless_whole(connection: sqlite3.Connection) -> None:
         raise DatabaseUnusable("The copy came out corrupt, so its source is; nothing was changed.")
 
 
-def _keep_aside(database: Path) -> Path | None:
+def _keep_under_second_name(database: Path) -> Path | None:
     """Give whatever lies in the database's place a second name, so that the place is never empty."""
     kept = sidecar(database, datetime.now().astimezone().strftime(".before-restore-%Y%m%d-%H%M%S-%f"))
     if not os.path.lexists(database):

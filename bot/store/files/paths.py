@@ -20,8 +20,8 @@ def sidecar(file: Path, suffix: str) -> Path:
 
 def create_empty_file(file: Path) -> None:
     """Create a file for nobody but us, in place of what a crash may have left of it."""
-    for leftover in (file, *(sidecar(file, suffix) for suffix in ("-journal", "-wal", "-shm"))):
-        leftover.unlink(missing_ok=True)
+    for remains in (file, *(sidecar(file, suffix) for suffix in ("-journal", "-wal", "-shm"))):
+        remains.unlink(missing_ok=True)
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 

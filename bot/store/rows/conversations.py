@@ -23,7 +23,7 @@ _COLUMNS = (
     conversations.c.id,
     conversations.c.epoch,
     conversations.c.first_kept_turn_id,
-    conversations.c.trim_told,
+    conversations.c.is_trim_announced,
     conversations.c.parent_channel_id,
 )
 

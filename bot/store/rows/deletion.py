@@ -145,7 +145,7 @@ async def begin_epoch(connection: AsyncConnection, conversation_ids: Collection[
     await connection.execute(
         update(conversations)
         .where(conversations.c.id.in_(conversation_ids))
-        .values(epoch=conversations.c.epoch + 1, first_kept_turn_id=None, trim_told=False)
+        .values(epoch=conversations.c.epoch + 1, first_kept_turn_id=None, is_trim_announced=False)
     )
 
 

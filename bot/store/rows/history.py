@@ -181,7 +181,7 @@ class History:
 
     async def mark_trim_announced(self, key: ConversationKey, epoch: int) -> bool:
         """Note that the channel was told of the first trim since its reset; False if that was noted before."""
-        return await self._update(key, epoch, conversations.c.trim_told.is_(False), trim_told=True)
+        return await self._update(key, epoch, conversations.c.is_trim_announced.is_(False), is_trim_announced=True)
 
     async def reset(self, key: ConversationKey) -> Reset:
         """Hide everything said in a conversation at once, and withdraw the questions that wait in it.

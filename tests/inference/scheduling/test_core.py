@@ -518,14 +518,14 @@ def test_counters_say_what_a_request_cost() -> None:
 
 
 def test_what_runs_is_told_before_the_step_that_runs_it_and_what_waits_is_not() -> None:
-    told: list[tuple[str, ...]] = []
+    reported: list[tuple[str, ...]] = []
     driver = Driver(EchoRunner(max_num_sequences=2, has_eos=False))
-    driver.core = EngineCore(driver.runner, clock=lambda: driver.now, on_running=told.append)
+    driver.core = EngineCore(driver.runner, clock=lambda: driver.now, on_running=reported.append)
     launched_at: list[int] = []
     launch = driver.runner.launch
 
     def noted(step: Step) -> object:
-        launched_at.append(len(told))
+        launched_at.append(len(reported))
         return launch(step)
 
     driver.runner.launch = noted
@@ -533,15 +533,15 @@ def test_what_runs_is_told_before_the_step_that_runs_it_and_what_waits_is_not() 
         driver.submit(replace(ask(*words(6, number), new=3 + number), name=name))
     aborted = driver.submit(replace(ask(*words(6, 9), new=50), name="d"))
     driver.step()
-    assert (told, launched_at) == ([("a", "b")], [1])
-    while not any("d" in names for names in told):
+    assert (reported, launched_at) == ([("a", "b")], [1])
+    while not any("d" in names for names in reported):
         driver.step()
     driver.core.abort(aborted)
     driver.run()
 
-    assert told[-1] == ()
-    assert all(len(names) <= 2 for names in told)
-    assert {name for names in told for name in names} == {"a", "b", "c", "d"}
+    assert reported[-1] == ()
+    assert all(len(names) <= 2 for names in reported)
+    assert {name for names in reported for name in names} == {"a", "b", "c", "d"}
 
 
 def test_who_is_not_begun_in_time_is_dropped_and_what_was_begun_is_finished() -> None:

@@ -47,8 +47,8 @@ class Driver:
             return None
         self.scheduler.launched(batch)
         for sequence in batch.sequences:
-            if sequence.num_in_flight:
-                sequence.num_in_flight = 0
+            if sequence.num_pending:
+                sequence.num_pending = 0
                 sequence.append(7, now=0.0)
                 if len(sequence.token_ids) == sequence.max_tokens:
                     self.scheduler.finish(sequence)

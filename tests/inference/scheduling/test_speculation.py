@@ -35,9 +35,9 @@ def test_alone_a_row_is_as_long_as_its_proposals_are_likely():
     assert len(speculation.propose([unlikely])[unlikely]) < 7
 
 
-def test_a_token_in_flight_is_guessed_and_what_follows_it_proposed():
+def test_a_pending_token_is_guessed_and_what_follows_it_proposed():
     one = sequence(*QUOTES)
-    one.num_in_flight = 1
+    one.num_pending = 1
 
     assert Speculation(8).propose([one]) == {one: TEXT[13:20]}
 

@@ -113,13 +113,13 @@ async def test_a_cancel_and_the_end_wait_for_a_silent_server_for_a_moment_only(
         began_at = time.monotonic()
         for task in waiting:
             task.cancel()
-        endings = await asyncio.gather(*waiting, return_exceptions=True)
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         still_waiting = [asyncio.create_task(database.read(count)) for _ in range(3)]
         await asyncio.sleep(0.1)
     seconds = time.monotonic() - began_at
     await asyncio.gather(*still_waiting, return_exceptions=True)
 
-    assert {type(ending) for ending in endings} == {asyncio.CancelledError}
+    assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
     assert seconds < 2.0 + SLACK_SECONDS
 
 

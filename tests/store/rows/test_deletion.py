@@ -85,7 +85,7 @@ async def test_any_part_of_an_answer_takes_the_turn_with_it(database, history, i
     assert await said(database) == []
 
 
-async def test_a_part_that_is_deleted_while_she_writes_withdraws_the_question(history, inbox):
+async def test_a_part_that_is_deleted_while_the_bot_writes_withdraws_the_question(history, inbox):
     await inbox.receive(ask(1))
     await inbox.begin_attempt(ask(1), seed=1)
     await inbox.record_part(ask(1), Part("answer", 0, 500))

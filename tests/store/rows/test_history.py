@@ -114,11 +114,11 @@ async def test_the_first_kept_turn_moves_forward_only_and_may_leave_none(databas
 async def test_the_first_trim_is_told_once_per_reset(database, history):
     await hold_turn(database, ask(1))
 
-    told = [await history.mark_trim_announced(HERE, 0), await history.mark_trim_announced(HERE, 0)]
-    was_told = (await history.load(HERE)).is_trim_announced
+    marked = [await history.mark_trim_announced(HERE, 0), await history.mark_trim_announced(HERE, 0)]
+    is_announced = (await history.load(HERE)).is_trim_announced
     await history.reset(HERE)
 
-    assert (told, was_told) == ([True, False], True)
+    assert (marked, is_announced) == ([True, False], True)
     assert not (await history.load(HERE)).is_trim_announced
     assert await history.mark_trim_announced(HERE, 1)
 

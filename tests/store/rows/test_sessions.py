@@ -30,9 +30,9 @@ async def history(database: Database) -> History:
 
 
 async def test_conversations_of_one_channel_do_not_know_each_other(database, history):
-    told = [[question for question, _ in await said(database, key)] for key in (HERE, ADAS, BOBS, IN_THREAD)]
+    remembered = [[question for question, _ in await said(database, key)] for key in (HERE, ADAS, BOBS, IN_THREAD)]
 
-    assert told == [["question 1"], ["question 2"], ["question 3"], ["question 4"]]
+    assert remembered == [["question 1"], ["question 2"], ["question 3"], ["question 4"]]
     assert len({key.cache_owner for key in (HERE, ADAS, BOBS, IN_THREAD)}) == 4
 
 
