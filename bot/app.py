@@ -112,7 +112,7 @@ async def open_parts(
     the log. `turn_limits` bound what people may ask in an hour.
     """
     observer = observer or LogObserver()
-    async with open_database(settings.effective_database_url) as database:
+    async with open_database(settings.effective_database_url, observer=observer) as database:
         persona = settings.default_persona or DEFAULT
         history = History(database, persona)
         await history.purge_hidden()
@@ -235,7 +235,9 @@ def _read_model(settings: Settings, folder: Path) -> Model:
         )
         stop_ids = shape.eos_token_ids.union(chat_format.stop_ids)
         speculates = settings.speculation == "auto"
-        return LoadedModel(runner, read_tokenizer(folder), runner.model_hash, stop_ids, speculates)
+        return LoadedModel(
+            runner, read_tokenizer(folder), runner.model_hash, stop_ids, speculates, runner.memory_in_use
+        )
 
     return Model(folder, settings.context_window or shape.context_window, tokenizer, chat_format, load)
 

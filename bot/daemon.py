@@ -17,10 +17,12 @@ from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import ConfigError, EngineError, EngineFailed, StoreError
 from bot.inference.engine import Engine
 from bot.logs import flush_logs
-from bot.observer import LatestStep, LogObserver, Observer, Observers
+from bot.observer import LogObserver, Observer, Observers
+from bot.operations.address import OperationsOptions, Watch, open_operations
 from bot.operations.garbage_collection import loaded_objects_frozen
 from bot.operations.health import Health, feed_watchdog
 from bot.operations.notify import notify_systemd, watchdog_interval_seconds
+from bot.operations.overview import Overview
 from bot.operations.reexec import reexecute
 from bot.operations.reload_report import ReloadReport
 from bot.operations.signals import StopRequest, handle_signals
@@ -63,13 +65,19 @@ async def _run_on_discord(settings: Settings) -> EngineError | None:
     token = settings.discord_bot_token.get_secret_value()
     access, reloading = AccessRules(settings.access), asyncio.Event()
     options = _discord_options(settings, token, access)
-    health, stop_request, step = Health(), StopRequest(), LatestStep()
-    observer = Observers(LogObserver(), step)
+    health, stop_request = Health(), StopRequest()
+    watch = Watch(Overview(stop_request.stop.is_set))
+    observer = Observers(LogObserver(), *watch.observers)
     status = Status(health)
     handle_signals(stop_request, on_stopping=_announce_stopping, on_reload=reloading.set, status=status.line)
     try:
         with hold_instance(settings.effective_database_url, token, settings.data_dir):
-            async with asyncio.timeout(None) as opening, _watchdog_fed(health), AsyncExitStack() as parts:
+            async with (
+                asyncio.timeout(None) as opening,
+                _watchdog_fed(health),
+                open_operations(_operations_options(settings), watch),
+                AsyncExitStack() as parts,
+            ):
                 async with in_background(_end_when(stop_request.signalled, opening)):
                     await check_token(options)
                     chat, engine = await parts.enter_async_context(
@@ -84,9 +92,10 @@ async def _run_on_discord(settings: Settings) -> EngineError | None:
                     )
                 health.watch_engine(lambda: engine.failure is not None)
                 status.activity = Activity(
-                    lambda: chat.queue.num_running, lambda: chat.queue.num_waiting, lambda: step.record
+                    lambda: chat.queue.num_running, lambda: chat.queue.num_waiting, lambda: watch.overview.step
                 )
                 live = LiveSettings(settings, chat, access, PLATFORM)
+                watch.overview.opened(chat, engine, partial(_reload, live))
                 following = partial(_follow_settings, live, reloading, ReloadReport(settings.data_dir))
                 await parts.enter_async_context(in_background(keep_running("reading the settings anew", following)))
                 with loaded_objects_frozen():
@@ -159,8 +168,24 @@ def _discord_options(settings: Settings, token: str, access: AccessRules) -> Dis
     )
 
 
+def _operations_options(settings: Settings) -> OperationsOptions:
+    token = settings.operator_token
+    return OperationsOptions(
+        address=settings.operations_at,
+        token=None if token is None else token.get_secret_value(),
+        secrets=settings.secrets,
+    )
+
+
 def _announce_stopping() -> None:
     notify_systemd("STOPPING=1")
+
+
+async def _reload(live: LiveSettings) -> str:
+    """The same for who asks at the operations address; returns what came of it in words."""
+    changes = await live.reload()
+    log.info("the settings were read anew; %s", changes.in_words())
+    return changes.in_words()
 
 
 async def _follow_settings(live: LiveSettings, reloading: asyncio.Event, report: ReloadReport) -> None:

@@ -94,6 +94,11 @@ def escape_control_characters(text: str) -> str:
     return _UNPRINTABLE.sub(_escape, text)
 
 
+def cleaned(record: logging.LogRecord, secrets: tuple[str, ...]) -> str:
+    """A record's message as its line has it."""
+    return _Line(secrets).clean(_message(record))
+
+
 def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape", "surrogatepass").decode("ascii")
 
@@ -110,7 +115,8 @@ class _Line(logging.Formatter):
         long_enough = (secret for secret in secrets if len(secret) >= _MIN_SECRET_LENGTH)
         self._secrets = sorted(long_enough, key=len, reverse=True)
 
-    def _clean(self, text: str) -> str:
+    def clean(self, text: str) -> str:
+        """`text` without secrets and control characters."""
         for secret in self._secrets:
             text = text.replace(secret, _REDACTED)
         return escape_control_characters(redact_secrets(text))
@@ -127,7 +133,7 @@ class _Line(logging.Formatter):
             parts["traceback"] = self.formatException(record.exc_info)
         elif record.stack_info:
             parts["traceback"] = record.stack_info
-        return {name: self._clean(text) for name, text in parts.items()}
+        return {name: self.clean(text) for name, text in parts.items()}
 
 
 class _TextLine(_Line):

@@ -1,13 +1,14 @@
-"""What is reported of the bot's work while it goes on: each answer, request to the platform, and step of the engine.
+"""What is reported of the bot's work while it goes on: answers, requests, steps of the engine, transactions.
 
 The parts that do the work hand plain values to one `Observer` and know nothing of who listens: the log line of an
-answer is the first listener, the daemon's line about its state the second. Nothing that people wrote is in them.
+answer, the counts of `/stats`, and what the operations address shows. Nothing that people wrote is in them.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from enum import StrEnum
+from typing import TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ class AnswerRecord:
     finish_reason: str
     guild_id: int | None = None
     """The server's; None in a direct message and at the terminal."""
+    was_trimmed: bool = False
+    """The conversation's beginning didn't fit into the window any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,46 @@ class RequestRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseRecord:
+    """What the chat platform's server answered to one HTTP request, a library's own repetitions counted as well."""
+
+    method: str
+    status: int
+    """0 where no answer came."""
+
+
+class GatewayChange(StrEnum):
+    """What has become of the connection that brings events."""
+
+    CONNECTED = "connected"
+    """A new session."""
+    RESUMED = "resumed"
+    """The old session goes on, with what was missed."""
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRecord:
+    """One transaction of the database, the wait for its turn included."""
+
+    is_write: bool
+    seconds: float
+    error: str = ""
+    """The kind of failure; empty where it was committed, or where whoever wanted it gave up."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """What a card's memory is taken by, as of a few seconds ago, in bytes."""
+
+    own: int
+    """The bot's: weights, KV cache and room to work in."""
+    used: int
+    """By whomever."""
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """The engine's state after a step, and its totals since it started."""
 
@@ -54,6 +97,10 @@ class StepRecord:
     """Blocks that no running sequence holds."""
     num_findable_blocks: int = 0
     """Blocks that a later prompt could start from."""
+    num_warm_conversations: int = 0
+    """Conversations that have such blocks of their own."""
+    memory: MemoryRecord | None = None
+    """Of the card; None on a CPU."""
     total_requests: int = 0
     total_failed: int = 0
     total_aborted: int = 0
@@ -63,27 +110,38 @@ class StepRecord:
     total_preemptions: int = 0
 
 
-class Observer(Protocol):
-    """Listens to the bot's work. Called on the event loop, often: it must neither wait nor raise."""
+class Observer:
+    """Listens to the bot's work. Called on the event loop, often: it must neither wait nor raise.
+
+    This one does nothing; others inherit from it and override what they want to hear.
+    """
 
     def on_answer(self, record: AnswerRecord) -> None:
         """An answer has ended."""
-        ...
+
+    def on_first_words(self, seconds: float) -> None:
+        """The first words of an answer stand in the channel, so long after its question came in."""
 
     def on_request(self, record: RequestRecord) -> None:
         """A request to the chat platform has ended."""
-        ...
+
+    def on_response(self, record: ResponseRecord) -> None:
+        """The chat platform has answered an HTTP request."""
+
+    def on_gateway(self, change: GatewayChange) -> None:
+        """The connection to the chat platform came up, or was lost."""
+
+    def on_transaction(self, record: TransactionRecord) -> None:
+        """A transaction of the database has ended."""
 
     def on_step(self, record: StepRecord) -> None:
         """The engine has run a step."""
-        ...
 
 
-class LogObserver:
+class LogObserver(Observer):
     """One line in the log for each answer, without what people said."""
 
     def on_answer(self, record: AnswerRecord) -> None:
-        """Log it."""
         log.info(
             "answered %s:%s question %s: prompt %d tokens, %d cached, %d new, first after %.2f s, %.2f s in all, %s",
             record.platform,
@@ -97,48 +155,38 @@ class LogObserver:
             record.finish_reason,
         )
 
-    def on_request(self, record: RequestRecord) -> None:
-        """Requests are too many for the log."""
 
-    def on_step(self, record: StepRecord) -> None:
-        """Steps are too many for the log."""
-
-
-class LatestStep:
-    """Remembers the engine's latest step, for whoever asks how it is."""
-
-    def __init__(self) -> None:
-        self.record = StepRecord()
-
-    def on_answer(self, record: AnswerRecord) -> None:
-        """Nothing to remember."""
-
-    def on_request(self, record: RequestRecord) -> None:
-        """Nothing to remember."""
-
-    def on_step(self, record: StepRecord) -> None:
-        """Remember it."""
-        self.record = record
-
-
-class Observers:
+class Observers(Observer):
     """Several observers as one; what one of them raises is logged, and neither the others nor the work suffer."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
     def on_answer(self, record: AnswerRecord) -> None:
-        """Hand it to each."""
         for observer in self._observers:
             _guarded(observer.on_answer, record)
 
+    def on_first_words(self, seconds: float) -> None:
+        for observer in self._observers:
+            _guarded(observer.on_first_words, seconds)
+
     def on_request(self, record: RequestRecord) -> None:
-        """Hand it to each."""
         for observer in self._observers:
             _guarded(observer.on_request, record)
 
+    def on_response(self, record: ResponseRecord) -> None:
+        for observer in self._observers:
+            _guarded(observer.on_response, record)
+
+    def on_gateway(self, change: GatewayChange) -> None:
+        for observer in self._observers:
+            _guarded(observer.on_gateway, change)
+
+    def on_transaction(self, record: TransactionRecord) -> None:
+        for observer in self._observers:
+            _guarded(observer.on_transaction, record)
+
     def on_step(self, record: StepRecord) -> None:
-        """Hand it to each."""
         for observer in self._observers:
             _guarded(observer.on_step, record)
 

@@ -41,6 +41,7 @@ class EchoEngine:
     on_running: Callable[[Sequence[str]], None] = lambda _names: None
     names: list[str] = field(default_factory=list)
     failure: EngineFailed | None = None
+    step_seconds: float = 0.0
     has_failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

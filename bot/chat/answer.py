@@ -188,7 +188,23 @@ class PendingAnswer:
             total_seconds=time.monotonic() - self.started_at,
             finish_reason=reason,
             guild_id=key.guild_id,
+            was_trimmed=self.window.was_trimmed,
         )
+
+    @property
+    def num_new_tokens(self) -> int:
+        """Tokens that were generated so far."""
+        return self._num_new_tokens
+
+    @property
+    def first_token_seconds(self) -> float:
+        """From the request to its first token; 0 until that is there."""
+        return self._counters.first_token_seconds
+
+    @property
+    def num_cached_tokens(self) -> int:
+        """Tokens of the prompt that were in the cache; 0 until the first word is there."""
+        return self._counters.num_cached_tokens
 
     @property
     def _total_new_tokens(self) -> int:

@@ -156,6 +156,14 @@ class Chat:
         """Why the engine is lost, so that nothing is answered until the process is replaced; None while it isn't."""
         return self._engine.failure
 
+    async def check_store(self) -> None:
+        """Find out whether a question could be committed just now.
+
+        Raises:
+            StoreError: it couldn't.
+        """
+        await self._inbox.check_writable()
+
     async def wait_engine_failed(self) -> None:
         """Return once the engine is lost."""
         await self._engine.wait_failed()

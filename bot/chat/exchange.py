@@ -79,8 +79,11 @@ class Exchange:
         """Called when it begins to wait for the database."""
         self.task: asyncio.Task[None] | None = None
         """What answers it. Cancelled, it leaves the question to the next process."""
+        self.writing: PendingAnswer | None = None
+        """The answer as it grows; None before its prompt is made, and once it is stored."""
         self.notes: Sequence[str] = ()
         """What is to be said above the answer of how the question was read; known once it is received."""
+        self._opened_at: float | None = time.monotonic()
         self._context = context
         self._registry = registry
         self._is_stored = self.has_stored_answer
@@ -269,7 +272,7 @@ class Exchange:
     async def _try(self, attempt: Attempt, max_queued_seconds: float | None) -> AsyncGenerator[ReplyEvent, None]:
         """One try at the answer; it ends with `Anew` where the question was edited meanwhile."""
         try:
-            answer = await self._begin_answer(attempt, max_queued_seconds)
+            self.writing = answer = await self._begin_answer(attempt, max_queued_seconds)
             if answer.tells_trim:
                 yield Notice(TRIM_NOTICE)
             if text := answer.open():
@@ -296,6 +299,8 @@ class Exchange:
         except BaseException:
             await self._release()
             raise
+        finally:
+            self.writing = None
 
     async def edit(self, content: str) -> bool:
         """Follow the edit of the question; False once its answer is complete, so that it has to be replaced."""
@@ -306,6 +311,12 @@ class Exchange:
                 self.question = replace(self.question, content=content)
                 self._interruption.edit()
             return True
+
+    def note_shown(self) -> None:
+        """The first words of its answer stand in the channel. What is resumed says nothing about how long that took."""
+        if self._opened_at is not None and self.resumed is None:
+            self._context.observer.on_first_words(time.monotonic() - self._opened_at)
+        self._opened_at = None
 
     async def wait_closed(self) -> None:
         """Wait until all is done with it."""

@@ -85,6 +85,8 @@ class QuestionQueue:
         max_waiting_per_person: int = 8,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.is_paused = False
+        """Whether new questions are refused because the operator wants a pause."""
         self._channels: dict[Hashable, _ChannelQueue] = {}
         self._max_waiting = max_waiting
         self._max_waiting_per_person = max_waiting_per_person
@@ -102,6 +104,13 @@ class QuestionQueue:
         """Conversations in which an answer is being written."""
         return sum(channel.running is not None for channel in self._channels.values())
 
+    @property
+    def oldest_wait_seconds(self) -> float:
+        """How long the question has waited that waits longest for its first words; 0 where none waits."""
+        slots = (slot for each in self._channels.values() for slot in (each.running, *each.waiting, *each.deferred))
+        joined = [slot.joined_at for slot in slots if slot is not None and slot.begun_at is None]
+        return self._clock() - min(joined) if joined else 0.0
+
     def is_busy(self, conversation: Hashable) -> bool:
         """Whether anybody has a slot in a conversation's queue."""
         return conversation in self._channels
@@ -115,7 +124,8 @@ class QuestionQueue:
         earlier, before a restart.
 
         Raises:
-            EngineOverloaded: too many questions wait, in all, of this guild, or from this person here.
+            EngineOverloaded: there is a pause; or too many questions wait, in all, of this guild, or from this person
+                here.
         """
         channel = self._channels.get(conversation) or _ChannelQueue()
         if is_limited:
@@ -175,6 +185,8 @@ class QuestionQueue:
         return Wait(num_ahead, num_behind, seconds, now - slot.joined_at)
 
     def _refuse_excess(self, channel: _ChannelQueue, person: Hashable, guild: Hashable) -> None:
+        if self.is_paused:
+            raise EngineOverloaded(phrase("intake_paused"))
         own = sum(other.person == person for other in (*channel.waiting, *channel.deferred))
         if own >= self._max_waiting_per_person:
             raise EngineOverloaded(phrase("own_questions_waiting", n=own))

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.observer import AnswerRecord, RequestRecord, StepRecord
+from bot.observer import AnswerRecord, Observer
 
 _MAX_PLACES = 10_000
 
@@ -33,7 +33,7 @@ class Count:
             self.decoding_seconds += max(0.0, record.total_seconds - record.first_token_seconds)
 
 
-class Tally:
+class Tally(Observer):
     """Counts answers as an observer. Of the places with the oldest last answer the count is given up in the end."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -59,9 +59,3 @@ class Tally:
         self._places.move_to_end(place)
         if len(self._places) > _MAX_PLACES:
             self._places.popitem(last=False)
-
-    def on_request(self, record: RequestRecord) -> None:
-        """Requests aren't counted."""
-
-    def on_step(self, record: StepRecord) -> None:
-        """Nor are steps."""

@@ -177,6 +177,8 @@ class Reply:
             latest = partial(text.page, place[1], pages[place[1]])
             borne = buttons if place[1] == num_pages - 1 else ()
             await self.parts.show(place, latest, is_final=is_last_edit, buttons=borne)
+        if self.has_text:
+            self.exchange.note_shown()
         return places
 
     async def _show_rest(self) -> list[Place]:

@@ -26,6 +26,7 @@ from bot.discord.messages import PLATFORM, is_direct
 from bot.discord.receivers import ReceivingClient
 from bot.discord.session_starts import SessionStarts
 from bot.errors import StoreError
+from bot.observer import Observer
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class TrinityClient(ReceivingClient):
         proxy: str | None = None,
         clock: DiscordClock | None = None,
         reads_all_messages: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         # The bot doesn't speak: no warning that the libraries for that aren't installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -70,6 +72,7 @@ class TrinityClient(ReceivingClient):
             identify_pause_seconds=identify_pause_seconds,
             session_starts=session_starts,
             clock=clock,
+            observer=observer,
             intents=discord.Intents(
                 guilds=True, guild_messages=True, dm_messages=True, message_content=reads_all_messages
             ),
@@ -93,6 +96,7 @@ class TrinityClient(ReceivingClient):
 
     async def on_connect(self) -> None:
         """A new session: live messages wait until it is known what was missed."""
+        await super().on_connect()
         self.is_session_ready = False
         self.receivers.catch_up.begin_session()
 

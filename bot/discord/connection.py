@@ -25,6 +25,7 @@ from bot.discord.payload_shapes import OutOfShape, Read, integer
 from bot.discord.payloads import APPLICATION, USER
 from bot.discord.session_starts import SessionStarts
 from bot.errors import DiscordRefused
+from bot.observer import GatewayChange, Observer, Observers, ResponseRecord
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class ConnectedClient(discord.Client):
         identify_pause_seconds: float,
         session_starts: SessionStarts | None = None,
         clock: DiscordClock | None = None,
+        observer: Observer | None = None,
         **options: Any,
     ) -> None:
         self.clock = clock or DiscordClock()
@@ -85,8 +87,12 @@ class ConnectedClient(discord.Client):
         # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
         trace = self.clock.trace()
         trace.on_request_end.append(_refuse_endless_pause)
+        trace.on_request_end.append(self._note_response)
+        trace.on_request_exception.append(self._note_no_response)
         super().__init__(http_trace=trace, heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
         self.when_moved: Callable[[], None] = lambda: None
+        self._observer: Observer = observer or Observers()
+        self._is_up = False
         self.events = EventGuard(self._connection)
         self._identify_pause_seconds = identify_pause_seconds
         self._session_starts = session_starts or SessionStarts()
@@ -133,8 +139,13 @@ class ConnectedClient(discord.Client):
             await self._pause(self._identify_pause_seconds)
         await self._session_starts.begin()
 
+    async def on_connect(self) -> None:
+        """A new session has begun."""
+        self._note_change(GatewayChange.CONNECTED)
+
     async def on_resumed(self) -> None:
         """Discord has replayed what we missed."""
+        self._note_change(GatewayChange.RESUMED)
         self._is_resumed.set()
 
     async def make_room(self) -> None:
@@ -154,6 +165,20 @@ class ConnectedClient(discord.Client):
             await self._stay_connected()
         finally:
             self._session_starts.lose()
+            self._note_change(GatewayChange.LOST)
+
+    def _note_change(self, change: GatewayChange) -> None:
+        was_up, self._is_up = self._is_up, change is not GatewayChange.LOST
+        if was_up or self._is_up:
+            self._observer.on_gateway(change)
+
+    async def _note_response(self, _session: object, _context: object, end: aiohttp.TraceRequestEndParams) -> None:
+        self._observer.on_response(ResponseRecord(end.method, end.response.status))
+
+    async def _note_no_response(
+        self, _session: object, _context: object, end: aiohttp.TraceRequestExceptionParams
+    ) -> None:
+        self._observer.on_response(ResponseRecord(end.method, 0))
 
     async def _stay_connected(self) -> None:
         resumption: dict[str, Any] = {}
@@ -176,6 +201,7 @@ class ConnectedClient(discord.Client):
                     # The gateway that kept the session can't be reached; the others can resume it too.
                     resumption["gateway"] = DiscordWebSocket.DEFAULT_GATEWAY
                 log.warning("no connection to Discord's gateway (%s)", type(error).__name__)
+            self._note_change(GatewayChange.LOST)
             self.dispatch("disconnect")
             if not resumption:
                 self._session_starts.lose()

@@ -26,6 +26,7 @@ class Shown(NamedTuple):
 STARTING = Shown(discord.Status.idle, phrase("presence_starting"))
 READY = Shown(discord.Status.online, phrase("presence_ready"))
 DRAINING = Shown(discord.Status.idle, phrase("presence_ending"))
+PAUSED = Shown(discord.Status.idle, phrase("presence_paused"))
 UNAVAILABLE = Shown(discord.Status.dnd, phrase("presence_unavailable"))
 
 
@@ -57,6 +58,8 @@ class Presence:
             return UNAVAILABLE
         if self._client.is_draining:
             return DRAINING
+        if self._chat.queue.is_paused:
+            return PAUSED
         if num_waiting:
             return Shown(discord.Status.online, phrase("presence_busy", n=num_waiting))
         return READY

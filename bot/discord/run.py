@@ -187,6 +187,7 @@ class _ClientRun:
             session_starts=self._starts,
             clock=self._options.clock,
             reads_all_messages=self._options.reads_all_messages,
+            observer=self._observer,
         )
         client.when_ready = self._note_ready
         client.when_moved = self._on_movement

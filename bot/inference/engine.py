@@ -145,6 +145,11 @@ class Engine(Protocol):
         """Why the engine is lost, so that the process has to be replaced; None while it isn't."""
         ...
 
+    @property
+    def step_seconds(self) -> float:
+        """How long what the engine does at this moment has taken, so that a hang shows; 0 where it rests."""
+        ...
+
     async def wait_failed(self) -> None:
         """Return once the engine is lost; `failure` then says why. Whoever runs the process waits here."""
         ...

@@ -143,6 +143,11 @@ class LocalEngine:
         """Why the engine is lost, or None while it isn't."""
         return self._error if self._failed.is_set() else None
 
+    @property
+    def step_seconds(self) -> float:
+        """How long the step under way has taken; 0 where none is."""
+        return self._watchdog.step_seconds
+
     async def wait_failed(self) -> None:
         """Return once the engine is lost; `failure` then says why."""
         await self._failed.wait()

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from bot.inference.engine import Delta, Request
 from bot.inference.scheduling.core import DEFAULT_EOS_TOKEN_IDS
 from bot.inference.scheduling.step import ModelRunner
-from bot.observer import StepRecord
+from bot.observer import MemoryRecord, StepRecord
 
 ReportProgress = Callable[[int, int], None]
 """Called with what is done and what there is to do, in bytes."""
@@ -24,6 +24,8 @@ class LoadedModel:
     eos_token_ids: frozenset[int] = DEFAULT_EOS_TOKEN_IDS
     speculates: bool = False
     """Tokens that stood in the sequence before are proposed, where that pays."""
+    memory_in_use: Callable[[], MemoryRecord | None] = lambda: None
+    """How full the card is; called on the engine's thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,9 @@ from bot.inference.messages import (
 from bot.inference.scheduling.core import EngineCore, Output
 from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.scheduling.speculation import Speculation
-from bot.observer import StepRecord
+from bot.observer import MemoryRecord, StepRecord
+
+_MEMORY_SECONDS = 5.0
 
 
 class Watchdog:
@@ -52,10 +54,34 @@ class Watchdog:
             self._began_at = None
 
     @property
+    def step_seconds(self) -> float:
+        """How long the step under way has taken; 0 where none is."""
+        began_at = self._began_at
+        return 0.0 if began_at is None else self._clock() - began_at
+
+    @property
     def is_overdue(self) -> bool:
         """The step under way has taken longer than it may."""
-        began_at = self._began_at
-        return began_at is not None and self._clock() - began_at > self.limit_seconds
+        return self.step_seconds > self.limit_seconds
+
+
+class MemoryGauge:
+    """Asks now and then how full the card is: the driver takes a while to say so."""
+
+    def __init__(
+        self, memory_in_use: Callable[[], MemoryRecord | None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._memory_in_use = memory_in_use
+        self._clock = clock
+        self._asked_at: float | None = None
+        self._latest: MemoryRecord | None = None
+
+    def added_to(self, step: StepRecord) -> StepRecord:
+        """The step's record with the latest answer in it."""
+        now = self._clock()
+        if self._asked_at is None or now - self._asked_at > _MEMORY_SECONDS:
+            self._asked_at, self._latest = now, self._memory_in_use()
+        return step if self._latest is None else replace(step, memory=self._latest)
 
 
 class Worker:
@@ -97,9 +123,12 @@ class Worker:
                 speculation=Speculation(model.runner.max_num_sequences) if model.speculates else None,
             )
             texts = TokenTexts(model.tokenizer)
+            memory = MemoryGauge(model.memory_in_use)
             max_open_requests = core.scheduler.max_open_requests
-            self._post(Loaded(core.max_sequence_tokens, max_open_requests, model.model_hash, core.snapshot()))
-            self._serve(core, texts)
+            self._post(
+                Loaded(core.max_sequence_tokens, max_open_requests, model.model_hash, memory.added_to(core.snapshot()))
+            )
+            self._serve(core, texts, memory)
         except BaseException as error:  # a thread's death is news, whatever the cause
             self._post(Ended(error))
         else:
@@ -110,7 +139,7 @@ class Worker:
             raise EngineUnavailable("The engine is shutting down.")
         self._post(LoadProgress(done, total))
 
-    def _serve(self, core: EngineCore, texts: TokenTexts) -> None:
+    def _serve(self, core: EngineCore, texts: TokenTexts, memory: MemoryGauge) -> None:
         while True:
             for command in self._commands(may_wait=not core.has_work):
                 if isinstance(command, Stop):
@@ -118,7 +147,7 @@ class Worker:
                 self._obey(core, texts, command)
             with self._watchdog.watch():
                 outputs = core.step()
-            self._post(self._results(outputs, core.snapshot()))
+            self._post(self._results(outputs, memory.added_to(core.snapshot())))
 
     def _commands(self, *, may_wait: bool) -> Iterator[Command]:
         """All commands there are; with `may_wait`, at least one."""

@@ -84,6 +84,39 @@ def _check_url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def read_address(address: str) -> tuple[str, int] | None:
+    """The host and port of `host:port`, `[::1]:port`; None for `off`.
+
+    Raises:
+        PydanticCustomError: it is neither.
+    """
+    if address.lower() == "off":
+        return None
+    host, colon, port = address.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    bare = host[1:-1] if is_bracketed else host
+    is_number = port.isascii() and port.isdecimal() and len(port) <= _LONGEST_PORT and int(port) <= _LARGEST_PORT
+    if not colon or not bare or not is_number or (":" in bare) != is_bracketed or not bare.isascii() or "/" in bare:
+        raise refusal("has to be a host and a port, such as 127.0.0.1:9464 or [::1]:9464, or off")
+    return bare, int(port)
+
+
+def _check_address(address: str) -> str:
+    read_address(address)
+    return address
+
+
+_LARGEST_PORT = 65_535
+_LONGEST_PORT = 5
+_SHORTEST_OPERATOR_TOKEN = 16
+
+
+def _check_operator_token(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _SHORTEST_OPERATOR_TOKEN:
+        raise refusal(f"has to have {_SHORTEST_OPERATOR_TOKEN} characters or more: openssl rand -hex 24")
+    return secret
+
+
 def _check_secret(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value().strip()
     if text.lower().startswith(("bot ", "bearer ")):
@@ -167,6 +200,8 @@ def _lower(value: object) -> object:
 UPPER = BeforeValidator(_upper)
 LOWER = BeforeValidator(_lower)
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+OperatorToken = Annotated[SecretStr, AfterValidator(_check_secret), AfterValidator(_check_operator_token)]
+Address = Annotated[str, AfterValidator(_check_address)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 HttpUrl = Annotated[str, _check_url("https", "http")]
 WebsocketUrl = Annotated[str, _check_url("wss", "ws")]

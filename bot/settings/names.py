@@ -18,6 +18,8 @@ LIBRARY_NAMES = (
 )
 """What the hub's library reads from the environment; in `.env` they are handed on to it."""
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+EMPTY_IS_OFF = ("TRINITY_OPERATIONS_ADDRESS",)
+"""Set to nothing, it is off; for others that counts as not set."""
 _LEAST_NEAR_LENGTH = 6
 _CONFUSED_NAMES = {
     "DISCORD_TOKEN_FILE": "DISCORD_BOT_TOKEN_FILE",

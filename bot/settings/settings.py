@@ -22,6 +22,7 @@ from bot.inference.engine import SamplingParams
 from bot.settings.checks import (
     LOWER,
     UPPER,
+    Address,
     DatabaseUrl,
     DefaultPersona,
     Device,
@@ -30,9 +31,11 @@ from bot.settings.checks import (
     HttpUrl,
     Ids,
     Number,
+    OperatorToken,
     Secret,
     WebsocketUrl,
     problem_in_words,
+    read_address,
     refusal,
 )
 from bot.settings.env_file import read_env_file
@@ -128,6 +131,11 @@ class Settings(BaseSettings):
     """Whether there are buttons below answers: Stop, Again, Continue."""
     drain_seconds: Annotated[Number, Field(ge=0, le=3600)] = 20.0
 
+    operations_address: Address = "127.0.0.1:9464"
+    """Where health, metrics and the operator's page are served. Set to nothing, or to off, they aren't."""
+    operator_token: OperatorToken | None = None
+    """Lets who has it pause and drain the bot over that address; None lets nobody."""
+
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UPPER] = "INFO"
     log_format: Annotated[Literal["text", "json"], LOWER] = "text"
     allow_readable_env_file: bool = False
@@ -182,9 +190,14 @@ class Settings(BaseSettings):
         return TurnLimits(self.turns_per_hour_person or None, self.turns_per_hour_guild or None)
 
     @property
+    def operations_at(self) -> tuple[str, int] | None:
+        """The host and port of `operations_address`; None where it is off."""
+        return read_address(self.operations_address)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What no log line may hold."""
-        given = (self.discord_bot_token, self.hf_token)
+        given = (self.discord_bot_token, self.hf_token, self.operator_token)
         tokens = [secret.get_secret_value() for secret in given if secret is not None]
         return (*tokens, *secrets_in(self.effective_database_url))
 

@@ -1,7 +1,7 @@
 """Where settings come from: the environment over `.env` over the TOML file, and what each of them gave."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic_core import PydanticCustomError
@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from bot.errors import ConfigError
 from bot.settings.checks import expand_home
 from bot.settings.env_file import read_env_file
-from bot.settings.names import HUB_TOKEN_NAMES, TOKEN_NAMES, near_names, unknown_names
+from bot.settings.names import EMPTY_IS_OFF, HUB_TOKEN_NAMES, TOKEN_NAMES, near_names, unknown_names
 from bot.settings.toml_file import problem_with_key, read_toml_file, toml_key
 
 ENVIRONMENT = "environment"
@@ -82,8 +82,9 @@ def _on_top(layers: list[dict[str, Given]], known: tuple[str, ...]) -> dict[str,
     chosen: dict[str, Given] = {}
     for group in dict.fromkeys(groups):
         for layer in layers:
+            off = {name: replace(layer[name], text="off") for name in group if name in layer and name in EMPTY_IS_OFF}
             found = {name: layer[name] for name in group if name in layer and layer[name].text}
-            if found:
+            if found := off | found:
                 chosen.update(found)
                 break
     return chosen

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
 from bot.discord.messages import PLATFORM
 from bot.discord.run import DiscordOptions, run_discord
+from bot.observer import LogObserver, Observer, Observers
 from bot.operations.health import Health
 from bot.store.files.database import open_database, utc_now
 from bot.store.files.timeouts import Timeouts
@@ -111,11 +112,13 @@ async def open_house(
     turn_limits: TurnLimits = NO_LIMITS,
     presence_seconds: float = 15.0,
     has_buttons: bool = True,
+    observers: Sequence[Observer] = (),
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops it in order; `token` is another bot's."""
     engine = engine or EchoEngine()
     await lay_database(folder / "trinity.db")
-    async with open_database(f"sqlite+aiosqlite:///{folder / 'trinity.db'}", timeouts=timeouts) as database:
+    url, observer = f"sqlite+aiosqlite:///{folder / 'trinity.db'}", Observers(LogObserver(), *observers)
+    async with open_database(url, timeouts=timeouts, observer=observer) as database:
         history, inbox, personas = History(database), Inbox(database), Personas(database)
         budget = TokenBudget(4096, 100_000, 1000)
         chosen = ChosenSettings(database)
@@ -125,6 +128,7 @@ async def open_house(
             sampling=SamplingChoice(seed=7), queue=queue, time_limits=time_limits,
             turn_limits=turn_limits,
             departures=Departures(Guilds(database), PLATFORM, 30, utc_now),
+            observer=observer,
         )  # fmt: skip
         options = DiscordOptions(
             token=token or server.token,
@@ -142,7 +146,9 @@ async def open_house(
         )
         house = House(server, engine, chat, history, inbox, personas, encoder, folder / "trinity.db")
         house.running = asyncio.create_task(
-            run_discord(chat, options, house.stop, on_ready=house.note_ready, on_movement=house.note_movement)
+            run_discord(
+                chat, options, house.stop, on_ready=house.note_ready, on_movement=house.note_movement, observer=observer
+            )
         )
         try:
             if waits_until_ready:

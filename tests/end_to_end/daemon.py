@@ -65,6 +65,7 @@ def environment_for(server: LoopbackDiscord, folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(Path(__file__).parents[2]),  # this checkout, whichever is installed
         "TRINITY_DATA_DIR": str(folder),
         "TRINITY_EDIT_INTERVAL_SECONDS": "0.1",
+        "TRINITY_OPERATIONS_ADDRESS": "",  # many at a time
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",  # several would only wait for each other
         **server.environment,

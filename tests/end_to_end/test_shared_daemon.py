@@ -4,10 +4,12 @@ All tests of this file are among them, since the loopback Discord stands still w
 """
 
 import signal
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -40,6 +42,12 @@ class SharedDaemon:
     log_at_login: str
 
 
+def free_port() -> int:
+    with socket.socket() as once:
+        once.bind(("127.0.0.1", 0))
+        return int(once.getsockname()[1])
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedDaemon]:
     """A daemon with a small window, behind a proxy that alone can resolve Discord's names."""
@@ -51,6 +59,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shar
             "TRINITY_DISCORD_GATEWAY_URL": server.gateway_url.replace("127.0.0.1", "gateway.invalid"),
             "TRINITY_CONTEXT_WINDOW": "1024",
             "TRINITY_MAX_NEW_TOKENS": "384",
+            "TRINITY_OPERATIONS_ADDRESS": f"127.0.0.1:{free_port()}",
         }
         async with open_daemon(server, folder, settings) as daemon:
             yield SharedDaemon(server, proxy, folder, settings, daemon, daemon.log)
@@ -84,6 +93,24 @@ async def test_what_was_trimmed_is_not_known_and_nothing_breaks(shared: SharedDa
     assert "teal" not in after_trim
     assert UNKNOWN in after_trim
     assert sum("forget its oldest part" in line for line in shared.server.transcript(long)) == 1
+
+
+async def test_the_operations_address_tells_of_the_real_engine(shared: SharedDaemon) -> None:
+    address, general = shared.settings["TRINITY_OPERATIONS_ADDRESS"], shared.server.channel("general")
+    await ask(shared.daemon, shared.server.person("Alice"), general, "Please count to 30.")
+
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"http://{address}/readyz") as response:
+            ready = await response.text()
+        async with http.get(f"http://{address}/metrics") as response:
+            lines = (line.rpartition(" ") for line in (await response.text()).splitlines() if line[0] != "#")
+            values = {name: float(value) for name, _, value in lines}
+
+    assert ready.endswith("\nready\n")
+    assert values["trinity_engine_generated_tokens_total"] >= 30
+    assert values["trinity_warm_conversations"] >= 1
+    assert values["trinity_batch_size_count"] >= 30
+    assert values["trinity_kv_blocks"] >= values["trinity_kv_blocks_available"] > 0
 
 
 async def test_a_second_daemon_on_the_same_token_and_database_says_so(shared: SharedDaemon) -> None:

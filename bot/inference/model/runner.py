@@ -27,6 +27,7 @@ from bot.inference.scheduling.step import (
     SampledTokens,
     Step,
 )
+from bot.observer import MemoryRecord
 
 _GREEDY = SamplingParams()
 
@@ -106,6 +107,13 @@ class LlamaRunner:
     def eos_token_ids(self) -> frozenset[int]:
         """Tokens that end a completion."""
         return self.shape.eos_token_ids
+
+    def memory_in_use(self) -> MemoryRecord | None:
+        """How full the card is; None on a CPU."""
+        if self._stream is None:
+            return None
+        free, total = torch.cuda.mem_get_info(self._stream.device)
+        return MemoryRecord(torch.cuda.memory_reserved(self._stream.device), total - free, total)
 
     def launch(self, step: Step) -> PendingTokens:
         """Start `step` without waiting for it (on the CPU: run it).

@@ -68,6 +68,11 @@ class BlockManager:
         """Blocks that can be found again, held ones included."""
         return len(self._nodes)
 
+    @property
+    def num_owners(self) -> int:
+        """Owners of blocks that can be found again."""
+        return len(self._nodes_of_owner)
+
     def num_blocks_for(self, num_tokens: int) -> int:
         """Blocks that `num_tokens` tokens take."""
         return -(-num_tokens // self.block_size)

@@ -164,6 +164,7 @@ class EngineCore:
             num_blocks=self.blocks.num_blocks,
             num_available_blocks=self.blocks.num_available,
             num_findable_blocks=self.blocks.num_cached,
+            num_warm_conversations=self.blocks.num_owners,
             total_requests=totals.requests,
             total_failed=totals.failed,
             total_aborted=totals.aborted,
@@ -276,6 +277,7 @@ class EngineCore:
         for token_id in standing:
             sequence.append(token_id, now)
             token_ids.append(token_id)
+            self._totals.new_tokens += 1
             if finish_reason := sequence.finish_reason(self._eos_token_ids):
                 break
         if sequence.is_running:
@@ -300,7 +302,6 @@ class EngineCore:
         del self._sequences[sequence.request_id]
         self._totals.prompt_tokens += sequence.num_prompt_tokens
         self._totals.cached_tokens += sequence.num_cached_tokens
-        self._totals.new_tokens += sequence.num_new_tokens
 
 
 def check_request(request: Request, max_sequence_tokens: int) -> None:

@@ -9,17 +9,18 @@ Writers of one process take turns at a lock, so that SQLite never refuses one of
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import DatabaseBusy, DatabaseUnusable, StoreError
+from bot.observer import Observer, Observers, TransactionRecord
 from bot.store.files import postgresql as server
 from bot.store.files import sqlite as embedded
 from bot.store.files.check import refuse_newer
@@ -72,9 +73,14 @@ class Database:
     """Runs transactions. Made by `open_database`."""
 
     def __init__(
-        self, engine: AsyncEngine, clock: Callable[[], datetime] = utc_now, timeouts: Timeouts | None = None
+        self,
+        engine: AsyncEngine,
+        clock: Callable[[], datetime] = utc_now,
+        timeouts: Timeouts | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.engine = engine
+        self._observer: Observer = observer or Observers()
         self.clock = clock
         self._timeouts = timeouts or Timeouts()
         self._is_server = engine.dialect.name == "postgresql"
@@ -92,7 +98,8 @@ class Database:
             StoreError: translated from whatever went wrong.
         """
         self._refuse_if_closed()
-        return await self._run(work, READ)
+        with self._observed(is_write=False):
+            return await self._run(work, READ)
 
     async def write(self, work: Work[T], *, is_long: bool = False) -> T:
         """Run `work` in a writing transaction, committed when it returns and rolled back when it raises.
@@ -106,8 +113,19 @@ class Database:
                 unless the commit itself met with silence: repeat only what does no harm twice.
             StoreError: translated from whatever went wrong.
         """
-        async with self._writers_turn():
-            return await self._run(work, WRITE, is_long=is_long)
+        with self._observed(is_write=True):
+            async with self._writers_turn():
+                return await self._run(work, WRITE, is_long=is_long)
+
+    async def check_writable(self) -> None:
+        """Commit a change that changes nothing.
+
+        Raises:
+            StoreError: that can't be done just now.
+        """
+        await self.write(
+            lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        )
 
     async def erase_traces(self) -> bool:
         """Empty SQLite's log, which may still hold what was deleted; False if another process keeps it from that."""
@@ -168,6 +186,17 @@ class Database:
             for task in left:
                 task.cancel()
             await asyncio.sleep(0)
+
+    @contextmanager
+    def _observed(self, *, is_write: bool) -> Iterator[None]:
+        began_at, error = time.monotonic(), ""
+        try:
+            yield
+        except StoreError as failure:
+            error = type(failure).__name__
+            raise
+        finally:
+            self._observer.on_transaction(TransactionRecord(is_write, time.monotonic() - began_at, error))
 
     def _refuse_if_closed(self) -> None:
         # A transaction now would open a connection, and its thread, that nobody closes.
@@ -309,18 +338,23 @@ def _ending(task: asyncio.Task[Any], progress: TransactionProgress) -> str:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, clock: Callable[[], datetime] = utc_now, timeouts: Timeouts | None = None
+    url: str,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    timeouts: Timeouts | None = None,
+    observer: Observer | None = None,
 ) -> AsyncIterator[Database]:
     """Check the database, migrate it, keep it open and close it.
 
-    What a reset hid before is deleted for good first. `clock` gives the present moment, with its time zone.
+    What a reset hid before is deleted for good first. `clock` gives the present moment, with its time zone; `observer`
+    hears of every transaction.
 
     Raises:
         DatabaseUnusable: not ours, corrupt, read-only or from a newer Trinity; it was left untouched.
         DatabaseBusy: locked by another process, or out of reach.
     """
     await migrate(url, timeouts)
-    database = Database(build_engine(url, timeouts), clock, timeouts)
+    database = Database(build_engine(url, timeouts), clock, timeouts, observer)
     try:
         await database.mark_opened()
         try:

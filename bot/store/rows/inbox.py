@@ -51,6 +51,10 @@ class Inbox:
         self._database = database
         self._taking_turns = asyncio.Lock()
 
+    async def check_writable(self) -> None:
+        """Find out whether a question could be committed just now; raises `StoreError` where it couldn't."""
+        await self._database.check_writable()
+
     async def receive(self, question: Question, limits: TurnLimits = NO_LIMITS) -> bool:
         """Commit a question; False if it was received before, whatever became of it.
 
