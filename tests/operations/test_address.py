@@ -215,7 +215,7 @@ async def test_a_reload_says_what_came_of_it(operated: Operated) -> None:
     refused = await operated.post("/control/reload")
 
     assert taken_over == (200, "taken over: TRINITY_TEMPERATURE")
-    assert refused == (409, "TRINITY_TEMPERATURE has to be a number")
+    assert refused == (409, "TRINITY_TEMPERATURE: has to be a number")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,29 @@ def test_empty_value_means_not_set(tmp_path):
     assert (settings.seed, settings.top_k, settings.discord_bot_token) == (3, 50, None)
 
 
+@pytest.mark.parametrize(
+    ("written", "at"),
+    [
+        ("", None),
+        ("OFF", None),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+        ("[::1]:9464", ("::1", 9464)),
+        ("trinity:1", ("trinity", 1)),
+    ],
+)
+def test_the_operations_address_is_a_host_and_a_port_or_off(tmp_path, written, at):
+    env_file = write_env_file(tmp_path, "TRINITY_OPERATIONS_ADDRESS=127.0.0.1:1\n")
+
+    assert load({"TRINITY_OPERATIONS_ADDRESS": written}, env_file).operations_at == at
+    assert load({}, env_file).operations_at == ("127.0.0.1", 1)
+
+
+@pytest.mark.parametrize("written", ["9464", ":9464", "::1:9464", "a:b", "a:65536", "http://a:1", "a: 1"])
+def test_an_address_that_cannot_be_listened_at_is_refused(written):
+    with pytest.raises(ConfigError, match="TRINITY_OPERATIONS_ADDRESS: has to be a host and a port"):
+        load({"TRINITY_OPERATIONS_ADDRESS": written})
+
+
 def test_ids_stand_between_commas_or_blanks():
     settings = load(
         {
