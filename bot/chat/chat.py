@@ -359,7 +359,8 @@ class Chat:
         A question that waits is answered with its new words; one that is being answered is begun anew. If it is
         answered, its words in the history change, and the engine forgets the conversation's blocks. The last turn's
         question is then answered again, if it was asked less than a quarter of an hour before `edited_at`: its exchange
-        is for `Answers.begin`. `edited_at` is None where nothing can be said.
+        is for `Answers.begin`; where its author has no turn left, `refusal` says so. `edited_at` is None where nothing
+        can be said.
 
         Raises:
             StoreError: nothing was changed.

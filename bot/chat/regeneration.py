@@ -36,6 +36,8 @@ class Edit:
 
     is_known: bool
     exchange: Exchange | None = None
+    refusal: UserError | None = None
+    """Why its new words are remembered and not answered, although they would be otherwise."""
 
 
 class Regeneration:
@@ -79,19 +81,22 @@ class Regeneration:
                 key = await self._context.inbox.conversation_of(platform, message_id)
                 if key is None:
                     return Edit(is_known=exchange is not None)
-                return Edit(True, await self._edit_answered(key, message_id, content, question.author_id, edited_at))
+                return await self._edit_answered(key, message_id, content, question.author_id, edited_at)
         return await self.edit(question, edited_at)  # an earlier edit is being answered by now
 
     async def _edit_answered(
         self, key: ConversationKey, message_id: int, content: str, author_id: int, edited_at: datetime | None
-    ) -> Exchange | None:
-        queue, since, slot = self._context.queue, None, None
+    ) -> Edit:
+        queue, since, slot, refusal = self._context.queue, None, None, None
+        is_last = edited_at is not None and await self._is_last(key, message_id, edited_at - LATEST_EDIT)
         try:
-            if edited_at is not None and not queue.is_busy(key.identity):
-                with suppress(EngineOverloaded, TurnsSpent):
+            if edited_at is not None and is_last and not queue.is_busy(key.identity):
+                try:
                     slot = queue.join(key.identity, author_id, guild=key.guild_id)
                     await self._take_turn(key, message_id, author_id, edited_at)
                     since = edited_at - LATEST_EDIT
+                except (EngineOverloaded, TurnsSpent) as error:
+                    refusal = error
             edited = await self._context.inbox.edit_answered(key, message_id, content, answered_again_since=since)
             if edited:
                 await self._context.engine.forget(key.cache_owner)
@@ -99,9 +104,9 @@ class Regeneration:
             self._leave(slot)
             raise
         if isinstance(edited, OpenQuestion):
-            return Exchange(edited.question, self._context, self._registry, edited, slot)
+            return Edit(True, Exchange(edited.question, self._context, self._registry, edited, slot))
         self._leave(slot)
-        return None
+        return Edit(True, refusal=refusal if edited else None)
 
     async def _begin(
         self, key: ConversationKey, message_id: int, person_id: int, kind: AnswerKind, generation: int | None
@@ -120,13 +125,16 @@ class Regeneration:
             raise
         return Exchange(opened.question, self._context, self._registry, opened, slot)
 
+    async def _is_last(self, key: ConversationKey, message_id: int, since: datetime) -> bool:
+        """Whether a question is the last turn's, and was asked late enough to be answered again."""
+        last = await self._context.inbox.last_turn(key)
+        return last is not None and last.message_id == message_id and last.asked_at >= since
+
     async def _take_turn(self, key: ConversationKey, message_id: int, author_id: int, edited_at: datetime) -> None:
         """Count an edit that will be answered against what its author may ask in an hour."""
-        last = await self._context.inbox.last_turn(key)
-        if last is not None and last.message_id == message_id and edited_at - last.asked_at <= LATEST_EDIT:
-            act_id = message_id ^ int(edited_at.timestamp() * 1000)  # an edit has no id of its own
-            turn = Turn(key.accounts, act_id, author_id, key.guild_id)
-            await self._context.inbox.take_turn(turn, self._context.turn_limits)
+        act_id = message_id ^ int(edited_at.timestamp() * 1000)  # an edit has no id of its own
+        turn = Turn(key.accounts, act_id, author_id, key.guild_id)
+        await self._context.inbox.take_turn(turn, self._context.turn_limits)
 
     async def _conversation(self, key: ConversationKey, message_id: int) -> ConversationKey:
         """The conversation in which a question was asked, in that channel: its people's, or a person's own."""

@@ -37,8 +37,8 @@ from bot.discord.messages import (
     unreadable_in,
 )
 from bot.discord.pastes import Pastes, may_go_on
-from bot.errors import DatabaseBusy, DiscordError, RequestFailed, StoreError
-from bot.words import Phrase, phrase
+from bot.errors import DatabaseBusy, DiscordError, RequestFailed, StoreError, UserError
+from bot.words import Phrase, joined, phrase
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +186,8 @@ class Intake:
                 if edit.exchange is not None:
                     edit.exchange.notes = notes
                     self._answers.begin(edit.exchange, note=_note(unreadable_in(message)))
+                if edit.refusal is not None:
+                    await self._say_unanswered(message, question, edit.refusal)
                 if edit.is_known:
                     return
         elif address is Address.QUESTION and asked is None:
@@ -304,6 +306,16 @@ class Intake:
         except (DiscordError, StoreError) as error:
             log.info("no hint in channel %s: %s", message.channel.id, error)
 
+    async def _say_unanswered(self, message: discord.Message, question: Question, refusal: UserError) -> None:
+        """Say that an edit is remembered, and why it isn't answered."""
+        text = joined([phrase("edit_unanswered"), str(refusal)], " ")
+        edit_number = 0 if message.edited_at is None else int(message.edited_at.timestamp())
+        try:
+            if self._hints.allows(question.author_id, question.conversation.channel_id):
+                await self._sender.create(_hint_draft(question, text, edit_number), _not_recorded)
+        except DiscordError as error:
+            log.info("an edit in channel %s isn't answered, and nobody is told: %s", message.channel.id, error)
+
     async def _may_hint(self, address: Address, question: Question) -> bool:
         if address is Address.UNPINGED_REPLY:
             return await self._chat.should_hint(PLATFORM, "unpinged_reply", question.author_id)
@@ -329,12 +341,12 @@ def _hint_about(unreadable: list[Phrase]) -> str:
     return phrase("no_text_but_hint", unreadable=kinds)
 
 
-def _hint_draft(question: Question, text: str) -> Draft:
+def _hint_draft(question: Question, text: str, edit_number: int = 0) -> Draft:
     return Draft(
         channel_id=question.conversation.channel_id,
         guild_id=question.conversation.guild_id,
         content=text,
-        key=DraftKey(question.message_id, Purpose.HINT),
+        key=DraftKey(question.message_id, Purpose.HINT, edit_number),
         after=question.message_id,
         reply_to=question.message_id,
     )

@@ -2,7 +2,9 @@
 
 import asyncio
 
+from bot.conversation.turn_limits import TurnLimits
 from bot.errors import RequestFailed
+from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine
@@ -145,3 +147,20 @@ async def test_an_edit_that_leaves_a_file_alone_is_answered_again(house: House) 
 
     assert "4711" not in house.prompts[1]
     assert "all about crabs" in house.prompts[1]
+
+
+async def test_who_has_no_turn_left_is_told_that_an_edit_is_only_remembered(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server, turn_limits=TurnLimits(person=1)) as house:
+        question = await ask(house, "what is tow?")
+        before = server.answer_to(question).parts[0].content
+
+        await edits(house, question, "what is two?")
+        await server.wait_until(lambda: len(server.answer_to(question).parts) == 2)
+
+        answer, told = server.answer_to(question).parts
+        assert told.content.startswith(f"{phrase('edit_unanswered')} You have had your one turn of this hour.")
+        assert answer.content == before
+        assert [words for words, _ in await remembered(house)] == ["what is two?"]
+        assert len(house.engine.requests) == 1
