@@ -312,8 +312,7 @@ class Chat:
         if deletion.kind is DeletedMessage.NOTHING:
             return
         if deletion.question_message_id is not None:
-            is_question = deletion.question_message_id == message_id
-            reason = StopReason.QUESTION_DELETED if is_question else StopReason.ANSWER_DELETED
+            reason = StopReason.QUESTION_DELETED if deletion.is_asked else StopReason.ANSWER_DELETED
             self._stop(platform, deletion.question_message_id, reason)
         if deletion.conversation is not None:
             await self._engine.forget(deletion.conversation.cache_owner)
@@ -381,6 +380,10 @@ class Chat:
     async def known_messages(self, platform: str, channel_id: int, oldest: int, newest: int | None) -> set[int]:
         """Messages between two ids that the history or an open question rests on: what was asked, and the answers."""
         return await self._history.message_ids(platform, channel_id, oldest, newest)
+
+    async def messages_of(self, platform: str, message_id: int) -> list[int]:
+        """The messages of the question that one belongs to, in their order; none where it was never received."""
+        return await self._inbox.messages_of(platform, message_id)
 
     async def should_hint(self, platform: str, kind: str, person_id: int) -> bool:
         """Whether a person may be given a hint now: one a day, of whatever kind."""

@@ -62,6 +62,8 @@ class Question:
     content: str
     created_at: datetime
     is_direct: bool = False
+    more_ids: tuple[int, ...] = ()
+    """The messages in which it goes on, where it came in several; `content` has their words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -59,6 +59,9 @@ _MAX_CHANNELS = 10_000
 _STORE_RETRY_SECONDS = 120.0
 
 
+FetchMessage = Callable[[discord.abc.Messageable, int], Awaitable[discord.Message]]
+
+
 class Intake:
     """Takes messages in, live or fetched later."""
 
@@ -73,7 +76,9 @@ class Intake:
         own_id: int,
         clock: DiscordClock,
         tasks: asyncio.TaskGroup,
+        fetch: FetchMessage,
     ) -> None:
+        """`fetch` asks Discord for one message of a channel."""
         self.gate = Gate()
         self._files = files
         self._access = access
@@ -90,6 +95,7 @@ class Intake:
         self._hinted: OrderedDict[int, None] = OrderedDict()
         self._deleted: dict[int, bool] = {}  # message id -> whether it is surely one of ours
         self._tasks = tasks
+        self._fetch = fetch
         self._following: asyncio.Task[None] | None = None
         self._is_followed = asyncio.Event()  # or waits for the database
         self._is_closed = False
@@ -110,9 +116,7 @@ class Intake:
         if message.author.id == self._own_id:
             self._note_own(message)
         address = self._listening.address_of(message)
-        may_belong_to_paste = (
-            is_live and self._pastes.awaits(message.channel.id, message.author.id) and bool(message.content)
-        )
+        may_belong_to_paste = bool(message.content) and self._pastes.awaits(message.channel.id, message.author.id)
         if address is Address.NOT_FOR_US and not may_belong_to_paste:
             await self._read_along(message)
             return
@@ -125,12 +129,12 @@ class Intake:
             return
         question = self._question_in(message, self._clock.asked_at(asked_at or message.created_at))
         files = text_files_in(message)
-        if may_belong_to_paste and not files and self._pastes.takes(question):
-            await self._note_paste(question)
+        if may_belong_to_paste and not files and self._pastes.takes(question, is_live=is_live):
+            self._tasks.create_task(self._follow_paste(question))
             return
         if address is Address.QUESTION and (files or has_visible_text(question.content)):
             prepare: Preparation | None = partial(self._files.add_to, message) if files else None
-            if is_live and prepare is None and may_go_on(message.content):
+            if prepare is None and not is_begun and may_go_on(message.content):
                 self._pastes.begin(question)
                 prepare = self._pastes.completed
             exchange = self._chat.open(question, prepare)
@@ -140,13 +144,20 @@ class Intake:
         elif is_live and message.id not in self._hinted and address is not Address.NOT_FOR_US:
             await self._hint(address, message, question)
 
-    async def _note_paste(self, question: Question) -> None:
-        """Commit that a later message of a paste is no question of its own, as soon as the paste is committed."""
+    async def _follow_paste(self, question: Question) -> None:
+        """See to it that a later message of a paste was committed with it; else it is a question of its own."""
         asked = self._chat.exchanges.asked_by(PLATFORM, self._pastes.first_of(question.message_id))
         if asked is not None:
             await asked.received.wait()
-        with suppress(StoreError):
-            await self._chat.outlast(partial(self._chat.note_answered, question))
+        try:
+            if asked is not None and asked.stopped is not None:
+                await self._chat.outlast(partial(self._chat.note_answered, question))
+            elif not await self._chat.outlast(partial(self._chat.messages_of, PLATFORM, question.message_id)):
+                self._answers.begin(self._chat.open(question))
+        except StoreError as error:
+            log.warning("message %s may be fetched again: %s", question.message_id, error)
+        except Exception:
+            log.exception("message %s is not followed", question.message_id)
 
     def _note_own(self, message: discord.Message) -> None:
         """Remember the bot's newest message in a channel: a reply to that one needs no quotation."""
@@ -167,6 +178,13 @@ class Intake:
         The inbox knows every question that was received, so none is answered twice.
         """
         address = self._listening.address_of(message)
+        try:
+            await self._recall_paste(message)
+        except DiscordError as error:
+            log.warning(
+                "an edit in channel %s isn't followed, nor what it belongs to read: %s", message.channel.id, error
+            )
+            return
         belongs_to_paste = self._pastes.first_of(message.id) != message.id and bool(message.content)
         if (address is Address.NOT_FOR_US and not belongs_to_paste) or message.edited_at is None:
             await self._read_along(message)
@@ -198,6 +216,20 @@ class Intake:
         now = self._clock.now()
         if now - message.edited_at < LATEST_EDIT and now - message.created_at < OLDEST_EDITED:
             await self.take(message, asked_at=message.edited_at)
+
+    async def _recall_paste(self, message: discord.Message) -> None:
+        """Know the paste that an edited message belongs to again, where its words were forgotten."""
+        if not message.content or message.author.bot or self._pastes.knows(message.id):
+            return
+        ids = await self._chat.messages_of(PLATFORM, message.id)
+        if len(ids) < 2:
+            return
+        messages = []
+        for message_id in ids:
+            fetch = partial(self._fetch, message.channel, message_id)
+            found = message if message_id == message.id else await self._sender.read(message.channel.id, fetch)
+            messages.append(self._question_in(found))
+        self._pastes.recall(messages)
 
     async def _edit(self, message: discord.Message, question: Question) -> Edit:
         """Follow an edit; where the database is away, that waits in line with the question that it is about."""

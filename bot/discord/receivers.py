@@ -59,7 +59,7 @@ def build_receivers(
     check = AccessCheck(rules, client, sender, transport)
     listening = Listening(chat, own_id, reads_all=client.intents.message_content)
     files = AttachedFiles(chat, reader)
-    intake = Intake(chat, sender, answers, check, listening, files, own_id, client.clock, tasks)
+    intake = Intake(chat, sender, answers, check, listening, files, own_id, client.clock, tasks, transport.message)
     answers.wait_until_known = intake.gate.passage
     answers.may_still_ask = check.admits_question
     catch_up = CatchUp(client, chat, intake, sender, transport)

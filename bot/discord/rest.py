@@ -127,6 +127,14 @@ class DiscordTransport:
         except Rejected:
             pass  # a server that shows no single messages
 
+    async def message(self, channel: discord.abc.Messageable, message_id: int) -> discord.Message:
+        """One message, as it reads now."""
+        place = await channel._get_channel()
+        found = await self._request("GET", _MESSAGE, place.id, message_id)
+        for message in parsed_page(self._client, place, [found]):
+            return message
+        raise Unreadable("Discord's message can't be read")
+
     async def check_token(self) -> None:
         """Ask Discord who the bot is; `TokenRefused` where it doesn't know the token."""
         async with translated():

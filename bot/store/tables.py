@@ -78,7 +78,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0010"
+SCHEMA_VERSION = "0011"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -215,6 +215,8 @@ inbox = Table(
     # How often a process died while the engine ran it, and how often while it ran nothing else.
     Column("deaths", Integer, nullable=False, server_default=text("0")),
     Column("lone_deaths", Integer, nullable=False, server_default=text("0")),
+    # Of a message that only goes on with an earlier one's question: that one's id. It is no question itself.
+    Column("asked_with", BigId),
     UniqueConstraint("platform", "message_id"),
     CheckConstraint(
         "state IN ('received', 'waiting', 'answering', 'answered', 'failed', 'refused', 'expired', 'withdrawn')",
@@ -230,6 +232,14 @@ Index(
     inbox.c.conversation_id,
     sqlite_where=text("content <> ''"),
     postgresql_where=text("content <> ''"),
+)
+
+
+Index(
+    "ix_inbox_asked_with",
+    inbox.c.asked_with,
+    sqlite_where=text("asked_with IS NOT NULL"),
+    postgresql_where=text("asked_with IS NOT NULL"),
 )
 
 

@@ -43,6 +43,75 @@ async def test_a_part_is_not_answered_after_a_restart(server: LoopbackDiscord, e
     assert len(house.engine.requests) == 1
 
 
+async def test_a_paste_that_a_stop_comes_into_is_one_question_after_the_restart(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice = server.person("Alice")
+    async with enter(server) as house:
+        await house.reaches(await alice.dms("hello"), "answered")
+        first = await alice.dms(FIRST)
+        second = await alice.dms("and this?")
+        await server.wait_until(lambda: house.chat.exchanges.asked_by("discord", first.id))
+        house.stop.set()
+        await house.end()
+    async with enter(server) as house:
+        await house.reaches(first, "answered")
+        await house.reaches(second, "answered")
+        later = await alice.dms("and now?")
+        await house.reaches(later, "answered")
+
+    assert len(house.engine.requests) == 2
+    assert f"{FIRST}\nand this?" in house.prompts[0]
+
+
+async def test_a_message_that_came_later_than_a_paste_goes_on_is_a_question_of_its_own_after_a_restart(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice = server.person("Alice")
+    async with enter(server) as house:
+        await house.reaches(await alice.dms("hello", age_seconds=120), "answered")
+    first = await alice.dms(FIRST, age_seconds=60)
+    second = await alice.dms("and this?", age_seconds=50)
+    async with enter(server) as house:
+        await house.reaches(first, "answered")
+        await house.reaches(second, "answered")
+
+    assert len(house.engine.requests) == 2
+
+
+async def test_after_a_restart_it_is_known_what_belongs_to_a_paste(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    alice = server.person("Alice")
+    async with enter(server) as house:
+        first = await alice.dms(FIRST)
+        second = await alice.dms("swordfish")
+        await house.reaches(first, "answered")
+    async with enter(server) as house:
+        await alice.edits(second, "marlin")
+        await server.wait_until(lambda: len(house.prompts) == 1 and not len(house.chat.exchanges))
+    async with enter(server) as house:
+        await alice.deletes(second)
+        await server.wait_until(lambda: house.engine.forgotten)
+        await house.reaches(await alice.dms("and now?"), "answered")
+
+        assert "marlin" not in house.prompts[0]
+        assert "word1 " not in house.prompts[0]
+
+
+async def test_what_is_deleted_of_a_paste_while_nobody_listens_is_remembered_no_more(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice = server.person("Alice")
+    async with enter(server) as house:
+        first = await alice.dms(FIRST)
+        second = await alice.dms("swordfish")
+        await house.reaches(first, "answered")
+    await alice.deletes(second)
+    async with enter(server) as house:
+        await house.reaches(await alice.dms("and now?"), "answered")
+
+        assert "swordfish" not in house.prompts[0]
+
+
 async def test_who_deletes_a_part_deletes_the_question(house: House) -> None:
     server, alice = house.server, house.server.person("Alice")
     first = await alice.dms(FIRST)

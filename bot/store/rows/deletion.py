@@ -249,16 +249,22 @@ class MessageDeletion:
     conversation: ConversationKey | None = None
     question_message_id: int | None = None
     part_message_ids: tuple[int, ...] = ()
+    is_asked: bool = False
+    """Whether it was the question, or a message in which that goes on; else it was a part of the answer."""
 
 
 _NOTHING = MessageDeletion(DeletedMessage.NOTHING)
-_INBOX = (inbox.c.id, inbox.c.state, inbox.c.turn_id, inbox.c.message_id, *KEY_COLUMNS)
+_INBOX = (inbox.c.id, inbox.c.state, inbox.c.turn_id, inbox.c.message_id, inbox.c.asked_with, *KEY_COLUMNS)
 
 
 async def delete_message(connection: AsyncConnection, platform: str, message_id: int) -> MessageDeletion:
     """Follow a message's deletion: delete the turn or withdraw the question that it belongs to."""
     of_platform = select(*_INBOX).join(conversations).where(inbox.c.platform == platform)
     row = (await connection.execute(of_platform.where(inbox.c.message_id == message_id))).one_or_none()
+    is_asked = row is not None
+    if row is not None and row.asked_with is not None:
+        first = (await connection.execute(of_platform.where(inbox.c.message_id == row.asked_with))).one_or_none()
+        row = first or row
     if row is None:
         part = await _take_part(connection, platform, message_id)
         if part is None:
@@ -266,7 +272,7 @@ async def delete_message(connection: AsyncConnection, platform: str, message_id:
         if part.is_surplus or part.purpose != ANSWER:
             return _NOTHING
         row = (await connection.execute(of_platform.where(inbox.c.id == part.inbox_id))).one()
-    return await _delete_question(connection, row)
+    return await _delete_question(connection, row, is_asked=is_asked)
 
 
 async def _take_part(connection: AsyncConnection, platform: str, message_id: int) -> Row[int, str, bool] | None:
@@ -277,7 +283,9 @@ async def _take_part(connection: AsyncConnection, platform: str, message_id: int
     return (await connection.execute(returned)).first()
 
 
-async def _delete_question(connection: AsyncConnection, row: Row[*tuple[Any, ...]]) -> MessageDeletion:
+async def _delete_question(
+    connection: AsyncConnection, row: Row[*tuple[Any, ...]], *, is_asked: bool
+) -> MessageDeletion:
     if row.turn_id is not None:
         await delete_turns(connection, messages.c.id == row.turn_id)
     withdrawn = await withdraw(connection, and_(inbox.c.id == row.id, inbox.c.state.in_(OPEN_STATES)))
@@ -289,7 +297,7 @@ async def _delete_question(connection: AsyncConnection, row: Row[*tuple[Any, ...
         .order_by(parts.c.part_index)
     )
     kind = DeletedMessage.OPEN_QUESTION if row.turn_id is None else DeletedMessage.TURN
-    return MessageDeletion(kind, key_in(row), row.message_id, tuple(part_ids))
+    return MessageDeletion(kind, key_in(row), row.message_id, tuple(part_ids), is_asked)
 
 
 async def _delete_old_turn(connection: AsyncConnection, platform: str, message_id: int) -> MessageDeletion:
@@ -303,7 +311,7 @@ async def _delete_old_turn(connection: AsyncConnection, platform: str, message_i
     if row is None:
         return _NOTHING
     await delete_turns(connection, messages.c.id == row.id)
-    return MessageDeletion(DeletedMessage.TURN, key_in(row), message_id)
+    return MessageDeletion(DeletedMessage.TURN, key_in(row), message_id, is_asked=True)
 
 
 async def find_known(connection: AsyncConnection, platform: str, message_ids: Collection[int]) -> set[int]:
@@ -328,7 +336,11 @@ async def find_messages(
     is_open, is_visible = inbox.c.state.in_(OPEN_STATES), messages.c.hidden_at.is_(None)
     has_turn = inbox.c.turn_id.in_(select(messages.c.id).where(is_visible))
     is_answer = and_(parts.c.purpose == ANSWER, parts.c.is_surplus.is_(False), or_(is_open, has_turn))
+    first = inbox.alias("first")
+    is_first = and_(first.c.platform == inbox.c.platform, first.c.message_id == inbox.c.asked_with)
+    holds = or_(first.c.state.in_(OPEN_STATES), first.c.turn_id.in_(select(messages.c.id).where(is_visible)))
     queries = (
+        (inbox.c.message_id, inbox.join(conversations).join(first, is_first), holds),
         (messages.c.message_id, messages.join(conversations), is_visible),
         (inbox.c.message_id, inbox.join(conversations), is_open),
         (parts.c.message_id, parts.join(inbox).join(conversations), is_answer),

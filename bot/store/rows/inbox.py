@@ -10,9 +10,9 @@ next one is sent. So a restart knows what to answer, with which seed, and what i
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
@@ -41,6 +41,7 @@ from bot.store.tables import conversations, hints, inbox, insert, parts, turns_t
 
 T = TypeVar("T")
 
+_IDS = ["platform", "message_id"]
 _NOT_ANSWERED = (InboxState.FAILED, InboxState.REFUSED, InboxState.EXPIRED)
 
 
@@ -93,15 +94,14 @@ class Inbox:
         turn = _turn_of(question)
 
         async def work(connection: AsyncConnection) -> T | None:
-            row = await ensure_conversation(connection, question.conversation, asked=question.message_id)
-            statement = insert(connection, inbox).values(
-                **question_values(question), **values, conversation_id=row.id, epoch=row.epoch, received_at=now
-            )
-            result = await connection.execute(
-                statement.on_conflict_do_nothing(index_elements=["platform", "message_id"])
-            )
+            newest = max(question.message_id, *question.more_ids, 0)
+            row = await ensure_conversation(connection, question.conversation, asked=newest)
+            fixed = {"conversation_id": row.id, "epoch": row.epoch, "received_at": now}
+            statement = insert(connection, inbox).values(question_values(question) | values | fixed)
+            result = await connection.execute(statement.on_conflict_do_nothing(index_elements=_IDS))
             if not result.rowcount:
                 return None
+            await _store_more(connection, question, fixed)
             if limits:
                 await take_turn(connection, turn, limits, now)
             return await load(connection, row)
@@ -140,8 +140,7 @@ class Inbox:
             statement = insert(connection, inbox).values(
                 **values, conversation_id=row.id, epoch=row.epoch, received_at=now, state="answered"
             )
-            key = ["platform", "message_id"]
-            return bool((await connection.execute(statement.on_conflict_do_nothing(index_elements=key))).rowcount)
+            return bool((await connection.execute(statement.on_conflict_do_nothing(index_elements=_IDS))).rowcount)
 
         return await self._database.write(work)
 
@@ -313,6 +312,21 @@ class Inbox:
         state = await self._database.read(lambda connection: connection.scalar(query))
         return None if state is None else InboxState(state)
 
+    async def messages_of(self, platform: str, message_id: int) -> list[int]:
+        """The messages of the question that one belongs to, in their order; none where it isn't known."""
+        first = (
+            select(func.coalesce(inbox.c.asked_with, inbox.c.message_id))
+            .where(inbox.c.platform == platform, inbox.c.message_id == message_id)
+            .scalar_subquery()
+        )
+        is_its = or_(inbox.c.message_id == first, inbox.c.asked_with == first)
+        query = select(inbox.c.message_id).where(inbox.c.platform == platform, is_its).order_by(inbox.c.message_id)
+
+        async def work(connection: AsyncConnection) -> list[int]:
+            return [*await connection.scalars(query)]
+
+        return await self._database.read(work)
+
     async def count_by_state(self) -> Mapping[InboxState, int]:
         """How many questions are in each state, those with none included."""
         query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
@@ -372,6 +386,14 @@ async def _is_received(_connection: AsyncConnection, _row: ConversationRow) -> b
     return True
 
 
+async def _store_more(connection: AsyncConnection, question: Question, fixed: dict[str, Any]) -> None:
+    """Store that the messages in which a question goes on were seen, and whose they are."""
+    if question.more_ids:
+        seen = {"content": "", "author_name": "", "state": "answered", "asked_with": question.message_id}
+        rows = [question_values(question) | fixed | seen | {"message_id": each} for each in question.more_ids]
+        await connection.execute(insert(connection, inbox).values(rows).on_conflict_do_nothing(index_elements=_IDS))
+
+
 async def _store_refused(
     connection: AsyncConnection, questions: Sequence[Question], now: datetime
 ) -> set[tuple[str, int]]:
@@ -395,6 +417,8 @@ async def _store_refused_in(
     fixed = {"conversation_id": row.id, "epoch": row.epoch, "received_at": now, "state": InboxState.REFUSED.value}
     emptied = {"content": "", "author_name": ""}
     await connection.execute(inbox.insert(), [question_values(question) | emptied | fixed for question in refused])
+    for question in refused:
+        await _store_more(connection, question, fixed)
     newest = func.coalesce(conversations.c.last_message_id, 0)
     await connection.execute(
         update(conversations)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bot.store.files.backup import backup
@@ -33,7 +35,7 @@ async def test_an_unanswered_question_is_withdrawn(history, inbox, state):
 
     deletion = await history.delete_message("discord", 1)
 
-    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE, 1, (500,))
+    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE, 1, (500,), is_asked=True)
     assert await inbox.state("discord", 1) is InboxState.WITHDRAWN
 
 
@@ -44,7 +46,7 @@ async def test_an_answered_question_goes_with_its_turn_and_names_what_is_left_of
 
     deletion = await history.delete_message("discord", 1)
 
-    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, (500, 501))
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, (500, 501), is_asked=True)
     assert await said(database) == []
     assert await history.delete_message("discord", 1) == NOTHING
 
@@ -83,6 +85,21 @@ async def test_any_part_of_an_answer_takes_the_turn_with_it(database, history, i
 
     assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, (500,))
     assert await said(database) == []
+
+
+async def test_any_message_in_which_a_question_goes_on_takes_the_turn_with_it(database, history, inbox):
+    await hold_turn(database, replace(ask(1), more_ids=(2, 3)))
+    await hold_turn(database, ask(4))
+
+    held = await history.message_ids("discord", HERE.channel_id, 1, None)
+    belonging = [await inbox.messages_of("discord", number) for number in (1, 3, 4, 5)]
+    deletion = await history.delete_message("discord", 3)
+
+    assert held >= {1, 2, 3, 4}
+    assert belonging == [[1, 2, 3], [1, 2, 3], [4], []]
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, is_asked=True)
+    assert [await inbox.receive(ask(number)) for number in (2, 3)] == [False, False]
+    assert len(await said(database)) == 1
 
 
 async def test_a_part_that_is_deleted_while_the_bot_writes_withdraws_the_question(history, inbox):
@@ -127,7 +144,7 @@ async def test_a_turn_without_an_inbox_row_can_be_deleted_too(database, history)
 
     deletion = await history.delete_message("discord", 1)
 
-    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1)
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, is_asked=True)
     assert await said(database) == []
 
 
