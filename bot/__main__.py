@@ -118,6 +118,28 @@ def purge(
 
 
 @cli.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Look at everything that a start needs, and say what mends it.
+
+    Exit status: 0 if she is ready, 78 if something has to be mended, 69 if something can't be found out just now.
+    """
+    from bot.command_line.doctor import examine_all  # noqa: PLC0415 - see the module's docstring
+
+    end_with(lambda: examine_all(as_json=as_json))
+
+
+@cli.command()
+def invite() -> None:
+    """Print the link that invites her to a server.
+
+    Followed again, it gives her there the permissions that she lacks.
+    """
+    from bot.command_line.doctor import invite as print_invite  # noqa: PLC0415
+
+    end_with(lambda: print_invite(running.load()))
+
+
+@cli.command()
 def config(as_json: JsonOption = False) -> None:
     """Show every setting, its value and where it comes from.
 

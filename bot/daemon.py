@@ -64,7 +64,7 @@ async def _run_on_discord(settings: Settings) -> EngineError | None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     token = settings.discord_bot_token.get_secret_value()
     access, reloading = AccessRules(settings.access), asyncio.Event()
-    options = _discord_options(settings, token, access)
+    options = discord_options(settings, token, access)
     health, stop_request = Health(), StopRequest()
     watch = Watch(Overview(stop_request.stop.is_set))
     observer = Observers(LogObserver(), *watch.observers)
@@ -150,7 +150,12 @@ async def _serve_discord(
     return engine.failure
 
 
-def _discord_options(settings: Settings, token: str, access: AccessRules) -> DiscordOptions:
+def discord_options(settings: Settings, token: str, access: AccessRules) -> DiscordOptions:
+    """How the settings have the bot connect to Discord.
+
+    Raises:
+        ConfigError: the proxy is of a kind that can't be used.
+    """
     proxy = proxy_for(settings.discord_api_url or DISCORD_URL)
     if proxy is not None:
         log.info("going to Discord through the proxy at %s", urlsplit(proxy).netloc.rpartition("@")[2])

@@ -85,8 +85,8 @@ async def check_token(options: DiscordOptions) -> None:
             asyncio.timeout(_CHECK_SECONDS),
             TrinityClient(proxy=options.proxy, clock=options.clock) as client,
         ):
-            with _pointed_at(options), _only_once():
-                await _log_in(client, options.token)
+            with pointed_at(options), _only_once():
+                await log_in(client, options.token)
     except TimeoutError:
         log.info("Discord doesn't say yet whether it takes the token")
     except DiscordRefused:
@@ -130,7 +130,7 @@ async def run_discord(
     """
     pauses = growing_pauses(_MIN_PAUSE_SECONDS)
     starts = SessionStarts(options.state_folder)
-    with _pointed_at(options):
+    with pointed_at(options):
         while not stop.is_set():
             on_movement()
             run = _ClientRun(chat, options, starts, stop, on_ready, on_movement, observer)
@@ -239,7 +239,7 @@ class _ClientRun:
         return problem or self._chat.engine_failure
 
     async def _log_in(self, client: TrinityClient) -> None:
-        await _log_in(client, self._options.token)
+        await log_in(client, self._options.token)
         log.info("invite Trinity with %s", invite_url(client.application_id or 0))
 
     def _note_ready(self) -> None:
@@ -247,7 +247,13 @@ class _ClientRun:
         self._on_ready()
 
 
-async def _log_in(client: TrinityClient, token: str) -> None:
+async def log_in(client: TrinityClient, token: str) -> None:
+    """Log in over HTTP.
+
+    Raises:
+        DiscordRefused: the token was refused.
+        DiscordError: Discord can't be asked.
+    """
     try:
         async with translated():
             await client.login(token)
@@ -285,7 +291,7 @@ async def _problem(work: Coroutine[Any, Any, None]) -> Exception | None:
 
 
 @contextmanager
-def _pointed_at(options: DiscordOptions) -> Iterator[None]:
+def pointed_at(options: DiscordOptions) -> Iterator[None]:
     """Point discord.py at other servers, where the options name some; it only has globals for that."""
     if options.api_url is None or options.gateway_url is None:
         yield

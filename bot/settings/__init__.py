@@ -1,4 +1,4 @@
-"""What an operator may choose. Only `command_line`, `daemon` and `app` read it; the other parts get plain values.
+"""What an operator may choose. Only `command_line`, `daemon`, `doctor` and `app` read it; others get plain values.
 
 To read it: `settings` (every setting, and how they are loaded), `checks` (what a value has to look like), `sources`
 (the environment, `env_file` and `toml_file`, one over the other), `names` (misspelt ones), `description` (what

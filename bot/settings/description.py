@@ -9,7 +9,7 @@ from bot.settings.settings import Settings, Survey
 from bot.store.files.server_url import ServerUrlError, secrets_in
 
 DEFAULT = "default"
-_SECRET_NAMES = (*TOKEN_NAMES[:2], *HUB_TOKEN_NAMES)
+SECRET_NAMES = (*TOKEN_NAMES[:2], *HUB_TOKEN_NAMES, "TRINITY_OPERATOR_TOKEN")
 _SET = "[set]"
 
 
@@ -37,7 +37,7 @@ def describe(survey: Survey) -> Iterator[Row]:
 
 
 def _shown(name: str, text: str) -> str:
-    if name in _SECRET_NAMES:
+    if name in SECRET_NAMES:
         return _SET
     if name == "TRINITY_DATABASE_URL":
         text = _without_password(text)

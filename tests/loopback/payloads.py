@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.loopback.accounts import BotAccount, Viewer
 from tests.loopback.entities import Channel, Guild, Member, Message, Role, User, mentioned_role_ids
-from tests.loopback.rules import ChannelKind, MessageKind
+from tests.loopback.rules import ChannelKind, Intent, MessageKind
 from tests.loopback.snowflake import iso_time, timestamp_of
 
 Json = dict[str, Any]
@@ -194,6 +194,6 @@ def application_json(bot: BotAccount) -> Json:
         "bot_public": True,
         "bot_require_code_grant": False,
         "verify_key": "",
-        "flags": 0,
+        "flags": (1 << 19) * bool(bot.privileged_intents & Intent.MESSAGE_CONTENT),
         "owner": user_json(bot.owner),
     }

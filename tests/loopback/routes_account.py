@@ -131,6 +131,11 @@ def _require_own_application(call: Call) -> None:
         raise unknown("Application")
 
 
+async def _get_own_guilds(call: Call) -> web.Response:
+    homes = [each for each in call.world.guilds.values() if not each.is_deleted and call.author.id in each.members]
+    return json_answer([{"id": str(home.id), "name": home.name} for home in homes])
+
+
 def _home(call: Call) -> Guild:
     guild = call.world.guilds.get(call.number("guild"))
     if guild is None or guild.is_deleted or call.author.id not in guild.members:
@@ -167,6 +172,7 @@ ROUTES = [
     ("GET", "/gateway", _get_gateway),
     ("GET", "/gateway/bot", _get_gateway),
     ("GET", "/users/@me", _get_me),
+    ("GET", "/users/@me/guilds", _get_own_guilds),
     ("GET", "/users/{user}", _get_user),
     ("POST", "/users/@me/channels", _open_dm),
     ("GET", "/oauth2/applications/@me", _get_application),

@@ -1,4 +1,4 @@
-from bot.settings.description import Row, describe
+from bot.settings.description import SECRET_NAMES, Row, describe
 from bot.settings.settings import Settings, survey_settings
 
 SECRET = "sea-shell-by-the-shore"
@@ -25,12 +25,19 @@ def test_every_setting_is_shown_with_where_it_comes_from(tmp_path):
     assert shown["TRINITY_MODEL"].value is None
 
 
+def test_every_setting_that_is_a_secret_is_known_to_be_one():
+    secret = {str(field.validation_alias) for field in Settings.model_fields.values() if "SecretStr" in str(field)}
+
+    assert secret - {"TRINITY_DATABASE_URL"} <= set(SECRET_NAMES)
+
+
 def test_no_secret_is_shown_not_even_in_the_wrong_line(tmp_path):
     shown = rows(
         tmp_path,
         {
             "DISCORD_TOKEN": TOKEN,
             "HF_TOKEN": SECRET,
+            "TRINITY_OPERATOR_TOKEN": SECRET,
             "TRINITY_DATABASE_URL": f"postgresql://trinity:{SECRET}@host/trinity?password={SECRET}",
             "TRINITY_SEED": TOKEN,
             "TRINITY_MODEL": "line\x1b[2J",

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, func, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.conversation.turn_limits import TurnLimits
+from bot.doctor.database import look_at_database
+from bot.doctor.finding import State
 from bot.errors import DatabaseBusy, DatabaseUnusable, TurnsSpent
 from bot.store.files.database import Database, migrate, open_database
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
@@ -47,6 +49,17 @@ async def test_a_new_database_has_the_schema_without_drift(url: str) -> None:
     assert [migration.before for migration in (first, *later)].count(None) == 1
     async with open_database(url) as database:
         assert await database.read(lambda connection: connection.run_sync(differences)) == []
+
+
+async def test_the_doctor_looks_without_making_anything(url: str) -> None:
+    empty = await look_at_database(url)
+    await migrate(url)
+    migrated = await look_at_database(url)
+
+    assert {finding.state for finding in (*empty, *migrated)} == {State.OK}
+    assert any("it is empty" in finding.said for finding in empty)
+    assert any("this Trinity's" in finding.said for finding in migrated)
+    assert any("its encoding is UTF8" in finding.said for finding in migrated)
 
 
 async def test_what_was_said_is_there_after_a_restart_and_gone_after_a_reset(url: str) -> None:
