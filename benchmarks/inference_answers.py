@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.inference_setting import Setting
 from bot.inference.engine import FairnessKey, Request, SamplingParams
+from bot.inference.idle import IdleLimits
 from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel
 from bot.inference.model.runner import LlamaRunner
@@ -34,10 +35,12 @@ class Answer:
 
 
 @asynccontextmanager
-async def opened(setting: Setting, runner: LlamaRunner) -> AsyncIterator[LocalEngine]:
+async def opened(
+    setting: Setting, runner: LlamaRunner, idle_limits: IdleLimits | None = None
+) -> AsyncIterator[LocalEngine]:
     """An engine over the runner; no token ends a completion."""
-    loaded = LoadedModel(runner, byte_tokenizer(setting.shape.vocab_size), "random", frozenset())
-    async with open_local_engine(lambda _progress: loaded) as engine:
+    loaded = LoadedModel(runner, byte_tokenizer(setting.shape.vocab_size), "random", frozenset(), memory=runner)
+    async with open_local_engine(lambda _progress: loaded, idle_limits=idle_limits) as engine:
         yield engine
 
 

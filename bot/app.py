@@ -30,6 +30,7 @@ from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
 from bot.errors import ConfigError, PersonaError, StoreError
 from bot.inference.engine import Engine
+from bot.inference.idle import IdleLimits
 from bot.inference.loading.hub import find_model_folder
 from bot.observer import LogObserver, Observer
 from bot.settings.live import sampling_of
@@ -128,7 +129,9 @@ async def open_parts(
             await inbox.forget_turns(platform)
         async with (
             noted_deaths(inbox, running_file) as running,
-            _open_engine(model, on_progress or _LoggedProgress("loading"), running, observer) as engine,
+            _open_engine(
+                model, on_progress or _LoggedProgress("loading"), running, observer, settings.idle_unload_minutes
+            ) as engine,
         ):
             budget = TokenBudget(
                 model.context_window,
@@ -163,14 +166,22 @@ async def open_parts(
 
 @asynccontextmanager
 async def _open_engine(
-    model: Model, on_progress: Callable[[int, int], None], running: RunningFile, observer: Observer
+    model: Model,
+    on_progress: Callable[[int, int], None],
+    running: RunningFile,
+    observer: Observer,
+    idle_unload_minutes: float | None,
 ) -> AsyncIterator[Engine]:
     from bot.inference.local import open_local_engine  # noqa: PLC0415 - see `_read_model`
 
     engine: Engine | None = None
     try:
         async with open_local_engine(
-            model.load, on_progress=on_progress, on_running=running.write, observer=observer
+            model.load,
+            on_progress=on_progress,
+            on_running=running.write,
+            observer=observer,
+            idle_limits=None if idle_unload_minutes is None else IdleLimits(60 * idle_unload_minutes),
         ) as engine:
             yield engine
     finally:
@@ -235,8 +246,18 @@ def _read_model(settings: Settings, folder: Path) -> Model:
         )
         stop_ids = shape.eos_token_ids.union(chat_format.stop_ids)
         speculates = settings.speculation == "auto"
+        if settings.idle_unload_minutes is not None and not runner.is_on_card:
+            log.info(
+                "TRINITY_IDLE_UNLOAD_MINUTES changes nothing here: the model is in this machine's memory, on no card"
+            )
         return LoadedModel(
-            runner, read_tokenizer(folder), runner.model_hash, stop_ids, speculates, runner.memory_in_use
+            runner,
+            read_tokenizer(folder),
+            runner.model_hash,
+            stop_ids,
+            speculates,
+            runner.memory_in_use,
+            runner if runner.is_on_card else None,
         )
 
     return Model(folder, settings.context_window or shape.context_window, tokenizer, chat_format, load)

@@ -16,6 +16,7 @@ TrinityError
 │   ├── EngineOverloaded      the queue is full
 │   ├── TurnsSpent            the person, or the guild, has had its turns of the hour
 │   ├── WaitedTooLong         the question's turn didn't come in time
+│   ├── CardTaken             the card was given back while nobody asked, and others have it now
 │   └── RequestFailed         this one request failed (out of memory, NaN); the engine lives on
 ├── ConfigError               one line on stderr that names the setting; exit status 78
 ├── PromptError               a conversation that has no Llama-2 prompt: a mistake in the calling code
@@ -163,6 +164,13 @@ class WaitedTooLong(UserError):
 
     def __init__(self) -> None:
         super().__init__(phrase("waited_too_long"))
+
+
+class CardTaken(UserError):
+    """The card was given back while nobody asked, and others have its memory now."""
+
+    def __init__(self) -> None:
+        super().__init__(phrase("card_taken"))
 
 
 class RequestFailed(UserError):

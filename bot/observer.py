@@ -108,6 +108,8 @@ class StepRecord:
     total_cached_tokens: int = 0
     total_new_tokens: int = 0
     total_preemptions: int = 0
+    is_asleep: bool = False
+    """Nobody has asked for long, and the card is given back; the next question takes it again."""
 
 
 class Observer:

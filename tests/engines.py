@@ -42,6 +42,7 @@ class EchoEngine:
     names: list[str] = field(default_factory=list)
     failure: EngineFailed | None = None
     step_seconds: float = 0.0
+    is_asleep: bool = False
     has_failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ the question to wait where the database is away.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -83,7 +83,9 @@ class Admission:
     @property
     def wait(self) -> Wait | None:
         """How it stands with it for as long as its answer hasn't begun."""
-        return None if self._slot is None else self._context.queue.wait_of(self._slot)
+        wait = None if self._slot is None else self._context.queue.wait_of(self._slot)
+        is_waking = self.has_turn and self._context.engine.is_asleep
+        return replace(wait, is_waking=True) if wait is not None and is_waking else wait
 
     def await_earlier(self, *, is_read: bool) -> None:
         """Have it committed after those that came before it in its channel, and are being read."""

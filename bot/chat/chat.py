@@ -164,6 +164,11 @@ class Chat:
         """
         await self._inbox.check_writable()
 
+    @property
+    def is_engine_asleep(self) -> bool:
+        """Nobody has asked for long, and the model's memory is given back; the next question wakes the engine."""
+        return self._engine.is_asleep
+
     async def wait_engine_failed(self) -> None:
         """Return once the engine is lost."""
         await self._engine.wait_failed()

@@ -36,6 +36,8 @@ class Wait:
     seconds: float | None
     """About how long it takes until its first words; None where nothing was measured yet."""
     waited_seconds: float
+    is_waking: bool = False
+    """Nothing comes first, but the engine slept and has to wake."""
 
 
 @dataclass(slots=True, eq=False)

@@ -15,6 +15,8 @@ from bot.words import Phrase, phrase
 
 LONG_SECONDS = 10.0
 """Who waits less than this is shown nothing."""
+WAKING_SECONDS = 4.0
+"""The engine wakes within one second; who waits longer for that is told."""
 UPDATE_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 CHANNEL_SECONDS = 3.0
@@ -52,6 +54,8 @@ def waiting_pace() -> NoticeLimiter:
 
 def sentence_of(wait: Wait) -> Phrase:
     """A wait in words."""
+    if wait.is_waking:
+        return phrase("waking_up")
     if wait.num_ahead == 0:
         return phrase("next_in_line")
     if wait.seconds is None:
@@ -62,6 +66,8 @@ def sentence_of(wait: Wait) -> Phrase:
 
 
 def _is_long(wait: Wait) -> bool:
+    if wait.is_waking:
+        return wait.waited_seconds >= WAKING_SECONDS
     # Who is the only one to wait sees the typing indicator.
     is_in_line = wait.num_ahead + wait.num_behind > 0
     will_be_long = wait.num_ahead > 0 and (wait.seconds or 0.0) > LONG_SECONDS

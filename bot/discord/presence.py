@@ -25,6 +25,7 @@ class Shown(NamedTuple):
 
 STARTING = Shown(discord.Status.idle, phrase("presence_starting"))
 READY = Shown(discord.Status.online, phrase("presence_ready"))
+ASLEEP = Shown(discord.Status.idle, phrase("presence_asleep"))
 DRAINING = Shown(discord.Status.idle, phrase("presence_ending"))
 PAUSED = Shown(discord.Status.idle, phrase("presence_paused"))
 UNAVAILABLE = Shown(discord.Status.dnd, phrase("presence_unavailable"))
@@ -62,6 +63,8 @@ class Presence:
             return PAUSED
         if num_waiting:
             return Shown(discord.Status.online, phrase("presence_busy", n=num_waiting))
+        if self._chat.is_engine_asleep:
+            return ASLEEP
         return READY
 
     async def _change(self, shown: Shown) -> None:

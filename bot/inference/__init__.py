@@ -5,6 +5,7 @@ Read it in this order:
 - `engine`: the border. What a request is, what comes back, which errors there are.
 - `local`: the engine in this process, on the event loop's side; `messages` is what crosses to the thread.
 - `worker`: the thread that owns every tensor, and its loop; `detokenizer` makes text of token ids.
+- `idle`: giving the card back while nobody asks.
 - `scheduling`: who runs next and in which blocks of the cache. Plain Python: no torch, no numpy. `step` is what it asks
   of a model runner, `core` one turn of schedule, launch, read back, update.
 - `model`: a Llama in torch: `weights`, `llama`, the operations it asks for (`ops`) and their plain form

@@ -129,6 +129,7 @@ class Engine(Protocol):
         Raises:
             EngineOverloaded: the queue is full.
             WaitedTooLong: it was not begun within its `max_queued_seconds`.
+            CardTaken: the engine slept, and can't wake.
             PromptTooLong: prompt plus one token don't fit into `max_sequence_tokens`.
             RequestFailed: this request failed; the engine lives on.
             EngineUnavailable: the engine is starting or shutting down.
@@ -138,6 +139,11 @@ class Engine(Protocol):
 
     async def forget(self, cache_owner: str) -> None:
         """Drop every KV cache block that belongs to `cache_owner` alone."""
+        ...
+
+    @property
+    def is_asleep(self) -> bool:
+        """Nobody has asked for long, and the model's memory is given back: the next answer begins a little later."""
         ...
 
     @property

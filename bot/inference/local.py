@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 
 from bot.errors import EngineError, EngineFailed, EngineOverloaded, EngineUnavailable
 from bot.inference.engine import Delta, Request
+from bot.inference.idle import IdleLimits
 from bot.inference.messages import (
     Abort,
     Ended,
@@ -111,18 +112,20 @@ class LocalEngine:
         watchdog: Watchdog | None = None,
         on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
         observer: Observer | None = None,
+        idle_limits: IdleLimits | None = None,
     ) -> None:
         self._observer: Observer = observer or Observers()
         self._failed = asyncio.Event()
         self._on_progress = on_progress or (lambda _done, _total: None)
         self._watchdog = watchdog or Watchdog(WATCHDOG_SECONDS)
         self._loop = asyncio.get_running_loop()
-        self._worker = Worker(load, self._post, self._watchdog, limits or SchedulerLimits(), on_running)
+        self._worker = Worker(load, self._post, self._watchdog, limits or SchedulerLimits(), on_running, idle_limits)
         self._thread = threading.Thread(target=self._worker.run, name="engine", daemon=True)
         self._ids = itertools.count()
         self._streams: dict[int, Stream] = {}
         self._forgetting: dict[int, asyncio.Event] = {}
         self._is_open = False
+        self._is_asleep = False
         self._loaded: asyncio.Future[Loaded] = self._loop.create_future()
         self._ended = asyncio.Event()
         self._error: EngineError | None = None
@@ -137,6 +140,11 @@ class LocalEngine:
     def model_hash(self) -> str:
         """Identifies weights and vocabulary."""
         return self._loaded.result().model_hash
+
+    @property
+    def is_asleep(self) -> bool:
+        """Nobody has asked for long, and the card is given back."""
+        return self._is_asleep
 
     @property
     def failure(self) -> EngineError | None:
@@ -233,6 +241,7 @@ class LocalEngine:
     def _receive(self, message: Message) -> None:
         match message:
             case StepResults():
+                self._is_asleep = message.snapshot.is_asleep
                 self._observer.on_step(message.snapshot)
                 for request_id, delta in message.deltas:
                     if stream := self._streams.get(request_id):
@@ -288,6 +297,7 @@ async def open_local_engine(
     watchdog: Watchdog | None = None,
     on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
     observer: Observer | None = None,
+    idle_limits: IdleLimits | None = None,
 ) -> AsyncGenerator[LocalEngine, None]:
     """Run an engine on its own thread, from the loading of the model to the end of the block.
 
@@ -299,12 +309,19 @@ async def open_local_engine(
         on_running: called on the engine's thread with the names of the requests that the next steps run, whenever
             these change.
         observer: hears of every step, on the event loop.
+        idle_limits: when the card is given back; None keeps it.
 
     Raises:
         Exception: whatever `load` raises.
     """
     engine = LocalEngine(
-        load, on_progress=on_progress, limits=limits, watchdog=watchdog, on_running=on_running, observer=observer
+        load,
+        on_progress=on_progress,
+        limits=limits,
+        watchdog=watchdog,
+        on_running=on_running,
+        observer=observer,
+        idle_limits=idle_limits,
     )
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from bot.inference.engine import Delta, Request
+from bot.inference.idle import Releasable
 from bot.inference.scheduling.core import DEFAULT_EOS_TOKEN_IDS
 from bot.inference.scheduling.step import ModelRunner
 from bot.observer import MemoryRecord, StepRecord
@@ -26,6 +27,8 @@ class LoadedModel:
     """Tokens that stood in the sequence before are proposed, where that pays."""
     memory_in_use: Callable[[], MemoryRecord | None] = lambda: None
     """How full the card is; called on the engine's thread."""
+    memory: Releasable | None = None
+    """What can be given back while nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from bot.errors import EngineUnavailable, TrinityError
+from bot.errors import CardTaken, EngineUnavailable, TrinityError
 from bot.inference.detokenizer import Detokenizer, TokenTexts
 from bot.inference.engine import Delta
+from bot.inference.idle import IdleLimits, Idleness
 from bot.inference.messages import (
     Abort,
     Command,
@@ -83,6 +84,10 @@ class MemoryGauge:
             self._asked_at, self._latest = now, self._memory_in_use()
         return step if self._latest is None else replace(step, memory=self._latest)
 
+    def ask_anew(self) -> None:
+        """Don't count on the latest answer any more."""
+        self._asked_at = None
+
 
 class Worker:
     """What the thread does from its first to its last moment."""
@@ -94,6 +99,7 @@ class Worker:
         watchdog: Watchdog,
         limits: SchedulerLimits,
         on_running: Callable[[tuple[str, ...]], None] = lambda _names: None,
+        idle_limits: IdleLimits | None = None,
     ) -> None:
         self.inbox: SimpleQueue[Command] = SimpleQueue()
         self._load = load
@@ -101,6 +107,7 @@ class Worker:
         self._watchdog = watchdog
         self._limits = limits
         self._on_running = on_running
+        self._idle_limits = idle_limits
         self._is_stopping = threading.Event()
         self._detokenizers: dict[int, Detokenizer] = {}
         self._errors: list[tuple[int, Exception]] = []
@@ -128,7 +135,7 @@ class Worker:
             self._post(
                 Loaded(core.max_sequence_tokens, max_open_requests, model.model_hash, memory.added_to(core.snapshot()))
             )
-            self._serve(core, texts, memory)
+            self._serve(core, texts, memory, Idleness(model.memory, self._idle_limits))
         except BaseException as error:  # a thread's death is news, whatever the cause
             self._post(Ended(error))
         else:
@@ -139,25 +146,42 @@ class Worker:
             raise EngineUnavailable("The engine is shutting down.")
         self._post(LoadProgress(done, total))
 
-    def _serve(self, core: EngineCore, texts: TokenTexts, memory: MemoryGauge) -> None:
+    def _serve(self, core: EngineCore, texts: TokenTexts, memory: MemoryGauge, idleness: Idleness) -> None:
         while True:
-            for command in self._commands(may_wait=not core.has_work):
+            commands = list(self._commands(idleness.wait_seconds(has_work=core.has_work)))
+            for command in commands:
                 if isinstance(command, Stop):
                     return
                 self._obey(core, texts, command)
             with self._watchdog.watch():
-                outputs = core.step()
-            self._post(self._results(outputs, memory.added_to(core.snapshot())))
+                if core.has_work:
+                    outputs = self._step(core, idleness)
+                elif idleness.fall_asleep():
+                    core.forget_all()
+                    memory.ask_anew()
+                    outputs = []
+                elif commands:
+                    outputs = core.step()
+                else:
+                    continue
+            self._post(self._results(outputs, memory.added_to(replace(core.snapshot(), is_asleep=idleness.is_asleep))))
 
-    def _commands(self, *, may_wait: bool) -> Iterator[Command]:
-        """All commands there are; with `may_wait`, at least one."""
-        if may_wait:
-            yield self.inbox.get()
-        while True:
-            try:
+    def _step(self, core: EngineCore, idleness: Idleness) -> list[Output]:
+        """A step, or what can be done where others have the card."""
+        idleness.note_work()
+        if idleness.wake():
+            return core.step()
+        return core.refuse_all(CardTaken) if idleness.has_given_up() else core.wait()
+
+    def _commands(self, wait_seconds: float | None) -> Iterator[Command]:
+        """All commands there are; the first is waited for so long, or for as long as it takes."""
+        try:
+            if wait_seconds != 0.0:
+                yield self.inbox.get(timeout=wait_seconds)
+            while True:
                 yield self.inbox.get_nowait()
-            except Empty:
-                return
+        except Empty:
+            return
 
     def _obey(self, core: EngineCore, texts: TokenTexts, command: Submit | Abort | Forget) -> None:
         match command:

@@ -111,6 +111,7 @@ def _answer(exchange: Exchange) -> dict[str, Any]:
 def _engine(step: StepRecord) -> dict[str, Any]:
     memory = step.memory
     return {
+        "asleep": step.is_asleep,
         "running": step.num_running,
         "waiting": step.num_waiting,
         "blocks": step.num_blocks,

@@ -270,6 +270,7 @@ def _read_when_asked(overview: Overview) -> list[tuple[str, str, Callable[[], fl
         ("trinity_oldest_question_seconds", "How long the oldest question waits.", queue("oldest_wait_seconds")),
         ("trinity_engine_waiting", "Requests that wait in the engine.", lambda: overview.step.num_waiting),
         ("trinity_engine_running", "Sequences that the engine runs.", lambda: overview.step.num_running),
+        ("trinity_engine_asleep", "1 while the card is given back.", lambda: overview.step.is_asleep),
         ("trinity_engine_step_seconds", "How long the step under way has taken.", step_seconds),
         ("trinity_kv_blocks", "Blocks of the KV cache.", lambda: overview.step.num_blocks),
         ("trinity_kv_blocks_available", "Blocks that nothing runs on.", lambda: overview.step.num_available_blocks),

@@ -55,7 +55,8 @@ class Readiness:
         if overview.is_engine_lost:
             return Check("model", is_ok=False, words="the engine is lost")
         is_loaded = overview.engine is not None
-        return Check("model", is_loaded, "loaded" if is_loaded else "not loaded yet")
+        loaded = "asleep, and wakes for a question" if overview.step.is_asleep else "loaded"
+        return Check("model", is_loaded, loaded if is_loaded else "not loaded yet")
 
     def _worker(self) -> Check:
         engine = self._overview.engine

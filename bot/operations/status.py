@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from bot.observer import StepRecord
 from bot.operations.health import Health
 
+_ASLEEP = "asleep, the card given back; "
+
 
 @dataclass(frozen=True, slots=True)
 class Activity:
@@ -39,7 +41,7 @@ class Status:
         parts = (
             uptime,
             f"{self.activity.num_answering()} questions being answered, {self.activity.num_waiting()} waiting",
-            f"engine: {engine.num_running} running, {engine.num_waiting} waiting, "
+            f"engine: {_ASLEEP if engine.is_asleep else ''}{engine.num_running} running, {engine.num_waiting} waiting, "
             f"{engine.num_available_blocks} of {engine.num_blocks} blocks free, "
             f"{engine.total_requests} requests, {engine.total_failed} of them failed",
             f"Discord: {self._num_sessions} times ready, {self._gateway()}",

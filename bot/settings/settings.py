@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     kv_cache: Annotated[Literal["fp16", "int8"], LOWER] = "fp16"
     """The same of the keys and values of conversations, so that twice as many fit."""
 
+    idle_unload_minutes: Annotated[Number, Field(gt=0, le=100_000)] | None = None
+    """After so long without a question the card is given back, until the next one; None keeps it."""
+
     data_dir: Folder = Path("data")
     database_url: DatabaseUrl | None = None
     """None is SQLite in the data folder; `effective_database_url` knows."""

@@ -213,6 +213,25 @@ async def test_the_presence_says_what_the_bot_does(server: LoopbackDiscord, ente
         for question in questions:
             await house.reaches(question, "answered")
         await server.wait_until(lambda: shown[-1] == ("online", "Mention me to talk"))
+        engine.is_asleep = True
+        await server.wait_until(lambda: shown[-1] == ("idle", "Asleep, mention me to wake me"))
+        engine.is_asleep = False
+        await server.wait_until(lambda: shown[-1] == ("online", "Mention me to talk"))
 
     assert shown[0] == ("idle", "Starting")
     judge(server).require(turns=3, replies=3)
+
+
+async def test_who_waits_long_for_her_to_wake_is_told_so(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(answer=lambda _: "one two three", is_held=True, is_asleep=True)
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=engine, queue=hasty_queue()) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await general.answer_to(question, until=lambda text: "I am waking up." in text)
+        engine.is_asleep = False
+        engine.gate.set()
+        await house.reaches(question, "answered")
+
+    assert server.answer_to(question).text == "one two three"
+    judge(server).require(turns=1, replies=1)

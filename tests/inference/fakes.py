@@ -23,6 +23,7 @@ from bot.inference.scheduling.step import (
     SampledTokens,
     Step,
 )
+from bot.observer import Observer, StepRecord
 
 EOS = 2
 FIRST_TOKEN = 20
@@ -181,6 +182,8 @@ class EchoRunner:
     steps: list[Step] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     num_tokens_computed: int = 0
+    is_released: bool = False
+    """Its memory is given back, so that no step can be run."""
 
     def __post_init__(self) -> None:
         self._cells: dict[int, list[tuple[int, int] | None]] = {}
@@ -193,6 +196,7 @@ class EchoRunner:
         A failure strikes after the writing, as it may on a device, and before any slot has changed.
         """
         self.before_launch(step)
+        self._expect(not self.is_released, "a step without memory")
         self._check(step)
         parts = self._parts(step)
         for part in parts:
@@ -208,6 +212,13 @@ class EchoRunner:
         self._pending = [one for one in self._pending if not one.is_collected] + [pending]
         self._expect(len(self._pending) <= MAX_PENDING, "too many results at once")
         return pending
+
+    def lose_memory(self) -> None:
+        """Forget what was written: nothing may run."""
+        self._expect(all(one.is_collected for one in self._pending), "memory is taken from a step under way")
+        self._cells.clear()
+        self._slots.clear()
+        self.is_released = True
 
     def _parts(self, step: Step) -> list["_Part"]:
         if isinstance(step, DecodeStep):
@@ -298,6 +309,43 @@ class EchoRunner:
             self.violations.append(rule)
 
 
+@dataclass
+class EchoMemory:
+    """The memory of an `EchoRunner`, which can be given back. `others_have_it` while others take it."""
+
+    runner: EchoRunner
+    num_slabs: int = 3
+    others_have_it: bool = False
+    is_host_full: bool = False
+    before: Callable[[str], object] = lambda _what: None
+    """Called with what is about to be done: save, release or restore."""
+    done: list[str] = field(default_factory=list)
+
+    def save(self) -> bool:
+        """Save one slab."""
+        self.before("save")
+        if self.is_host_full:
+            raise MemoryError("this machine's memory is full")
+        num_saved = self.done.count("save")
+        if num_saved < self.num_slabs:
+            self.done.append("save")
+        return num_saved + 1 >= self.num_slabs
+
+    def release(self) -> None:
+        """Void everything."""
+        self.before("release")
+        self.runner.lose_memory()
+        self.done.append("release")
+
+    def restore(self) -> None:
+        """Take it back."""
+        self.before("restore")
+        if self.others_have_it:
+            raise OutOfMemoryError("CUDA out of memory.")
+        self.runner.is_released = False
+        self.done.append("restore")
+
+
 def _collect_error(step: Step, triggers: Collection[int]) -> BaseException | None:
     if Trigger.COLLECT_ERROR in triggers:
         return ValueError("a step failed")
@@ -306,3 +354,13 @@ def _collect_error(step: Step, triggers: Collection[int]) -> BaseException | Non
     if Trigger.STICKY_AT_COLLECT in triggers:
         return RuntimeError("CUDA error: an illegal memory access was encountered")
     return None
+
+
+class LatestStep(Observer):
+    """Remembers the engine's latest step."""
+
+    def __init__(self) -> None:
+        self.record = StepRecord()
+
+    def on_step(self, record: StepRecord) -> None:
+        self.record = record

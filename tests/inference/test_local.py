@@ -27,21 +27,10 @@ from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel, ReportProgress
 from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.worker import Watchdog
-from bot.observer import Observer, StepRecord
-from tests.inference.fakes import FIRST_TOKEN, EchoRunner, Trigger, echo
+from tests.inference.fakes import FIRST_TOKEN, EchoRunner, LatestStep, Trigger, echo
 from tests.inference.vocabulary import build_tokenizer
 
 TOKENIZER = build_tokenizer()
-
-
-class LatestStep(Observer):
-    """Remembers the engine's latest step."""
-
-    def __init__(self) -> None:
-        self.record = StepRecord()
-
-    def on_step(self, record: StepRecord) -> None:
-        self.record = record
 
 
 def load(runner: EchoRunner) -> Callable[[ReportProgress], LoadedModel]:

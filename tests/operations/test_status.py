@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from bot.observer import StepRecord
 from bot.operations.health import GATEWAY_SILENCE_LIMIT_SECONDS, Health
 from bot.operations.status import Activity, Status
@@ -16,6 +18,8 @@ def test_the_line_says_what_runs_and_what_waits():
     status.note_session()
     now += 7
     running = status.line()
+    snapshot = replace(snapshot, is_asleep=True)
+    asleep = status.line()
     now += GATEWAY_SILENCE_LIMIT_SECONDS
     silent = status.line()
 
@@ -25,4 +29,5 @@ def test_the_line_says_what_runs_and_what_waits():
         "engine: 2 running, 3 waiting, 30 of 40 blocks free, 9 requests, 0 of them failed; "
         "Discord: 1 times ready, the gateway last heard 7 s ago"
     )
+    assert "engine: asleep, the card given back; 2 running" in asleep
     assert "problem: nothing from Discord's gateway" in silent

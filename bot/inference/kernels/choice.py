@@ -185,6 +185,11 @@ class MixedOps:
     def _of(self, op: str) -> Ops:
         return self._reference if op in self.broken else self._kernels
 
+    def tensors(self) -> Iterator[Tensor]:
+        """Both's."""
+        yield from self._kernels.tensors()
+        yield from self._reference.tensors()
+
     def tile_rows(self, num_tokens: int) -> int:
         """As the kernels have it."""
         return self._kernels.tile_rows(num_tokens)

@@ -38,6 +38,10 @@ class DotAttention:
         self._most_tiles = max((num_tiles for _, num_tiles, _ in cut), default=0)
         self._arrivals = torch.zeros(self._most_tiles * shape.num_heads, dtype=torch.int32, device=device)
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What it keeps on the device."""
+        return (self._partial_sums, self._partial_scales, self._arrivals)
+
     def _cut(self) -> list[tuple[int, AttentionTile]]:
         tables = (self._shapes.prefill, self._shapes.grouped if self._is_grouped else {})
         return [(most, tile) for table in tables for most, tile in table.items() if tile.shares > 1]

@@ -43,6 +43,10 @@ class EightBitCache:
         rows = torch.arange(_MOST_ROWS, dtype=torch.int32, device=cache.blocks.device)
         self._slots = rows * (shape.qkv_size // shape.kv_size)
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What it keeps on the device."""
+        return (self._slots,)
+
     def beside_queries(self, forward: ForwardPass) -> KVTarget:
         """The columns of `qkv` behind the queries."""
         behind = forward.qkv.view(-1)[self._shape.q_size :]

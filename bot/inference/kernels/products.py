@@ -25,6 +25,10 @@ class DenseProducts:
         self._launcher = launcher
         self._floats = torch.empty(num_floats, device=device, dtype=dtype)
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What they keep on the device."""
+        return (self._floats,)
+
     def project(self, values: Tensor, weight: Matrix, out: Tensor) -> None:
         """`out = values @ weight.T`."""
         if weight.scale is None:
@@ -91,6 +95,10 @@ class SkinnyProducts:
         width = max(shape.hidden_size, shape.q_size, shape.intermediate_size)
         self._halves = torch.empty(2 * most_rows * width, dtype=torch.int8, device=device)
         self._scales = torch.empty(most_rows, dtype=torch.float32, device=device)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What they keep on the device."""
+        return (self._partial_sums, self._arrivals, self._halves, self._scales)
 
     def qkv_tile(self, num_rows: int) -> Tile | None:
         """The tile for queries, keys and values."""

@@ -4,7 +4,7 @@ One row: matrix-vector kernels, fused with what stands around them. A few: skinn
 weights faster than cuBLAS and do what follows. More: cuBLAS with small kernels between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import triton
@@ -88,6 +88,14 @@ class KernelOps:
     def _most_splits(self, max_num_sequences: int) -> int:
         """Shares per row that the scratch for all rows has to hold."""
         return max(-(-self.shapes.split(n).shares * n // max_num_sequences) for n in range(1, max_num_sequences + 1))
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Tables and scratch memory, its parts' too."""
+        yield from (self._cosines, self._sines, self._partial_sums, self._partial_scales, self._arrivals)
+        parts = (self._dense, self._skinny, self._dot_attention, self._wide_sampler, self._eight_bit, self._reference)
+        for part in parts:
+            if part is not None:
+                yield from part.tensors()
 
     def tile_rows(self, num_tokens: int) -> int:
         """Queries of a prefill attention program."""

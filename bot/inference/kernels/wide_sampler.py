@@ -32,6 +32,11 @@ class WideSampler:
         self._sums = zeros(2, num_rows, self._num_chunks, sampling.CANDIDATES.value)
         self._arrivals = zeros(num_rows, dtype=torch.int32)
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What it keeps on the device."""
+        scores = (self._maxima, self._winners, self._wanted, self._sums)
+        return (*scores, self._places, self._found, self._arrivals)
+
     def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
         """As `sampler.sample` does."""
         grid = (logits.shape[0], self._num_chunks)

@@ -18,6 +18,7 @@ from bot.inference.loading.memory import MemoryLimits
 from bot.inference.loading.threads import settle_threads
 from bot.inference.loading.weights import load_weights
 from bot.inference.messages import ReportProgress
+from bot.inference.model.device_memory import DeviceMemory
 from bot.inference.model.execution import Execution, SlotState, build_slot_state
 from bot.inference.model.graphs import GraphExecution
 from bot.inference.model.inputs import Sizes, StepInputs
@@ -175,7 +176,7 @@ class _Parts:
         self, shape: LlamaShape, weights: LlamaWeights, window: int, num_sequences: int, num_tokens: int
     ) -> None:
         device, dtype = weights.embedding.device, weights.embedding.dtype
-        self.shape, self.window, self.num_sequences = shape, window, num_sequences
+        self.shape, self.weights, self.window, self.num_sequences = shape, weights, window, num_sequences
         self.num_tokens = max(num_tokens, num_sequences)
         num_tiles = -(-self.num_tokens // _SMALLEST_TILE) + max(num_sequences, _SMALLEST_TILE)
         num_blocks = -(-window // (BLOCK_SIZE * _TABLE_STEP)) * _TABLE_STEP
@@ -188,6 +189,9 @@ class _Parts:
         self, cache: KVCache, execution: Execution, model_hash: str, stream: "torch.cuda.Stream | None" = None
     ) -> LlamaRunner:
         """Join them."""
+        state, ops = self.state, execution.model.ops
+        kept = (*self.weights.tensors(), *ops.tensors(), state.last_tokens, state.seen, state.logits, state.result)
+        void = (*cache.tensors(), *self.workspace.tensors())
         return LlamaRunner(
             self.shape,
             cache,
@@ -195,6 +199,7 @@ class _Parts:
             max_num_sequences=self.num_sequences,
             max_prefill_tokens=self.num_tokens,
             context_window=self.window,
+            memory=DeviceMemory(self.weights.embedding.device, kept, void),
             model_hash=model_hash,
             stream=stream,
         )

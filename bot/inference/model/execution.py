@@ -48,6 +48,9 @@ class Execution:
         self.inputs = inputs
         self.state = state
 
+    def release(self) -> None:
+        """Let go of whatever knows where tensors lie, before their memory is given back."""
+
     def decode_bucket(self, num_rows: int) -> int:
         """How many rows a decode pass of `num_rows` is padded to."""
         return num_rows

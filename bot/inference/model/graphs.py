@@ -1,15 +1,17 @@
 """CUDA graphs: a step's hundreds of launches recorded once and replayed with one call.
 
 Decode passes, short prefill passes and the sampling head are captured for a few sizes each; a step is padded to the
-next size. All graphs share one memory pool, since only one runs at a time.
+next size. All graphs share one memory pool, since only one runs at a time. They hold addresses: they go when the card's
+memory is given back, and each is captured again when it is next needed.
 """
 
 import bisect
 import gc
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,12 +20,21 @@ from bot.inference.model.inputs import StepInputs
 from bot.inference.model.llama import LlamaModel
 from bot.inference.model.ops import Span, Workspace
 
+log = logging.getLogger(__name__)
+
 _DECODE_BUCKETS = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, *range(64, 1024, 64))
 _PREFILL_PADDING = 128
 _MOST_CAPTURED_TOKENS = 2048
 _PREFILL_BUCKETS = (32, 64, *range(_PREFILL_PADDING, _MOST_CAPTURED_TOKENS + 1, _PREFILL_PADDING))
 _SPARE_TILES = 16
 """Sequences that a captured prefill may pack beyond one, each of which may end in a partial tile."""
+
+
+class _Key(NamedTuple):
+    """Which pass: decode, prefill, head or greedy head, and of how many rows."""
+
+    kind: str
+    size: int
 
 
 class GraphExecution(Execution):
@@ -43,9 +54,8 @@ class GraphExecution(Execution):
         self._prefill_buckets = [size for size in _PREFILL_BUCKETS if size <= workspace.num_rows]
         self._stream = stream
         self._pool: Any = None
-        self._decodes: dict[int, torch.cuda.CUDAGraph] = {}
-        self._prefills: dict[int, torch.cuda.CUDAGraph] = {}
-        self._heads: dict[tuple[int, bool], torch.cuda.CUDAGraph] = {}
+        self._graphs: dict[_Key, torch.cuda.CUDAGraph | None] = {}
+        """What is captured; None has to be captured again when it is next needed."""
 
     def decode_bucket(self, num_rows: int) -> int:
         """The next captured size."""
@@ -59,7 +69,7 @@ class GraphExecution(Execution):
 
     def num_tiles(self, num_tokens: int, num_needed: int) -> int:
         """What the captured pass launches, where that is enough."""
-        if num_tokens not in self._prefills:
+        if _Key("prefill", num_tokens) not in self._graphs:
             return num_needed
         return max(self._captured_tiles(num_tokens), num_needed)
 
@@ -68,27 +78,18 @@ class GraphExecution(Execution):
 
     def run_decode(self, num_rows: int, spans: tuple[Span, ...]) -> None:
         """Replay, or run."""
-        graph = self._decodes.get(num_rows)
-        if graph is None:
+        if not self._replay(_Key("decode", num_rows)):
             super().run_decode(num_rows, spans)
-        else:
-            graph.replay()
 
     def run_prefill(self, num_tokens: int, num_tiles: int, spans: tuple[Span, ...]) -> None:
         """Replay, or run."""
-        graph = self._prefills.get(num_tokens)
-        if graph is None or num_tiles != self._captured_tiles(num_tokens):
+        if num_tiles != self._captured_tiles(num_tokens) or not self._replay(_Key("prefill", num_tokens)):
             super().run_prefill(num_tokens, num_tiles, spans)
-        else:
-            graph.replay()
 
     def run_head(self, num_rows: int, *, is_greedy: bool) -> None:
         """Replay, or run."""
-        graph = self._heads.get((num_rows, is_greedy))
-        if graph is None:
+        if not self._replay(_Key("greedy head" if is_greedy else "head", num_rows)):
             super().run_head(num_rows, is_greedy=is_greedy)
-        else:
-            graph.replay()
 
     def warm_up(self) -> None:
         """Meet the prefill sizes that are not captured, on one layer: libraries load what a shape needs on sight."""
@@ -102,37 +103,73 @@ class GraphExecution(Execution):
     def capture(self) -> None:
         """Capture every size, the largest first, so that the others find the pool large enough."""
         ops = self.model.ops
-        with torch.cuda.stream(self._stream), _without_garbage_collection():
-            self._pool = torch.cuda.graph_pool_handle()
+        gc.collect()
+        with torch.cuda.stream(self._stream):
             for size in reversed(self._buckets):
-                for is_greedy in (False, True):
-                    head = self._record(partial(Execution.run_head, self, size, is_greedy=is_greedy))
-                    self._heads[size, is_greedy] = head
+                self._capture_first(_Key("head", size))
+                self._capture_first(_Key("greedy head", size))
                 if ops.can_capture:
-                    self._decodes[size] = self._record(partial(Execution.run_decode, self, size, ()))
+                    self._capture_first(_Key("decode", size))
             for size in reversed(self._prefill_buckets) if ops.can_capture_prefill else ():
-                run = partial(Execution.run_prefill, self, size, self._captured_tiles(size), ())
-                self._prefills[size] = self._record(run)
+                self._capture_first(_Key("prefill", size))
         self._stream.synchronize()
 
-    def _record(self, run: Callable[[], None]) -> torch.cuda.CUDAGraph:
+    def release(self) -> None:
+        """Let go of the graphs and their memory, before addresses change."""
+        self._graphs = dict.fromkeys(self._graphs)
+        self._pool = None
+
+    def _capture_first(self, key: _Key) -> None:
         """Run once (compiling and loading what it needs), then capture."""
-        run()
+        self._pass(key)()
         self._stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+        self._graphs[key] = self._record(key)
+
+    def _replay(self, key: _Key) -> bool:
+        """Replay a captured pass; False where it isn't one."""
+        if key not in self._graphs:
+            return False
+        graph = self._graphs[key]
+        if graph is None:
+            graph = self._capture_again(key)
+        if graph is not None:
+            graph.replay()
+        return graph is not None
+
+    def _capture_again(self, key: _Key) -> torch.cuda.CUDAGraph | None:
+        """Capture a pass that was captured before; this takes about as long as to run it once."""
         try:
-            run()
-        finally:
-            graph.capture_end()
+            self._graphs[key] = self._record(key)
+        except torch.OutOfMemoryError:
+            log.warning("no room to capture %s of %d again: it runs call by call", *key)
+            del self._graphs[key]
+        return self._graphs.get(key)
+
+    def _record(self, key: _Key) -> torch.cuda.CUDAGraph:
+        run = self._pass(key)
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        graph = torch.cuda.CUDAGraph()
+        with _without_garbage_collection():
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            try:
+                run()
+            finally:
+                graph.capture_end()
         return graph
+
+    def _pass(self, key: _Key) -> Callable[[], None]:
+        kind, size = key
+        if kind == "decode":
+            return partial(Execution.run_decode, self, size, ())
+        if kind == "prefill":
+            return partial(Execution.run_prefill, self, size, self._captured_tiles(size), ())
+        return partial(Execution.run_head, self, size, is_greedy=kind == "greedy head")
 
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
     """A tensor that is collected during a capture would free memory, which a capture forbids."""
     was_enabled = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield

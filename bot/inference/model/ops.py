@@ -4,6 +4,7 @@ The model is one code path; the operations are injected. `ReferenceOps` is plain
 `KernelOps` is Triton and cuBLAS. Everything a pass writes lies in a workspace that is allocated once.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,6 +78,10 @@ class Workspace:
         """The leading rows of every buffer."""
         return {name: buffer[:num_rows] for name, buffer in self._buffers.items()}
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What it takes on the device."""
+        return tuple(self._buffers.values())
+
     def clear(self) -> None:
         """Make it numbers again, which padding rows then are for ever."""
         for buffer in self._buffers.values():
@@ -100,6 +105,10 @@ class Ops(Protocol):
     @property
     def can_capture_prefill(self) -> bool:
         """The same of prefill passes."""
+        ...
+
+    def tensors(self) -> Iterator[Tensor]:
+        """What they keep on a card beside weights and cache: tables, and scratch memory that means nothing at rest."""
         ...
 
     def tile_rows(self, num_tokens: int) -> int:

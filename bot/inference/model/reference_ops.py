@@ -4,6 +4,7 @@ A step costs what it costs in calls, so rows are batched: one `index_select` bri
 the layout that attention reads, and everything that all layers share is derived once per pass.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -61,6 +62,10 @@ class ReferenceOps:
         self._head_rows += heads % shape.num_kv_heads
         group = shape.num_heads // shape.num_kv_heads
         self._query_head_rows = self._head_rows.view(2, -1).repeat_interleave(group, dim=1).view(-1)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Tables."""
+        yield from (self._cosines, self._sines, self._head_rows, self._query_head_rows)
 
     def tile_rows(self, num_tokens: int) -> int:
         """Never read: attention goes span by span."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from bot.inference.engine import SamplingParams
+from bot.inference.model.device_memory import DeviceMemory
 from bot.inference.model.execution import Execution
 from bot.inference.model.inputs import HostArrays, fill_decode, fill_prefill, fill_tiles
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
@@ -87,6 +88,7 @@ class LlamaRunner:
         max_num_sequences: int,
         max_prefill_tokens: int,
         context_window: int,
+        memory: DeviceMemory,
         model_hash: str = "",
         stream: "torch.cuda.Stream | None" = None,
     ) -> None:
@@ -96,6 +98,7 @@ class LlamaRunner:
         self.max_prefill_tokens = max_prefill_tokens
         self.context_window = context_window
         self.model_hash = model_hash
+        self.memory = memory
         self._cache = cache
         self._execution = execution
         self._stream = stream
@@ -114,6 +117,35 @@ class LlamaRunner:
             return None
         free, total = torch.cuda.mem_get_info(self._stream.device)
         return MemoryRecord(torch.cuda.memory_reserved(self._stream.device), total - free, total)
+
+    @property
+    def is_on_card(self) -> bool:
+        """Its tensors are in a card's memory, not in the machine's."""
+        return self._cache.blocks.device.type == "cuda"
+
+    def save(self) -> bool:
+        """Copy a little more of what has to outlast the card's memory to the host's; whether all is there.
+
+        Raises:
+            HostMemoryLow: the host has no room for it.
+        """
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            return self.memory.save()
+
+    def release(self) -> None:
+        """Give the device's memory back. All is saved and no step under way; what is in the cache is lost."""
+        self._execution.release()
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            self.memory.release()
+
+    def restore(self) -> None:
+        """Take it again; steps can be launched afterwards.
+
+        Raises:
+            torch.OutOfMemoryError: others have it now; nothing is held.
+        """
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            self.memory.restore()
 
     def launch(self, step: Step) -> PendingTokens:
         """Start `step` without waiting for it (on the CPU: run it).

@@ -132,6 +132,11 @@ class BlockManager:
         while nodes := self._nodes_of_owner.get(owner):
             self._drop(next(iter(nodes)))
 
+    def forget_all(self) -> None:
+        """Make every block unfindable."""
+        for node in list(self._root.children.values()):
+            self._drop(node)
+
     def _keys(self, token_ids: Sequence[int], scope: CacheScope) -> Iterator[_Key]:
         """The keys of the full blocks, as far as `scope` may find or keep them."""
         for start in range(0, len(token_ids) - self.block_size + 1, self.block_size):

@@ -155,6 +155,22 @@ class EngineCore:
             self._report_running()
         return self._take_outputs()
 
+    def wait(self) -> list[Output]:
+        """What a step does where none can be made: return what happened to those who wait."""
+        self._drop_who_waited_too_long()
+        return self._take_outputs()
+
+    def refuse_all(self, error: Callable[[], UserError]) -> list[Output]:
+        """End every request with an error of its own."""
+        for sequence in list(self._sequences.values()):
+            self._close(sequence)
+            self._outputs.append(Output(sequence.request_id, error=error()))
+        return self._take_outputs()
+
+    def forget_all(self) -> None:
+        """Drop every block: what they held is lost. Nothing runs."""
+        self.blocks.forget_all()
+
     def snapshot(self) -> StepRecord:
         """The present state and the totals."""
         totals = self._totals
