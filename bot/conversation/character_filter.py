@@ -12,6 +12,8 @@ _UNWANTED = re.compile(
     "\u200b\u2060-\u2064\ufeff"  # blanks without width; the joiners stay, since emoji and Persian need them
     "\u00ad\u180e\ufff9-\ufffb\U000e0000-\U000e00ff]"  # soft hyphens, annotations, and tags, which can spell a text
 )
+# Most pieces of text hold nothing that has to go or to be replaced: one look tells.
+_MAY_CHANGE = re.compile(f"{_UNWANTED.pattern[:-1]}{''.join(map(chr, _LINE_BREAKS))}\ud800-\udfff]")
 _MAX_MARKS = 8
 MAX_UNSEEN = 200
 """More invisible characters before the first visible one are left out."""
@@ -26,7 +28,8 @@ class CharacterFilter:
         """What came before the first character that can be seen; None from that on."""
 
     def feed(self, text: str) -> str:
-        text = _UNWANTED.sub("", repair(text).translate(_LINE_BREAKS))
+        if _MAY_CHANGE.search(text):
+            text = _UNWANTED.sub("", repair(text).translate(_LINE_BREAKS))
         if text.isascii():
             self._num_marks = 0 if text else self._num_marks
         else:

@@ -14,16 +14,28 @@ _WIDE = {chr(0xFF41 + index): letter for index, letter in enumerate("abcdefghijk
 _WIDE |= {chr(0xFF21 + index): letter for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
 _WIDE |= {chr(0x24D0 + index): letter for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
 _WIDE |= dict.fromkeys("\uff0e\u3002\uff61\u2024", ".") | {"\uff0f": "/"}
-_NARROWED = str.maketrans(_WIDE)
 
 
 def _in_any_width(host: str) -> str:
     """A pattern for `host`, also in full-width and circled letters, its dot also escaped."""
-    wide = {plain: [wide for wide, other in _WIDE.items() if other == plain] for plain in set(host)}
-    classes = (f"[{re.escape(letter)}{''.join(wide[letter])}]" for letter in host)
-    return "".join(
-        rf"\\?{pattern}\\?" if letter == "." else pattern for letter, pattern in zip(host, classes, strict=True)
-    )
+    return "".join(_elements(host))
+
+
+def _begun_in_any_width(host: str) -> str:
+    """A pattern for everything that `host` begins with, written in the same ways."""
+    pattern = ""
+    for element in reversed(_elements(host)):
+        pattern = element + (f"(?:{pattern})?" if pattern else "")
+    return pattern
+
+
+def _elements(host: str) -> list[str]:
+    """Patterns for the letters of `host` and its dot; a backslash may stand before and behind that."""
+    elements: list[str] = []
+    for letter in host:
+        pattern = f"[{re.escape(letter)}{''.join(wide for wide, plain in _WIDE.items() if plain == letter)}]"
+        elements += [r"\\?", pattern, r"\\?"] if letter == "." else [pattern]
+    return elements
 
 
 _SLASH = "[\\\\/\uff0f]"
@@ -31,14 +43,6 @@ _DOT = "[.\uff0e\u3002\uff61\u2024]"
 ANY_DOT = re.compile(_DOT)
 _SHORT_INVITE = "|".join(map(_in_any_width, SHORT_HOSTS))
 _LONG_INVITE = "|".join(map(_in_any_width, LONG_HOSTS))
-_HOST_BEGINNINGS = frozenset(
-    written[:length]
-    for host in (*SHORT_HOSTS, *LONG_HOSTS)
-    for written in (host, host.replace(".", "\\."), host.replace(".", ".\\"), host.replace(".", "\\.\\"))
-    for length in range(1, len(written) + 1)
-) | frozenset(host + "." for host in LONG_HOSTS)
-_HOST_FIRST = re.compile(f"[{''.join({host[0] for host in _HOST_BEGINNINGS})}]")
-_MAX_HOST = 20
 _MAX_UNSURE = 120
 
 
@@ -60,10 +64,7 @@ class LivePatterns:
     def num_unsure(self, text: str, start: int) -> int:
         """How many characters at the end of `text`, from `start` on, may become live with those that follow."""
         match = self.unsure.search(text, max(start, len(text) - _MAX_UNSURE))
-        tail = text[max(start, len(text) - _MAX_HOST) :].translate(_NARROWED).lower()
-        hosts = (len(tail) - first.start() for first in _HOST_FIRST.finditer(tail))
-        longest = next((length for length in hosts if tail[-length:] in _HOST_BEGINNINGS), 0)
-        return max(longest, len(text) - match.start() if match else 0)
+        return len(text) - match.start() if match else 0
 
 
 @lru_cache(maxsize=16)
@@ -73,6 +74,7 @@ def live_patterns(tags: TemplateTags) -> LivePatterns:
     tag = "|".join(map(re.escape, tags.tags)) or "(?!)"
     token = "|".join(map(re.escape, tags.tokens)) or "(?!)"
     begun = _beginnings({text[:-1] for text in spelled}) or "(?!)"
+    hosts_begun = "|".join(map(_begun_in_any_width, (*SHORT_HOSTS, *LONG_HOSTS)))
     hosts = "".join({host[0] for host in (*SHORT_HOSTS, *LONG_HOSTS)})
     first = {*"\n\\`@<-]hH", *hosts, *hosts.upper(), *(wide for wide, plain in _WIDE.items() if plain in hosts)}
     first.update(text[0] for text in spelled)
@@ -92,6 +94,7 @@ def live_patterns(tags: TemplateTags) -> LivePatterns:
         r"|@(?i:e(?:v(?:e(?:r(?:y(?:on?)?)?)?)?)?|h(?:er?)?)?|-#?"
         rf"|\](?:\((?:{_GAP}(?:[\\/]|(?i:[a-z][a-z0-9+.\-]{{0,20}}\\?:?))?)?)?"
         r"|(?i:h(?:t(?:t(?:ps?:?)?)?)?)"
+        rf"|(?i:{hosts_begun})"
         rf"|(?i:(?:{_LONG_INVITE}){_DOT}?(?:{_SLASH}(?:{_DOT}|{_SLASH}){{0,40}})?\w{{0,5}})"
         rf"|(?i:(?:{_SHORT_INVITE}){_DOT}?))\Z"
     )

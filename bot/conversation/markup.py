@@ -35,6 +35,7 @@ _LEAD = re.compile(rf"(?:{_BLANK}|>|[-*+\u2022\u2023\u2013\u2014]{_BLANK}|\d{{1,
 _TIME = re.compile(rf"[\[(<]?\d{{1,2}}:\d\d(?::\d\d)?(?:\ ?[AaPp][Mm])?[\])>]?(?:{_BLANK}|[-\u2013\u2014])*+")
 _TIME_OR_NUMBER_BEGUN = re.compile(r"[\[(<]?\d{0,3}(?:[.)]|:\d{0,2}(?::\d{0,2})?\ ?[AaPp]?[Mm]?[\])>]?)?")
 _HEAD = re.compile(rf"(?P<head>[^\n{_COLONS}]+)(?P<colon>[{_COLONS}])")
+_HAS_COLON = re.compile(rf"[^\n{_COLONS}]*+[{_COLONS}]")
 _NEVER_BEFORE_A_NAME = frozenset("\"'\u201c\u201d\u2018\u2019\u201e\u00ab`@$\\")
 _LOOK_ALIKES = str.maketrans(
     "01l|35" + "аеорсухіјѕтнкмвԁ" + "αεικνορτυχ",
@@ -91,6 +92,8 @@ def label_at(text: str, place: int) -> Label | None:
     Quoted names (as in JSON) and those that are addressed (`@Alice:`) are none.
     """
     line = text[place : place + MAX_LABEL]
+    if not _HAS_COLON.match(line):
+        return None
     lead = _end(_LEAD, line, 0)
     start = _end(_TIME, line, lead)
     match = _HEAD.match(line, start) or _HEAD.match(line, lead)

@@ -41,7 +41,9 @@ _DISTRUST = 2000
 _ZERO_WIDTH_SPACE = "\u200b"
 _ANNOUNCING = re.compile(r"(?:[:\uff1a][\s*_~)\"\u201d]*|\A\s*#{1,3}\s[^\n]*|\A\s*(?:\*\*|__)[^\n]*(?:\*\*|__)\s*)\Z")
 _OUTER_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<rest>[^\n]*)")
+_FENCE_BEGUN = re.compile(r" {0,3}(?:`*|~*)[ \t]*")
 _NEWLINES = re.compile(r"\n+")
+_FENCES = re.compile("(?:```)+")
 _FENCE_HEAD = re.compile(r"[A-Za-z0-9_+\-.#]*")
 
 
@@ -174,26 +176,29 @@ class _Text:
         match = self._patterns.special.search(self._buffer, self._place)
         if match is None:
             return self._take_plain(len(self._buffer) - self._num_unsure(self._place))
-        if match.start() > self._place:
-            self._take(match.start())
         return self._advance_over(match)
 
     def _advance_over(self, match: re.Match[str]) -> bool:
+        """Deal with the plain text before a match, and with the match; False where more text is needed first."""
         match match.lastgroup:
+            case "escape":
+                self._take(match.end())
+            case "address":
+                return self._advance_over_address(match)
+            case "tag" | "token" | "mention" | "link" | "invite":
+                self._replace(match.start(), match.end(), self._inert(match))
             case "line":
+                self._take_plain(match.start())
                 self._take(match.end())
                 self._at_line = True
                 self._is_new_line = True
-            case "escape":
-                self._take(match.end())
             case "ticks":
+                self._take_plain(match.start())
                 return self._advance_over_ticks(match)
-            case "small" if not self._is_new_line and any(map(str.isalnum, self._line)):
-                self._take(match.end())  # not at a line's beginning, so it is no small print
-            case "address":
-                return self._advance_over_address(match)
-            case _:
-                self._take(match.end(), self._inert(match))
+            case "small":
+                self._take_plain(match.start())
+                is_at_line = self._is_new_line or not any(map(str.isalnum, self._line))
+                self._take(match.end(), self._inert(match) if is_at_line else None)
         return True
 
     def _take_plain(self, end: int) -> bool:
@@ -207,23 +212,29 @@ class _Text:
         text = self._buffer[self._place : end]
         self._show(text if shown is None else shown)
         self._place = end
-        self._distrust = max(0, self._distrust - len(text))
         self._is_first = False
-        if not text.isspace() and text:
-            if self._is_new_line:
-                self._line, self._is_new_line = "", False
-            self._line = (self._line + text)[-2 * MAX_LABEL :]
+        if self._distrust:
+            self._distrust = max(0, self._distrust - len(text))
+        if text and not text.isspace():
+            line = text if self._is_new_line else self._line + text
+            self._line, self._is_new_line = line[-2 * MAX_LABEL :], False
+
+    def _replace(self, start: int, end: int, shown: str) -> None:
+        """Go on to `end`, and show `shown` in place of what begins at `start`."""
+        self._take(end, self._buffer[self._place : start] + shown)
 
     def _show(self, text: str) -> None:
-        skipped = min(self._skip, len(text))
-        self._skip -= skipped
-        self._shown.append(text[skipped:])
+        if self._skip:
+            skipped = min(self._skip, len(text))
+            self._skip -= skipped
+            text = text[skipped:]
+        self._shown.append(text)
 
     # Lines.
 
     def _begin_line(self) -> bool:
         line = self._buffer[self._place : self._place + MAX_LABEL]
-        if not self._is_last and (may_become_label(line, self._keys) or _may_become_fence(line)):
+        if not self._is_last and self._may_become_more(line):
             return False
         self._at_line = False
         if match := _OUTER_FENCE.match(line):
@@ -233,6 +244,10 @@ class _Text:
             if label is not None and label.key in self._keys:
                 self.is_cut = not self._may_speak(label)
         return True
+
+    def _may_become_more(self, line: str) -> bool:
+        """Whether a line that has begun can still become a label or a fence."""
+        return "\n" not in line and (may_become_label(line, self._keys) or _may_become_fence(line))
 
     def _note_outer_fence(self, fence: str, rest: str) -> None:
         if not self._outer_fence and (len(fence) > 3 or fence[0] == "~"):
@@ -256,7 +271,7 @@ class _Text:
     def _advance_in_fence(self) -> bool:
         text, place = self._buffer, self._place
         if self._fence == "head":
-            end = place + len(_FENCE_HEAD.findall(text[place : place + MAX_LABEL])[0])
+            end = _FENCE_HEAD.match(text, place, place + MAX_LABEL).end()  # type: ignore[union-attr]
             if end == len(text) and not self._is_last and end - place < MAX_LABEL:
                 return False
             is_language = end > place and text[end : end + 1] == "\n"
@@ -288,17 +303,12 @@ class _Text:
         return True
 
     def _advance_over_ticks(self, match: re.Match[str]) -> bool:
-        start, length = match.start(), len(match[0])
-        is_at_end = match.end() == len(self._buffer) and not self._is_last
-        if length < 3 and is_at_end:
-            return False
-        if length >= 3:
-            self._take(start + 3)
-            if self._distrust or self._is_distrusted_fence:
-                self._is_distrusted_fence = not self._is_distrusted_fence
-            else:
-                self._fence = "head"
+        if len(match[0]) == 3:
+            self._advance_over_fences(match)
             return True
+        start = match.start()
+        if match.end() == len(self._buffer) and not self._is_last:
+            return False
         if self._distrust or self._is_distrusted_fence:
             self._take(match.end())
             return True
@@ -314,6 +324,15 @@ class _Text:
         self._show_undecided(match.end())
         return False
 
+    def _advance_over_fences(self, match: re.Match[str]) -> None:
+        # All at once of a run of them that are distrusted.
+        run = _FENCES.match(self._buffer, match.start(), match.start() + self._distrust - 1) or match
+        self._take(run.end())
+        if not self._distrust and not self._is_distrusted_fence:
+            self._fence = "head"
+        elif len(run[0]) % 2:
+            self._is_distrusted_fence = not self._is_distrusted_fence
+
     def _show_undecided(self, behind_ticks: int) -> None:
         """Show of what may be inline code as much as would be the same if it were none."""
         end = len(self._buffer) - self._num_unsure(behind_ticks)
@@ -323,8 +342,7 @@ class _Text:
             if match.lastgroup == "line":
                 line = self._buffer[match.end() : match.end() + MAX_LABEL]
                 label = label_at(line, 0)
-                is_harmless = not may_become_label(line, self._keys) and (label is None or label.key not in self._keys)
-                if is_harmless and not _may_become_fence(line):
+                if not self._may_become_more(line) and (label is None or label.key not in self._keys):
                     continue
             end = min(end, match.start())
             break
@@ -342,17 +360,18 @@ class _Text:
         rest = self._patterns.tag_or_token.sub(self._inert, raw)
         is_at_end = end == len(self._buffer) or self._patterns.tag_begun.match(self._buffer, end) is not None
         if is_at_end and len(rest) < MAX_ADDRESS and not self._is_last:
+            self._take_plain(match.start())
             return False
         if rest != raw:
             self._buffer = self._buffer[:start] + rest + self._buffer[end:]
         rest = rest[:MAX_ADDRESS]
-        host_end = authority_end(rest)
         if host := may_be_invite(rest) and normal_host(rest):
+            host_end = authority_end(rest)
             written = rest[:host_end].lstrip("/")
             head, _, tail = (written if written.lower() == host else host).rpartition(".")
-            self._take(match.end() + host_end, f"{match[0]}//{head}[.]{tail}")
-        elif host_end == len(rest) == MAX_ADDRESS:
-            self._take(match.end(), match[0].replace(":", "[:]"))
+            self._replace(match.start(), match.end() + host_end, f"{match[0]}//{head}[.]{tail}")
+        elif len(rest) == MAX_ADDRESS == authority_end(rest):
+            self._replace(match.start(), match.end(), match[0].replace(":", "[:]"))
         else:
             self._take(match.end())
         return True
@@ -379,7 +398,7 @@ def _speaks_of(question: str, name: str) -> bool:
 
 
 def _may_become_fence(line: str) -> bool:
-    return re.fullmatch(r" {0,3}(?:`*|~*)[ \t]*", line[:MAX_LABEL]) is not None and len(line) < MAX_LABEL
+    return len(line) < MAX_LABEL and _FENCE_BEGUN.fullmatch(line) is not None
 
 
 def _without(skipped: re.Pattern[str], text: str) -> str:
