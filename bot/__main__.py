@@ -118,6 +118,17 @@ def purge(
 
 
 @cli.command()
+def setup() -> None:
+    """Ask for the bot's token, try it, keep it in .env, and wait until she is in a server.
+
+    The file is yours alone, and what is in it stays. A pipe's first line is taken for the token.
+    """
+    from bot.command_line.setup import set_up  # noqa: PLC0415 - see the module's docstring
+
+    end_with(set_up)
+
+
+@cli.command()
 def doctor(as_json: JsonOption = False) -> None:
     """Look at everything that a start needs, and say what mends it.
 

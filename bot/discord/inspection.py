@@ -15,6 +15,7 @@ from bot.discord.client import TrinityClient, invite_url
 from bot.discord.payloads import HIDDEN_FLAG
 from bot.discord.rest import translated
 from bot.discord.run import DiscordOptions, log_in, pointed_at
+from bot.words import Phrase
 
 MOST_GUILDS = 20
 """More aren't looked into: it takes three requests for each."""
@@ -121,16 +122,21 @@ class Inspector:
                 less.append(Lacking(str(channel.get("name", channel["id"])), taken))
         return InspectedGuild(guild_id, name, lacking, tuple(less), num_open, num_hidden)
 
-    async def say_hello(self, guild_id: int, words: str) -> str | None:
-        """Write once where the guild greets newcomers, or else in the first channel that takes it; returns its name."""
+    async def say_hello(self, guild_id: int, words: Phrase) -> str | None:
+        """Write once, in the guild's language, where it greets newcomers, or else in the first channel that takes it.
+
+        Returns the channel's name; None where none takes it.
+        """
         standing = await self._standing(guild_id)
         for channel in standing.channels_to_greet_in():
             route = Route("POST", "/channels/{channel_id}/messages", channel_id=channel["id"])
-            nonce = f"hello-{int(channel['id']) % 10**18}"
             payload = {
-                "content": words, "nonce": nonce, "enforce_nonce": True, "flags": _NO_LINKS_UNFOLD,
+                "content": words.to(standing.guild.get("preferred_locale")),
+                "nonce": f"hello-{int(channel['id']) % 10**18}",
+                "enforce_nonce": True,
+                "flags": _NO_LINKS_UNFOLD,
                 "allowed_mentions": {"parse": [], "replied_user": False},
-            }  # fmt: skip
+            }
             try:
                 async with translated():
                     await self._client.http.request(route, json=payload)

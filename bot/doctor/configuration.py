@@ -40,7 +40,5 @@ def _address(host: str, port: int) -> Finding:
             probe.bind(address)
     except OSError as error:
         said = f"{shown}, for health and metrics, can't be listened at ({error.strerror})"
-        return TOPIC.note(
-            said, "find out who has it (ss -ltnp), or set TRINITY_OPERATIONS_ADDRESS"
-        )
+        return TOPIC.note(said, "find out who has it (ss -ltnp), or set TRINITY_OPERATIONS_ADDRESS")
     return TOPIC.ok(f"the operations address {shown} is free")

@@ -93,3 +93,44 @@ def _refuse_bared(path: Path, status: os.stat_result) -> None:
     if stat.S_IMODE(status.st_mode) & 0o077:
         problem = f"holds a secret and others can read it; mend it with: chmod 600 {name}"
         raise ConfigError(name, f"{problem} ({_OVERRIDE}=true overrides)")
+
+
+def set_in_env_file(path: Path, name: str, value: str) -> None:
+    """Write `name=value` into `path` for its owner alone; everything else in it stays as it is, comments included.
+
+    The file is complete at every moment: a copy is written beside it, and takes its place.
+
+    Raises:
+        ConfigError: the file can't be read or written.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        text = target.read_text(encoding="utf-8-sig") if target.exists() else ""
+        draft = target.with_name(f"{target.name}.new")
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(_with_value(text, name, value))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except OSError as error:
+        raise ConfigError(str(path), f"can't be written ({error.strerror})") from None
+    except ValueError:
+        raise ConfigError(str(path), "is not UTF-8 text; save it again as UTF-8") from None
+
+
+def _with_value(text: str, name: str, value: str) -> str:
+    """`text` with that value in the place of the one that it sets, or else below everything."""
+    parts, is_set = [], False
+    for binding in parse_stream(io.StringIO(text)):
+        original = binding.original.string
+        if binding.key == name and not is_set:
+            blanks = original[: len(original) - len(original.lstrip())]
+            original, is_set = f"{blanks}{name}={value}\n", True
+        parts.append(original)
+    written = "".join(parts)
+    if is_set:
+        return written
+    gap = "" if not written or written.endswith("\n") else "\n"
+    return f"{written}{gap}{name}={value}\n"

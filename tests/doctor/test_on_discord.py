@@ -8,6 +8,7 @@ from bot.discord.inspection import Application, open_inspector
 from bot.discord.run import DiscordOptions
 from bot.doctor.finding import State
 from bot.doctor.on_discord import judge_application, look_at_discord
+from bot.words import phrase
 from tests.loopback import LoopbackDiscord, without_waits
 from tests.loopback.entities import Overwrite
 from tests.loopback.faults import Status
@@ -130,12 +131,13 @@ def test_flags_and_clocks_are_judged(application, state, words):
 async def test_hello_is_said_where_she_may_write(server):
     server.channel("general").overwrites[server.guild.id] = Overwrite(deny=Permission.SEND_MESSAGES)
     lounge = server.channel("lounge")
+    server.guild.preferred_locale = "de"
 
     async with open_inspector(options(server)) as inspector:
-        name = await inspector.say_hello(server.guild.id, "Hello!")
+        name = await inspector.say_hello(server.guild.id, phrase("hello"))
         lounge.overwrites[server.guild.id] = Overwrite(deny=Permission.SEND_MESSAGES)
-        nowhere = await inspector.say_hello(server.guild.id, "Hello!")
+        nowhere = await inspector.say_hello(server.guild.id, phrase("hello"))
 
     assert (name, nowhere) == ("lounge", None)
-    assert [message.content for message in lounge.messages] == ["Hello!"]
+    assert [message.content for message in lounge.messages] == [phrase("hello").to("de")]
     assert not server.violations
