@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
-class Verdict(Enum):
+class AccessVerdict(Enum):
     """What the lists say of a visit."""
 
     ALLOWED = auto()
@@ -85,16 +85,16 @@ class Access:
     direct_messages: bool | None = None
     """Whether direct messages are answered; None is yes, unless `allowed` names places."""
 
-    def verdict(self, visit: Visit) -> Verdict:
+    def verdict(self, visit: Visit) -> AccessVerdict:
         """Whether the visitor may talk to the bot in this place."""
         is_blocked = _either(self.blocked.has_place_of(visit), self.blocked.has_person_of(visit))
         is_place_allowed = self._takes_direct(visit) if visit.is_direct else self._has_allowed_place(visit)
         is_person_allowed = self.allowed.has_person_of(visit) if self.allowed.names_people else True
         if is_blocked is True or is_place_allowed is False or is_person_allowed is False:
-            return Verdict.REFUSED
+            return AccessVerdict.REFUSED
         if is_blocked is None or is_place_allowed is None or is_person_allowed is None:
-            return Verdict.UNSURE
-        return Verdict.ALLOWED
+            return AccessVerdict.UNSURE
+        return AccessVerdict.ALLOWED
 
     def _takes_direct(self, visit: Visit) -> bool | None:
         if self.direct_messages is not None:

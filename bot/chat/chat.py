@@ -51,7 +51,7 @@ from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import PersonaChange, Personas
 from bot.store.rows.questions import InboxState, KnownChannel, Part
 from bot.store.rows.regeneration import LastTurn
-from bot.store.rows.turn_limits import Turn
+from bot.store.rows.turn_limits import TakenTurn
 from bot.words import phrase
 
 __all__ = [
@@ -209,7 +209,7 @@ class Chat:
         Raises:
             TurnsSpent: they have had their turns of the hour, or their guild has.
         """
-        await self._inbox.take_turn(Turn(key.accounts, act_id, person_id, key.guild_id), self._context.turn_limits)
+        await self._inbox.take_turn(TakenTurn(key.accounts, act_id, person_id, key.guild_id), self._context.turn_limits)
 
     async def preview(self, question: Question, prompt: str) -> str:
         """Answer one question as a persona of that prompt would, without its channel's conversation; nothing is stored.

@@ -19,7 +19,7 @@ from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import repair
 from bot.errors import EngineOverloaded, TurnsSpent, UserError
 from bot.store.rows.questions import AnswerKind, OpenQuestion
-from bot.store.rows.turn_limits import Turn
+from bot.store.rows.turn_limits import TakenTurn
 from bot.words import phrase
 
 BUSY = phrase("still_answering")
@@ -133,7 +133,7 @@ class Regeneration:
     async def _take_turn(self, key: ConversationKey, message_id: int, author_id: int, edited_at: datetime) -> None:
         """Count an edit that will be answered against what its author may ask in an hour."""
         act_id = message_id ^ int(edited_at.timestamp() * 1000)  # an edit has no id of its own
-        turn = Turn(key.accounts, act_id, author_id, key.guild_id)
+        turn = TakenTurn(key.accounts, act_id, author_id, key.guild_id)
         await self._context.inbox.take_turn(turn, self._context.turn_limits)
 
     async def _conversation(self, key: ConversationKey, message_id: int) -> ConversationKey:

@@ -12,7 +12,7 @@ from typing import Any
 
 import discord
 
-from bot.chat.access import AccessRules, Verdict, Visit
+from bot.chat.access import AccessRules, AccessVerdict, Visit
 from bot.conversation.messages import Question
 from bot.delivery.refusals import MessageGone, NoAccess, Rejected
 from bot.delivery.sender import Sender
@@ -137,11 +137,11 @@ class AccessCheck:
     async def _find_out(self, visit: Visit) -> bool:
         access = self._rules.now
         verdict = access.verdict(visit)
-        if verdict is Verdict.UNSURE:
+        if verdict is AccessVerdict.UNSURE:
             verdict = access.verdict(await self._completed(visit))
-        if verdict is not Verdict.ALLOWED:
+        if verdict is not AccessVerdict.ALLOWED:
             log.debug("%s may not talk to me in guild %s", visit.user_id, visit.guild_id)
-        return verdict is Verdict.ALLOWED
+        return verdict is AccessVerdict.ALLOWED
 
     async def _completed(self, visit: Visit) -> Visit:
         """The same visit, with what Discord says of its place and its person."""

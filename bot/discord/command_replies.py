@@ -30,7 +30,7 @@ NOT_TAKEN = phrase("command_not_taken")
 
 
 @dataclass(frozen=True, slots=True)
-class TextFile:
+class ReplyFile:
     """A file that comes with a reply."""
 
     name: str
@@ -46,7 +46,7 @@ class CommandReply:
 
     text: str
     is_private: bool = True
-    attached: TextFile | None = None
+    attached: ReplyFile | None = None
     file_name: str = "persona.txt"
     """What the file is called, where the text becomes one."""
     buttons: tuple[ReplyButton, ...] = ()
@@ -57,7 +57,7 @@ class CommandReply:
 
     def file(self) -> discord.File | None:
         """What is attached; or the whole text, where it doesn't fit into the message."""
-        attached = self.attached or (None if self._fits else TextFile(self.file_name, self.text))
+        attached = self.attached or (None if self._fits else ReplyFile(self.file_name, self.text))
         if attached is None:
             return None
         return discord.File(io.BytesIO(attached.text.encode("utf-8", "replace")), attached.name)

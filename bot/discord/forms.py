@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.discord.command_replies import TextFile
+from bot.discord.command_replies import ReplyFile
 from bot.discord.rest import translated
 
 _PREFIX = "form:"
@@ -35,10 +35,10 @@ def written_in(interaction: discord.Interaction[Any]) -> dict[str, str]:
     return {str(field["custom_id"]): str(field.get("value") or "") for field in _fields_in(interaction.data)}
 
 
-def written_text(interaction: discord.Interaction[Any]) -> TextFile | None:
+def written_text(interaction: discord.Interaction[Any]) -> ReplyFile | None:
     """All that was written into a form, to give it back; None where that is nothing."""
     text = "\n\n".join(filter(None, written_in(interaction).values()))
-    return TextFile("my-text.txt", text) if text else None
+    return ReplyFile("my-text.txt", text) if text else None
 
 
 async def open_form(interaction: discord.Interaction[Any], form: discord.ui.Modal) -> None:

@@ -16,19 +16,19 @@ CHANGE_SECONDS = 15.0
 _LOOK_SECONDS = 1.0
 
 
-class Shown(NamedTuple):
+class PresenceState(NamedTuple):
     """The colour of the dot, and the words beside it."""
 
     status: discord.Status
     words: Phrase
 
 
-STARTING = Shown(discord.Status.idle, phrase("presence_starting"))
-READY = Shown(discord.Status.online, phrase("presence_ready"))
-ASLEEP = Shown(discord.Status.idle, phrase("presence_asleep"))
-DRAINING = Shown(discord.Status.idle, phrase("presence_ending"))
-PAUSED = Shown(discord.Status.idle, phrase("presence_paused"))
-UNAVAILABLE = Shown(discord.Status.dnd, phrase("presence_unavailable"))
+STARTING = PresenceState(discord.Status.idle, phrase("presence_starting"))
+READY = PresenceState(discord.Status.online, phrase("presence_ready"))
+ASLEEP = PresenceState(discord.Status.idle, phrase("presence_asleep"))
+DRAINING = PresenceState(discord.Status.idle, phrase("presence_ending"))
+PAUSED = PresenceState(discord.Status.idle, phrase("presence_paused"))
+UNAVAILABLE = PresenceState(discord.Status.dnd, phrase("presence_unavailable"))
 
 
 class Presence:
@@ -53,7 +53,7 @@ class Presence:
                 await asyncio.sleep(self._change_seconds)
             await asyncio.sleep(min(_LOOK_SECONDS, self._change_seconds))
 
-    def _now(self) -> Shown:
+    def _now(self) -> PresenceState:
         num_waiting = self._chat.queue.num_waiting
         if self._chat.engine_failure is not None:
             return UNAVAILABLE
@@ -62,12 +62,12 @@ class Presence:
         if self._chat.queue.is_paused:
             return PAUSED
         if num_waiting:
-            return Shown(discord.Status.online, phrase("presence_busy", n=num_waiting))
+            return PresenceState(discord.Status.online, phrase("presence_busy", n=num_waiting))
         if self._chat.is_engine_asleep:
             return ASLEEP
         return READY
 
-    async def _change(self, shown: Shown) -> None:
+    async def _change(self, shown: PresenceState) -> None:
         activity, socket = discord.CustomActivity(shown.words.to(ENGLISH)), self._client.ws
         # Also for the next login, should the session be lost.
         self._client.status, self._client.activity = shown.status, activity

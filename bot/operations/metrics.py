@@ -29,7 +29,7 @@ from bot.observer import (
     StepRecord,
     TransactionRecord,
 )
-from bot.operations.overview import Overview, State
+from bot.operations.overview import BotState, Overview
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ class Metrics(Observer):
                 self._complain(gauge._name, error)
         try:
             present = self._overview.state
-            for state in State:
+            for state in BotState:
                 self._state.labels(state).set(state is present)
         except Exception as error:
             self._complain("trinity_state", error)

@@ -12,7 +12,7 @@ from bot.inference.engine import Engine
 from bot.observer import GatewayChange, Observer, StepRecord, TransactionRecord
 
 
-class State(StrEnum):
+class BotState(StrEnum):
     """What the bot does, in one word."""
 
     STARTING = "starting"
@@ -70,15 +70,15 @@ class Overview(Observer):
         return self.engine is not None and self.engine.failure is not None
 
     @property
-    def state(self) -> State:
+    def state(self) -> BotState:
         """What it does."""
         if self.is_stopping:
-            return State.STOPPING
+            return BotState.STOPPING
         if self.is_engine_lost or (self.was_gateway_up and not self.is_gateway_up):
-            return State.UNAVAILABLE
+            return BotState.UNAVAILABLE
         if self.chat is None or not self.is_gateway_up:
-            return State.STARTING
-        return State.PAUSED if self.is_paused else State.READY
+            return BotState.STARTING
+        return BotState.PAUSED if self.is_paused else BotState.READY
 
     def opened(self, chat: Chat, engine: Engine, reload: Callable[[], Awaitable[str]] | None = None) -> None:
         """The database is open and the model loaded; `reload` takes over other settings and says what came of it."""

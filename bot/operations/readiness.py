@@ -19,7 +19,7 @@ OLDEST_WAIT_SECONDS = 60.0
 """A question is dropped after two minutes, so who waits for one is about to leave."""
 
 
-class Check(NamedTuple):
+class ReadinessCheck(NamedTuple):
     """One thing that has to be so."""
 
     name: str
@@ -35,7 +35,7 @@ class Readiness:
         self._probe_seconds = probe_seconds
         self._probing = asyncio.Lock()
 
-    async def checks(self) -> list[Check]:
+    async def checks(self) -> list[ReadinessCheck]:
         """Every check, in an order that is always the same; a check that fails itself counts as one that isn't met."""
         database = await self._database()
         return [
@@ -47,58 +47,58 @@ class Readiness:
             _guarded("running", self._running),
         ]
 
-    def _gateway(self) -> Check:
-        return Check("gateway", self._overview.is_gateway_up, "up" if self._overview.is_gateway_up else "down")
+    def _gateway(self) -> ReadinessCheck:
+        return ReadinessCheck("gateway", self._overview.is_gateway_up, "up" if self._overview.is_gateway_up else "down")
 
-    def _model(self) -> Check:
+    def _model(self) -> ReadinessCheck:
         overview = self._overview
         if overview.is_engine_lost:
-            return Check("model", is_ok=False, words="the engine is lost")
+            return ReadinessCheck("model", is_ok=False, words="the engine is lost")
         is_loaded = overview.engine is not None
         loaded = "asleep, and wakes for a question" if overview.step.is_asleep else "loaded"
-        return Check("model", is_loaded, loaded if is_loaded else "not loaded yet")
+        return ReadinessCheck("model", is_loaded, loaded if is_loaded else "not loaded yet")
 
-    def _worker(self) -> Check:
+    def _worker(self) -> ReadinessCheck:
         engine = self._overview.engine
         if engine is None:
-            return Check("worker", is_ok=False, words="not there yet")
+            return ReadinessCheck("worker", is_ok=False, words="not there yet")
         seconds = engine.step_seconds
         is_fresh = seconds <= STALE_STEP_SECONDS
-        return Check("worker", is_fresh, "moving" if is_fresh else f"in one step for {seconds:.0f} s")
+        return ReadinessCheck("worker", is_fresh, "moving" if is_fresh else f"in one step for {seconds:.0f} s")
 
-    async def _database(self) -> Check:
+    async def _database(self) -> ReadinessCheck:
         """A commit of a moment ago is proof enough; without one, or after a refusal, one is tried."""
         chat = self._overview.chat
         if chat is None:
-            return Check("database", is_ok=False, words="not open yet")
+            return ReadinessCheck("database", is_ok=False, words="not open yet")
         try:
             async with asyncio.timeout(self._probe_seconds), self._probing:
                 if not self._is_known_writable:
                     await chat.check_store()
         except TimeoutError:
-            return Check("database", is_ok=False, words=f"no commit within {self._probe_seconds:g} s")
+            return ReadinessCheck("database", is_ok=False, words=f"no commit within {self._probe_seconds:g} s")
         except StoreError as error:
-            return Check("database", is_ok=False, words=str(error))
-        return Check("database", is_ok=True, words="writable")
+            return ReadinessCheck("database", is_ok=False, words=str(error))
+        return ReadinessCheck("database", is_ok=True, words="writable")
 
     @property
     def _is_known_writable(self) -> bool:
         age = self._overview.write_age_seconds
         return age is not None and age <= FRESH_WRITE_SECONDS and not self._overview.is_write_refused
 
-    def _queue(self) -> Check:
+    def _queue(self) -> ReadinessCheck:
         chat = self._overview.chat
         seconds = 0.0 if chat is None else chat.queue.oldest_wait_seconds
         words = f"the oldest question waits for {seconds:.0f} s" if seconds else "nobody waits"
-        return Check("queue", seconds <= OLDEST_WAIT_SECONDS, words)
+        return ReadinessCheck("queue", seconds <= OLDEST_WAIT_SECONDS, words)
 
-    def _running(self) -> Check:
+    def _running(self) -> ReadinessCheck:
         is_stopping = self._overview.is_stopping
-        return Check("running", not is_stopping, "stopping" if is_stopping else "yes")
+        return ReadinessCheck("running", not is_stopping, "stopping" if is_stopping else "yes")
 
 
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
+def _guarded(name: str, check: Callable[[], ReadinessCheck]) -> ReadinessCheck:
     try:
         return check()
     except Exception as error:
-        return Check(name, is_ok=False, words=f"could not be checked ({type(error).__name__})")
+        return ReadinessCheck(name, is_ok=False, words=f"could not be checked ({type(error).__name__})")

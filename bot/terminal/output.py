@@ -13,7 +13,7 @@ from bot.streams import write_past_buffers
 from bot.tasks import in_daemon_thread
 
 
-class Output:
+class TerminalOutput:
     """Takes text without waiting; `written` is where one waits for the reader, and can be cancelled."""
 
     def __init__(self, console: Console) -> None:

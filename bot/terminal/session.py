@@ -24,7 +24,7 @@ from bot.errors import DatabaseBusy, EngineUnavailable, InvalidSetting, UserErro
 from bot.inference.engine import FinishReason
 from bot.streams import forsake_standard_streams
 from bot.terminal.input import PROMPT, Input
-from bot.terminal.output import Output
+from bot.terminal.output import TerminalOutput
 
 TERMINAL = ConversationKey(platform="terminal", channel_id=1)
 AUTHOR_ID = 1
@@ -99,7 +99,7 @@ class _Session:
     def __init__(self, chat: Chat, source: Input, console: Console, key: ConversationKey) -> None:
         self._chat = chat
         self._input = source
-        self._output = Output(console)
+        self._output = TerminalOutput(console)
         self._key = key
         self._message_ids = itertools.count(time.time_ns() // 1000)
         self._task: asyncio.Task[None] | None = None

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.chat.access import Access, AccessList, Verdict, Visit
+from bot.chat.access import Access, AccessList, AccessVerdict, Visit
 
 GUILD, CATEGORY, CHANNEL, THREAD, ROLE, PERSON, OTHER = range(1, 8)
 
@@ -48,10 +48,10 @@ def test_every_combination_of_lists_means_what_the_table_says(place, direct_mess
         access = Access(allowed, blocked, direct_messages)
         verdict = access.verdict(VISITS[place])
         verdicts.add(verdict)
-        assert (verdict is Verdict.ALLOWED) == as_documented(access, VISITS[place]), (allowed, blocked)
+        assert (verdict is AccessVerdict.ALLOWED) == as_documented(access, VISITS[place]), (allowed, blocked)
 
-    assert verdicts == ({Verdict.REFUSED} if place == "direct message" and direct_messages is False else
-                        {Verdict.ALLOWED, Verdict.REFUSED})  # fmt: skip
+    assert verdicts == ({AccessVerdict.REFUSED} if place == "direct message" and direct_messages is False else
+                        {AccessVerdict.ALLOWED, AccessVerdict.REFUSED})  # fmt: skip
 
 
 @pytest.mark.parametrize("place", ["channel", "thread"])
@@ -68,11 +68,11 @@ def test_what_is_not_known_lets_nobody_in_whom_the_whole_truth_would_not(place, 
     for allowed, blocked in itertools.product(LISTS, LISTS):
         access = Access(allowed, blocked)
         verdict = access.verdict(partial)
-        num_unsure += verdict is Verdict.UNSURE
-        assert verdict in (access.verdict(known), Verdict.UNSURE), (allowed, blocked)
+        num_unsure += verdict is AccessVerdict.UNSURE
+        assert verdict in (access.verdict(known), AccessVerdict.UNSURE), (allowed, blocked)
 
     assert num_unsure
 
 
 def test_without_lists_nothing_has_to_be_known():
-    assert Access().verdict(Visit(PERSON, GUILD, frozenset(), False, None)) is Verdict.ALLOWED
+    assert Access().verdict(Visit(PERSON, GUILD, frozenset(), False, None)) is AccessVerdict.ALLOWED

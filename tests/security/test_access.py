@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import bot
-from bot.chat.access import Access, AccessList, Verdict, Visit
+from bot.chat.access import Access, AccessList, AccessVerdict, Visit
 from bot.discord.access import NOT_ADMITTED
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
@@ -119,7 +119,7 @@ async def test_every_way_to_the_bot_is_as_open_as_the_lists_say(
         for name in PLACES:
             for person in world.people.values():
                 place = world.place(name, person)
-                expected.append(access.verdict(world.visit(person, place)) is Verdict.ALLOWED)
+                expected.append(access.verdict(world.visit(person, place)) is AccessVerdict.ALLOWED)
                 is_edit = person is world.people["without"] and place.guild is not None
                 asked.append(
                     await (edit_in(house, person, place) if is_edit else person.says(place, "hi", mention=True))

@@ -4,7 +4,7 @@ import os
 import pytest
 from rich.console import Console
 
-from bot.terminal.output import Output
+from bot.terminal.output import TerminalOutput
 
 MUCH = "and so on, " * 50_000  # more than any pipe holds
 
@@ -18,7 +18,7 @@ def pipe():
 
 async def test_a_reader_that_stops_holds_up_neither_the_loop_nor_whoever_leaves(pipe):
     reader, writer = pipe
-    output = Output(Console(file=writer, width=40))
+    output = TerminalOutput(Console(file=writer, width=40))
 
     output.add(MUCH)
     with pytest.raises(TimeoutError):
@@ -33,7 +33,7 @@ async def test_a_reader_that_stops_holds_up_neither_the_loop_nor_whoever_leaves(
 
 async def test_a_reader_that_leaves_is_told_to_whoever_waits(pipe):
     reader, writer = pipe
-    output = Output(Console(file=writer, width=40))
+    output = TerminalOutput(Console(file=writer, width=40))
     reader.close()
 
     output.add("to nobody")
@@ -45,7 +45,7 @@ async def test_a_reader_that_leaves_is_told_to_whoever_waits(pipe):
 async def test_a_pipe_that_somebody_has_set_to_refuse_waits_for_its_reader(pipe):
     reader, writer = pipe
     os.set_blocking(writer.fileno(), False)
-    output = Output(Console(file=writer, width=40))
+    output = TerminalOutput(Console(file=writer, width=40))
 
     output.add(MUCH)
     reading = asyncio.create_task(asyncio.to_thread(reader.read, len(MUCH)))

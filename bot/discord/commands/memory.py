@@ -5,7 +5,7 @@ from discord import app_commands
 
 from bot.chat.memory_desk import ContextView
 from bot.conversation.messages import ConversationKey
-from bot.discord.command_replies import CommandReply, TextFile, reply_to
+from bot.discord.command_replies import CommandReply, ReplyFile, reply_to
 from bot.discord.commands.shared import chat_of, key_of
 from bot.errors import NotAllowed
 from bot.words import Phrase, joined, phrase
@@ -44,7 +44,9 @@ async def export(interaction: discord.Interaction, form: str = _MARKDOWN) -> Non
         if not copy.num_turns:
             return CommandReply(phrase("nothing_remembered"))
         said = phrase("exported" if copy.is_whole else "exported_newest", n=copy.num_turns)
-        return CommandReply(said, attached=TextFile(f"conversation.{_JSON if form == _JSON else _MARKDOWN}", copy.text))
+        return CommandReply(
+            said, attached=ReplyFile(f"conversation.{_JSON if form == _JSON else _MARKDOWN}", copy.text)
+        )
 
     await reply_to(interaction, work(), is_private=True)
 

@@ -12,7 +12,7 @@ from bot.conversation.cards import card_of, unread_note
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, Persona, normal_name
 from bot.discord.card_files import read_card_file
-from bot.discord.command_replies import CommandReply, TextFile, reply_to
+from bot.discord.command_replies import CommandReply, ReplyFile, reply_to
 from bot.discord.commands.persona_form import kept_words, open_persona_form
 from bot.discord.commands.shared import MAY_NOT, Right, TextOption, channel_of, chat_of, key_of, require
 from bot.discord.markdown import escape_markdown
@@ -148,7 +148,7 @@ class PersonaCommands(app_commands.Group):
         async def work() -> CommandReply:
             persona = await chat_of(interaction).personas.find(key_of(interaction), name)
             said = phrase("persona_exported", name=escape_markdown(persona.name))
-            return CommandReply(said, attached=TextFile(f"{persona.name}.json", card_of(persona)))
+            return CommandReply(said, attached=ReplyFile(f"{persona.name}.json", card_of(persona)))
 
         await reply_to(interaction, work(), is_private=True)
 

@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.chat.privacy_desk import Holdings, Repeated
-from bot.discord.command_replies import CommandReply, TextFile, reply_to
+from bot.discord.command_replies import CommandReply, ReplyFile, reply_to
 from bot.discord.commands.memory import message_link
 from bot.discord.commands.shared import chat_of, has_buttons
 from bot.discord.components import ReplyButton, ReplyButtonKind
@@ -39,7 +39,7 @@ class PrivacyCommands(app_commands.Group):
             if not copy.num_turns:
                 return CommandReply(phrase("privacy_nothing"))
             said = phrase("privacy_exported" if copy.is_whole else "privacy_exported_newest", n=copy.num_turns)
-            return CommandReply(said, attached=TextFile("my-words.json", copy.text))
+            return CommandReply(said, attached=ReplyFile("my-words.json", copy.text))
 
         await reply_to(interaction, work(), is_private=True)
 

@@ -243,12 +243,11 @@ class DeletedMessage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageDeletion:
-    """What was deleted, of which conversation and question, and which parts of the answer still exist."""
+    """What was deleted, of which conversation and question."""
 
     kind: DeletedMessage
     conversation: ConversationKey | None = None
     question_message_id: int | None = None
-    part_message_ids: tuple[int, ...] = ()
     is_asked: bool = False
     """Whether it was the question, or a message in which that goes on; else it was a part of the answer."""
 
@@ -291,13 +290,8 @@ async def _delete_question(
     withdrawn = await withdraw(connection, and_(inbox.c.id == row.id, inbox.c.state.in_(OPEN_STATES)))
     if row.turn_id is None and not withdrawn:
         return _NOTHING
-    part_ids = await connection.scalars(
-        select(parts.c.message_id)
-        .where(parts.c.inbox_id == row.id, parts.c.purpose == ANSWER)
-        .order_by(parts.c.part_index)
-    )
     kind = DeletedMessage.OPEN_QUESTION if row.turn_id is None else DeletedMessage.TURN
-    return MessageDeletion(kind, key_in(row), row.message_id, tuple(part_ids), is_asked)
+    return MessageDeletion(kind, key_in(row), row.message_id, is_asked)
 
 
 async def _delete_old_turn(connection: AsyncConnection, platform: str, message_id: int) -> MessageDeletion:

@@ -36,7 +36,7 @@ from bot.store.rows.questions import (
     row_id,
 )
 from bot.store.rows.regeneration import LastTurn, begin_generation, edit_answered, edit_open, find_last_turn
-from bot.store.rows.turn_limits import Turn, give_back_untried, take_turn
+from bot.store.rows.turn_limits import TakenTurn, give_back_untried, take_turn
 from bot.store.tables import conversations, hints, inbox, insert, parts, turns_taken
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class Inbox:
         async with self._taking_turns:  # a server's database runs several transactions at once
             return await self._database.write(work)
 
-    async def take_turn(self, turn: Turn, limits: TurnLimits) -> None:
+    async def take_turn(self, turn: TakenTurn, limits: TurnLimits) -> None:
         """Take a turn for something else than a new question; nothing where the same act took one before.
 
         Raises:
@@ -372,9 +372,9 @@ class Inbox:
         return await self._database.write(work)
 
 
-def _turn_of(question: Question) -> Turn:
+def _turn_of(question: Question) -> TakenTurn:
     key = question.conversation
-    return Turn(key.accounts, question.message_id, question.author_id, key.guild_id)
+    return TakenTurn(key.accounts, question.message_id, question.author_id, key.guild_id)
 
 
 def _is_open(question: Question) -> ColumnElement[bool]:

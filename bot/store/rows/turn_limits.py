@@ -27,7 +27,7 @@ _WIDEST_STEP = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TakenTurn:
     """What asks for a turn: a message or an interaction, of whom, and in which guild if in any."""
 
     platform: str
@@ -37,7 +37,7 @@ class Turn:
     guild_id: int | None
 
 
-async def take_turn(connection: AsyncConnection, turn: Turn, limits: TurnLimits, now: datetime) -> None:
+async def take_turn(connection: AsyncConnection, turn: TakenTurn, limits: TurnLimits, now: datetime) -> None:
     """Take a turn, unless the same act took one before.
 
     Raises:
@@ -59,7 +59,7 @@ async def take_turn(connection: AsyncConnection, turn: Turn, limits: TurnLimits,
         await _refuse_excess(connection, is_guilds, limits.guild, of_guild=True)
 
 
-async def give_back_untried(connection: AsyncConnection, turn: Turn, is_question: ColumnElement[bool]) -> None:
+async def give_back_untried(connection: AsyncConnection, turn: TakenTurn, is_question: ColumnElement[bool]) -> None:
     """Give the turn of a question back if no answer was tried for."""
     is_its = and_(turns_taken.c.platform == turn.platform, turns_taken.c.act_id == turn.act_id)
     is_untried = select(inbox.c.id).where(is_question, inbox.c.attempts == 0).exists()

@@ -35,7 +35,7 @@ async def test_an_unanswered_question_is_withdrawn(history, inbox, state):
 
     deletion = await history.delete_message("discord", 1)
 
-    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE, 1, (500,), is_asked=True)
+    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE, 1, is_asked=True)
     assert await inbox.state("discord", 1) is InboxState.WITHDRAWN
 
 
@@ -46,7 +46,7 @@ async def test_an_answered_question_goes_with_its_turn_and_names_what_is_left_of
 
     deletion = await history.delete_message("discord", 1)
 
-    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, (500, 501), is_asked=True)
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, is_asked=True)
     assert await said(database) == []
     assert await history.delete_message("discord", 1) == NOTHING
 
@@ -83,7 +83,7 @@ async def test_any_part_of_an_answer_takes_the_turn_with_it(database, history, i
 
     deletion = await history.delete_message("discord", 501)
 
-    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1, (500,))
+    assert deletion == MessageDeletion(DeletedMessage.TURN, HERE, 1)
     assert await said(database) == []
 
 

@@ -12,7 +12,7 @@ from bot.store.files.database import Database, open_database
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.own_words import OwnWords
 from bot.store.rows.questions import InboxState
-from bot.store.rows.turn_limits import Turn
+from bot.store.rows.turn_limits import TakenTurn
 from bot.store.tables import turns_taken
 from tests.store.said import DIRECT, ELSEWHERE, GUILD, MORNING, ask
 
@@ -80,12 +80,12 @@ async def test_the_same_question_is_counted_once_and_an_answer_again_is_another_
     inbox = Inbox(database)
     await spend(inbox, 1)
     assert not await inbox.receive(ask(1), TWO)
-    again = Turn("discord", 900, 5, GUILD)
+    again = TakenTurn("discord", 900, 5, GUILD)
     await inbox.take_turn(again, TWO)
     await inbox.take_turn(again, TWO)
 
     with pytest.raises(TurnsSpent):
-        await inbox.take_turn(Turn("discord", 901, 5, GUILD), TWO)
+        await inbox.take_turn(TakenTurn("discord", 901, 5, GUILD), TWO)
 
 
 @pytest.mark.parametrize("state", [InboxState.FAILED, InboxState.REFUSED, InboxState.EXPIRED])
