@@ -1,0 +1,113 @@
+"""How well old messages are found again, and what it costs.
+
+    python -m benchmarks.memory --locomo FOLDER [--json FILE]
+
+FOLDER holds LoCoMo's conversations (Maharana et al., 2024, arXiv 2402.17753), each in a file of its own with what
+`locomo10.json` has of it: `session_N`, `session_N_date_time` and `qa`. Every turn is a message of its speaker, with the
+caption of a picture where one was sent. Each question of the categories 1 to 4 is asked after the last session; R@k is
+the mean share of a question's evidence among the k messages found first.
+"""
+
+import argparse
+import json
+import platform
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from bot.conversation.recall import Passage, RecallIndex
+
+DEPTHS = (5, 10, 25)
+CATEGORIES = (1, 2, 3, 4)
+_TURN = re.compile(r"D\d+:\d+")
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Talk:
+    """A conversation of the dataset; `names` are the turns' own, in the order of `passages`."""
+
+    passages: list[Passage] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    questions: list[tuple[str, set[str]]] = field(default_factory=list)
+
+
+def read_talk(path: Path) -> Talk:
+    """A conversation with those of its questions that have evidence."""
+    record = json.loads(path.read_text("utf-8"))
+    record = {**record.pop("conversation", {}), **record}
+    talk = Talk()
+    for said_at, turn in turns_of(record):
+        caption = turn.get("blip_caption")
+        text = f"[{caption}] {turn['text']}" if caption else turn["text"]
+        talk.passages.append(Passage(len(talk.passages), turn["speaker"], text, said_at))
+        talk.names.append(turn["dia_id"])
+    for asked in record["qa"]:
+        evidence = {name for text in asked.get("evidence", ()) for name in _TURN.findall(text)}
+        if asked["category"] in CATEGORIES and evidence:
+            talk.questions.append((asked["question"], evidence))
+    return talk
+
+
+def turns_of(record: dict[str, Any]) -> Iterator[tuple[datetime, dict[str, Any]]]:
+    """All turns with the time at which they were said, a minute apart."""
+    numbers = sorted(int(key.split("_")[1]) for key in record if re.fullmatch(r"session_\d+", key))
+    for number in numbers:
+        began = datetime.strptime(record[f"session_{number}_date_time"], "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC)
+        for index, turn in enumerate(record[f"session_{number}"]):
+            yield began + index * _MINUTE, turn
+
+
+def measure(talk: Talk) -> tuple[list[dict[int, float]], list[float]]:
+    """The share of evidence found at each depth, and the milliseconds, of each question."""
+    index = RecallIndex(talk.passages)
+    shares, times = [], []
+    for question, evidence in talk.questions:
+        began = time.perf_counter()
+        found = index.find(question, max(DEPTHS))
+        times.append(1000 * (time.perf_counter() - began))
+        names = [talk.names[each] for each in found]
+        shares.append({depth: len(evidence & {*names[:depth]}) / len(evidence) for depth in DEPTHS})
+    return shares, times
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n")[0])
+    parser.add_argument("--locomo", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    paths = sorted(arguments.locomo.glob("*.json"))
+    if not paths:
+        parser.error(f"{arguments.locomo} holds no .json files")
+    all_shares, all_times, rows = [], [], []
+    for path in paths:
+        talk = read_talk(path)
+        shares, times = measure(talk)
+        all_shares += shares
+        all_times += times
+        rows.append({"name": path.stem, "turns": len(talk.passages), "questions": len(shares), **summary(shares)})
+        print(f"{path.stem}: {len(talk.passages)} turns, {len(shares)} questions, {line(shares)}")
+    cost = {"median_ms": round(median(all_times), 2), "most_ms": round(max(all_times), 2)}
+    print(f"a question: {cost['median_ms']} ms in the median, {cost['most_ms']} ms at most ({platform.machine()})")
+    if arguments.json:
+        result = {"locomo": rows, "all": summary(all_shares), "cost": cost, "machine": platform.platform()}
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    print(line(all_shares))
+
+
+def summary(shares: list[dict[int, float]]) -> dict[str, float]:
+    return {f"R@{depth}": round(mean(share[depth] for share in shares), 4) for depth in DEPTHS}
+
+
+def line(shares: list[dict[int, float]]) -> str:
+    return " ".join(f"R@{depth} {mean(share[depth] for share in shares):.3f}" for depth in DEPTHS)
+
+
+if __name__ == "__main__":
+    main()

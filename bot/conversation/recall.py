@@ -1,0 +1,242 @@
+"""Finds what was said earlier that a question asks for, among thousands of messages of one conversation.
+
+Okapi BM25 (Robertson and Zaragoza, 2009) over stems, and around it what a conversation knows beside its words:
+
+- Whoever a question names is more likely to have said the answer. The name itself stands everywhere, so that it is left
+  out of the words and makes that person's messages weigh more.
+- What was said next to a match belongs to it, and most of all the message after one that asked something.
+- The best match of a stretch of talk (a session, which ends where nobody spoke for hours) lifts all of it a little.
+- "When" is answered by words of time, "how many" by numbers.
+- A month or a day in the question lifts what was said then.
+
+Weights are computed over this conversation alone, so that what others say elsewhere changes nothing.
+`benchmarks/memory.py` measures it.
+"""
+
+import math
+import re
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from bot.conversation.word_forms import STOP_WORDS, stem, stems, words
+
+_SATURATION = 0.7  # BM25's k1: how much a word counts that is said again in one message
+_LENGTH_PENALTY = 0.3  # BM25's b
+_BESIDE = (0.35, 0.3)  # what a match is worth to the messages one and two away from it
+_AFTER_QUESTION = 0.7  # ... and to the one behind a message that asks something
+_SESSION = 0.3  # a session's best match, for all of the session
+_SEVERAL_WORDS = 0.1  # for each further word of the question in one message
+_PHRASE = 1.0  # two words of the question side by side
+_NAMED_PERSON = 2.0
+_ASKS = 0.85  # of a message that is nothing but a question
+_ASKS_TOO = 0.925
+_SAME_MONTH = 3.0
+_SAME_DAYS = 4.0
+_THAT_DAY = 1.0
+_DAYS_AFTER = 7  # what happened on a day is talked about in the days after it
+_ANSWERS_SO = 1.4  # of a message with a word of the kind that the question asks for
+_TIMES = frozenset(
+    stems(
+        "yesterday today tonight last week weekend month year ago tomorrow next monday tuesday wednesday thursday "
+        "friday saturday sunday"
+    )
+)
+_NUMBERS = frozenset(
+    stems("two three four five six seven eight nine ten couple several few years months weeks days once twice")
+)
+_PAUSE = timedelta(hours=3)
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+_MONTH = re.compile(rf"(?:\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? )?\b({'|'.join(_MONTHS)})\b(?: (\d{{1,2}})\b)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One message, as it can be found again. `id` grows with time inside a conversation."""
+
+    id: int
+    speaker: str
+    text: str
+    said_at: datetime
+
+
+class RecallIndex:
+    """The messages of one conversation, the oldest first."""
+
+    def __init__(self, passages: Iterable[Passage] = ()) -> None:
+        self._ids: list[int] = []
+        self._said_at: list[datetime] = []
+        self._speakers: list[str] = []
+        self._session_starts: list[int] = []
+        self._sessions: list[int] = []
+        self._asks: list[float] = []
+        self._has_question: list[bool] = []
+        self._stems: list[array[int]] = []
+        self._stem_numbers: dict[str, int] = {}
+        self._postings: list[array[int]] = []
+        self._num_stems = 0
+        self._names: dict[str, str] = {}
+        for passage in passages:
+            self.add(passage)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """The ids of all passages, in order."""
+        return self._ids
+
+    def add(self, passage: Passage) -> None:
+        """Add a passage that was said after all the others."""
+        position = len(self._ids)
+        numbers = array("I")
+        for word in words(passage.text):
+            if word not in STOP_WORDS:
+                numbers.append(self._number(stem(word)))
+        for number in numbers:
+            self._postings[number].append(position)
+        if not position or passage.said_at - self._said_at[-1] > _PAUSE:
+            self._session_starts.append(position)
+        self._sessions.append(len(self._session_starts) - 1)
+        self._ids.append(passage.id)
+        self._said_at.append(passage.said_at)
+        self._speakers.append(passage.speaker)
+        text = passage.text.rstrip()
+        self._has_question.append("?" in text or "？" in text or "؟" in text)
+        is_question = text.endswith(("?", "？", "؟"))
+        self._asks.append(_ASKS if is_question else _ASKS_TOO if self._has_question[-1] else 1.0)
+        self._stems.append(numbers)
+        self._num_stems += len(numbers)
+        for name in words(passage.speaker):
+            self._names[name] = passage.speaker
+
+    def _number(self, form: str) -> int:
+        number = self._stem_numbers.setdefault(form, len(self._postings))
+        if number == len(self._postings):
+            self._postings.append(array("I"))
+        return number
+
+    def find(self, question: str, num_best: int, *, asker: str | None = None, least_share: float = 0.0) -> list[int]:
+        """The ids of the passages that have most to do with a question, the best first; fewer where nothing has.
+
+        Args:
+            question: in anybody's words.
+            num_best: as many at most.
+            asker: who asks, and so who "I" is.
+            least_share: nothing is found unless some passage has so much of what the question is about, from 0 to 1.
+        """
+        asked = words(question)
+        named = {self._names[word] for word in asked if word in self._names}
+        if not named and asker is not None and not {"i", "me", "my", "mine"}.isdisjoint(asked):
+            named = {asker}
+        about = [word for word in asked if word not in STOP_WORDS and word not in self._names] or asked
+        numbers = [self._stem_numbers.get(stem(word)) for word in about]
+        scores = self._word_scores([number for number in dict.fromkeys(numbers) if number is not None])
+        if least_share and self._best_share({*numbers}, scores) < least_share:
+            return []
+        self._add_phrases(scores, numbers)
+        self._weigh_dates(scores, question.casefold())
+        ranked = self._with_neighbours(scores, next(iter(named)) if len(named) == 1 else None)
+        self._weigh_kinds(ranked, asked)
+        best = sorted(ranked, key=lambda position: (-ranked[position], position))[:num_best]
+        return [self._ids[position] for position in best]
+
+    def _word_scores(self, numbers: Iterable[int]) -> defaultdict[int, float]:
+        """BM25 of each passage that has any of the stems."""
+        scores: defaultdict[int, float] = defaultdict(float)
+        num_found: defaultdict[int, int] = defaultdict(int)
+        average = self._num_stems / len(self._ids) if self._ids else 1.0
+        for number in numbers:
+            weight = self._weight(number) * (_SATURATION + 1)
+            counts: defaultdict[int, int] = defaultdict(int)
+            for position in self._postings[number]:
+                counts[position] += 1
+            for position, count in counts.items():
+                length = 1 - _LENGTH_PENALTY + _LENGTH_PENALTY * len(self._stems[position]) / average
+                scores[position] += weight * count / (count + _SATURATION * length)
+                num_found[position] += 1
+        for position, num_words in num_found.items():
+            scores[position] *= 1 + _SEVERAL_WORDS * (num_words - 1)
+        return scores
+
+    def _best_share(self, numbers: set[int | None], scores: Iterable[int]) -> float:
+        """How much of a question's weight one passage has at most; a word that nobody said weighs most."""
+        weights = {number: self._weight(number) for number in numbers}
+        return max(
+            (sum(weights[number] for number in numbers & {*self._stems[position]}) for position in scores), default=0.0
+        ) / sum(weights.values())
+
+    def _weight(self, number: int | None) -> float:
+        """The rarer a stem, the more it says."""
+        num_with = 0 if number is None else len({*self._postings[number]})
+        return math.log(1 + (len(self._ids) - num_with + 0.5) / (num_with + 0.5))
+
+    def _add_phrases(self, scores: defaultdict[int, float], numbers: Sequence[int | None]) -> None:
+        for first, second in {*pairwise(numbers)}:
+            if first is None or second is None:
+                continue
+            worth = _PHRASE * (self._weight(first) + self._weight(second)) / 2
+            for position in {*self._postings[first]} & {*self._postings[second]}:
+                said = self._stems[position]
+                if any(pair == (first, second) for pair in pairwise(said)):
+                    scores[position] += worth
+
+    def _weigh_dates(self, scores: defaultdict[int, float], question: str) -> None:
+        for found in _MONTH.finditer(question):
+            month, day = _MONTHS.index(found[2]) + 1, int(found[1] or found[3] or 0)
+            for position, said_at in enumerate(self._said_at):
+                if said_at.month != month:
+                    continue
+                if said_at.day == day:
+                    scores[position] += _THAT_DAY
+                if position in scores:
+                    is_near = day and 0 <= said_at.day - day <= _DAYS_AFTER
+                    scores[position] *= 1 + _SAME_MONTH + (_SAME_DAYS if is_near else 0)
+
+    def _weigh_kinds(self, ranked: dict[int, float], asked: Sequence[str]) -> None:
+        if asked[:1] == ["when"] or asked[:3] == ["how", "long", "ago"]:
+            kind = _TIMES
+        elif asked[:1] == ["how"] and asked[1:2] in (["many"], ["long"], ["often"]):
+            kind = _NUMBERS
+        else:
+            return
+        wanted = {self._stem_numbers[form] for form in kind if form in self._stem_numbers}
+        for position in ranked:
+            if not wanted.isdisjoint(self._stems[position]):
+                ranked[position] *= _ANSWERS_SO
+
+    def _with_neighbours(self, scores: dict[int, float], speaker: str | None) -> dict[int, float]:
+        """Every passage of every session with a match in it, by what it and those around it are worth."""
+        ranked: dict[int, float] = {}
+        for session in sorted({self._sessions[position] for position in scores}):
+            start, end = self._session_bounds(session)
+            own = [scores.get(position, 0.0) for position in range(start, end)]
+            spread = [self._spread(own, index, start) for index in range(len(own))]
+            lift = _SESSION * max(spread)
+            for index, score in enumerate(spread):
+                position = start + index
+                ranked[position] = (score + lift) * self._asks[position]
+                if self._speakers[position] == speaker:
+                    ranked[position] *= _NAMED_PERSON
+        return ranked
+
+    def _spread(self, own: Sequence[float], index: int, start: int) -> float:
+        score = own[index]
+        for distance, share in enumerate(_BESIDE, start=1):
+            if index >= distance:
+                answers = distance == 1 and self._has_question[start + index - 1]
+                score += (_AFTER_QUESTION if answers else share) * own[index - distance]
+            if index + distance < len(own):
+                score += share * own[index + distance]
+        return score
+
+    def _session_bounds(self, session: int) -> tuple[int, int]:
+        starts = self._session_starts
+        return starts[session], starts[session + 1] if session + 1 < len(starts) else len(self._ids)

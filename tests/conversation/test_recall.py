@@ -1,0 +1,115 @@
+"""Which of many earlier messages a question asks for."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.conversation.recall import Passage, RecallIndex
+
+NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
+SMALL_TALK = [
+    "How is the weather over there?",
+    "It has been raining since the morning.",
+    "The train was late once more.",
+    "Did anybody watch the match?",
+    "We should order lunch soon.",
+    "My keyboard is broken.",
+    "That film was far too long.",
+    "I am still waiting for the parcel.",
+]
+
+
+def talk(*said, days_between=0):
+    """An index of (speaker, text) pairs, a minute apart, or so many days."""
+    step = timedelta(days=days_between) if days_between else timedelta(minutes=1)
+    return RecallIndex(Passage(number, who, text, NOON + number * step) for number, (who, text) in enumerate(said))
+
+
+def among_small_talk(who, text, num_turns=40):
+    """An index in which one message stands before many others; its id is 0."""
+    source = random.Random(7)
+    return talk((who, text), *((source.choice(["Ben", "Cleo"]), source.choice(SMALL_TALK)) for _ in range(num_turns)))
+
+
+@pytest.mark.parametrize(
+    ("fact", "question"),
+    [
+        ("My cat is called Miso.", "What is my cat's name?"),
+        ("Meine Katze heißt Miso.", "Wie heißt meine Katze?"),
+        ("Mon chat s'appelle Miso.", "Comment s'appelle mon chat ?"),
+        ("Мою собаку зовут Бим.", "Как зовут мою собаку?"),
+        ("اسم قطتي ميسو", "ما اسم قطتي؟"),
+        ("मेरी बिल्ली का नाम मीसो है", "मेरी बिल्ली का नाम क्या है?"),
+        ("แมวของฉันชื่อมิโซะ", "แมวของฉันชื่ออะไร"),
+        ("私の猫の名前はみそです", "私の猫の名前は何ですか？"),
+        ("내 고양이 이름은 미소야", "내 고양이 이름이 뭐야?"),
+    ],
+    ids=["English", "German", "French", "Russian", "Arabic", "Hindi", "Thai", "Japanese", "Korean"],
+)
+def test_a_fact_is_found_after_forty_turns_of_small_talk(fact, question):
+    index = among_small_talk("Anna", fact)
+
+    assert index.find(question, 3)[0] == 0
+
+
+def test_the_person_whom_a_question_names_is_the_one_who_said_it():
+    index = talk(("Anna", "I like tea best."), ("Ben", "Nice."), ("Ben", "I like coffee best."), days_between=1)
+
+    assert index.find("What does Ben like best?", 1) == [2]
+    assert index.find("What does Anna like best?", 1) == [0]
+
+
+def test_i_is_who_asks():
+    index = talk(("Anna", "I like tea best."), ("Ben", "I like coffee best."), days_between=1)
+
+    assert index.find("What do I like best?", 1, asker="Ben") == [1]
+    assert index.find("What do I like best?", 1, asker="Anna") == [0]
+
+
+def test_an_answer_is_found_by_its_question():
+    said = [("Ben", text) for text in SMALL_TALK]
+    index = talk(*said, ("Ben", "Which instrument do you play?"), ("Anna", "The oboe."), *said)
+
+    assert len(SMALL_TALK) + 1 in index.find("Which instrument does Anna play?", 2)
+
+
+def test_a_month_in_the_question_lifts_what_was_said_then():
+    index = talk(*[("Anna", "We went hiking in the hills.")] * 12, days_between=30)
+
+    (found,) = index.find("Where did Anna go in July?", 1) or [None]
+
+    assert (NOON + found * timedelta(days=30)).month == 7
+
+
+def test_when_is_answered_by_words_of_time():
+    index = talk(("Anna", "I bought a bicycle in the shop."), ("Anna", "I bought a bicycle last week."), days_between=1)
+
+    assert index.find("When did Anna buy the bicycle?", 1) == [1]
+
+
+def test_a_question_about_what_nobody_spoke_of_finds_nothing():
+    index = among_small_talk("Anna", "My cat is called Miso.")
+
+    assert index.find("Explain quantum entanglement, please", 5, least_share=0.25) == []
+    assert index.find("🎉", 5) == []
+    assert RecallIndex().find("What is my cat's name?", 5) == []
+
+
+def test_what_people_write_is_never_a_query():
+    index = among_small_talk("Anna", 'He said "NEAR(a b)" OR -5 AND tea/coffee, hello.there')
+
+    for question in ['"', "NEAR(", "tea/coffee", "-5", "OR OR OR", "hello.there", "* ^ : {}", "\x00"]:
+        index.find(question, 3)
+    assert index.find("tea/coffee", 1) == [0]
+
+
+def test_what_is_added_later_is_found_as_if_it_had_been_there():
+    said = [("Anna", "My cat is called Miso."), *(("Ben", text) for text in SMALL_TALK), ("Ben", "My dog is Rex.")]
+    whole, grown = talk(*said), talk(*said[:4])
+
+    for number in range(4, len(said)):
+        grown.add(Passage(number, *said[number], NOON + number * timedelta(minutes=1)))
+
+    assert grown.ids == whole.ids
+    assert grown.find("What is the dog called?", 5) == whole.find("What is the dog called?", 5)
