@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 
 from bot.chat.overheard import Overheard
+from bot.chat.recollection import Recollection
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.loops import LoopGuard
@@ -22,9 +23,10 @@ from bot.observer import AnswerRecord
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.questions import AnswerKind, Attempt, engine_name
 from bot.store.rows.turns import Answer
-from bot.words import phrase
+from bot.words import Phrase, phrase
 
 TRIM_NOTICE = phrase("trim_notice")
+TRIM_NOTICE_RECALL = phrase("trim_notice_recall")
 FELL_SILENT = phrase("fell_silent")
 CUT_SHORT = phrase("cut_short")
 NOTHING_SAID = phrase("nothing_said")
@@ -74,8 +76,8 @@ class PendingAnswer:
     model_hash: str
     output: OutputFilter
     started_at: float
-    tells_trim: bool
-    """Whether it is to be said that the conversation's oldest part is forgotten."""
+    trim_notice: Phrase | None
+    """What is to be said of the conversation's oldest part, which left the window for the first time."""
     text: str = ""
     reason: FinishReason = FinishReason.STOP
     has_begun: bool = False
@@ -242,6 +244,7 @@ class AnswerWriter:
         self._own_name = own_name
         self._today = today
         self._overheard = overheard
+        self._recollection = Recollection(history.transcripts, encoder)
 
     def new_seed(self, generation: int) -> int:
         """The seed for a question that has none yet; another one for each answer to it."""
@@ -267,7 +270,8 @@ class AnswerWriter:
         settings = conversation.settings
         budget = self._budget.with_longest_answer(settings.longest_answer)
         try:
-            window = await self._fit(question, conversation, named, budget, beginning)
+            sections = await self._sections(question, conversation, speakers, budget)
+            window = await self._fit(question, conversation, named, budget, beginning, sections)
         except PromptTooLong as error:
             if beginning:
                 raise UserError(TOO_LONG_TO_CONTINUE) from error
@@ -285,7 +289,7 @@ class AnswerWriter:
             model_hash=self._engine.model_hash,
             output=OutputFilter(self._encoder.format.tags, labels, self._own_name, question=question.content),
             started_at=started_at,
-            tells_trim=window.was_trimmed and await self._is_first_trim(conversation, window),
+            trim_notice=await self._trim_notice(conversation, window) if window.was_trimmed else None,
             beginning=beginning,
         )
 
@@ -315,11 +319,12 @@ class AnswerWriter:
         named: NamedTurns | None,
         budget: TokenBudget,
         beginning: str,
+        sections: list[Section],
     ) -> Window:
         return await fit_window_off_loop(
             self._encoder,
             budget,
-            self._sections(question, conversation),
+            sections,
             named.turns if named else conversation.turns,
             question.content,
             author_name=named.asker if named else None,
@@ -327,18 +332,22 @@ class AnswerWriter:
             beginning=beginning,
         )
 
-    def _sections(self, question: Question, conversation: Conversation) -> list[Section]:
-        settings, key = conversation.settings, question.conversation
+    async def _sections(
+        self, question: Question, conversation: Conversation, speakers: Speakers, budget: TokenBudget
+    ) -> list[Section]:
+        settings, key, notes = conversation.settings, question.conversation, None
+        if settings.recalls:
+            notes = await self._recollection.section(conversation, question, speakers, budget.num_prompt_tokens)
         heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, self._own_name)
-        return [*settings.sections(self._today()), *([heard] if heard else [])]
+        return [*settings.sections(self._today()), *(section for section in (notes, heard) if section is not None)]
 
-    async def _is_first_trim(self, conversation: Conversation, window: Window) -> bool:
+    async def _trim_notice(self, conversation: Conversation, window: Window) -> Phrase | None:
+        key, epoch = conversation.key, conversation.epoch
         if window.first_kept_turn_id is not None:
-            key, epoch = conversation.key, conversation.epoch
             await self._history.move_first_kept(key, epoch, window.first_kept_turn_id)
-        return not conversation.is_trim_announced and await self._history.mark_trim_announced(
-            conversation.key, conversation.epoch
-        )
+        if conversation.is_trim_announced or not await self._history.mark_trim_announced(key, epoch):
+            return None
+        return TRIM_NOTICE_RECALL if conversation.settings.recalls else TRIM_NOTICE
 
     def _request(
         self, attempt: Attempt, window: Window, sampling: SamplingParams, max_queued_seconds: float | None

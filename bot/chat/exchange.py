@@ -21,7 +21,7 @@ from functools import partial
 from typing import Self
 
 from bot.chat.admission import Admission
-from bot.chat.answer import TRIM_NOTICE, PendingAnswer, can_continue
+from bot.chat.answer import PendingAnswer, can_continue
 from bot.chat.events import Anew, Finished, Notice, ReplyEvent, TextDelta
 from bot.chat.exchange_context import ExchangeContext
 from bot.chat.interruption import Interruption, StopReason
@@ -273,8 +273,8 @@ class Exchange:
         """One try at the answer; it ends with `Anew` where the question was edited meanwhile."""
         try:
             self.writing = answer = await self._begin_answer(attempt, max_queued_seconds)
-            if answer.tells_trim:
-                yield Notice(TRIM_NOTICE)
+            if answer.trim_notice:
+                yield Notice(answer.trim_notice)
             if text := answer.open():
                 yield TextDelta(text)
             async with aclosing(self._context.engine.generate(answer.request)) as deltas:

@@ -17,13 +17,25 @@ from bot.conversation.sections import Section
 from bot.conversation.setting_kinds import Kind, Number, OneOf, Switch, Value
 from bot.words import Phrase, phrase
 
-__all__ = ["EVERYONE", "MANAGERS", "PER_PERSON", "SETTINGS", "ChannelSettings", "Setting", "find_setting"]
+__all__ = [
+    "EVERYONE",
+    "MANAGERS",
+    "PER_PERSON",
+    "RECALL",
+    "SETTINGS",
+    "WINDOW",
+    "ChannelSettings",
+    "Setting",
+    "find_setting",
+]
 
 log = logging.getLogger(__name__)
 
 EVERYONE, MANAGERS = "everyone", "managers"
 """Who may do something: anybody, or who may manage channels."""
 PER_CHANNEL, PER_PERSON = "channel", "person"
+RECALL, WINDOW = "recall", "window"
+"""What a conversation has that doesn't fit into a prompt any more: notes of what a question is about, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,8 @@ class ChannelSettings:
     """Who may have the channel's conversation forgotten."""
     session: str = PER_CHANNEL
     """Whether the channel shares one conversation, or each person has their own."""
+    memory: str = RECALL
+    """What a question gets to see of turns that have left the window."""
     done_ping: bool = False
     """Whether who asked is mentioned once when an answer took long."""
     talks_without_mention: bool = False
@@ -59,6 +73,11 @@ class ChannelSettings:
     def is_per_person(self) -> bool:
         """Whether each person has a conversation of their own."""
         return self.session == PER_PERSON
+
+    @property
+    def recalls(self) -> bool:
+        """Whether earlier turns are looked up where a question is about them."""
+        return self.memory == RECALL
 
     @classmethod
     def merged(cls, persona: Persona, layers: Iterable[Mapping[str, Value]]) -> "ChannelSettings":
@@ -95,6 +114,7 @@ SETTINGS = (
     Setting("persona_changes", OneOf((MANAGERS, EVERYONE)), phrase("means_persona_changes")),
     Setting("resets", OneOf((EVERYONE, MANAGERS)), phrase("means_resets")),
     Setting("session", OneOf((PER_CHANNEL, PER_PERSON)), phrase("means_session")),
+    Setting("memory", OneOf((RECALL, WINDOW)), phrase("means_memory")),
     Setting("done_ping", Switch(), phrase("means_done_ping")),
     Setting("talks_without_mention", Switch(), phrase("means_talks_without_mention"), needs_content_intent=True),
     Setting(

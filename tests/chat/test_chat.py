@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.answer import TRIM_NOTICE
+from bot.chat.answer import TRIM_NOTICE_RECALL
 from bot.chat.chat import Finished, Notice
 from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import Persona
@@ -156,9 +156,9 @@ async def test_the_first_trim_after_a_reset_is_told_once_and_is_not_part_of_the_
             events = await house.ask(f"Tale {number}: " + "once upon a time " * 5)
             notices += [event for event in events if isinstance(event, Notice)]
 
-        assert notices == [Notice(TRIM_NOTICE)]
-        assert TRIM_NOTICE not in house.prompt()
-        assert "Tale 0:" not in house.prompt()
+        assert notices == [Notice(TRIM_NOTICE_RECALL)]
+        assert TRIM_NOTICE_RECALL not in house.prompt()
+        assert "Alice: Tale 0:" not in house.prompt()
         await house.chat.reset(GENERAL)
         for number in range(25):
             events = await house.ask(f"Tale {number}: " + "once upon a time " * 5)

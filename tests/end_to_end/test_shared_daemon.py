@@ -92,7 +92,7 @@ async def test_what_was_trimmed_is_not_known_and_nothing_breaks(shared: SharedDa
 
     assert "teal" not in after_trim
     assert UNKNOWN in after_trim
-    assert sum("forget its oldest part" in line for line in shared.server.transcript(long)) == 1
+    assert sum("look up its older part" in line for line in shared.server.transcript(long)) == 1
 
 
 async def test_the_operations_address_tells_of_the_real_engine(shared: SharedDaemon) -> None:

@@ -1,11 +1,12 @@
 """What is remembered of a conversation, read for people: with who said it and when."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
 from bot.store.files.database import Database
@@ -51,6 +52,34 @@ class Transcripts:
             if len(rows) < _TURNS_AT_ONCE:
                 return
             before = rows[-1].id
+
+    async def answered_before(self, key: ConversationKey, turn_id: int, num_turns: int) -> list[tuple[int, int]]:
+        """The ids of a conversation's turns and of their answers, oldest first: the last so many before a turn.
+
+        Both stay as they are while the turn says the same; an answer that is given anew has a new id.
+        """
+        query = (
+            select(asked.c.id, answered.c.id)
+            .join(answered, answered.c.turn_id == asked.c.id)
+            .join(conversations, conversations.c.id == asked.c.conversation_id)
+            .where(is_conversation(key), asked.c.hidden_at.is_(None), asked.c.id < turn_id)
+            .order_by(asked.c.id.desc())
+            .limit(num_turns)
+        )
+        rows = await self._database.read(lambda connection: _all(connection, query))
+        return [(row[0], row[1]) for row in reversed(rows)]
+
+    async def turns(self, key: ConversationKey, turn_ids: Collection[int]) -> list[SaidTurn]:
+        """Those of some turns that are still remembered, oldest first."""
+        query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None))
+        ordered = sorted(turn_ids)
+        steps = [ordered[start : start + _TURNS_AT_ONCE] for start in range(0, len(ordered), _TURNS_AT_ONCE)]
+
+        async def work(connection: AsyncConnection) -> list[SaidTurn]:
+            read = [await _all(connection, query.where(asked.c.id.in_(step))) for step in steps]
+            return [SaidTurn(*row) for rows in read for row in reversed(rows)]
+
+        return await self._database.read(work) if steps else []
 
     async def _read(self, key: ConversationKey, before: int | None) -> list[Any]:
         query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None)).limit(_TURNS_AT_ONCE)

@@ -1,0 +1,175 @@
+"""What was said in a conversation before its window begins, as far as a question asks for it: notes for the prompt.
+
+Which turns to look at is asked of the database at every question, and what stands in a note is read from it again: what
+was deleted, hidden, edited or erased since is in no note. Only what the words are found by is kept, in memory, for the
+conversations that were asked in lately. Notes stand right before the newest question, so that the prompt's beginning,
+which the engine has kept, stays the same; they are no part of the conversation, and the next prompt has its own.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bot.conversation.chat_format import TurnEncoder
+from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.recall import Passage, RecallIndex
+from bot.conversation.sections import Place, Section
+from bot.conversation.speakers import Speakers
+from bot.store.rows.history import Conversation
+from bot.store.rows.transcripts import SaidTurn, Transcripts
+
+MAX_TURNS = 4000
+"""Of one conversation, the newest before its window."""
+MAX_NOTES = 8
+LENGTHS = (300, 150, 75)
+"""Characters of a message in its note, the rest is left out: the first length that there is room for."""
+SHARE_OF_PROMPT = 6
+"""Notes take a sixth of the prompt's tokens at most."""
+_MAX_TOKENS = 512
+_MAX_KEPT_TURNS = 20_000
+_LEAST_SHARE = 0.25
+_HEADING = "Notes of what was said here before (only to look things up; where they differ, the last one holds):"
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is found of one conversation, as its turns were when they were read."""
+
+    epoch: int = 0
+    index: RecallIndex = field(default_factory=RecallIndex)
+    answers: dict[int, int] = field(default_factory=dict)
+    """The answer's id by the turn's, oldest first."""
+    texts: dict[int, int] = field(default_factory=dict)
+    """A hash of each turn's words: the words of a question may be edited."""
+    in_use: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def clear(self, epoch: int) -> None:
+        """Begin anew."""
+        self.epoch, self.index = epoch, RecallIndex()
+        self.answers.clear()
+        self.texts.clear()
+
+    def missing(self, answers: Mapping[int, int]) -> list[int]:
+        """The turns that are to be added to these, which are there now; all where others changed or went."""
+        missing = [turn_id for turn_id in answers if turn_id not in self.answers]
+        is_behind = not self.answers or not missing or missing[0] > next(reversed(self.answers))
+        if not is_behind or not self.answers.items() <= answers.items():
+            self.clear(self.epoch)
+            return [*answers]
+        return missing
+
+    def add_all(self, turns: Iterable[SaidTurn], answers: Mapping[int, int]) -> None:
+        """Add turns that came after those that are known, with their answers' ids."""
+        for turn in turns:
+            # The answer is found by the id right behind the question's; nobody is asked for by the bot's name.
+            self.index.add(Passage(2 * turn.id, turn.author_name, turn.question, turn.asked_at))
+            self.index.add(Passage(2 * turn.id + 1, "", turn.answer, max(turn.asked_at, turn.answered_at)))
+            self.answers[turn.id] = answers[turn.id]
+            self.texts[turn.id] = _text_hash(turn)
+
+    def says(self, turn: SaidTurn) -> bool:
+        """Whether the turn still reads as it did."""
+        return self.texts.get(turn.id) == _text_hash(turn)
+
+
+class Recollection:
+    """Finds earlier turns of a conversation again.
+
+    Args:
+        transcripts: where the turns are.
+        encoder: knows what a note costs.
+    """
+
+    def __init__(self, transcripts: Transcripts, encoder: TurnEncoder) -> None:
+        self._transcripts = transcripts
+        self._encoder = encoder
+        self._known: OrderedDict[tuple[str, int, int | None], _Known] = OrderedDict()
+
+    async def section(
+        self, conversation: Conversation, question: Question, speakers: Speakers, num_prompt_tokens: int
+    ) -> Section | None:
+        """Notes for a question; None where the whole conversation is in the window, or nothing has to do with it.
+
+        Args:
+            conversation: as it was loaded: what came before its first kept turn is looked through.
+            question: what is asked.
+            speakers: what people are called in the prompt.
+            num_prompt_tokens: what the prompt may cost.
+        """
+        first = conversation.first_kept_turn_id
+        if first is None:
+            return None
+        key = conversation.key
+        before = dict(await self._transcripts.answered_before(key, first, MAX_TURNS))
+        if not before:
+            return None
+        known = self._known.setdefault(key.identity, _Known())
+        async with known.in_use:
+            if known.epoch != conversation.epoch:
+                known.clear(conversation.epoch)
+            await self._add_missing(known, key, before)
+            turns, found = await self._find(known, question)
+            if not all(known.says(turn) for turn in turns):  # words were edited
+                known.clear(conversation.epoch)
+                await self._add_missing(known, key, before)
+                turns, found = await self._find(known, question)
+        self._drop_oldest(key)
+        budget = min(_MAX_TOKENS, num_prompt_tokens // SHARE_OF_PROMPT)
+        return await asyncio.to_thread(self._notes, turns, found, None if question.is_direct else speakers, budget)
+
+    async def _add_missing(self, known: _Known, key: ConversationKey, answers: Mapping[int, int]) -> None:
+        missing = known.missing(answers)
+        if missing:
+            turns = await self._transcripts.turns(key, missing)
+            await asyncio.to_thread(known.add_all, turns, answers)
+
+    def _drop_oldest(self, key: ConversationKey) -> None:
+        """Keep what is found of a conversation, and let go of others that nobody asked in for longest."""
+        self._known.move_to_end(key.identity)
+        while len(self._known) > 1 and sum(len(each.answers) for each in self._known.values()) > _MAX_KEPT_TURNS:
+            self._known.popitem(last=False)
+
+    async def _find(self, known: _Known, question: Question) -> tuple[list[SaidTurn], list[int]]:
+        """The turns that have to do with a question, as they read now, and the ids of the passages, best first."""
+        found = await asyncio.to_thread(
+            known.index.find, question.content, MAX_NOTES, asker=question.author_name, least_share=_LEAST_SHARE
+        )
+        return await self._transcripts.turns(question.conversation, {passage_id // 2 for passage_id in found}), found
+
+    def _notes(
+        self, turns: list[SaidTurn], found: list[int], speakers: Speakers | None, max_tokens: int
+    ) -> Section | None:
+        by_id = {turn.id: turn for turn in turns}
+        lines: dict[int, str] = {}
+        for passage_id in found:
+            turn = by_id.get(passage_id // 2)
+            notes = (
+                [_note(turn, speakers, length, is_answer=bool(passage_id % 2)) for length in LENGTHS] if turn else []
+            )
+            for note in notes:
+                if note in lines.values():
+                    break
+                if self._encoder.num_added_tokens(_joined({**lines, passage_id: note})) <= max_tokens:
+                    lines[passage_id] = note
+                    break
+        return Section("notes", _joined(lines), max_tokens, Place.NEWEST_QUESTION) if lines else None
+
+
+def _note(turn: SaidTurn, speakers: Speakers | None, length: int, *, is_answer: bool) -> str:
+    """One line: when, who, and the beginning of what was said, which can't begin a line of its own."""
+    moment = turn.answered_at if is_answer else turn.asked_at
+    asker = speakers.label(turn.author_id, turn.author_name) if speakers else "the user"
+    who = "you" if is_answer else asker
+    text = " ".join((turn.answer if is_answer else turn.question).split())
+    if len(text) > length:
+        text = text[: length - 1].rstrip() + "…"
+    return f"- {moment:%Y-%m-%d}, {who} said: “{text.replace('“', chr(34)).replace('”', chr(34))}”"
+
+
+def _joined(lines: Mapping[int, str]) -> str:
+    return "\n".join([_HEADING, *(lines[passage_id] for passage_id in sorted(lines))])
+
+
+def _text_hash(turn: SaidTurn) -> int:
+    return hash((turn.question, turn.answer, turn.author_name))
