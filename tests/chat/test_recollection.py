@@ -8,7 +8,7 @@ import pytest
 from bot.chat.chat import Notice, Scope
 from tests.chat.house import GENERAL, RANDOM
 
-HEADING = "Notes of what was said here before"
+HEADING = "Earlier in this conversation"
 SECRET = "The password of the cellar is walnut."
 NUM_TALES = 5
 ABOUT_IT = "What is the password of the cellar?"

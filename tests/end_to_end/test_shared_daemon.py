@@ -27,7 +27,6 @@ pytestmark = [
 ]
 
 ASK = "What is my favourite colour?"
-UNKNOWN = "haven't told me"
 
 
 @dataclass
@@ -82,7 +81,7 @@ async def test_a_proxy_of_the_environment_is_used_for_requests_and_gateway(share
     assert shared.log_at_login.count("logging in using static token") == 1
 
 
-async def test_what_was_trimmed_is_not_known_and_nothing_breaks(shared: SharedDaemon) -> None:
+async def test_that_something_was_trimmed_is_told_once_and_nothing_breaks(shared: SharedDaemon) -> None:
     alice, long = shared.server.person("Alice"), shared.server.channel("long")
 
     await ask(shared.daemon, alice, long, "My favourite colour is teal.")
@@ -90,8 +89,7 @@ async def test_what_was_trimmed_is_not_known_and_nothing_breaks(shared: SharedDa
         await ask(shared.daemon, alice, long, "I saw a film yesterday. " * 30)
     after_trim = await ask(shared.daemon, alice, long, ASK)
 
-    assert "teal" not in after_trim
-    assert UNKNOWN in after_trim
+    assert after_trim
     assert sum("look up its older part" in line for line in shared.server.transcript(long)) == 1
 
 
