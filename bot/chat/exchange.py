@@ -32,7 +32,7 @@ from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import Question
 from bot.errors import EngineFailed, EngineOverloaded, RequestFailed, StoreError, TurnsSpent
 from bot.inference.engine import Delta, FinishReason
-from bot.store.files.database import was_committed
+from bot.store.files.cancellation import was_committed
 from bot.store.rows.questions import AnswerKind, Attempt, InboxState, OpenQuestion
 from bot.store.rows.turns import Answer
 from bot.words import phrase

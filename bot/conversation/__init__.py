@@ -9,7 +9,8 @@ Read it in this order:
   `channel_settings` is what a channel chose; `cards` are personas as other programs write them.
 - `window`: which turns still fit, and the prompt they make with the sections and the newest question.
 - `sanitize`: what people may not smuggle into a prompt. `speakers` gives each account in a channel a name of its own.
-- `output`: what the model may not smuggle out, while its answer streams; `character_filter` is its first step, and
-  `live_patterns` finds what it has to make harmless. `invites` knows which addresses invite people.
+- `output`: what the model may not smuggle out, while its answer streams; `character_filter` is its first step
+  and `text_filter` its last; `live_patterns` finds what that has to make harmless, and `invites` knows which addresses
+  invite people.
 - `markup`: Discord's markdown, for both directions: what is code, and in whose name a line speaks.
 """

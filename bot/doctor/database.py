@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.doctor.finding import Finding, Topic
 from bot.errors import DatabaseBusy, StoreError
 from bot.store.files.check import check_file, refuse_newer
-from bot.store.files.database import Database, build_engine
+from bot.store.files.connections import build_engine
+from bot.store.files.database import Database
 from bot.store.files.paths import folder_lock
 from bot.store.files.schema import read_version, refuse_altered_server
 from bot.store.files.sqlite import database_file

@@ -13,7 +13,8 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import StoreError
-from bot.store.files.database import Database, open_database, was_committed
+from bot.store.files.cancellation import was_committed
+from bot.store.files.database import Database, open_database
 from bot.store.rows.inbox import Inbox
 from bot.store.tables import hints
 from tests.store.said import MORNING, ask, hold_turn, said

@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.errors import DatabaseBusy, DatabaseUnusable
+from bot.store.files.cancellation import outlast_cancel
 from bot.store.files.check import check_file, is_backup
-from bot.store.files.database import outlast_cancel
 from bot.store.files.failures import WHAT_TO_DO, translate, translated_failures
 from bot.store.files.header import Mark
 from bot.store.files.instance import hold_database_file

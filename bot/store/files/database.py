@@ -17,43 +17,36 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.errors import DatabaseBusy, DatabaseUnusable, StoreError
+from bot.errors import DatabaseBusy, StoreError
 from bot.observer import Observer, Observers, TransactionRecord
 from bot.store.files import postgresql as server
 from bot.store.files import sqlite as embedded
+from bot.store.files.cancellation import COMMITTED, ROLLED_BACK, UNKNOWN, wait_for_end
 from bot.store.files.check import refuse_newer
+from bot.store.files.connections import build_engine
 from bot.store.files.failures import translated_failures
 from bot.store.files.migrate import Migration, prepare_file
 from bot.store.files.schema import migrations_folder, read_version, refuse_altered_server, run_migrations
-from bot.store.files.server_url import ServerAddress, ServerUrlError, read_server_url
-from bot.store.files.sqlite import database_file, is_server_url, mark_anew, mark_next, parse_url, truncate_log
-from bot.store.files.timeouts import SILENT, Timeouts, TransactionProgress, report_progress
+from bot.store.files.sqlite import database_file, mark_anew, mark_next, truncate_log
+from bot.store.files.timeouts import SILENT, Timeouts, TransactionProgress
 from bot.store.tables import SCHEMA_VERSION
 from bot.tasks import in_daemon_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
 Work = Callable[[AsyncConnection], Awaitable[T]]
-
 
 READ = {"transaction": "read"}
 WRITE = {"transaction": "write"}
 NO_TRANSACTION = {"transaction": None}
-_COMMITTED = "cancelled; the transaction was committed"
-_ROLLED_BACK = "cancelled; nothing was written"
-_UNKNOWN = "cancelled; it isn't known whether the transaction was committed"
 _LOCKED = "The database is locked by another process, or very slow."
-
 
 # How long a transaction that was given up gets to clean up after itself before its asker goes on without it.
 _CLEANING_SECONDS = 0.5
 _STATUS_PAUSE_SECONDS = 0.5
 _MAX_CANCELS = 100
-
 
 # Any number that no other program takes: "Trin".
 _UPGRADE_LOCK = 1416784238
@@ -62,11 +55,6 @@ _UPGRADE_LOCK = 1416784238
 def utc_now() -> datetime:
     """The present moment, by the wall clock."""
     return datetime.now(UTC)
-
-
-def was_committed(cancelled: asyncio.CancelledError) -> bool:
-    """Whether the transaction that a cancel interrupted was committed nevertheless."""
-    return cancelled.args[:1] == (_COMMITTED,)
 
 
 class Database:
@@ -158,7 +146,7 @@ class Database:
         A database that doesn't answer is left without a word: this takes seconds at most.
         """
         self._is_closed = True
-        await _outlast(asyncio.create_task(self._close()))
+        await wait_for_end(asyncio.create_task(self._close()))
 
     async def _close(self) -> None:
         if self._running:
@@ -310,7 +298,7 @@ class Database:
                 asking = self._new_progress(is_long=False)
                 answer = await self._watched(self._transact(ask, READ, asking), asking)
             except asyncio.CancelledError:
-                raise asyncio.CancelledError(_UNKNOWN) from None
+                raise asyncio.CancelledError(UNKNOWN) from None
             except DatabaseBusy:
                 answer = None
             if answer is not None:
@@ -331,9 +319,9 @@ def _is_a_librarys(task: asyncio.Task[Any]) -> bool:
 
 def _ending(task: asyncio.Task[Any], progress: TransactionProgress) -> str:
     if task.done() and not task.cancelled() and task.exception() is None:
-        return _COMMITTED
+        return COMMITTED
     is_unsure = progress.is_committing and (progress.is_abandoned or progress.is_lost or not task.done())
-    return _UNKNOWN if is_unsure else _ROLLED_BACK
+    return UNKNOWN if is_unsure else ROLLED_BACK
 
 
 @asynccontextmanager
@@ -365,38 +353,6 @@ async def open_database(
         await database.close()
 
 
-def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
-    """An engine for either kind of database, with its connections set up.
-
-    Raises:
-        DatabaseUnusable: the URL can't be used.
-    """
-    timeouts = timeouts or Timeouts()
-    options: dict[str, Any] = {
-        "pool_size": 5, "max_overflow": 0, "pool_timeout": timeouts.step_seconds, "hide_parameters": True,
-    }  # fmt: skip
-    if is_server_url(url):
-        engine = server.build_server_engine(read_address(url), timeouts, **options)
-    else:
-        engine = create_async_engine(parse_url(url), **options)
-        embedded.shorten_statements(engine.sync_engine)
-        embedded.prepare_connections(engine.sync_engine, busy_seconds=timeouts.busy_seconds)
-    report_progress(engine.sync_engine)
-    return engine
-
-
-def read_address(url: str) -> ServerAddress:
-    """Where a server's URL leads.
-
-    Raises:
-        DatabaseUnusable: it can't be read, or asks for what can't be had.
-    """
-    try:
-        return read_server_url(url)
-    except ServerUrlError as error:
-        raise DatabaseUnusable(f"TRINITY_DATABASE_URL {error}.") from None
-
-
 async def migrate(url: str, timeouts: Timeouts | None = None) -> Migration:
     """Create the database or bring it to this Trinity's schema; also part of every `open_database`.
 
@@ -410,7 +366,7 @@ async def migrate(url: str, timeouts: Timeouts | None = None) -> Migration:
         # In a thread that the process doesn't wait for at its end: the disk may have stalled.
         migrating = asyncio.create_task(in_daemon_thread(partial(prepare_file, file), name="migrating"))
         try:
-            await _outlast(migrating, seconds_after_cancel=timeouts.cancel_seconds)
+            await wait_for_end(migrating, seconds_after_cancel=timeouts.cancel_seconds)
         finally:
             if not migrating.done():
                 log.info("the migration is not finished: the database stays as it was, and the next start migrates it")
@@ -432,26 +388,3 @@ def _migrate_server(connection: Connection, long_step_seconds: float) -> Migrati
         run_migrations(connection, migrations_folder(), SCHEMA_VERSION)
     refuse_altered_server(connection)
     return Migration(before, SCHEMA_VERSION)
-
-
-async def outlast_cancel(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end, come what may; a cancel is raised after it, and `was_committed` tells how it ended."""
-    task = asyncio.create_task(work)
-    try:
-        await _outlast(task)
-    except asyncio.CancelledError:
-        raise asyncio.CancelledError(_ROLLED_BACK if task.exception() else _COMMITTED) from None
-    return task.result()
-
-
-async def _outlast(task: asyncio.Task[Any], *, seconds_after_cancel: float = float("inf")) -> None:
-    """Wait for the end of a task; a cancel is raised after it, or when so much time has passed since."""
-    loop, leave_at = asyncio.get_running_loop(), float("inf")
-    is_cancelled = False
-    while not task.done() and loop.time() < leave_at:
-        try:
-            await asyncio.wait({task}, timeout=None if leave_at == float("inf") else leave_at - loop.time())
-        except asyncio.CancelledError:
-            is_cancelled, leave_at = True, min(leave_at, loop.time() + seconds_after_cancel)
-    if is_cancelled:
-        raise asyncio.CancelledError

@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import DatabaseBusy, StoreError
-from bot.store.files.database import Database, open_database, was_committed
+from bot.store.files.cancellation import was_committed
+from bot.store.files.database import Database, open_database
 from bot.store.rows.inbox import Inbox
 from bot.store.tables import conversations, hints
 from tests.store.said import MORNING, ask

@@ -10,7 +10,8 @@ from sqlalchemy import URL, NullPool, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.errors import DatabaseBusy
-from bot.store.files.database import Database, migrate, open_database, was_committed
+from bot.store.files.cancellation import was_committed
+from bot.store.files.database import Database, migrate, open_database
 from bot.store.files.timeouts import Timeouts
 from bot.store.rows.inbox import Inbox
 from bot.store.tables import hints

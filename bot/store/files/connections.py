@@ -1,0 +1,44 @@
+"""The connections to either kind of database, set up as transactions need them."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.errors import DatabaseUnusable
+from bot.store.files import postgresql as server
+from bot.store.files import sqlite as embedded
+from bot.store.files.server_url import ServerAddress, ServerUrlError, read_server_url
+from bot.store.files.sqlite import is_server_url, parse_url
+from bot.store.files.timeouts import Timeouts, report_progress
+
+
+def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
+    """An engine for either kind of database, with its connections set up.
+
+    Raises:
+        DatabaseUnusable: the URL can't be used.
+    """
+    timeouts = timeouts or Timeouts()
+    options: dict[str, Any] = {
+        "pool_size": 5, "max_overflow": 0, "pool_timeout": timeouts.step_seconds, "hide_parameters": True,
+    }  # fmt: skip
+    if is_server_url(url):
+        engine = server.build_server_engine(_read_address(url), timeouts, **options)
+    else:
+        engine = create_async_engine(parse_url(url), **options)
+        embedded.shorten_statements(engine.sync_engine)
+        embedded.prepare_connections(engine.sync_engine, busy_seconds=timeouts.busy_seconds)
+    report_progress(engine.sync_engine)
+    return engine
+
+
+def _read_address(url: str) -> ServerAddress:
+    """Where a server's URL leads.
+
+    Raises:
+        DatabaseUnusable: it can't be read, or asks for what can't be had.
+    """
+    try:
+        return read_server_url(url)
+    except ServerUrlError as error:
+        raise DatabaseUnusable(f"TRINITY_DATABASE_URL {error}.") from None
