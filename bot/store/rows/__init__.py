@@ -1,6 +1,7 @@
 """What the tables hold, read and written in transactions of a `Database`.
 
-To read it: `inbox` (a question's way, with `questions` for its values and queries), `history` (the turns, with
-`conversations`, `turns` and `deletion` for the statements, and `regeneration` for a turn that gets another answer) and
-`personas`; then `transcripts` and `own_words` (the turns for people, and of one person), `turn_limits` and `guilds`.
+To read it: `inbox` (a question's way, with `questions` for its values and queries, and `reception` for what comes with
+it), `history` (the turns, with `conversations`, `turns` and `deletion` for the statements, and `regeneration` for one
+that gets another answer) and `personas`; then `transcripts` and `own_words` (the turns for people, and of one person),
+`turn_limits` and `guilds`.
 """

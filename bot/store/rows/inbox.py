@@ -10,9 +10,9 @@ next one is sent. So a restart knows what to answer, with which seed, and what i
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
@@ -35,13 +35,13 @@ from bot.store.rows.questions import (
     read_parts,
     row_id,
 )
+from bot.store.rows.reception import IDS, store_more, store_refused
 from bot.store.rows.regeneration import LastTurn, begin_generation, edit_answered, edit_open, find_last_turn
 from bot.store.rows.turn_limits import TakenTurn, give_back_untried, take_turn
 from bot.store.tables import conversations, hints, inbox, insert, parts, turns_taken
 
 T = TypeVar("T")
 
-_IDS = ["platform", "message_id"]
 _NOT_ANSWERED = (InboxState.FAILED, InboxState.REFUSED, InboxState.EXPIRED)
 
 
@@ -98,10 +98,10 @@ class Inbox:
             row = await ensure_conversation(connection, question.conversation, asked=newest)
             fixed = {"conversation_id": row.id, "epoch": row.epoch, "received_at": now}
             statement = insert(connection, inbox).values(question_values(question) | values | fixed)
-            result = await connection.execute(statement.on_conflict_do_nothing(index_elements=_IDS))
+            result = await connection.execute(statement.on_conflict_do_nothing(index_elements=IDS))
             if not result.rowcount:
                 return None
-            await _store_more(connection, question, fixed)
+            await store_more(connection, question, fixed)
             if limits:
                 await take_turn(connection, turn, limits, now)
             return await load(connection, row)
@@ -140,14 +140,14 @@ class Inbox:
             statement = insert(connection, inbox).values(
                 **values, conversation_id=row.id, epoch=row.epoch, received_at=now, state="answered"
             )
-            return bool((await connection.execute(statement.on_conflict_do_nothing(index_elements=_IDS))).rowcount)
+            return bool((await connection.execute(statement.on_conflict_do_nothing(index_elements=IDS))).rowcount)
 
         return await self._database.write(work)
 
     async def refuse(self, questions: Sequence[Question]) -> set[tuple[str, int]]:
         """Commit questions as refused, in one transaction; returns platform and message id of those that were new."""
         now = self._database.clock()
-        return await self._database.write(lambda connection: _store_refused(connection, questions, now))
+        return await self._database.write(lambda connection: store_refused(connection, questions, now))
 
     async def begin_attempt(self, question: Question, *, seed: int) -> Attempt | None:
         """Count an attempt before it is made; None if the question is done with by now.
@@ -384,44 +384,3 @@ def _is_open(question: Question) -> ColumnElement[bool]:
 async def _is_received(_connection: AsyncConnection, _row: ConversationRow) -> bool:
     """Nothing is read with a question that has to wait."""
     return True
-
-
-async def _store_more(connection: AsyncConnection, question: Question, fixed: dict[str, Any]) -> None:
-    """Store that the messages in which a question goes on were seen, and whose they are."""
-    if question.more_ids:
-        seen = {"content": "", "author_name": "", "state": "answered", "asked_with": question.message_id}
-        rows = [question_values(question) | fixed | seen | {"message_id": each} for each in question.more_ids]
-        await connection.execute(insert(connection, inbox).values(rows).on_conflict_do_nothing(index_elements=_IDS))
-
-
-async def _store_refused(
-    connection: AsyncConnection, questions: Sequence[Question], now: datetime
-) -> set[tuple[str, int]]:
-    """Store refused questions, without their text; returns platform and message id of those that were new."""
-    asked = {(question.conversation.platform, question.message_id): question for question in questions}
-    ids = inbox.c.platform, inbox.c.message_id
-    known = await connection.execute(select(*ids).where(tuple_(*ids).in_(list(asked))))
-    new = asked.keys() - {(platform, message_id) for platform, message_id in known}
-    of_conversation: dict[ConversationKey, list[Question]] = {}
-    for name in sorted(new):
-        of_conversation.setdefault(asked[name].conversation, []).append(asked[name])
-    for key, refused in of_conversation.items():
-        await _store_refused_in(connection, key, refused, now)
-    return set(new)
-
-
-async def _store_refused_in(
-    connection: AsyncConnection, key: ConversationKey, refused: list[Question], now: datetime
-) -> None:
-    row = await ensure_conversation(connection, key)
-    fixed = {"conversation_id": row.id, "epoch": row.epoch, "received_at": now, "state": InboxState.REFUSED.value}
-    emptied = {"content": "", "author_name": ""}
-    await connection.execute(inbox.insert(), [question_values(question) | emptied | fixed for question in refused])
-    for question in refused:
-        await _store_more(connection, question, fixed)
-    newest = func.coalesce(conversations.c.last_message_id, 0)
-    await connection.execute(
-        update(conversations)
-        .where(conversations.c.id == row.id, newest < refused[-1].message_id)
-        .values(last_message_id=refused[-1].message_id)
-    )
