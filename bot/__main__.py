@@ -160,6 +160,25 @@ def config(as_json: JsonOption = False) -> None:
 
 
 @cli.command()
+def status(as_json: JsonOption = False) -> None:
+    """Show what the daemon does at this moment.
+
+    It is asked at TRINITY_OPERATIONS_ADDRESS. Exit status: 0 if it can answer, 69 if it can't, or isn't there.
+    """
+    from bot.command_line.watching import status as show_status  # noqa: PLC0415 - see the module's docstring
+
+    end_with(lambda: show_status(running.load(), as_json=as_json))
+
+
+@cli.command()
+def top() -> None:
+    """Watch what the daemon does, until Ctrl-C."""
+    from bot.command_line.watching import top as watch  # noqa: PLC0415
+
+    end_with(lambda: watch(running.load()))
+
+
+@cli.command()
 def reload() -> None:
     """Have the daemon take over what has changed in .env and the TOML file.
 

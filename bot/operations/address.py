@@ -11,7 +11,9 @@ import hashlib
 import ipaddress
 import json
 import logging
+import os
 import re
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -58,6 +60,8 @@ class OperationsOptions:
     token: str | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What nothing that is shown may hold."""
+    end: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    """Begins the drain."""
 
 
 @dataclass(slots=True)
@@ -149,7 +153,7 @@ class _Desk:
     ) -> None:
         self._host = options.address[0] if options.address else ""
         self._watch = watch
-        self._controls = Controls(watch.overview, options.token)
+        self._controls = Controls(watch.overview, options.token, options.end)
         self._readiness = Readiness(watch.overview)
         self._live = Live(watch.overview, self._readiness, watch.hour, errors, self._controls, doctor)
         self._is_closing = asyncio.Event()

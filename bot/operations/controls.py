@@ -2,8 +2,6 @@
 
 import hmac
 import logging
-import os
-import signal
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -44,8 +42,7 @@ class Controls:
         self,
         overview: Overview,
         token: str | None,
-        *,
-        end: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGTERM),
+        end: Callable[[], None],
     ) -> None:
         self._overview = overview
         self._token = token

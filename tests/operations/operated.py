@@ -28,6 +28,8 @@ class Operated:
     watch: Watch
     url: str
     http: aiohttp.ClientSession
+    ends: list[None]
+    """An entry for each time that somebody wanted her to drain."""
 
     async def get(self, path: str, **headers: str) -> tuple[int, str]:
         async with self.http.get(self.url + path, headers=headers) as response:
@@ -46,9 +48,11 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def open_address(watch: Watch, *, token: str | None = TOKEN, **more: Any) -> AsyncIterator[str]:
-    options = OperationsOptions(("127.0.0.1", PORT_OF_ANY_NUMBER), token, secrets=(TOKEN,))
-    async with open_operations(options, watch, **more) as url:
+async def open_address(
+    watch: Watch, *, token: str | None = TOKEN, end: Callable[[], None] = lambda: None, port: int = PORT_OF_ANY_NUMBER
+) -> AsyncIterator[str]:
+    options = OperationsOptions(("127.0.0.1", port), token, secrets=(TOKEN,), end=end)
+    async with open_operations(options, watch) as url:
         await until(url)
         yield url()
 
@@ -59,12 +63,12 @@ async def open_operated(
 ) -> AsyncIterator[Operated]:
     """She answers, and is ready."""
     engine = engine or EchoEngine()
-    watch = Watch(Overview(lambda: False))
+    watch, ends = Watch(Overview(lambda: False)), []
     async with (
         LoopbackDiscord(without_waits()) as server,
         open_house(server, folder, encoder, engine, observers=watch.observers) as house,
-        open_address(watch, **options) as url,
+        open_address(watch, end=lambda: ends.append(None), **options) as url,
         aiohttp.ClientSession() as http,
     ):
         watch.overview.opened(house.chat, engine)
-        yield Operated(house, watch, url, http)
+        yield Operated(house, watch, url, http, ends)

@@ -197,6 +197,13 @@ async def test_without_a_token_in_the_settings_nobody_is_an_operator() -> None:
     assert "TRINITY_OPERATOR_TOKEN" in said
 
 
+async def test_a_drain_goes_the_way_of_a_signal(operated: Operated) -> None:
+    said = await operated.post("/control/drain")
+
+    assert said == (200, "Running answers may finish, then the process ends.")
+    assert len(operated.ends) == 1
+
+
 async def test_what_cannot_be_done_is_said(operated: Operated) -> None:
     assert (await operated.post("/control/reload"))[0] == 409
     assert (await operated.post("/control/dance"))[0] == 404
