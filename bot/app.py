@@ -217,12 +217,9 @@ def has_abandoned_threads() -> bool:
 
 def _read_model(settings: Settings, folder: Path) -> Model:
     """Read what a model's folder says of it. Imports what is slow to import: it runs beside the loop."""
-    from bot.inference.loading.build import build_runner  # noqa: PLC0415
+    from bot.inference.loading import build  # noqa: F401, PLC0415 - `_load` needs it, and is to find it imported
     from bot.inference.loading.config import read_shape  # noqa: PLC0415
     from bot.inference.loading.files import find_weight_files  # noqa: PLC0415
-    from bot.inference.messages import LoadedModel  # noqa: PLC0415
-    from bot.inference.model.kv_cache import CacheKind  # noqa: PLC0415
-    from bot.inference.model.weights import MatrixKind  # noqa: PLC0415
 
     shape = read_shape(folder)
     if settings.context_window is not None and settings.context_window > shape.context_window:
@@ -232,35 +229,41 @@ def _read_model(settings: Settings, folder: Path) -> Model:
     tokenizer = load_tokenizer(folder, num_embeddings=shape.vocab_size)
     chat_format = LLAMA_2
     live_patterns(chat_format.tags)  # compiled here, beside the loop, and not by the first answer
-
-    def load(report_progress: "ReportProgress") -> LoadedModel:
-        runner = build_runner(
-            folder,
-            settings.device,
-            context_window=settings.context_window,
-            gpu_memory_gib=settings.gpu_memory_gib,
-            gpu_memory_fraction=settings.gpu_memory_fraction,
-            weights_kind=MatrixKind.INT8 if settings.weights == "int8" else MatrixKind.FLOAT,
-            cache_kind=CacheKind.INT8 if settings.kv_cache == "int8" else CacheKind.FLOAT,
-            progress=report_progress,
-        )
-        stop_ids = shape.eos_token_ids.union(chat_format.stop_ids)
-        speculates = settings.speculation == "auto"
-        if settings.idle_unload_minutes is not None and not runner.is_on_card:
-            log.info(
-                "TRINITY_IDLE_UNLOAD_MINUTES changes nothing here: the model is in this machine's memory, on no card"
-            )
-        return LoadedModel(
-            runner,
-            read_tokenizer(folder),
-            runner.model_hash,
-            stop_ids,
-            speculates,
-            runner.memory_in_use,
-            runner if runner.is_on_card else None,
-        )
-
+    load = partial(_load, settings, folder, shape.eos_token_ids.union(chat_format.stop_ids))
     return Model(folder, settings.context_window or shape.context_window, tokenizer, chat_format, load)
+
+
+def _load(
+    settings: Settings, folder: Path, stop_ids: frozenset[int], report_progress: "ReportProgress"
+) -> "LoadedModel":
+    """Load the model that was read; on the engine's thread."""
+    from bot.inference.loading.build import build_runner  # noqa: PLC0415 - see `_read_model`
+    from bot.inference.messages import LoadedModel  # noqa: PLC0415
+    from bot.inference.model.kv_cache import CacheKind  # noqa: PLC0415
+    from bot.inference.model.weights import MatrixKind  # noqa: PLC0415
+
+    runner = build_runner(
+        folder,
+        settings.device,
+        context_window=settings.context_window,
+        gpu_memory_gib=settings.gpu_memory_gib,
+        gpu_memory_fraction=settings.gpu_memory_fraction,
+        weights_kind=MatrixKind.INT8 if settings.weights == "int8" else MatrixKind.FLOAT,
+        cache_kind=CacheKind.INT8 if settings.kv_cache == "int8" else CacheKind.FLOAT,
+        progress=report_progress,
+    )
+    speculates = settings.speculation == "auto"
+    if settings.idle_unload_minutes is not None and not runner.is_on_card:
+        log.info("TRINITY_IDLE_UNLOAD_MINUTES changes nothing here: the model is in this machine's memory, on no card")
+    return LoadedModel(
+        runner,
+        read_tokenizer(folder),
+        runner.model_hash,
+        stop_ids,
+        speculates,
+        runner.memory_in_use,
+        runner if runner.is_on_card else None,
+    )
 
 
 def _check_persona(persona: Persona, encoder: TurnEncoder, budget: TokenBudget) -> None:

@@ -61,6 +61,22 @@ class Metrics(Observer):
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(_EngineTotals(overview))
+        self._add_answers()
+        self._add_discord()
+        self._add_database()
+        self._loop_lag = self._histogram(
+            "trinity_loop_lag_seconds", "How much later than asked for the event loop woke up.", _LATENCIES
+        )
+        Gauge("trinity_build", "This version.", ["version"], registry=self.registry).labels(__version__).set(1)
+        self._state = Gauge(
+            "trinity_state", "1 for what the bot does, 0 for what it doesn't.", ["state"], registry=self.registry
+        )
+        self._gauges = [
+            (Gauge(name, words, registry=self.registry), read) for name, words, read in _read_when_asked(overview)
+        ]
+        self._complained_of: set[str] = set()
+
+    def _add_answers(self) -> None:
         self._first_words = self._histogram(
             "trinity_first_words_seconds", "From a question to the first words of its answer in the channel.", _WAITS
         )
@@ -77,6 +93,8 @@ class Metrics(Observer):
         self._batch = self._histogram("trinity_batch_size", "Sequences that a step of the engine ran.", _BATCHES)
         self._answers = self._counter("trinity_answers", "Answers, by how they ended.", "finish_reason", FinishReason)
         self._trims = self._counter("trinity_trims", "Answers to a prompt that left out a conversation's beginning.")
+
+    def _add_discord(self) -> None:
         self._requests = self._counter(
             "trinity_discord_requests", "Requests in channels, by what for.", "kind", _REQUEST_KINDS
         )
@@ -100,6 +118,13 @@ class Metrics(Observer):
         self._gateway = self._counter(
             "trinity_gateway_changes", "What became of the connection to Discord's gateway.", "change", GatewayChange
         )
+        for kind in _REQUEST_KINDS:
+            self._request_seconds.labels(kind)
+        for method in _METHODS:
+            for status in _STATUSES:
+                self._responses.labels(method, status)
+
+    def _add_database(self) -> None:
         self._database_seconds = Histogram(
             "trinity_database_seconds",
             "How long transactions took, the wait for their turn included.",
@@ -110,24 +135,8 @@ class Metrics(Observer):
         self._database_errors = self._counter(
             "trinity_database_errors", "Transactions that the database refused.", "kind", ("read", "write")
         )
-        self._loop_lag = self._histogram(
-            "trinity_loop_lag_seconds", "How much later than asked for the event loop woke up.", _LATENCIES
-        )
-        for kind in _REQUEST_KINDS:
-            self._request_seconds.labels(kind)
         for kind in ("read", "write"):
             self._database_seconds.labels(kind)
-        for method in _METHODS:
-            for status in _STATUSES:
-                self._responses.labels(method, status)
-        Gauge("trinity_build", "This version.", ["version"], registry=self.registry).labels(__version__).set(1)
-        self._state = Gauge(
-            "trinity_state", "1 for what the bot does, 0 for what it doesn't.", ["state"], registry=self.registry
-        )
-        self._gauges = [
-            (Gauge(name, words, registry=self.registry), read) for name, words, read in _read_when_asked(overview)
-        ]
-        self._complained_of: set[str] = set()
 
     def on_answer(self, record: AnswerRecord) -> None:
         self._answers.labels(record.finish_reason).inc()
