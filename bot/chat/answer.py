@@ -11,7 +11,7 @@ from bot.chat.overheard import Overheard
 from bot.chat.recollection import Recollection
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.chat_format import TurnEncoder
-from bot.conversation.loops import LoopGuard
+from bot.conversation.loops import LoopGuard, times_asked
 from bot.conversation.messages import Question
 from bot.conversation.output import OutputFilter
 from bot.conversation.sections import Section
@@ -75,6 +75,7 @@ class PendingAnswer:
     request: Request
     model_hash: str
     output: OutputFilter
+    loops: LoopGuard
     started_at: float
     trim_notice: Phrase | None
     """What is to be said of the conversation's oldest part, which left the window for the first time."""
@@ -87,7 +88,6 @@ class PendingAnswer:
     _counters: Counters = field(default_factory=Counters)
     is_loop: bool = False
     """It went round in a loop; all but one round of it was taken out of `text`."""
-    _loops: LoopGuard = field(default_factory=LoopGuard)
     _num_new_tokens: int = 0
     _held_back: str = ""
 
@@ -110,7 +110,7 @@ class PendingAnswer:
             UserError: the beginning would not be shown as it is any more.
         """
         shown = self._show(self.output.feed(self.beginning)) if self.beginning else ""
-        self._loops.feed(shown, len(shown) // _CHARACTERS_PER_TOKEN)
+        self.loops.feed(shown, len(shown) // _CHARACTERS_PER_TOKEN)
         if self.is_cut:
             raise UserError(TOO_LONG_TO_CONTINUE)
         return shown
@@ -121,7 +121,7 @@ class PendingAnswer:
         self._num_new_tokens += len(delta.token_ids)
         self._counters = delta.counters or self._counters
         shown = self._show(self.output.feed(delta.text))
-        kept = self._loops.feed(shown, len(delta.token_ids))
+        kept = self.loops.feed(shown, len(delta.token_ids))
         if kept is not None:
             self.is_loop, self.text, self.reason = True, self.text[:kept].rstrip(), FinishReason.LOOP
         elif self.is_cut:
@@ -288,6 +288,7 @@ class AnswerWriter:
             request=self._request(attempt, window, sampling, max_queued_seconds),
             model_hash=self._engine.model_hash,
             output=OutputFilter(self._encoder.format.tags, labels, self._own_name, question=question.content),
+            loops=LoopGuard(times_asked(question.content)),
             started_at=started_at,
             trim_notice=await self._trim_notice(conversation, window) if window.was_trimmed else None,
             beginning=beginning,

@@ -5,6 +5,8 @@ A greedy model repeats itself to the limit, and from the history the loop comes 
 The text is read as words and signs, and a loop is a run of them that equals what stood one period before: a word, a
 line, a paragraph, or a list that says the same under numbers that count on. It must go on for so long that nobody would
 write it: chants, refrains, tables, logs and code are let pass (tests/conversation/test_loops.py has both kinds).
+
+Where the question asks for so many times the same, it gets them, and no more.
 """
 
 import re
@@ -21,11 +23,19 @@ _REPEATED_DATA_TOKENS = 400
 """The same of data without a letter: rows of zeros in brackets or between commas, rules of dashes, empty cells."""
 _COUNTED_TOKENS = 1200
 """The same of numbers that count on and nothing else: somebody asked for all of them, one on each line."""
+_ASKED_TOKENS = 1200
+"""At most so many are let pass for having been asked for."""
 _LONGEST_STRETCH = 400
 """So many characters of one kind, or of blanks, are a loop by themselves."""
 
 _UNIT = re.compile(r"\n|[A-Za-z0-9_\u00c0-\u024f][A-Za-z0-9_'\u00c0-\u024f]{0,11}|(?P<sign>[^\w\s])(?P=sign)*|\w")
 _NUMBER = re.compile(r"[0-9]{1,5}")
+_TIMES = re.compile(
+    r"(?<![A-Za-z0-9.,:-])(\d{1,3})(?:\s?x\b|\s?×|[\s-](?:times|mal|veces|vezes|fois|volte|раз)\b|mal\b|\s?[回次번遍])",
+    re.IGNORECASE,
+)
+_ASKED_CHARACTERS = 1000
+"""Behind them in a question, files may stand and what was quoted."""
 _COUNT = "\0"
 """Stands for a number that counts a list's items."""
 _SENTENCE_ENDS = frozenset((".", "!", "?", "\n", "\u3002", "\uff01", "\uff1f"))
@@ -33,10 +43,17 @@ _DATA_SIGNS = frozenset("[]{}(),;|+-=")
 _BULLETS = frozenset("*-#>|+([\u2022\u2013\u2014")
 
 
+def times_asked(question: str) -> int:
+    """How many times a question wants the same to be said: "write it 20 times"; 1 where it doesn't say."""
+    return max((int(match[1]) for match in _TIMES.finditer(question[:_ASKED_CHARACTERS])), default=1)
+
+
 @dataclass(slots=True)
 class LoopGuard:
     """Reads one answer as it grows: `feed` each piece, which may be cut anywhere."""
 
+    num_asked: int = 1
+    """How many times the same may be said because that was asked for; see `times_asked`."""
     _units: list[str] = field(default_factory=list)
     _ends: list[int] = field(default_factory=list)
     """Behind which character of the text each unit ends."""
@@ -66,8 +83,8 @@ class LoopGuard:
             num_tokens: how many tokens it took.
 
         Returns:
-            Once the text is a loop, how many characters of all that was fed are worth keeping: one period, to the end
-            of its sentence or line. Until then None.
+            Once the text is a loop, how many characters of all that was fed are worth keeping: one period, or as many
+            as were asked for, to the end of its sentence or line. Until then None.
         """
         self._num_tokens += num_tokens
         self._rest += text
@@ -131,12 +148,18 @@ class LoopGuard:
 
     def _loop(self) -> int | None:
         per_unit = min(max(self._num_tokens / len(self._units), 0.5), 4.0)
+        asked: list[tuple[int, int]] = []
         for period, run in sorted(self._runs.items()):
-            if run < period:
-                continue
             first = len(self._units) - run - period
-            if run * per_unit >= self._needed_tokens(first, first + period, per_unit):
-                return self._end_of_sentence(first + period - 1, period)
+            if run < period or any(period % each == 0 and first >= begins for each, begins in asked):
+                continue
+            needed, num_kept = self._needed_tokens(first, first + period, per_unit), 1
+            asked_tokens = self.num_asked * period * per_unit
+            if self.num_asked > 1 and asked_tokens <= _ASKED_TOKENS:
+                needed, num_kept = max(needed, asked_tokens), min(self.num_asked, run // period)
+                asked.append((period, first))  # twice what is asked for is asked for, too
+            if run * per_unit >= needed:
+                return self._end_of_sentence(first + num_kept * period - 1, period)
         return None
 
     def _needed_tokens(self, first: int, end: int, per_unit: float) -> float:

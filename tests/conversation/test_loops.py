@@ -2,15 +2,17 @@
 
 import pytest
 
-from bot.conversation.loops import LoopGuard
+from bot.conversation.loops import LoopGuard, times_asked
 from tests.conversation.repetition import CHARACTERS_PER_TOKEN, honest_texts, real_loops
 
 STEP = 5
 
 
-def caught(text: str, step: int = STEP, per_token: float = CHARACTERS_PER_TOKEN) -> tuple[int, int] | None:
+def caught(
+    text: str, step: int = STEP, per_token: float = CHARACTERS_PER_TOKEN, num_asked: int = 1
+) -> tuple[int, int] | None:
     """What is kept of a text, and how much of it was read until that was known; None where it is no loop."""
-    guard = LoopGuard()
+    guard = LoopGuard(num_asked)
     num_tokens = 0
     for at in range(0, len(text), step):
         piece = text[at : at + step]
@@ -95,3 +97,38 @@ def test_a_figure_made_of_signs_is_no_loop(sign: str):
 def test_who_asks_for_all_numbers_to_a_hundred_gets_them(item: str):
     assert caught("".join(item.format(n=n) for n in range(1, 101)), per_token=1) is None
     assert caught("".join(item.format(n=n) for n in range(1, 2000)), per_token=1) is not None
+
+
+REFRAIN = (
+    "Row, row, row your boat,\nGently down the stream.\nMerrily, merrily, merrily, merrily,\nLife is but a dream.\n\n"
+)
+
+
+@pytest.mark.parametrize("unit", [REFRAIN, "I will not talk in class.\n", "{n}. I will not talk in class.\n"])
+def test_who_asks_for_it_so_many_times_gets_it_so_many_times(unit: str):
+    text = "Here you go:\n" + "".join(unit.format(n=n) for n in range(1, 25))
+    endless = "Here you go:\n" + "".join(unit.format(n=n) for n in range(1, 90))
+
+    end = caught(endless, num_asked=24)
+
+    assert caught(text) is not None
+    assert caught(text, num_asked=24) is None
+    assert end is not None
+    assert endless[: end[0]].strip() == text.strip()
+
+
+def test_not_more_is_let_pass_than_an_answer_may_well_be_long():
+    assert caught(REFRAIN * 90, num_asked=80) is not None
+    assert caught("la " * 5000, num_asked=999) is not None
+
+
+@pytest.mark.parametrize(
+    ("question", "times"),
+    [
+        ("Write 'I will not talk' 20 times.", 20), ("schreib das bitte 50 Mal", 50), ("30mal, bitte", 30),
+        ("escríbelo 12 veces", 12), ("repita 15 vezes", 15), ("「はい」と30回書いて", 30), ("print it 10x", 10),
+        ("What is 7 + 5?", 1), ("at 20:15 Times Square", 1), ("list 100 animals", 1), ("3.5 times", 1), ("", 1),
+    ],
+)  # fmt: skip
+def test_how_often_is_read_from_the_question(question: str, times: int):
+    assert times_asked(question) == times
