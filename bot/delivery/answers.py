@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.chat.chat import Anew, Chat, Exchange, Finished, Notice, StopReason, TextDelta
 from bot.conversation.messages import Question
+from bot.delivery.last_buttons import LastButtons
 from bot.delivery.limits import NoticeLimiter
 from bot.delivery.outcomes import (
     ANSWERED,
@@ -70,6 +71,7 @@ class Answers:
         self._outcomes = Outcomes(chat)
         self._away = NoticeLimiter(*AWAY)
         self._waiting_pace = waiting_pace()
+        self._last_buttons = LastButtons(sender, tasks)
 
     async def room(self) -> None:
         """Wait a moment if too many questions are under way."""
@@ -147,6 +149,7 @@ class Answers:
             if exchange.previous is not None:
                 outcome = outcome.keeping_previous()
         await self._outcomes.close(reply, outcome)
+        self._last_buttons.note(reply)
 
     async def _stream(self, reply: Reply, *, is_begun: bool, is_expired: bool) -> Outcome:
         if reply.exchange.is_prepared:

@@ -30,7 +30,7 @@ class Urgency(IntEnum):
     EDIT = 1
     """Edits of answers that still grow; what is missed comes with the next one."""
     LAST = 2
-    """Typing indicators and reads."""
+    """Typing indicators, reads, and buttons that are of no use any more."""
 
 
 class Pacer:

@@ -179,6 +179,12 @@ class Parts:
             self._shown[place] = Shown(content, borne)
 
     @property
+    def with_buttons(self) -> int | None:
+        """The message that bears buttons."""
+        bearing = (place for place, shown in self._shown.items() if shown is not None and shown.buttons)
+        return next((self.exchange.parts[place].message_id for place in bearing), None)
+
+    @property
     def may_show_wait(self) -> bool:
         """Whether nothing of an answer is shown, nor anything else."""
         return not self._shown or self.shows_wait

@@ -167,6 +167,15 @@ class Sender:
         with suppress(DiscordError):
             await self._try("typing", channel_id, Urgency.LAST, lambda: self._transport.show_typing(channel_id))
 
+    async def take_buttons_off(self, channel_id: int, message_id: int) -> None:
+        """Leave a message of ours without buttons, if that is possible just now."""
+        if self.closed_channels.is_closed(channel_id) or self.breaker.is_open:
+            return
+        with suppress(DiscordError):
+            await self._try(
+                "edit", channel_id, Urgency.LAST, lambda: self._transport.take_buttons_off(channel_id, message_id)
+            )
+
     async def close(self) -> None:
         """Wait a moment for requests that nobody waits for any more, then cancel them: the connection is closing."""
         self._is_over = True

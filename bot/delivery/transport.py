@@ -75,6 +75,10 @@ class Transport(Protocol):
         """Give a message another text, and these buttons in place of those that it bears."""
         ...
 
+    async def take_buttons_off(self, channel_id: int, message_id: int) -> None:
+        """Leave a message its text, and none of its buttons."""
+        ...
+
     async def delete(self, channel_id: int, message_id: int) -> None:
         """Delete a message of the bot's."""
         ...

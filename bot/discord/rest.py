@@ -94,6 +94,10 @@ class DiscordTransport:
         ) as params:
             await self._request("PATCH", _MESSAGE, channel_id, message_id, json=params.payload)
 
+    async def take_buttons_off(self, channel_id: int, message_id: int) -> None:
+        with handle_message_parameters(view=None, allowed_mentions=_NO_PINGS) as params:
+            await self._request("PATCH", _MESSAGE, channel_id, message_id, json=params.payload)
+
     async def delete(self, channel_id: int, message_id: int) -> None:
         async with translated():
             await self._client.http.delete_message(channel_id, message_id)
