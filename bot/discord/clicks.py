@@ -8,12 +8,17 @@ from typing import Any
 import discord
 
 from bot.delivery.refusals import Unreadable
+from bot.discord.access import may_interact
 from bot.discord.command_replies import CommandReply, empty_acknowledgements_read, reply_to
+from bot.discord.components import is_answer_button, is_reply_button
+from bot.discord.forms import sent_form
 from bot.discord.rest import translated
 from bot.errors import DiscordError
-from bot.words import in_language
+from bot.words import in_language, phrase
 
 log = logging.getLogger(__name__)
+
+_WITH_CUSTOM_ID = frozenset({discord.InteractionType.component, discord.InteractionType.modal_submit})
 
 
 def custom_id_of_click(interaction: discord.Interaction[Any]) -> str:
@@ -43,6 +48,16 @@ async def refuse(interaction: discord.Interaction[Any], words: str) -> None:
         return CommandReply(words)
 
     await reply_to(interaction, work(), is_private=True)
+
+
+async def refuse_unknown(interaction: discord.Interaction[Any]) -> None:
+    """Tell who used a button, a menu or a form that is none of this version's; else Discord says that it failed."""
+    data: Any = interaction.data
+    custom_id = str(data.get("custom_id")) if isinstance(data, dict) else ""
+    is_known = is_answer_button(custom_id) or is_reply_button(custom_id) or sent_form(interaction) is not None
+    if interaction.type in _WITH_CUSTOM_ID and not is_known and await may_interact(interaction):
+        is_form = interaction.type is discord.InteractionType.modal_submit
+        await refuse(interaction, phrase("form_gone") if is_form else phrase("button_gone"))
 
 
 async def say_privately(interaction: discord.Interaction[Any], words: str) -> None:

@@ -15,6 +15,7 @@ import discord
 from discord.utils import MISSING
 
 from bot.chat.outage import repeat_while_away
+from bot.discord.clicks import refuse_unknown
 from bot.discord.clock import DiscordClock
 from bot.discord.commands.forms import take_form
 from bot.discord.commands.reply_buttons import take_click
@@ -138,6 +139,7 @@ class TrinityClient(ReceivingClient):
         await self.receivers.buttons.take(interaction)
         await take_click(interaction)
         await take_form(interaction)
+        await refuse_unknown(interaction)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or Discord added a link's preview."""

@@ -30,6 +30,7 @@ from bot.discord.messages import (
     PLATFORM,
     Address,
     can_speak,
+    is_by_person,
     question_in,
     quote_in,
     replies_to_unread,
@@ -188,6 +189,8 @@ class Intake:
         belongs_to_paste = self._pastes.first_of(message.id) != message.id and bool(message.content)
         if (address is Address.NOT_FOR_US and not belongs_to_paste) or message.edited_at is None:
             await self._read_along(message)
+            if message.edited_at is not None and is_by_person(message):
+                await self._take_words_back(message)
             return
         if not await self._access.admits_message(message):
             return
@@ -216,6 +219,13 @@ class Intake:
         now = self._clock.now()
         if now - message.edited_at < LATEST_EDIT and now - message.created_at < OLDEST_EDITED:
             await self.take(message, asked_at=message.edited_at)
+
+    async def _take_words_back(self, message: discord.Message) -> None:
+        """An edit that takes the mention away takes the words with it: without the mention Discord gives none."""
+        is_answered = self._chat.exchanges.asked_by(PLATFORM, message.id) is None
+        if is_answered and await self._chat.messages_of(PLATFORM, message.id):
+            edit = partial(self._chat.edit, self._question_in(message), edited_at=None)
+            await self._chat.outlast(edit)
 
     async def _recall_paste(self, message: discord.Message) -> None:
         """Know the paste that an edited message belongs to again, where its words were forgotten."""

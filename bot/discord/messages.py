@@ -20,6 +20,7 @@ from bot.words import Phrase, phrase
 PLATFORM = "discord"
 _LONGEST_QUOTE = 400
 FORWARDED = "Forwarded message:"
+POLL = "Poll:"
 ATTACHED = phrase("attached")
 
 
@@ -100,7 +101,7 @@ def pings_role_of(message: discord.Message, bot_id: int) -> bool:
 
 
 def words_in(message: discord.Message, bot_id: int) -> str:
-    """What was written, with names in place of ids; in a direct message what was forwarded, too."""
+    """What was written, with names in place of ids, and a poll; in a direct message what was forwarded, too."""
     content = message.content
     for role in message.role_mentions:
         if role.tags is not None and role.tags.bot_id == bot_id:
@@ -111,7 +112,17 @@ def words_in(message: discord.Message, bot_id: int) -> str:
             forwarded = readable(snapshot.content or "", Names(), bot_id)
             if has_visible_text(forwarded):
                 words.append(f"{FORWARDED}\n{forwarded}")
+    words.append(poll_in(message))
     return "\n\n".join(part for part in words if part)
+
+
+def poll_in(message: discord.Message) -> str:
+    """What a poll asks, and its answers; nothing where there is none, or none with words."""
+    if message.poll is None:
+        return ""
+    lines = [message.poll.question, *(f"- {answer.text}" for answer in message.poll.answers)]
+    asked = "\n".join(lines)
+    return f"{POLL}\n{asked}" if has_visible_text(asked) else ""
 
 
 def text_files_in(message: discord.Message) -> list[discord.Attachment]:
@@ -162,7 +173,7 @@ def unreadable_in(message: discord.Message) -> list[Phrase]:
             found[phrase("a_forwarded_message_without_text")] = None
         else:
             found |= dict.fromkeys(_kinds(snapshot))
-    if message.poll is not None:
+    if message.poll is not None and not poll_in(message):
         found[phrase("a_poll")] = None
     if message.embeds and not found and not has_visible_text(message.content):  # beside a text it is a link's preview
         found[phrase("an_embed")] = None

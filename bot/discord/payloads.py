@@ -269,9 +269,20 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
+def _resolved(value: Any) -> dict[str, Any]:
+    """What a command is about. A message that can't be read stays as it is: that is told where it is looked at."""
+    found = _object(value)
+    shaped = {}
+    for key, each_message in _object(found.get("messages") or {}).items():
+        shaped[key] = each_message
+        with suppress(OutOfShape):
+            shaped[key] = message(each_message)
+    return {**found, "messages": shaped} if shaped else found
+
+
 _COMMAND_DATA = Shape(
     required={"name": text},
-    filled={"type": (integer, 1), "options": (each(_option), list), "resolved": (_object, dict)},
+    filled={"type": (integer, 1), "options": (each(_option), list), "resolved": (_resolved, dict)},
     optional={"id": snowflake, "guild_id": snowflake, "target_id": snowflake},
 )
 _COMPONENT_DATA = Shape(

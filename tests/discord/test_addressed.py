@@ -24,6 +24,7 @@ POLL = {
         "expiry": "2030-01-01T00:00:00+00:00", "allow_multiselect": False, "layout_type": 1,
     }
 }  # fmt: skip
+EMPTY_POLL = {"poll": POLL["poll"] | {"question": {"text": ""}, "answers": []}}
 EMBED = {"embeds": [{"type": "rich", "title": "News"}]}
 
 
@@ -138,7 +139,7 @@ async def test_of_a_forward_with_a_picture_the_text_is_read_and_the_rest_told(ho
     [
         (VOICE, "not a voice message."),
         (STICKER, "not a sticker."),
-        (POLL, "not a poll."),
+        (EMPTY_POLL, "not a poll."),
         (EMBED, "not an embed."),
         (STICKER | {"attachments": [PICTURE]}, "not what is attached or a sticker."),
         (forward(), "not a forwarded message without text."),
@@ -164,7 +165,8 @@ async def test_a_picture_alone_needs_no_name(house: House) -> None:
 @pytest.mark.parametrize(
     ("extra", "note"),
     [
-        (POLL, "I can't open a poll; I only read the text."),
+        (EMPTY_POLL, "I can't open a poll; I only read the text."),
+        (POLL, None),
         (STICKER, "I can't open a sticker; I only read the text."),
         (EMBED, None),
     ],
@@ -176,6 +178,17 @@ async def test_beside_text_it_is_told_above_the_answer(house: House, extra: dict
 
     text = house.server.answer_to(message).text
     assert text.startswith(f"-# {note}\n") if note else not text.startswith("-#")
+
+
+async def test_a_poll_is_read(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    alone = await alice.dms("", extra=POLL)
+    await house.reaches(alone, "answered")
+    beside = await alice.says(server.channel("general"), "what do you say?", mention=True, extra=POLL)
+    await house.reaches(beside, "answered")
+
+    assert "Poll:\nWhich?\n- This [/INST]" in house.prompts[0]
+    assert "Alice: what do you say?\n\nPoll:\nWhich?\n- This [/INST]" in house.prompts[1]
 
 
 async def test_what_is_forwarded_in_a_server_is_told_and_not_read(server: LoopbackDiscord, enter: OpenHouse) -> None:

@@ -187,6 +187,20 @@ async def test_an_empty_form_asks_what_it_says_also_in_a_file(house: House, away
     assert "What does this say?\n\nBob wrote:\n> look\n\nx.log:\n```\nswordfish\n```" in house.prompts[0]
 
 
+async def test_a_poll_without_an_end_is_asked_about_by_its_menu(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    answers = [{"answer_id": 1, "poll_media": {"text": "Tea"}}, {"answer_id": 2, "poll_media": {"text": "Coffee"}}]
+    poll = {"question": {"text": "Which one?"}, "answers": answers, "expiry": None}
+    message = await server.person("Bob").says(server.channel("general"), "", extra={"poll": poll})
+
+    opened = await alice.picks(MENU, message)
+    await server.wait_until(lambda: opened.modal)
+    await alice.submits(opened, question="What would you take?")
+    await server.wait_until(lambda: house.prompts)
+
+    assert "Bob wrote:\n> Poll:\n> Which one?\n> - Tea\n> - Coffee" in house.prompts[0]
+
+
 async def test_a_message_without_text_is_told(house: House) -> None:
     server = house.server
     message = await server.person("Bob").attaches(server.channel("general"), {"a.png": b"\x89PNG"}, mention=False)

@@ -482,6 +482,19 @@ async def test_a_custom_id_of_another_form_is_answered_and_does_nothing(house: H
     assert await private_reply_to(house, click) == GONE
 
 
+async def test_a_button_or_a_form_of_another_version_is_answered_in_words(house: House) -> None:
+    server, message = house.server, await _anything_said(house)
+    unknown_form = {"custom_id": "other:thing", "components": []}
+
+    click = await clicks_forged(house, message, "other:thing")
+    form = server.interactions.begin(
+        server.bot, server.person("Mona").user, message.channel, 5, unknown_form, "forged", message
+    )
+
+    assert await private_reply_to(house, click) == GONE
+    assert await private_reply_to(house, form) == phrase("form_gone")
+
+
 async def test_another_generation_of_an_answer_is_none_of_the_clicks_business(house: House) -> None:
     question = await ask(house)
     (message,) = house.server.answer_to(question).parts

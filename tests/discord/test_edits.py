@@ -164,3 +164,16 @@ async def test_who_has_no_turn_left_is_told_that_an_edit_is_only_remembered(
         assert answer.content == before
         assert [words for words, _ in await remembered(house)] == ["what is two?"]
         assert len(house.engine.requests) == 1
+
+
+async def test_an_edit_that_takes_the_mention_away_takes_the_words_out_of_what_is_remembered(house: House) -> None:
+    alice = house.server.person("Alice")
+    question = await ask(house, "my number is 4711")
+
+    await alice.edits(question, "never mind")
+    async with asyncio.timeout(60):
+        while (await remembered(house))[0][0]:  # noqa: ASYNC110 - a database
+            await asyncio.sleep(0.01)
+    await ask(house, "hello")
+
+    assert "4711" not in house.prompts[1]
