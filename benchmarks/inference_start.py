@@ -70,7 +70,6 @@ def _start_once(folder: Path, device: str, compiled: str) -> dict[str, float]:
 
 
 def main() -> int:
-    """Start once."""
     logging.basicConfig(level=logging.INFO)
     folder, device = Path(sys.argv[1]), sys.argv[2]
     begun = loaded = time.perf_counter()

@@ -77,7 +77,6 @@ def measure(talk: Talk) -> tuple[list[dict[int, float]], list[float]]:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n")[0])
     parser.add_argument("--locomo", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--json", type=Path, metavar="FILE")

@@ -118,7 +118,6 @@ class _Replayed:
 
 
 def answer(core: EngineCore, request: Request) -> Run:
-    """Ask alone."""
     run, began_at = Run(), 0.0
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     speculation = core.speculation
@@ -222,7 +221,6 @@ def load(path: Path, vocab_size: int) -> list[Conversation]:
 
 
 def main() -> None:
-    """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a folder with the real model")
     parser.add_argument("--device", default="auto", help="for --model")

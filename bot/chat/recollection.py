@@ -45,7 +45,6 @@ class _Known:
     in_use: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def clear(self, epoch: int) -> None:
-        """Begin anew."""
         self.epoch, self.index = epoch, RecallIndex()
         self.answers.clear()
         self.texts.clear()

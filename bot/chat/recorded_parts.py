@@ -14,9 +14,7 @@ Place = tuple[str, int]
 class Outlast(Protocol):
     """Does a step in the store, also where the database is away for a while."""
 
-    def __call__(self, step: Callable[[], Awaitable[object]], /) -> Awaitable[object]:
-        """Do it."""
-        ...
+    def __call__(self, step: Callable[[], Awaitable[object]], /) -> Awaitable[object]: ...
 
 
 class RecordedParts(Mapping[Place, Part]):

@@ -82,7 +82,6 @@ class ExchangeRegistry(Generic[Each]):
             self._by_part[_id(exchange, part.message_id)] = exchange
 
     def remove_part(self, exchange: Each, part: Part) -> None:
-        """Forget a part."""
         self._by_part.pop(_id(exchange, part.message_id), None)
 
 

@@ -25,7 +25,6 @@ class Count:
         return self.num_decoded_tokens / self.decoding_seconds if self.decoding_seconds > 0 else 0.0
 
     def add(self, record: AnswerRecord) -> None:
-        """Count one more."""
         self.num_answers += 1
         self.num_new_tokens += record.num_new_tokens
         if record.num_new_tokens > 1:
@@ -52,7 +51,6 @@ class Tally(Observer):
         return self._places.get((platform, place_id), Count())
 
     def on_answer(self, record: AnswerRecord) -> None:
-        """Count it."""
         place = record.platform, record.channel_id if record.guild_id is None else record.guild_id
         for count in (self.total, self._places.setdefault(place, Count())):
             count.add(record)

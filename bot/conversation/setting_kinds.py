@@ -34,9 +34,7 @@ class Kind(Protocol):
         """
         ...
 
-    def written(self, value: Value) -> str:
-        """A value as it is typed."""
-        ...
+    def written(self, value: Value) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,6 @@ class OneOf:
 
     @property
     def suggestions(self) -> tuple[str, ...]:
-        """Both of them."""
         return self.words
 
     def parse(self, text: str) -> Value:
@@ -100,7 +97,6 @@ class OneOf:
         return value
 
     def written(self, value: Value) -> str:
-        """The word itself."""
         return str(value)
 
 
@@ -126,5 +122,4 @@ class Switch:
         return value
 
     def written(self, value: Value) -> str:
-        """`on` or `off`."""
         return "on" if value else "off"

@@ -46,7 +46,6 @@ class Stream:
         self._has_news = asyncio.Event()
 
     def push(self, delta: Delta) -> None:
-        """Add a delta."""
         self._deltas.append(delta)
         self.is_over = delta.finish_reason is not None
         self._has_news.set()

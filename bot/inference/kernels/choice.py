@@ -61,7 +61,6 @@ class OpsChoice:
         return MixedOps(kernels, ReferenceOps(self.shape, cache, self.num_positions), self.broken)
 
     def kernels(self, cache: KVCache) -> "KernelOps":
-        """The kernels alone."""
         from bot.inference.kernels.tiles import KernelShapes  # noqa: PLC0415
         from bot.inference.kernels.triton_ops import KernelOps  # noqa: PLC0415  (triton may be missing or broken)
 
@@ -186,12 +185,10 @@ class MixedOps:
         return self._reference if op in self.broken else self._kernels
 
     def tensors(self) -> Iterator[Tensor]:
-        """Both's."""
         yield from self._kernels.tensors()
         yield from self._reference.tensors()
 
     def tile_rows(self, num_tokens: int) -> int:
-        """As the kernels have it."""
         return self._kernels.tile_rows(num_tokens)
 
     def prepare(self, forward: ForwardPass) -> None:

@@ -143,7 +143,6 @@ class SkinnyProducts:
         )  # fmt: skip
 
     def project_gated(self, tile: Tile, values: Values, weight: Matrix, activated: Tensor) -> None:
-        """Project and gate."""
         shape = self._shape
         self._launcher.run(
             skinny.skinny_gated_kernel, (shape.intermediate_size // tile.rows,),
@@ -156,7 +155,6 @@ class SkinnyProducts:
         self._product(tile, values, weight, x, x)
 
     def project_head(self, tile: Tile, values: Values, head: Matrix, logits: Tensor) -> None:
-        """Project to logits."""
         self._product(tile, values, head, None, logits)
 
     def _product(self, tile: Tile, values: Values, weight: Matrix, residual: Tensor | None, out: Tensor) -> None:

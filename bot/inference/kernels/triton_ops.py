@@ -237,7 +237,6 @@ class KernelOps:
         )  # fmt: skip
 
     def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
-        """Norm, project."""
         if forward.num_rows == 1:
             self._gemv(self.shapes.gemv_head, forward.x, norm, head, None, logits)
             return

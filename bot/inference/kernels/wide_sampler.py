@@ -38,7 +38,6 @@ class WideSampler:
         return (*scores, self._places, self._found, self._arrivals)
 
     def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
-        """As `sampler.sample` does."""
         grid = (logits.shape[0], self._num_chunks)
         self._launcher.run(
             sampling.maxima_kernel, grid,

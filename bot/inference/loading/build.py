@@ -188,7 +188,6 @@ class _Parts:
     def runner(
         self, cache: KVCache, execution: Execution, model_hash: str, stream: "torch.cuda.Stream | None" = None
     ) -> LlamaRunner:
-        """Join them."""
         state, ops = self.state, execution.model.ops
         kept = (*self.weights.tensors(), *ops.tensors(), state.last_tokens, state.seen, state.logits, state.result)
         void = (*cache.tensors(), *self.workspace.tensors())

@@ -35,7 +35,6 @@ class _Piece:
     num_bytes: int
 
     def on_device(self) -> Tensor:
-        """The bytes."""
         return _bytes_of(self.storage)[self.first : self.first + self.num_bytes]
 
     def on_host(self, slab: Tensor) -> Tensor:

@@ -77,17 +77,14 @@ class GraphExecution(Execution):
         return -(-num_tokens // self.model.ops.tile_rows(num_tokens)) + _SPARE_TILES
 
     def run_decode(self, num_rows: int, spans: tuple[Span, ...]) -> None:
-        """Replay, or run."""
         if not self._replay(_Key("decode", num_rows)):
             super().run_decode(num_rows, spans)
 
     def run_prefill(self, num_tokens: int, num_tiles: int, spans: tuple[Span, ...]) -> None:
-        """Replay, or run."""
         if num_tiles != self._captured_tiles(num_tokens) or not self._replay(_Key("prefill", num_tokens)):
             super().run_prefill(num_tokens, num_tiles, spans)
 
     def run_head(self, num_rows: int, *, is_greedy: bool) -> None:
-        """Replay, or run."""
         if not self._replay(_Key("greedy head" if is_greedy else "head", num_rows)):
             super().run_head(num_rows, is_greedy=is_greedy)
 

@@ -64,7 +64,6 @@ class ReferenceOps:
         self._query_head_rows = self._head_rows.view(2, -1).repeat_interleave(group, dim=1).view(-1)
 
     def tensors(self) -> Iterator[Tensor]:
-        """Tables."""
         yield from (self._cosines, self._sines, self._head_rows, self._query_head_rows)
 
     def tile_rows(self, num_tokens: int) -> int:
@@ -227,13 +226,11 @@ class ReferenceOps:
         x.addmm_(values, weight.dense(x.dtype).t())
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
-        """Norm, project, gate."""
         torch.mm(self._norm(forward.x, layer.mlp_norm), layer.gate_up.dense(forward.x.dtype).t(), out=forward.gate_up)
         gate, up = forward.gate_up.chunk(2, dim=1)
         torch.mul(F.silu(gate), up, out=forward.activated)
 
     def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
-        """Norm, project."""
         torch.mm(self._norm(forward.x, norm), head.dense(logits.dtype).t(), out=logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
@@ -242,7 +239,6 @@ class ReferenceOps:
         torch.all(torch.isfinite(logits), dim=1, out=finite)
 
     def sample(self, logits: Tensor, rows: SamplingRows, seen: Tensor, tokens: Tensor) -> None:
-        """By sorting."""
         tokens.copy_(sample(logits, rows, seen))
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:

@@ -42,7 +42,6 @@ class ReadTokens:
     is_done = True
 
     def collect(self) -> list[SampledTokens]:
-        """Return them."""
         return self.tokens
 
 

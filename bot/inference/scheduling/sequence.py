@@ -74,7 +74,6 @@ class Sequence:
 
     @property
     def num_prompt_tokens(self) -> int:
-        """Tokens of the prompt."""
         return len(self.request.prompt_token_ids)
 
     @property
