@@ -121,6 +121,9 @@ class Observer:
     def on_answer(self, record: AnswerRecord) -> None:
         """An answer has ended."""
 
+    def on_question(self, state: str) -> None:
+        """It is on record what became of a question: answered, refused, failed, withdrawn or expired."""
+
     def on_first_words(self, seconds: float) -> None:
         """The first words of an answer stand in the channel, so long after its question came in."""
 
@@ -167,6 +170,10 @@ class Observers(Observer):
     def on_answer(self, record: AnswerRecord) -> None:
         for observer in self._observers:
             _guarded(observer.on_answer, record)
+
+    def on_question(self, state: str) -> None:
+        for observer in self._observers:
+            _guarded(observer.on_question, state)
 
     def on_first_words(self, seconds: float) -> None:
         for observer in self._observers:

@@ -212,6 +212,7 @@ class Exchange:
             admission.is_committed = await self._context.outage.commit_once(*commit)
         except (EngineOverloaded, TurnsSpent):
             if await admission.refuse(self.question):
+                self._context.observer.on_question(InboxState.REFUSED)
                 raise
         except asyncio.CancelledError as cancelled:  # by a stop, perhaps: then what became of it is to be recorded
             admission.is_committed = was_committed(cancelled)
@@ -338,6 +339,7 @@ class Exchange:
         """
         try:
             await self._context.inbox.set_state(self.question, state)
+            self._context.observer.on_question(state)
             if not keeps_answer:
                 await self._context.history.delete_message(self.question.conversation.platform, self.message_id)
         finally:

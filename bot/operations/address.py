@@ -23,6 +23,7 @@ from typing import Any
 
 from aiohttp import ClientConnectionResetError, web
 
+from bot.operations.check_up import COMMAND, CheckUp
 from bot.operations.controls import Control, ControlRefused, Controls
 from bot.operations.last_errors import LastErrors, errors_kept
 from bot.operations.last_hour import POINT_SECONDS, LastHour
@@ -62,6 +63,8 @@ class OperationsOptions:
     """What nothing that is shown may hold."""
     end: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGTERM)
     """Begins the drain."""
+    doctor: tuple[str, ...] = COMMAND
+    """The command that looks at everything and says it as JSON."""
 
 
 @dataclass(slots=True)
@@ -85,8 +88,6 @@ class Watch:
 async def open_operations(
     options: OperationsOptions,
     watch: Watch,
-    *,
-    doctor: Callable[[], Any] = lambda: None,
 ) -> AsyncIterator[Callable[[], str | None]]:
     """Serve as long as the block lasts. An address that can't be had is said in the log and tried again.
 
@@ -96,7 +97,7 @@ async def open_operations(
         yield lambda: None
         return
     with errors_kept(options.secrets) as errors:
-        desk = _Desk(options, watch, errors, doctor)
+        desk = _Desk(options, watch, errors)
         runner = web.AppRunner(desk.app(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         try:
@@ -149,13 +150,13 @@ class _Desk:
         options: OperationsOptions,
         watch: Watch,
         errors: LastErrors,
-        doctor: Callable[[], Any],
     ) -> None:
         self._host = options.address[0] if options.address else ""
         self._watch = watch
-        self._controls = Controls(watch.overview, options.token, options.end)
+        check_up = CheckUp(options.doctor)
+        self._controls = Controls(watch.overview, options.token, options.end, check_up)
         self._readiness = Readiness(watch.overview)
-        self._live = Live(watch.overview, self._readiness, watch.hour, errors, self._controls, doctor)
+        self._live = Live(watch.overview, self._readiness, watch.hour, errors, self._controls, check_up)
         self._is_closing = asyncio.Event()
         self._num_streams = 0
         self._num_points = 0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from bot.errors import ConfigError, StoreError
+from bot.operations.check_up import CheckUp, CheckUpFailed
 from bot.operations.overview import Overview
 
 _STARTING = "It is still starting."
@@ -21,6 +22,8 @@ class Control(StrEnum):
     RESUME = "resume"
     DRAIN = "drain"
     """Let the running answers finish, then end the process, as at SIGTERM."""
+    EXAMINE = "examine"
+    """Have the doctor look at everything."""
     RELOAD = "reload"
     """Take over the settings that may change while it runs."""
 
@@ -43,10 +46,12 @@ class Controls:
         overview: Overview,
         token: str | None,
         end: Callable[[], None],
+        check_up: CheckUp,
     ) -> None:
         self._overview = overview
         self._token = token
         self._end = end
+        self._check_up = check_up
 
     @property
     def has_token(self) -> bool:
@@ -71,6 +76,11 @@ class Controls:
         if control is Control.DRAIN:
             self._end()
             return "Running answers may finish, then the process ends."
+        if control is Control.EXAMINE:
+            try:
+                return await self._check_up.examine()
+            except (CheckUpFailed, OSError) as error:
+                raise ControlRefused(str(error)) from error
         if control is Control.RELOAD:
             return await self._take_over()
         chat = self._overview.chat

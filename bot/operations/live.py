@@ -9,6 +9,7 @@ from typing import Any
 from bot import __version__
 from bot.chat.chat import Exchange
 from bot.observer import StepRecord
+from bot.operations.check_up import CheckUp
 from bot.operations.controls import Controls
 from bot.operations.last_errors import LastErrors
 from bot.operations.last_hour import LastHour
@@ -30,16 +31,15 @@ class Live:
         hour: LastHour,
         errors: LastErrors,
         controls: Controls,
-        doctor: Callable[[], Any] = lambda: None,
+        check_up: CheckUp,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`doctor` gives what a check-up of the installation last found; None where there was none."""
         self._overview = overview
         self._readiness = readiness
         self._hour = hour
         self._errors = errors
         self._controls = controls
-        self._doctor = doctor
+        self._check_up = check_up
         self._clock = clock
         self._made_at = -math.inf
         self._made: dict[str, Any] = {}
@@ -76,7 +76,7 @@ class Live:
             "engine": _engine(step),
             "last": list(self._hour.points[-1]) if self._hour.points else None,
             "errors": [error._asdict() for error in reversed(self._errors.kept)],
-            "doctor": self._doctor(),
+            "doctor": self._check_up.latest,
             "controls": {"has_token": self._controls.has_token},
         }
 

@@ -40,6 +40,7 @@ _BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _METHODS = ("GET", "POST", "PATCH", "DELETE", "PUT")
 _STATUSES = ("none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503", "504")
+_OUTCOMES = ("answered", "refused", "failed", "withdrawn", "expired")
 _REQUEST_KINDS = ("create", "edit", "delete", "read", "typing")
 OPENMETRICS_TYPE = "application/openmetrics-text"
 
@@ -92,6 +93,7 @@ class Metrics(Observer):
         )
         self._batch = self._histogram("trinity_batch_size", "Sequences that a step of the engine ran.", _BATCHES)
         self._answers = self._counter("trinity_answers", "Answers, by how they ended.", "finish_reason", FinishReason)
+        self._questions = self._counter("trinity_questions", "Questions, by what became of them.", "state", _OUTCOMES)
         self._trims = self._counter("trinity_trims", "Answers to a prompt that left out a conversation's beginning.")
 
     def _add_discord(self) -> None:
@@ -149,6 +151,9 @@ class Metrics(Observer):
         decoding_seconds = record.total_seconds - record.first_token_seconds
         if record.num_new_tokens > 1 and decoding_seconds > 0:
             self._speed.observe((record.num_new_tokens - 1) / decoding_seconds)
+
+    def on_question(self, state: str) -> None:
+        self._questions.labels(state).inc()
 
     def on_first_words(self, seconds: float) -> None:
         self._first_words.observe(seconds)

@@ -49,9 +49,14 @@ async def until(condition: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def open_address(
-    watch: Watch, *, token: str | None = TOKEN, end: Callable[[], None] = lambda: None, port: int = PORT_OF_ANY_NUMBER
+    watch: Watch,
+    *,
+    token: str | None = TOKEN,
+    end: Callable[[], None] = lambda: None,
+    port: int = PORT_OF_ANY_NUMBER,
+    doctor: tuple[str, ...] = ("false",),
 ) -> AsyncIterator[str]:
-    options = OperationsOptions(("127.0.0.1", port), token, secrets=(TOKEN,), end=end)
+    options = OperationsOptions(("127.0.0.1", port), token, secrets=(TOKEN,), end=end, doctor=doctor)
     async with open_operations(options, watch) as url:
         await until(url)
         yield url()

@@ -16,6 +16,7 @@ from bot.conversation.chat_format import TurnEncoder
 from bot.errors import ConfigError
 from bot.observer import GatewayChange, StepRecord
 from bot.operations.address import OperationsOptions, Watch, is_own_host, open_operations
+from bot.operations.check_up import CheckUp, CheckUpFailed
 from bot.operations.overview import Overview
 from tests.conversation.vocabularies import load_any_vocabulary
 from tests.discord.house import ask
@@ -100,6 +101,7 @@ async def test_an_answer_is_counted_and_nobodys_words_or_ids_are_in_the_metrics(
 
     assert before["trinity_answers_total stop"] == 0
     assert after["trinity_answers_total stop"] == 1
+    assert after["trinity_questions_total answered"] == 1
     assert after["trinity_first_words_seconds_count"] == 1
     assert after["trinity_prompt_tokens_count"] == 1
     assert after["trinity_discord_requests_total create"] == 1
@@ -170,6 +172,7 @@ async def test_a_pause_refuses_new_questions_in_words_until_it_ends(operated: Op
     assert "no new questions for the moment" in operated.house.server.answer_to(refused).text
     assert ready.endswith("\nready\n")
     assert present["trinity_intake_paused"] == 1
+    assert present["trinity_questions_total refused"] == 1
     assert resumed[0] == 200
     assert operated.house.server.answer_to(answered).text.startswith("echo")
 
@@ -202,6 +205,29 @@ async def test_a_drain_goes_the_way_of_a_signal(operated: Operated) -> None:
 
     assert said == (200, "Running answers may finish, then the process ends.")
     assert len(operated.ends) == 1
+
+
+async def test_what_the_doctor_finds_is_shown(tmp_path: Path, encoder: TurnEncoder) -> None:
+    finding = {"topic": "files", "state": "bad", "said": ".env can be read by others", "mend": "chmod 600 .env"}
+    doctor = ("echo", json.dumps({"is_ready": False, "findings": [finding]}))
+    async with open_operated(tmp_path, encoder, doctor=doctor) as operated:
+        said = await operated.post("/control/examine")
+        await asyncio.sleep(1)  # what was put together for the last one who looked
+        state = json.loads((await operated.get("/state"))[1])
+
+    assert said == (200, "1 to be mended; see below.")
+    assert state["doctor"]["findings"] == [finding]
+
+
+async def test_a_doctor_without_an_answer_is_none() -> None:
+    check_up = CheckUp(("sleep", "60"), limit_seconds=0.05)
+
+    with pytest.raises(CheckUpFailed, match="no end within"):
+        await check_up.examine()
+    with pytest.raises(CheckUpFailed, match="can't be read"):
+        await CheckUp(("echo", "[]")).examine()
+
+    assert check_up.latest is None
 
 
 async def test_what_cannot_be_done_is_said(operated: Operated) -> None:
