@@ -5,7 +5,7 @@ So a smaller one becomes bold. The answer is stored as the model wrote it; as in
 
 import re
 
-from bot.delivery.passed import Passed
+from bot.delivery.open_markup import OpenMarkup
 
 LONGEST = 200
 """A longer line is no heading, and isn't held until its end has come."""
@@ -23,7 +23,7 @@ class Headings:
         """A line that may be a heading, as far as it came."""
         self._is_passing = False
         """Whether the line that runs is none, so that it needn't be held."""
-        self._passed = Passed()
+        self._open_markup = OpenMarkup()
 
     def feed(self, text: str) -> str:
         """Take text; gives back what won't change any more."""
@@ -32,7 +32,7 @@ class Headings:
     def finish(self) -> str:
         """Gives back the rest, since the text is complete; what comes later begins a line of its own."""
         line, self._line, self._is_passing = self._line, "", False
-        return self._passed.note(self._shown(line))
+        return self._open_markup.note(self._shown(line))
 
     def _take(self, piece: str) -> str:
         self._line += piece
@@ -42,11 +42,11 @@ class Headings:
             return ""
         line, self._line = self._line, ""
         self._is_passing = not is_whole
-        return self._passed.note(self._shown(line) if may_be_one else line)
+        return self._open_markup.note(self._shown(line) if may_be_one else line)
 
     def _shown(self, line: str) -> str:
         heading = _HEADING.fullmatch(line.removesuffix("\n"))
-        if heading is None or not self._passed.is_nothing_open():
+        if heading is None or not self._open_markup.is_nothing_open():
             return line
         words = heading["words"]
         end = "\n" if line.endswith("\n") else ""

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from bot.conversation.markup import SPAN
-from bot.delivery.passed import Passed
+from bot.delivery.open_markup import OpenMarkup
 
 WIDEST = 60
 """In columns; a block that is wider is folded, on a phone long before."""
@@ -53,7 +53,7 @@ class Tables:
         self._header = ""
         """A line that begins a table if the next one says so."""
         self._table: _Table | None = None
-        self._passed = Passed()
+        self._open_markup = OpenMarkup()
 
     @property
     def tail(self) -> str:
@@ -79,7 +79,7 @@ class Tables:
         pattern = _MAY_BECOME_ROW if self._table or self._header else _MAY_BECOME_HEADER
         if self._is_passing or not pattern.fullmatch(self._line):
             yield from self._end_table()
-            yield self._passed.note(self._line)
+            yield self._open_markup.note(self._line)
             self._is_passing, self._line = not piece.endswith("\n"), ""
         elif piece.endswith("\n"):
             yield from self._end_line()
@@ -97,18 +97,18 @@ class Tables:
             if is_row:
                 self._header = line
             else:
-                yield self._passed.note(line)
+                yield self._open_markup.note(line)
 
     def _end_table(self) -> Iterator[str]:
         if self._table is not None:
             yield from self._table.end()
         elif self._header:
-            yield self._passed.note(self._header)
+            yield self._open_markup.note(self._header)
         self._table, self._header = None, ""
 
     def _begins_table(self, line: str) -> bool:
         has_columns = _DELIMITER.fullmatch(line) is not None and len(_cells(line)) == len(_cells(self._header))
-        return has_columns and self._passed.is_nothing_open()
+        return has_columns and self._open_markup.is_nothing_open()
 
 
 class _Table:

@@ -1,10 +1,10 @@
-"""What of a text decides whether code or a spoiler is open at its end."""
+"""Whether code or a spoiler that began in a text is still open at its end."""
 
 from bot.conversation.markup import code_stretches
 
 
-class Passed:
-    """The text that came since the last place at which nothing was open."""
+class OpenMarkup:
+    """Follows a text line by line; it keeps what came since the last place at which nothing was open."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
