@@ -1,6 +1,11 @@
 """Whether code or a spoiler that began in a text is still open at its end."""
 
+import re
+
 from bot.conversation.markup import code_stretches
+
+# Discord takes what follows an empty block for its content, if it is closed once more.
+_EMPTY_BLOCK = re.compile(r"```[A-Za-z0-9_+\-.#]+\n+```")
 
 
 class OpenMarkup:
@@ -18,7 +23,8 @@ class OpenMarkup:
         """Whether neither code nor a spoiler goes on at the end, where a line begins."""
         text, place, outside = "".join(self._pieces), 0, ""
         for start, end in code_stretches(text):
-            if end == len(text):  # a block that has ended has a line's end behind it
+            # A block that has ended has a line's end behind it.
+            if end == len(text) or _EMPTY_BLOCK.fullmatch(text, start, end):
                 return False
             outside += text[place:start]
             place = end

@@ -44,7 +44,7 @@ def test_a_heading_that_discord_does_not_know_is_bold(line: str, expected: str) 
     assert shown(line) == expected
 
 
-@pytest.mark.parametrize("before", ["```\n", "```python\nx\n", "a ` tick\n", "||secret\n"])
+@pytest.mark.parametrize("before", ["```\n", "```python\nx\n", "```python\n```\n", "a ` tick\n", "||secret\n"])
 def test_where_code_or_a_spoiler_is_open_nothing_is_a_heading(before: str) -> None:
     assert shown(f"{before}#### Steps\n") == f"{before}#### Steps\n"
 
