@@ -119,7 +119,7 @@ async def open_parts(
         await history.purge_hidden()
         chosen = ChosenSettings(database)
         await chosen.load()
-        model = await _find_model(settings, on_progress or _LoggedProgress("downloading"))
+        model = await _find_model(settings, on_progress or LoggedProgress("downloading"))
         encoder = TurnEncoder(model.tokenizer, model.chat_format)
         widest = TokenBudget(model.context_window, model.context_window, settings.max_new_tokens)
         _check_persona(persona, encoder, widest)
@@ -130,7 +130,7 @@ async def open_parts(
         async with (
             noted_deaths(inbox, running_file) as running,
             _open_engine(
-                model, on_progress or _LoggedProgress("loading"), running, observer, settings.idle_unload_minutes
+                model, on_progress or LoggedProgress("loading"), running, observer, settings.idle_unload_minutes
             ) as engine,
         ):
             budget = TokenBudget(
@@ -297,7 +297,7 @@ async def _keep_house(chat: Chat, retention: Retention | None) -> None:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
-class _LoggedProgress:
+class LoggedProgress:
     """Logs a line for each tenth of what takes a while, and every half minute in which something was done."""
 
     def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -312,4 +312,5 @@ class _LoggedProgress:
         if is_next_tenth or self._clock() - self._logged_at >= _PROGRESS_INTERVAL_SECONDS:
             self._tenths, self._logged_at = max(tenths, self._tenths), self._clock()
             percent = 100 * done // total if total else 0
-            log.info("%s the model: %d %% of %.1f GiB", self._doing, percent, total / 2**30)
+            event = {"event": "progress", "doing": self._doing, "done_bytes": done, "total_bytes": total}
+            log.info("%s the model: %d %% of %.1f GiB", self._doing, percent, total / 2**30, extra={"event": event})

@@ -14,7 +14,8 @@ import re
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -41,6 +42,7 @@ _SECRET_SHAPES = re.compile(
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user and password in a URL
 )
 _REDACTED = "[redacted]"
+_CLEAR_LINE = "\r\x1b[2K"
 _MIN_SECRET_LENGTH = 6
 
 
@@ -76,6 +78,20 @@ def set_log_level(level: str) -> None:
         logging.getLogger(name).setLevel(number)
     for name in _LIBRARIES_AT_INFO:
         logging.getLogger(name).setLevel(max(number, logging.INFO))
+
+
+@contextmanager
+def lines_above_bar() -> Iterator[None]:
+    """While the block shows a progress bar on stderr, let each line of the log take its place instead of joining it."""
+    targets = [handler.target for handler in logging.getLogger().handlers if isinstance(handler, _QueuedHandler)]
+    streams = [target for target in targets if isinstance(target, _Stream)]
+    for stream in streams:
+        stream.has_bar = True
+    try:
+        yield
+    finally:
+        for stream in streams:
+            stream.has_bar = False
 
 
 def flush_logs(seconds: float = FLUSH_SECONDS) -> bool:
@@ -142,8 +158,10 @@ class _TextLine(_Line):
 
 
 class _JsonLine(_Line):
+    """An object with what the text has, and with the numbers of an event (`extra={"event": {...}}`)."""
+
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(self._parts(record))
+        return json.dumps(self._parts(record) | getattr(record, "event", {}))
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -246,9 +264,11 @@ class _Stream(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
+        self.has_bar = False
+        """A progress bar stands in the line that is written to; it is drawn anew below."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        write_past_buffers(self._stream, record.msg + "\n")
+        write_past_buffers(self._stream, f"{_CLEAR_LINE if self.has_bar else ''}{record.msg}\n")
 
 
 class _PrivateRotatingFile(RotatingFileHandler):

@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import pyte
 import pytest
 
-from bot.logs import MAX_WAITING_LINES, configure_logging, escape_control_characters, flush_logs
+from bot.app import LoggedProgress
+from bot.logs import MAX_WAITING_LINES, configure_logging, escape_control_characters, flush_logs, lines_above_bar
 from tests.logging_state import logging_as_before
 
 TOKEN = "MTA1NTU1NTU1NTU1NTU1NTU1.Gx0aBc.a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5"
@@ -59,6 +61,41 @@ def test_json_line_keeps_the_message():
     assert json.loads(line)["message"] == "köln \\n"
     assert json.loads(line)["level"] == "INFO"
     assert json.loads(line)["time"].endswith("Z")
+
+
+def test_progress_is_an_event_with_its_numbers_in_json_and_a_line_in_text(lines):
+    written = lines(log_format="json")
+    clock = iter((0.0, 31.0, 31.0))
+    LoggedProgress("loading", clock=lambda: next(clock))(3 * 2**30, 12 * 2**30)
+    (line,) = written()
+    written = lines()
+    clock = iter((0.0, 31.0, 31.0))
+    LoggedProgress("loading", clock=lambda: next(clock))(3 * 2**30, 12 * 2**30)
+    (text,) = written()
+
+    event = json.loads(line)
+    assert (event["event"], event["doing"]) == ("progress", "loading")
+    assert (event["done_bytes"], event["total_bytes"]) == (3 * 2**30, 12 * 2**30)
+    assert event["message"] == "loading the model: 25 % of 12.0 GiB"
+    assert text.endswith(event["message"])
+
+
+def test_a_line_takes_the_place_of_a_progress_bar_and_is_not_glued_to_it(lines, capsys):
+    lines()
+
+    with lines_above_bar():
+        sys.stderr.write("Loading the model ---- 25 %")
+        logging.getLogger("bot.x").info("an event")
+        flush_logs(60)
+    logging.getLogger("bot.x").info("another")
+    flush_logs(60)
+
+    screen = pyte.Screen(120, 4)
+    pyte.Stream(screen).feed(capsys.readouterr().err.replace("\n", "\r\n"))
+    assert [line.strip().partition("Z ")[2] for line in screen.display[:2]] == [
+        "INFO bot.x an event",
+        "INFO bot.x another",
+    ]
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

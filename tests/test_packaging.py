@@ -31,7 +31,7 @@ def wheel(tmp_path_factory):
     return Path(next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])))
 
 
-def run(*command, cwd, **environ):
+def run(*command, cwd, seconds=100, **environ):
     foreign = ("TRINITY_", "PYTHON", "MAKE", "MFLAGS", "COV")  # of the `make test` that runs this, among others
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return subprocess.run(
@@ -41,7 +41,7 @@ def run(*command, cwd, **environ):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=seconds,
         check=False,
     )
 
@@ -71,6 +71,38 @@ def test_wheel_runs_away_from_the_checkout(wheel, tmp_path):
 
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "data" / "trinity.db").exists()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("installer", ["uv", "pipx"])
+def test_wheel_puts_the_command_on_the_path(wheel, tmp_path, installer):
+    links = run(sys.executable, "-m", "pip", "config", "get", "global.find-links", cwd=tmp_path).stdout.strip()
+    environ = {
+        "UV_TOOL_DIR": str(tmp_path / "tools"),
+        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+        "PIPX_HOME": str(tmp_path / "tools"),
+        "PIPX_BIN_DIR": str(tmp_path / "bin"),
+        "UV_FIND_LINKS": links,
+    }
+    constraints = str(ROOT / "constraints.txt")
+    uv = (sys.executable, "-m", "uv", "tool")
+    commands = {
+        "uv": (*uv, "install", "--python", sys.executable, "-c", constraints, str(wheel)),
+        "pipx": (*uv, "run", "pipx", "install", "--python", sys.executable, f"--pip-args=-c {constraints}", str(wheel)),
+    }
+
+    installed = run(*commands[installer], cwd=tmp_path, seconds=900, **environ)
+    command = str(tmp_path / "bin" / "trinity")
+    shown = run(command, "--version", cwd=tmp_path)
+    migrated = run(command, "migrate", cwd=tmp_path)
+    looked = run(command, "doctor", "--json", cwd=tmp_path, seconds=300)
+
+    assert installed.returncode == 0, installed.stderr
+    assert (shown.returncode, migrated.returncode) == (0, 0)
+    assert shown.stdout.startswith("trinity ")
+    assert (tmp_path / "data" / "trinity.db").exists()
+    assert looked.returncode == 0, looked.stdout + looked.stderr
+    assert json.loads(looked.stdout)["is_ready"]
 
 
 def test_every_dependency_has_a_tested_version():

@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import typer
 
 from bot.command_line.ending import PASSING_ERRNOS
 from bot.errors import ConfigError
-from bot.logs import configure_logging
+from bot.logs import configure_logging, lines_above_bar
 from bot.settings.settings import Settings, library_variables, load_settings
 
 if TYPE_CHECKING:
@@ -96,15 +97,19 @@ async def _talk(settings: Settings, source: "Input") -> int:
     from bot.store.files.instance import share_terminal  # noqa: PLC0415
     from bot.terminal.session import TERMINAL, chat_at_terminal  # noqa: PLC0415
 
-    progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    has_bar = sys.stderr.isatty()
+    progress = Progress(console=Console(stderr=True), transient=True, disable=not has_bar)
     bar = progress.add_task("Loading the model", total=None)
 
     def show(done: int, total: int) -> None:
         progress.update(bar, completed=done, total=total)
 
-    with progress:
-        async with open_chat(settings, platform=TERMINAL.platform, time_limits=ALONE, on_progress=show) as chat:
-            progress.stop()
+    with ExitStack() as shown:
+        shown.enter_context(progress)
+        shown.enter_context(lines_above_bar())
+        on_progress = show if has_bar else None
+        async with open_chat(settings, platform=TERMINAL.platform, time_limits=ALONE, on_progress=on_progress) as chat:
+            shown.close()
             report_status_on_signal(lambda: f"{chat.queue.num_running} questions being answered, at a terminal")
             with share_terminal(settings.data_dir) as is_alone:
                 await chat_at_terminal(chat, source, Console(), is_alone=is_alone)
