@@ -3,11 +3,13 @@
 Only the last turn of a conversation is answered anew, and only while nothing else is asked there: what was said later
 rests on the older ones. The new answer is an `Exchange` like any other. The old one stays valid until the new one is
 complete; both are replaced in one transaction, and where nothing comes of the new one, the old one stays.
+
+A question that got no answer at all is asked anew by its edit.
 """
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.chat.answer import can_continue
@@ -18,7 +20,7 @@ from bot.chat.registry import ExchangeRegistry
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.sanitize import repair
 from bot.errors import EngineOverloaded, TurnsSpent, UserError
-from bot.store.rows.questions import AnswerKind, OpenQuestion
+from bot.store.rows.questions import AnswerKind, InboxState, OpenQuestion
 from bot.store.rows.turn_limits import TakenTurn
 from bot.words import phrase
 
@@ -28,6 +30,7 @@ IS_COMPLETE = phrase("is_complete")
 LATEST_EDIT = timedelta(minutes=15)
 """A question that is edited later than this after it was asked isn't answered again."""
 _DELIVERY_LIMIT_SECONDS = 120.0
+_UNANSWERED = frozenset({InboxState.FAILED, InboxState.REFUSED, InboxState.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class Edit:
     is_known: bool
     exchange: Exchange | None = None
     refusal: UserError | None = None
-    """Why its new words are remembered and not answered, although they would be otherwise."""
+    """Why its new words aren't answered, although they would be otherwise."""
+    is_remembered: bool = True
+    """Whether they are remembered; those of a question that was never answered aren't."""
 
 
 class Regeneration:
@@ -81,6 +86,8 @@ class Regeneration:
                 key = await self._context.inbox.conversation_of(platform, message_id)
                 if key is None:
                     return Edit(is_known=exchange is not None)
+                if edited_at is not None and await self._context.inbox.state(platform, message_id) in _UNANSWERED:
+                    return await self._ask_anew(key, replace(question, content=content), edited_at)
                 return await self._edit_answered(key, message_id, content, question.author_id, edited_at)
         return await self.edit(question, edited_at)  # an earlier edit is being answered by now
 
@@ -107,6 +114,24 @@ class Regeneration:
             return Edit(True, Exchange(edited.question, self._context, self._registry, edited, slot))
         self._leave(slot)
         return Edit(True, refusal=refusal if edited else None)
+
+    async def _ask_anew(self, key: ConversationKey, question: Question, edited_at: datetime) -> Edit:
+        """Ask a question that got no answer in other words: nothing but the notice why stands there."""
+        slot = None
+        try:
+            slot = self._context.queue.join(key.identity, question.author_id, guild=key.guild_id)
+            await self._take_turn(key, question.message_id, question.author_id, edited_at)
+            opened = await self._context.inbox.reopen(key, question, edited_at - LATEST_EDIT)
+        except (EngineOverloaded, TurnsSpent) as refusal:
+            self._leave(slot)
+            return Edit(True, refusal=refusal, is_remembered=False)
+        except BaseException:
+            self._leave(slot)
+            raise
+        if opened is None:
+            self._leave(slot)
+            return Edit(True)
+        return Edit(True, Exchange(opened.question, self._context, self._registry, opened, slot))
 
     async def _begin(
         self, key: ConversationKey, message_id: int, person_id: int, kind: AnswerKind, generation: int | None

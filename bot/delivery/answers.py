@@ -163,7 +163,7 @@ class Answers:
             return ended
         if is_expired:
             return EXPIRED
-        if is_begun or reply.exchange.previous is not None:
+        if is_begun or reply.exchange.generation:
             await reply.parts.resume()
         outcome = ANSWERED
         if not reply.exchange.is_prepared:

@@ -189,7 +189,7 @@ class Outcomes:
             await parts.end_with(sentence)
         elif sentence and is_unknown:
             await parts.replace_by(sentence)
-        elif sentence and parts and not parts.shows_wait:
+        elif sentence and parts and not (parts.shows_wait or parts.shows_notice):
             reply.note(sentence)
             await reply.show_final()
         elif sentence and (parts or self._may_say(reply.exchange, outcome)):

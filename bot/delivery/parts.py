@@ -117,7 +117,10 @@ class Parts:
         for part in recorded:
             self._shown[part.purpose, part.index] = shown.get(part.message_id)
         first = self._shown.get(_FIRST)
-        replies = [posted.content for posted in own if posted.reply_to == self.exchange.message_id]
+        # Of a question that is asked anew, what was said of the first time is no answer.
+        notices = {part.message_id for part in recorded if self.exchange.generation and part.purpose == Purpose.NOTICE}
+        said = [posted for posted in own if posted.message_id not in notices]
+        replies = [posted.content for posted in said if posted.reply_to == self.exchange.message_id]
         replies += [first.content] if first is not None else []
         has_marked_first = all(part.is_marked for part in recorded if (part.purpose, part.index) == _FIRST)
         self.is_finished = bool(replies) and has_marked_first and not any(map(is_growing, replies))
@@ -193,6 +196,11 @@ class Parts:
     def shows_wait(self) -> bool:
         """Whether all that is shown is that the answer is still to come."""
         return len(self._shown) == 1 and is_waiting(_said(self._shown.get(_FIRST)))
+
+    @property
+    def shows_notice(self) -> bool:
+        """Whether all that is shown is why there was no answer."""
+        return [*self._shown] == [_NOTICE]
 
     async def show_wait(self, sentence: str) -> None:
         """Say, where the answer will be, that it is still to come."""

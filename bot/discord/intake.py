@@ -208,7 +208,7 @@ class Intake:
                     edit.exchange.notes = notes
                     self._answers.begin(edit.exchange, note=_note(unreadable_in(message)))
                 if edit.refusal is not None:
-                    await self._say_unanswered(message, question, edit.refusal)
+                    await self._say_unanswered(message, question, edit.refusal, is_remembered=edit.is_remembered)
                 if edit.is_known:
                     return
         elif address is Address.QUESTION and asked is None:
@@ -348,9 +348,11 @@ class Intake:
         except (DiscordError, StoreError) as error:
             log.info("no hint in channel %s: %s", message.channel.id, error)
 
-    async def _say_unanswered(self, message: discord.Message, question: Question, refusal: UserError) -> None:
-        """Say that an edit is remembered, and why it isn't answered."""
-        text = joined([phrase("edit_unanswered"), str(refusal)], " ")
+    async def _say_unanswered(
+        self, message: discord.Message, question: Question, refusal: UserError, *, is_remembered: bool
+    ) -> None:
+        """Say why an edit isn't answered."""
+        text = joined([phrase("edit_unanswered"), str(refusal)], " ") if is_remembered else str(refusal)
         edit_number = 0 if message.edited_at is None else int(message.edited_at.timestamp())
         try:
             if self._hints.allows(question.author_id, question.conversation.channel_id):

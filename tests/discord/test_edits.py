@@ -177,3 +177,51 @@ async def test_an_edit_that_takes_the_mention_away_takes_the_words_out_of_what_i
     await ask(house, "hello")
 
     assert "4711" not in house.prompts[1]
+
+
+async def test_a_question_that_got_no_answer_is_asked_anew_by_its_edit(house: House) -> None:
+    server = house.server
+    house.engine.answer = lambda _: RequestFailed()
+    question = await ask(house, "what is tow?", state="failed")
+    told = server.answer_to(question).parts[0].content
+
+    await edits(house, question, "what is tow, please?")  # and fails again
+    await asked(house, 2)
+    (notice,) = server.answer_to(question).parts
+    house.engine.answer = lambda _: "it is two"
+    await edits(house, question, "what is two?")
+    await asked(house, 3)
+    await ask(house, "and now?")
+
+    (answer,) = server.answer_to(question).parts
+    assert told == notice.content == RequestFailed().args[0]
+    assert answer.content == "it is two"
+    assert "what is two? [/INST] it is two" in house.prompts[-1]
+    judge(server).require(turns=2, replies=2)
+
+
+async def test_what_is_asked_anew_outlives_a_stop(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    engine = EchoEngine(answer=lambda _: RequestFailed())
+    async with enter(server, engine=engine, drain_seconds=0.0) as house:
+        question = await ask(house, "what is tow?", state="failed")
+        engine.answer, engine.is_held = (lambda _: "it is two"), True
+        engine.gate.clear()
+        await edits(house, question, "what is two?")
+        await server.wait_until(lambda: engine.num_running)
+    async with enter(server, engine=EchoEngine(answer=lambda _: "it is two")) as house:
+        await house.reaches(question, "answered")
+
+        assert [part.content for part in server.answer_to(question).parts] == ["it is two"]
+
+
+async def test_an_edit_of_a_refused_question_takes_a_turn_too(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server, turn_limits=TurnLimits(person=1)) as house:
+        await ask(house, "the only one")
+        alice, general = server.person("Alice"), server.channel("other")
+        question = await alice.says(general, "one more", mention=True)
+        await house.reaches(question, "refused")
+        await edits(house, question, "one more, please")
+        await server.wait_until(lambda: len(general.visible_messages()) == 2)
+
+        assert await house.state(question) == "refused"
+        assert len(house.engine.requests) == 1

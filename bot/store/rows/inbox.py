@@ -36,7 +36,14 @@ from bot.store.rows.questions import (
     row_id,
 )
 from bot.store.rows.reception import IDS, store_more, store_refused
-from bot.store.rows.regeneration import LastTurn, begin_generation, edit_answered, edit_open, find_last_turn
+from bot.store.rows.regeneration import (
+    LastTurn,
+    begin_generation,
+    edit_answered,
+    edit_open,
+    find_last_turn,
+    reopen,
+)
 from bot.store.rows.turn_limits import TakenTurn, give_back_untried, take_turn
 from bot.store.tables import conversations, hints, inbox, insert, parts, turns_taken
 
@@ -229,6 +236,13 @@ class Inbox:
         return await self._database.write(
             lambda connection: edit_answered(connection, key, message_id, content, answered_again_since)
         )
+
+    async def reopen(self, key: ConversationKey, question: Question, since: datetime) -> OpenQuestion | None:
+        """Open a question that got no answer, in its words as they were edited; None where it was answered.
+
+        Neither is one that was withdrawn, or asked before `since`.
+        """
+        return await self._database.write(lambda connection: reopen(connection, key, question, since))
 
     async def set_state(self, question: Question, state: InboxState) -> bool:
         """Set a question's state; False, and no effect, if it was done with before.

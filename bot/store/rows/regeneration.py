@@ -108,6 +108,29 @@ async def edit_answered(
     return await begin_generation(connection, key, message_id, AnswerKind.EDITED) or True
 
 
+async def reopen(
+    connection: AsyncConnection, key: ConversationKey, question: Question, since: datetime
+) -> OpenQuestion | None:
+    """Open a question that got no answer, to be asked in these words; None where it isn't one, or is from before."""
+    conversation = await ensure_conversation(connection, key)
+    is_unanswered = and_(
+        is_row(question), inbox.c.state.in_(("failed", "refused", "expired")), inbox.c.turn_id.is_(None),
+        inbox.c.asked_with.is_(None), inbox.c.created_at >= since,
+    )  # fmt: skip
+    opened = (
+        update(inbox)
+        .where(is_unanswered)
+        .values(
+            state="waiting", generation=inbox.c.generation + 1, epoch=conversation.epoch, attempts=0, deaths=0,
+            lone_deaths=0, seed=None, content=question.content, author_name=question.author_name,
+        )
+    )  # fmt: skip
+    if not (await connection.execute(opened)).rowcount:
+        return None
+    row = (await connection.execute(OPEN_QUESTIONS.where(is_row(question)))).one()
+    return read_open_question(row, await read_parts(connection, parts.c.inbox_id == row.id))
+
+
 async def edit_open(connection: AsyncConnection, question: Question, content: str) -> bool:
     """Follow the edit of a question that is open; False if nothing changed, or its answer is complete already."""
     has_answer = (
