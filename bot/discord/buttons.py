@@ -29,6 +29,7 @@ BUSY = phrase("still_answering")
 GONE = phrase("button_gone")
 OVER = phrase("answer_over")
 NOT_THE_LAST = phrase("not_the_last")
+NOT_HERE = phrase("not_possible_now")
 NOT_YOURS = phrase("not_your_answer")
 _DELIVERY_SECONDS = 10.0
 """How long a click waits for the last edits of the answer that it is about."""
@@ -103,6 +104,8 @@ class AnswerButtons:
             return ""  # it was answered anew already: the click was one of two
         if self._chat.queue.is_busy(self._chat.settings.conversation_of(key, turn.author_id).identity):
             return BUSY  # before it costs a turn
+        if self._sender.closed_channels.is_closed(key.channel_id) or _is_shut(interaction.channel):
+            return NOT_HERE
         await self._chat.take_turn(key, person_id, interaction.id)
         begin = self._chat.again if button.kind is ButtonKind.AGAIN else self._chat.continue_answer
         self._answers.begin(await begin(key, button.question_id, person_id, generation=button.generation))
@@ -115,3 +118,8 @@ class AnswerButtons:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_DELIVERY_SECONDS):
                     await exchange.wait_closed()
+
+
+def _is_shut(channel: object) -> bool:
+    """Whether nothing can be changed there: a thread that is locked, or closed for now."""
+    return isinstance(channel, discord.Thread) and (channel.locked or channel.archived)

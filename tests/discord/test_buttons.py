@@ -11,7 +11,7 @@ import pytest
 from bot.chat.queue import QuestionQueue
 from bot.delivery.outcomes import NOT_TAKEN, STOPPED_UNSAID
 from bot.delivery.transport import Button, ButtonKind
-from bot.discord.buttons import BUSY, GONE, NOT_THE_LAST, NOT_YOURS, OVER, RESTARTING
+from bot.discord.buttons import BUSY, GONE, NOT_HERE, NOT_THE_LAST, NOT_YOURS, OVER, RESTARTING
 from bot.discord.components import button_of, custom_id_of
 from bot.inference.engine import Delta, FinishReason, Request
 from bot.store.rows.turn_limits import TurnLimits
@@ -379,6 +379,19 @@ async def test_a_stranger_has_nobodys_answer_replaced_and_a_moderator_anybodys(h
     await asked(house, 2)
 
     assert (by_stranger, num_requests) == (NOT_YOURS, 1)
+
+
+async def test_in_a_thread_that_is_shut_who_clicks_is_told(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    thread = await alice.opens_thread(server.channel("general"), "a talk")
+    question = await alice.says(thread, "count", mention=True)
+    await house.reaches(question, "answered")
+    server.world.update_thread(thread, is_archived=True, is_locked=True)
+
+    click = await alice.clicks(server.answer_to(question).parts[0], "Again")
+
+    assert await private_reply_to(house, click) == NOT_HERE
+    assert len(house.engine.requests) == 1
 
 
 async def test_who_clicks_in_a_direct_message_is_who_asked(house: House) -> None:
