@@ -13,12 +13,11 @@ from bot.chat.queue import QuestionQueue
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import Question
 from bot.errors import WaitedTooLong
-from bot.inference.engine import Engine
+from bot.inference.engine import BACKGROUND, Engine
 from bot.store.rows.history import Conversation
 from bot.store.rows.questions import Attempt
 
 _LONGEST_ANSWER = 256
-_BACKGROUND = 1
 
 
 class Previews:
@@ -60,7 +59,7 @@ class Previews:
             async with asyncio.timeout(self._seconds):
                 await slot.ready.wait()
                 answer = await self._begin(question, settings)
-                request = replace(answer.request, priority=_BACKGROUND)
+                request = replace(answer.request, priority=BACKGROUND)
                 async with aclosing(self._engine.generate(request)) as deltas:
                     async for delta in deltas:
                         answer.feed(delta)

@@ -12,6 +12,7 @@ from bot.chat.access import AccessRules
 from bot.daemon import discord_options
 from bot.discord.inspection import Application, Inspector, open_inspector
 from bot.discord.run import DiscordOptions
+from bot.doctor.on_discord import PORTAL
 from bot.errors import ConfigError, DiscordError, DiscordRefused
 from bot.settings.env_file import set_in_env_file
 from bot.settings.settings import ENV_FILE, Settings, load_settings
@@ -21,11 +22,10 @@ _TOKEN = "DISCORD_BOT_TOKEN"  # noqa: S105 - the setting's name
 _TRIES = 3
 WAITING_SECONDS = 900.0
 _LOOK_SECONDS = 3.0
-_PORTAL = "https://discord.com/developers/applications"
 _STEPS = f"""\
 To be on Discord she needs a token.
 
-  1. Open {_PORTAL} and choose New Application; its name is hers.
+  1. Open {PORTAL} and choose New Application; its name is hers.
   2. On the page Bot choose Reset Token, and copy the token. Whoever has it is the bot: show it to nobody.
 """
 

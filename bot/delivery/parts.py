@@ -20,12 +20,11 @@ from bot.chat.chat import Exchange, Part
 from bot.delivery.limits import Urgency
 from bot.delivery.refusals import ContentRefused, MessageGone, Rejected
 from bot.delivery.sender import Sender
-from bot.delivery.split import utf16_length
+from bot.delivery.split import CLOSING, utf16_length
 from bot.delivery.transport import Button, ButtonKind, Draft, DraftKey, Posted
 from bot.store.rows.deletion import ANSWER
 from bot.words import in_language
 
-_CLOSING = "\n```"
 _GROWING = "\u2060"
 """A word joiner: nobody sees it, it is no white space that Discord would strip, and no answer has it."""
 _WAITING = f"\u2063{_GROWING}"
@@ -335,7 +334,7 @@ def _order_of_creation(place: Place) -> tuple[int, int]:
 
 def _says_more(shown: Shown | None, text: str) -> bool:
     """Whether a message says all of `text` already; one that isn't known is taken to."""
-    return shown is None or _text(shown).removesuffix(_CLOSING).startswith(text.removesuffix(_CLOSING))
+    return shown is None or _text(shown).removesuffix(CLOSING).startswith(text.removesuffix(CLOSING))
 
 
 def _said(shown: Shown | None) -> str:

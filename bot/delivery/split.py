@@ -18,7 +18,7 @@ MESSAGE_UNITS = 1990
 """Discord takes 2,000; whether it counts code points or UTF-16 units isn't documented, so the larger count is used."""
 
 _FENCE = "```"
-_CLOSING = "\n```"
+CLOSING = "\n```"
 _QUOTES = ("> ", ">>> ")
 _LASTING = (">>> ", "||", _FENCE)
 """What goes on behind a paragraph's end."""
@@ -68,7 +68,7 @@ class _Open:
     @property
     def closing(self) -> str:
         if self.mark == _FENCE:
-            return _CLOSING
+            return CLOSING
         return "" if self.mark in _QUOTES else self.mark
 
 
@@ -222,7 +222,7 @@ class Splitter:
 
     def _full_end(self, text: str, start: int, opened: tuple[_Open, ...]) -> int | None:
         """Where a page that begins at `start` has to end at the latest; None while all the rest fits."""
-        budget = self._limit - len(_CLOSING) - _MAX_INLINE_CLOSING
+        budget = self._limit - len(CLOSING) - _MAX_INLINE_CLOSING
         budget -= sum(len(was.opening) for was in opened)
         window = text[start : start + budget + 1]
         if utf16_length(window) <= budget:

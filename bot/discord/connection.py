@@ -23,7 +23,7 @@ from bot.discord.clock import DiscordClock
 from bot.discord.event_guard import EventGuard, GatewaySocket
 from bot.discord.payload_shapes import OutOfShape, Read, integer
 from bot.discord.payloads import APPLICATION, USER
-from bot.discord.session_starts import SessionStarts
+from bot.discord.session_starts import STEADY_SECONDS, SessionStarts
 from bot.errors import DiscordRefused
 from bot.observer import GatewayChange, Observer, Observers, ResponseRecord
 
@@ -53,7 +53,6 @@ _RESUME_SECONDS = 30.0
 _CLOSING_SECONDS = 1.0
 _LONGEST_SILENCE_SECONDS = 300.0
 _MIN_SPACING_SECONDS = 1.0
-_STEADY_SECONDS = 60.0
 _MOVEMENT_SECONDS = 30.0
 _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPException, discord.ConnectionClosed)
 
@@ -206,7 +205,7 @@ class ConnectedClient(discord.Client):
             if not resumption:
                 self._session_starts.lose()
             lasted = loop.time() - began_at
-            if lasted > _STEADY_SECONDS:
+            if lasted > STEADY_SECONDS:
                 pauses = growing_pauses(_MIN_SPACING_SECONDS)
             await self._pause(max(pause, _MIN_SPACING_SECONDS - lasted))
 

@@ -14,7 +14,7 @@ import torch
 
 from bot.errors import ConfigError
 from bot.inference.loading import memory
-from bot.inference.loading.build import settle_device
+from bot.inference.loading.build import CPU_SEQUENCES, settle_device
 from bot.inference.loading.config import read_shape
 from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind, block_bytes
 from bot.inference.model.ops import workspace_widths
@@ -24,7 +24,6 @@ from bot.inference.model.weights import MatrixKind
 LLAMA_2_7B = LlamaShape(32_000, 4096, 11_008, 32, 32, 32, 128, 4096)
 _SETTINGS = {"fp16": (MatrixKind.FLOAT, CacheKind.FLOAT), "int8": (MatrixKind.INT8, CacheKind.INT8)}
 _GRAPH_BYTES = 64 * 1024**2
-_CPU_SEQUENCES = 8
 
 
 def card_facts(asked: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def fitting(
         num_rows = memory.settle_prefill_tokens(shape, dtype, room)
         room -= num_rows * sum(workspace_widths(shape)) * dtype.itemsize + _GRAPH_BYTES
     num_tokens = max(0, room // block_bytes(shape, dtype, cache_kind) - 1) * BLOCK_SIZE
-    most = (memory.MOST_SEQUENCES if is_card else _CPU_SEQUENCES) * window
+    most = (memory.MOST_SEQUENCES if is_card else CPU_SEQUENCES) * window
     num_tokens = min(num_tokens, most)
     least = min(memory.SHORTEST_CONVERSATION_TOKENS, window)
     return {

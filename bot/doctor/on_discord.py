@@ -11,7 +11,7 @@ TOPIC = Topic("Discord")
 _WIDEST_CLOCK_SECONDS = 5.0
 _FEW_SESSIONS = 50
 _MOST_CHANNELS = 5
-_PORTAL = "https://discord.com/developers/applications"
+PORTAL = "https://discord.com/developers/applications"
 
 
 async def look_at_discord(options: DiscordOptions) -> list[Finding]:
@@ -21,7 +21,7 @@ async def look_at_discord(options: DiscordOptions) -> list[Finding]:
             return [finding async for finding in _ask(inspector, options)]
     except DiscordRefused as error:
         return [
-            TOPIC.bad(str(error), f"on {_PORTAL} open the Bot page, Reset Token, and put the new one in: trinity setup")
+            TOPIC.bad(str(error), f"on {PORTAL} open the Bot page, Reset Token, and put the new one in: trinity setup")
         ]
     except DiscordError as error:
         return [TOPIC.unknown(f"Discord can't be asked: {error}", "look at the network, a firewall, and HTTPS_PROXY")]
@@ -57,14 +57,14 @@ def judge_application(application: Application, *, reads_all: bool) -> Iterator[
     yield TOPIC.ok(f"the token is {application.name}'s (application {application.id})")
     if reads_all and not application.may_read_all:
         said = "TRINITY_MESSAGE_CONTENT_INTENT is true, and the application doesn't have that intent"
-        yield TOPIC.bad(said, f"switch it on, on the Bot page of {_PORTAL}, or unset the setting")
+        yield TOPIC.bad(said, f"switch it on, on the Bot page of {PORTAL}, or unset the setting")
     elif application.may_read_all and not reads_all:
         yield TOPIC.note("the application has the Message Content Intent, which isn't used", "it may be switched off")
     else:
         yield TOPIC.ok("its intents are those that the settings ask for")
     if application.wants_code_grant:
         said = "Requires OAuth2 Code Grant is on, so that nobody can invite her by a link"
-        yield TOPIC.bad(said, f"switch it off on the Bot page of {_PORTAL}")
+        yield TOPIC.bad(said, f"switch it off on the Bot page of {PORTAL}")
     if not application.is_public:
         yield TOPIC.note("only the application's owner can invite her (Public Bot is off)")
     if application.sessions_left is not None and application.sessions_left < _FEW_SESSIONS:

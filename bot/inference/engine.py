@@ -31,6 +31,10 @@ class FinishReason(StrEnum):
     """Nobody wants the answer any more: its question was deleted, or the conversation reset."""
 
 
+BACKGROUND = 1
+"""The priority that waits for every other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How the next token is drawn.

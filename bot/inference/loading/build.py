@@ -32,7 +32,7 @@ from bot.inference.model.weights import LlamaWeights, MatrixKind
 
 log = logging.getLogger(__name__)
 
-_CPU_SEQUENCES = 8
+CPU_SEQUENCES = 8
 _SMALLEST_TILE = 16
 _TABLE_STEP = 16
 """Block tables have a multiple of so many columns, as the self-test's have: else attention would be compiled again."""
@@ -160,7 +160,7 @@ def assemble_runner(
 def _assemble_cpu(
     shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, cache_kind: CacheKind, model_hash: str
 ) -> LlamaRunner:
-    window, num_sequences = limits.window_of(shape), limits.max_num_sequences or _CPU_SEQUENCES
+    window, num_sequences = limits.window_of(shape), limits.max_num_sequences or CPU_SEQUENCES
     num_tokens = limits.max_prefill_tokens or memory.settle_cpu_prefill_tokens(shape)
     parts = _Parts(shape, weights, window, num_sequences, num_tokens)
     num_blocks = limits.num_blocks or num_sequences * -(-window // BLOCK_SIZE) + 1

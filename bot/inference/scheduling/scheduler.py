@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.errors import EngineOverloaded
+from bot.inference.engine import BACKGROUND
 from bot.inference.scheduling.batch import Batch
 from bot.inference.scheduling.block_manager import BlockManager, CacheScope
 from bot.inference.scheduling.fair_queue import FairQueue
-from bot.inference.scheduling.sequence import BACKGROUND, Sequence
+from bot.inference.scheduling.sequence import Sequence
 from bot.inference.scheduling.speculation import Speculation
 from bot.inference.scheduling.step import DecodeStep, PrefillChunk, PrefillStep
 

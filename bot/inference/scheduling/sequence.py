@@ -7,13 +7,10 @@ keys and values in the blocks, as of the last *launched* step (of its proposals 
 
 from dataclasses import dataclass, field
 
-from bot.inference.engine import Counters, FinishReason, Request
+from bot.inference.engine import BACKGROUND, Counters, FinishReason, Request
 from bot.inference.scheduling.block_manager import CacheScope
 from bot.inference.scheduling.lookup import Lookup
 from bot.inference.scheduling.step import DecodeRow, PrefillChunk
-
-BACKGROUND = 1
-"""The priority that waits for every other."""
 
 
 @dataclass(slots=True, eq=False)

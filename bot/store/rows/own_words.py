@@ -20,7 +20,7 @@ from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, key_i
 from bot.store.rows.deletion import MAX_DELETED_AT_ONCE, delete_turns, withdraw
 from bot.store.rows.personas import NOBODY
 from bot.store.rows.questions import OPEN_STATES
-from bot.store.rows.transcripts import SaidTurn, asked, said_turns
+from bot.store.rows.transcripts import TURNS_AT_ONCE, SaidTurn, asked, said_turns
 from bot.store.rows.turn_limits import forget_whose
 from bot.store.tables import (
     channel_settings,
@@ -35,7 +35,6 @@ from bot.store.tables import (
 )
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_TURNS_AT_ONCE = 200
 _MOST_FOUND = 100
 
 
@@ -157,13 +156,13 @@ class OwnWords:
     async def _turns(self, place: OwnPlace, condition: ColumnElement[bool]) -> AsyncIterator[SaidTurn]:
         before: int | None = None
         while True:
-            query = said_turns().where(asked.c.conversation_id == place.row_id, condition).limit(_TURNS_AT_ONCE)
+            query = said_turns().where(asked.c.conversation_id == place.row_id, condition).limit(TURNS_AT_ONCE)
             if before is not None:
                 query = query.where(asked.c.id < before)
             rows = await self._database.read(partial(_all, query=query))
             for row in rows:
                 yield SaidTurn(*row)
-            if len(rows) < _TURNS_AT_ONCE:
+            if len(rows) < TURNS_AT_ONCE:
                 return
             before = rows[-1].id
 

@@ -13,7 +13,7 @@ from bot.store.files.database import Database
 from bot.store.rows.conversations import is_conversation
 from bot.store.tables import conversations, messages
 
-_TURNS_AT_ONCE = 200
+TURNS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Transcripts:
             rows = await self._read(key, before)
             for row in rows:
                 yield SaidTurn(*row)
-            if len(rows) < _TURNS_AT_ONCE:
+            if len(rows) < TURNS_AT_ONCE:
                 return
             before = rows[-1].id
 
@@ -73,7 +73,7 @@ class Transcripts:
         """Those of some turns that are still remembered, oldest first."""
         query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None))
         ordered = sorted(turn_ids)
-        steps = [ordered[start : start + _TURNS_AT_ONCE] for start in range(0, len(ordered), _TURNS_AT_ONCE)]
+        steps = [ordered[start : start + TURNS_AT_ONCE] for start in range(0, len(ordered), TURNS_AT_ONCE)]
 
         async def work(connection: AsyncConnection) -> list[SaidTurn]:
             read = [await _all(connection, query.where(asked.c.id.in_(step))) for step in steps]
@@ -82,7 +82,7 @@ class Transcripts:
         return await self._database.read(work) if steps else []
 
     async def _read(self, key: ConversationKey, before: int | None) -> list[Any]:
-        query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None)).limit(_TURNS_AT_ONCE)
+        query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None)).limit(TURNS_AT_ONCE)
         if before is not None:
             query = query.where(asked.c.id < before)
         return await self._database.read(lambda connection: _all(connection, query))
