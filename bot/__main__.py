@@ -171,6 +171,21 @@ def status(as_json: JsonOption = False) -> None:
 
 
 @cli.command()
+def bench(
+    as_json: JsonOption = False,
+    picture: Annotated[Path | None, typer.Option(help="Draw the rows into this file, as SVG.")] = None,
+) -> None:
+    """Measure in about a minute what people would notice of this machine.
+
+    That is how soon the first words come, how fast answers are, and how many conversations fit. No database is touched;
+    on a card, stop the daemon first.
+    """
+    from bot.command_line.bench import bench as measure  # noqa: PLC0415 - see the module's docstring
+
+    end_with(lambda: measure(running.load(), as_json=as_json, picture=picture))
+
+
+@cli.command()
 def top() -> None:
     """Watch what the daemon does, until Ctrl-C."""
     from bot.command_line.watching import top as watch  # noqa: PLC0415

@@ -32,7 +32,7 @@ from bot.errors import ConfigError, PersonaError, StoreError
 from bot.inference.engine import Engine
 from bot.inference.idle import IdleLimits
 from bot.inference.loading.hub import find_model_folder
-from bot.observer import LogObserver, Observer
+from bot.observer import LogObserver, Observer, StepRecord
 from bot.settings.live import sampling_of
 from bot.settings.settings import Settings
 from bot.store.files.database import open_database, utc_now
@@ -162,6 +162,49 @@ async def open_parts(
             housekeeping = partial(_keep_house, chat, _retention(history, settings.retention_days, certain_now))
             async with in_background(keep_running("housekeeping", housekeeping)):
                 yield chat, engine
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAlone:
+    """An engine without a chat, for whoever measures it."""
+
+    engine: Engine
+    encoder: TurnEncoder
+    num_cache_tokens: int
+    """What the KV cache holds in all."""
+    device: str
+    """What it runs on, as its maker calls it."""
+
+
+@asynccontextmanager
+async def open_engine_alone(
+    settings: Settings, *, on_progress: Callable[[int, int], None] | None = None
+) -> AsyncIterator[EngineAlone]:
+    """Open what answers, and nothing that is kept: no database is touched.
+
+    Raises:
+        ConfigError: as the part that refuses says.
+    """
+    steps = _LatestStep()
+    model = await _find_model(settings, on_progress or _LoggedProgress("downloading"))
+    with open_running_file(None) as running:
+        async with _open_engine(model, on_progress or _LoggedProgress("loading"), running, steps, None) as engine:
+            from bot.inference.loading.build import name_of_device  # noqa: PLC0415 - see `_read_model`
+            from bot.inference.model.kv_cache import BLOCK_SIZE  # noqa: PLC0415
+
+            yield EngineAlone(
+                engine,
+                TurnEncoder(model.tokenizer, model.chat_format),
+                steps.latest.num_blocks * BLOCK_SIZE,
+                name_of_device(settings.device),
+            )
+
+
+class _LatestStep(Observer):
+    latest = StepRecord()
+
+    def on_step(self, record: StepRecord) -> None:
+        self.latest = record
 
 
 @asynccontextmanager

@@ -1,6 +1,8 @@
 """Puts a model runner together: weights, cache, workspace and operations, in the order in which memory is given out."""
 
 import logging
+import os
+import platform
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -58,6 +60,14 @@ def settle_device(device: str) -> torch.device:
     if int(number or 0) >= torch.cuda.device_count():
         raise ConfigError("TRINITY_DEVICE", f"{device!r}: torch finds {torch.cuda.device_count()} CUDA cards here")
     return torch.device("cuda", int(number or 0))
+
+
+def name_of_device(device: str) -> str:
+    """What the device that a setting names is called by its maker, or by its kind."""
+    settled = settle_device(device)
+    if settled.type == "cuda":
+        return torch.cuda.get_device_name(settled)
+    return f"{os.cpu_count()} cores ({platform.machine()})"
 
 
 def build_runner(

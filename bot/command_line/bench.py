@@ -1,0 +1,56 @@
+"""`trinity bench`: measures the machine with the settings that hold, and says what people would notice."""
+
+import asyncio
+import json
+import platform
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from bot import __version__
+from bot.app import open_engine_alone
+from bot.logs import configure_logging
+from bot.operations.bench import Bench, Row, draw
+from bot.settings.settings import Settings
+
+
+def bench(settings: Settings, *, as_json: bool, picture: Path | None, scale: float = 1.0) -> int:
+    """Measure, show the rows, and draw them into `picture`."""
+    configure_logging("WARNING", settings.log_format, secrets=settings.secrets)
+    return asyncio.run(_bench(settings, as_json=as_json, picture=picture, scale=scale))
+
+
+async def _bench(settings: Settings, *, as_json: bool, picture: Path | None, scale: float) -> int:
+    progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    bar = progress.add_task("Loading the model", total=None)
+
+    def show(done: int, total: int) -> None:
+        progress.update(bar, completed=done, total=total)
+
+    began_at = time.monotonic()
+    with progress:
+        async with open_engine_alone(settings, on_progress=show) as opened:
+            loading = Row("from nothing to a loaded model", time.monotonic() - began_at, "s")
+            tell = lambda doing: progress.update(bar, description=doing, completed=0, total=None)  # noqa: E731
+            bench = Bench(opened.engine, opened.encoder, opened.num_cache_tokens, tell)
+            rows = [*await bench.measure(scale=scale), loading]
+            device = opened.device
+    where = f"{settings.model or 'the demonstration model'} on {device}"
+    if picture is not None:
+        await asyncio.to_thread(picture.write_text, draw(where, rows), encoding="utf-8")
+    if as_json:
+        told = {"version": __version__, "where": where, "machine": platform.platform(), "at": time.time()}
+        typer.echo(json.dumps(told | {"rows": [asdict(row) for row in rows]}, indent=2))
+        return 0
+    table = Table(title=where, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    for row in rows:
+        table.add_row(row.name, f"{row.shown} {row.unit}".strip(), row.note)
+    Console().print(table)
+    return 0
