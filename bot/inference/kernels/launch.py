@@ -73,8 +73,10 @@ def _hash(kernel: Any) -> None:
     """Have Triton compute what it finds a compiled kernel by, on one thread.
 
     Where its parse fails (see `_compile`), Triton keeps a placeholder made of the kernel's name alone, and would find
-    by it what another version of the kernel was compiled to.
+    by it what another version of the kernel was compiled to. A kernel that is interpreted isn't compiled at all.
     """
+    if not isinstance(kernel, triton.JITFunction):
+        return
     for _ in range(_MOST_PARSES - 1):
         try:
             _ = kernel.cache_key
