@@ -1,6 +1,7 @@
-"""The order of the tests, and which of them coverage passes over.
+"""Which process runs which test, in which order, and which of them coverage passes over.
 
-The longest come first, so that no process is left alone with one of them at the end.
+A process takes a whole file after the other: what a file's tests share is made once, and pytest-xdist has hundreds of
+units to give out, not thousands. The longest come first, so that no process is left alone with one at the end.
 
 `make coverage` traces neither what runs Trinity as a process of its own, nor a model or the loopback Discord in this
 one, nor what tries hundreds of examples: it would make them last two or three times as long, and finds no new line.
@@ -9,12 +10,16 @@ Others carry the mark `no_cover` themselves.
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 FOLDER = Path(__file__).parent
 UNMEASURED = ("demo_model", "end_to_end", "loopback_selftest", "scenarios", "training")
-LONGEST = ("end_to_end", "scenarios", "inference/kernels", "security/test_supply.py", "discord/test_payloads.py")
+LONGEST = (
+    *("end_to_end", "scenarios", "inference/kernels", "demo_model", "inference/scheduling", "discord/test_refusals.py"),
+    *("test_main.py", "security", "discord", "store/files", "test_packaging.py", "inference", "store", "chat"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,7 +32,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What was imported stays: a search for garbage passes over it, and takes half as long."""
+    from tests.store.compiled_once import compile_once
+
+    compile_once()
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give out files in their order, but what bears the mark `xdist_group` by its group."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class FileScheduling(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            group = super()._split_scope(nodeid)
+            return nodeid.partition("::")[0] if group == nodeid else group
+
+    if config.getoption("dist") != "loadgroup":
+        return None
+    config.option.loadscopereorder = False
+    return FileScheduling(config, log)
 
 
 def _rank(item: pytest.Item) -> int:

@@ -28,6 +28,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 IMPORT_SECONDS = 180.0
 """A machine that is busy with other work imports torch for a minute."""
+PRELOADING = ("LD_PRELOAD", "CLOCK_OFFSET_FILE")
+"""What is read before the first line of Python: a process is forked from one that began with the same."""
 UMASK = 0o022
 """Of somebody whose files everybody may read by default."""
 IMPORTED = (
@@ -75,26 +77,29 @@ async def start(
 ) -> ForkedProcess | asyncio.subprocess.Process:
     """Start what `python ARGUMENTS` would (`-m MODULE`, `-c CODE` or a file first); what it says goes to `output`.
 
-    With `anew` it begins as any process does, as it must where a library is to be loaded before all others.
+    With `anew` it begins as any process does.
     """
-    if anew or "LD_PRELOAD" in env:
+    if anew:
         with output.open("ab") as stream:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, *arguments), env=env, cwd=cwd, stdout=stream, stderr=stream, umask=UMASK
             )
     async with asyncio.timeout(IMPORT_SECONDS):
-        reader, writer = await asyncio.open_unix_connection(_server())
+        reader, writer = await asyncio.open_unix_connection(
+            _server(*((name, env[name]) for name in PRELOADING if name in env))
+        )
         order = {"arguments": arguments, "env": dict(env), "cwd": str(cwd), "output": str(output)}
         writer.write(json.dumps(order).encode() + b"\n")
         return ForkedProcess(int(await reader.readline()), reader, writer)
 
 
 @functools.cache
-def _server() -> str:
+def _server(*preloading: tuple[str, str]) -> str:
     """Start the Python that forks, once; it listens at once, and ends with this process."""
     folder = tempfile.TemporaryDirectory(prefix="fork-")
     path = str(Path(folder.name, "socket"))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment.update(preloading)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()

@@ -25,7 +25,7 @@ SLOW = {"num_words": (20, 40), "seconds_per_word": 0.01}
 
 
 class WallClock:
-    """The time of day as one process believes it to be; others go by the machine's."""
+    """The time of day as the daemons of this file believe it to be; other processes go by the machine's."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "clock-offset"
@@ -39,6 +39,18 @@ class WallClock:
             stream.write(struct.pack("q", seconds))
 
 
+@pytest.fixture(scope="module")
+def shifted(tmp_path_factory: pytest.TempPathFactory) -> WallClock:
+    """One for all, so that all daemons can be forked from one process that has it."""
+    return WallClock(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture
+def clock(shifted: WallClock) -> WallClock:
+    shifted.jump(0)
+    return shifted
+
+
 class Size(NamedTuple):
     num_rounds: int
     num_questions: int
@@ -46,9 +58,9 @@ class Size(NamedTuple):
 
 @pytest.mark.parametrize("size", [Size(1, 2), pytest.param(Size(8, 6), marks=pytest.mark.soak)], ids=str)
 async def test_a_clock_that_jumps_under_the_daemon_neither_expires_nor_reorders_nor_doubles(
-    server: LoopbackDiscord, tmp_path: Path, size: Size
+    server: LoopbackDiscord, tmp_path: Path, clock: WallClock, size: Size
 ) -> None:
-    clock, chance, began_at = WallClock(tmp_path), random.Random(SEED), time.monotonic()
+    chance, began_at = random.Random(SEED), time.monotonic()
     asked: list[Message] = []
     async with open_echo_daemon(server, tmp_path, environ=clock.environ, **SLOW) as daemon:
         for seconds in JUMPS * size.num_rounds:
@@ -78,9 +90,9 @@ async def test_a_clock_that_jumps_under_the_daemon_neither_expires_nor_reorders_
     [pytest.param(HOUR, id="an hour ahead"), pytest.param(-HOUR, id="an hour behind", marks=pytest.mark.soak)],
 )
 async def test_by_a_wrong_clock_what_was_missed_is_still_answered(
-    server: LoopbackDiscord, tmp_path: Path, seconds: int
+    server: LoopbackDiscord, tmp_path: Path, clock: WallClock, seconds: int
 ) -> None:
-    clock, chance = WallClock(tmp_path), random.Random(SEED)
+    chance = random.Random(SEED)
     async with open_echo_daemon(server, tmp_path, environ=clock.environ, **SLOW) as daemon:
         await ask(server, chance, 0)
         await daemon.settled(1, 30)
@@ -100,8 +112,10 @@ async def test_by_a_wrong_clock_what_was_missed_is_still_answered(
     require_all(server, daemon.database, turns=4, replies=4)
 
 
-async def test_a_clock_a_year_ahead_at_a_start_costs_no_history(server: LoopbackDiscord, tmp_path: Path) -> None:
-    clock, alice, general = WallClock(tmp_path), server.person("Alice"), server.channel("general")
+async def test_a_clock_a_year_ahead_at_a_start_costs_no_history(
+    server: LoopbackDiscord, tmp_path: Path, clock: WallClock
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
     settings = {"TRINITY_RETENTION_DAYS": "30", **clock.environ}
     statement = await alice.says(general, "My favourite colour is teal.", mention=True)
     key = ConversationKey("discord", general.id, general.guild.id)

@@ -60,7 +60,8 @@ class KernelLauncher:
         if self._device.type == "cuda":
             triton.runtime.driver.active.get_current_device()  # the driver is made once, by one thread
         for call in calls:
-            _hash(call.kernel)
+            if isinstance(call.kernel, triton.JITFunction):  # Triton's interpreter compiles nothing
+                _hash(call.kernel)
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1), initializer=self._enter_device) as threads:
             list(threads.map(_compile, [call.compile for call in calls]))
 
