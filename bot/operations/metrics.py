@@ -58,7 +58,6 @@ class Metrics(Observer):
     def __init__(self, overview: Overview) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._overview = overview
-        self._counted_step = overview.step
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(_EngineTotals(overview))

@@ -57,7 +57,6 @@ class DeviceMemory:
         self._kept = _storages(kept)
         self._void = {address: storage for address, storage in _storages(void).items() if address not in self._kept}
         self._sizes = {address: storage.nbytes() for address, storage in (self._kept | self._void).items()}
-        self._slab_bytes = slab_bytes
         self._layout = list(_pack(self._kept.values(), slab_bytes))
         self._slabs: list[Tensor] = []
 
