@@ -26,6 +26,8 @@ class TextFile:
 
     name: str
     text: str
+    guessed_encoding: str = ""
+    """What it was taken for, where it doesn't say itself how it is to be read."""
 
 
 @dataclass(frozen=True, slots=True)

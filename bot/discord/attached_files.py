@@ -7,7 +7,7 @@ import discord
 from bot.chat.chat import Chat
 from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
-from bot.conversation.text_files import Cut, TextFile, attached
+from bot.conversation.text_files import Cut, TextFile, attached, file_name
 from bot.discord.attachments import AttachmentReader, Unread
 from bot.discord.markdown import escape_markdown
 from bot.discord.messages import named_in, text_files_in
@@ -39,7 +39,14 @@ class AttachedFiles:
         # With the words, what else is attached is named already.
         above = [words or named_in(message), attached([each.name for each in unread])]
         content, cuts = await self._chat.with_files("\n\n".join(filter(None, above)), files)
-        return replace(question, content=content), [*(each.note for each in unread), *map(_cut_note, cuts)]
+        guesses = [_guess_note(each) for each in files if each.guessed_encoding]
+        notes = [*(each.note for each in unread), *guesses, *map(_cut_note, cuts)]
+        return replace(question, content=content), notes
+
+
+def _guess_note(file: TextFile) -> Phrase:
+    name = escape_markdown(file_name(file.name))
+    return phrase("file_guessed", name=name, encoding=file.guessed_encoding)
 
 
 def _cut_note(cut: Cut) -> Phrase:

@@ -6,7 +6,6 @@ is taken (a small file could become a huge one), and no more is read than the li
 """
 
 import asyncio
-import codecs
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -19,6 +18,7 @@ import yarl
 
 from bot.conversation.text_files import TextFile, file_name
 from bot.discord.markdown import escape_markdown
+from bot.discord.text_encodings import decoded
 from bot.words import Phrase, phrase
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,6 @@ _TEXT_ENDINGS = frozenset(
         "swift tcl tex tf toml ts tsv tsx txt v vb vhd vim vtt vue xml xsd yaml yml zig zsh",
     )
 )
-_ALLOWED_CONTROLS = frozenset("\t\n\r\f\b\x1b")
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 def is_text(attachment: discord.Attachment) -> bool:
@@ -109,10 +107,10 @@ class AttachmentReader:
             return _not_fetched(attachment)
         if content is None:
             return _too_large(attachment)
-        text = decoded(content)
-        if text is None:
+        found = await asyncio.to_thread(decoded, content)
+        if found is None:
             return Unread(file_name(attachment.filename), phrase("file_not_text", name=_shown_name(attachment)))
-        return TextFile(attachment.filename, text)
+        return TextFile(attachment.filename, found.text, found.guess)
 
     async def fetched(self, address: str, max_bytes: int) -> bytes | None:
         """What lies there; None where that is too much. Nothing else in the bot fetches files.
@@ -145,27 +143,6 @@ class AttachmentReader:
         headers = {"Accept-Encoding": "identity"}
         async with session, session.get(url, allow_redirects=False, headers=headers, proxy=self._proxy) as response:
             yield response
-
-
-def decoded(content: bytes) -> str | None:
-    """A file's text: as its byte order mark says, as UTF-8, or else as Latin-1; None where it is no text."""
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            text = content[len(mark) :].decode(encoding, "replace")
-            break
-    else:
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            text = content.decode("cp1252" if _is_windows(content) else "latin-1", "replace")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    num_controls = sum(character < " " and character not in _ALLOWED_CONTROLS for character in text)
-    return None if "\0" in text or num_controls > len(text) // 50 else text
-
-
-def _is_windows(content: bytes) -> bool:
-    """Whether it has bytes that are letters and quotes in Windows' code page and controls in Latin-1."""
-    return any(0x80 <= byte < 0xA0 for byte in content)
 
 
 def _not_fetched(attachment: discord.Attachment) -> Unread:

@@ -9,8 +9,9 @@ import discord
 import pytest
 from aiohttp import web
 
-from bot.discord.attachments import MAX_BYTES, AttachmentReader, Unread, decoded, is_text
+from bot.discord.attachments import MAX_BYTES, AttachmentReader, Unread, is_text
 from bot.discord.intake import TEXT_ONLY
+from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.loopback import LoopbackDiscord, Message, judge
@@ -56,6 +57,16 @@ async def test_a_long_file_is_cut_and_that_is_said(house: House) -> None:
     assert "x.log (the first " in house.prompts[0]
     assert house.server.answer_to(question).text.startswith("-# I read the first ")
     assert " of 4,000 lines of x.log.\n" in house.server.answer_to(question).text
+
+
+async def test_the_encoding_of_a_file_is_guessed_and_that_is_said(house: House) -> None:
+    words = "Встреча начнётся в пятницу в три часа дня. Не забудьте материалы."
+
+    question = await attach(house, {"план.txt": words.encode("cp1251")})
+
+    assert f"план.txt:\n```\n{words}\n```" in house.prompts[0]
+    note = phrase("file_guessed", name="план.txt", encoding="Windows-1251")
+    assert house.server.answer_to(question).text.startswith(f"-# {note}\n")
 
 
 async def test_the_name_of_a_file_is_read_as_it_is_written(house: House) -> None:
@@ -296,23 +307,3 @@ def test_what_is_text_is_told_by_type_or_name(name: str, kind: str | None, expec
     fields = {"filename": name} | ({} if kind is None else {"content_type": kind})
 
     assert is_text(attachment(**fields)) is expected
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("Grüße\r\nzwei\rdrei".encode(), "Grüße\nzwei\ndrei"),
-        ("Grüße".encode("utf-8-sig"), "Grüße"),
-        ("Grüße".encode("utf-16"), "Grüße"),
-        (b"\xfe\xff" + "Grüße".encode("utf-16-be"), "Grüße"),
-        ("Grüße".encode("latin-1"), "Grüße"),
-        ("“Grüße”".encode("cp1252"), "“Grüße”"),
-        (b"a\x1b[31mred\x1b[0m", "a\x1b[31mred\x1b[0m"),
-        (b"", ""),
-        (PNG, None),
-        ("hello".encode("utf-16-le"), None),
-        (bytes(range(1, 32)) * 9, None),
-    ],
-)
-def test_a_file_is_decoded_or_refused(content: bytes, text: str | None) -> None:
-    assert decoded(content) == text
