@@ -186,9 +186,9 @@ async def open_engine_alone(
         ConfigError: as the part that refuses says.
     """
     steps = _LatestStep()
-    model = await _find_model(settings, on_progress or _LoggedProgress("downloading"))
+    model = await _find_model(settings, on_progress or LoggedProgress("downloading"))
     with open_running_file(None) as running:
-        async with _open_engine(model, on_progress or _LoggedProgress("loading"), running, steps, None) as engine:
+        async with _open_engine(model, on_progress or LoggedProgress("loading"), running, steps, None) as engine:
             from bot.inference.loading.build import name_of_device  # noqa: PLC0415 - see `_read_model`
             from bot.inference.model.kv_cache import BLOCK_SIZE  # noqa: PLC0415
 

@@ -90,6 +90,7 @@ class InteractionAnswers:
                     match event:
                         case TextDelta(text):
                             await reply.write(text)
+                            exchange.note_shown()
                         case Notice(text):
                             reply.note(text)
                         case Finished(FinishReason.ABORTED):

@@ -41,6 +41,8 @@ STATE_SECONDS = 1.0
 MAX_STREAMS = 16
 _RETRY_SECONDS = 15.0
 _SHUTDOWN_SECONDS = 1.0
+_UNREAD_SECONDS = 10.0
+"""A page that reads nothing for so long is left; a browser comes back by itself."""
 _MAX_BODY_BYTES = 4096
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -239,7 +241,7 @@ class _Desk:
         self._num_streams += 1
         try:
             response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream; charset=utf-8"})
-            with suppress(ClientConnectionResetError, ConnectionError):
+            with suppress(ClientConnectionResetError, ConnectionError, TimeoutError):
                 await response.prepare(request)
                 await self._stream(response)
             return response
@@ -248,12 +250,12 @@ class _Desk:
 
     async def _stream(self, response: web.StreamResponse) -> None:
         num_points = self._num_points
-        await response.write(_event("history", self._live.history()))
+        await _send(response, "history", self._live.history())
         while not self._is_closing.is_set():
             if num_points < self._num_points:
                 num_points = self._num_points
-                await response.write(_event("point", self._live.history()[-1]))
-            await response.write(_event("state", await self._live.state()))
+                await _send(response, "point", self._live.history()[-1])
+            await _send(response, "state", await self._live.state())
             with suppress(TimeoutError):
                 async with asyncio.timeout(STATE_SECONDS):
                     await self._is_closing.wait()
@@ -291,8 +293,10 @@ def _said(status: int, words: str, headers: dict[str, str] | None = None) -> web
     return web.json_response({"said": words}, status=status, headers=headers)
 
 
-def _event(name: str, value: Any) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(value, separators=(',', ':'))}\n\n".encode()
+async def _send(response: web.StreamResponse, name: str, value: Any) -> None:
+    """Send an event; raises TimeoutError where it isn't read."""
+    async with asyncio.timeout(_UNREAD_SECONDS):
+        await response.write(f"event: {name}\ndata: {json.dumps(value, separators=(',', ':'))}\n\n".encode())
 
 
 @cache

@@ -30,6 +30,10 @@ class LastErrors(logging.Handler):
         self.kept: deque[LoggedError] = deque(maxlen=_NUM_KEPT)
         self._secrets = tuple(secrets)
 
+    def newest_first(self) -> list[LoggedError]:
+        """All of them. A thread may log meanwhile, so they are copied in one go."""
+        return list(self.kept)[::-1]
+
     def emit(self, record: logging.LogRecord) -> None:
         message = cleaned(record, self._secrets)
         if record.exc_info and record.exc_info[0] is not None:

@@ -75,7 +75,7 @@ class Live:
             "answers": self._answers(),
             "engine": _engine(step),
             "last": list(self._hour.points[-1]) if self._hour.points else None,
-            "errors": [error._asdict() for error in reversed(self._errors.kept)],
+            "errors": [error._asdict() for error in self._errors.newest_first()],
             "doctor": self._check_up.latest,
             "controls": {"has_token": self._controls.has_token},
         }

@@ -15,8 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.conversation.chat_format import TurnEncoder
 from bot.errors import ConfigError
 from bot.observer import GatewayChange, StepRecord
-from bot.operations.address import OperationsOptions, Watch, is_own_host, open_operations
+from bot.operations.address import MAX_STREAMS, OperationsOptions, Watch, is_own_host, open_operations
 from bot.operations.check_up import CheckUp, CheckUpFailed
+from bot.operations.last_hour import Point
 from bot.operations.overview import Overview
 from tests.conversation.vocabularies import load_any_vocabulary
 from tests.discord.house import ask
@@ -332,6 +333,33 @@ async def test_an_open_event_stream_does_not_hold_up_the_end() -> None:
         response.close()
 
     assert seconds < 20  # aiohttp's own way takes two minutes
+
+
+async def test_a_stream_that_nobody_reads_does_not_hold_up_the_end() -> None:
+    loop = asyncio.get_running_loop()
+    watch = Watch(Overview(lambda: False))
+    watch.hour.points.extend([Point(1.0, 2.0, 3.0)] * 360)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        async with open_address(watch) as url:
+            client.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+            client.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await asyncio.sleep(0.2)
+            began_at = loop.time()
+        seconds = loop.time() - began_at
+
+    assert seconds < 20
+
+
+async def test_no_more_streams_are_served_than_it_can_bear() -> None:
+    async with open_address(Watch(Overview(lambda: False))) as url, aiohttp.ClientSession() as http:
+        streams = [await http.get(f"{url}/events") for _ in range(MAX_STREAMS)]
+        async with http.get(f"{url}/events") as one_too_many:
+            status = one_too_many.status
+        for stream in streams:
+            stream.close()
+
+    assert status == 503
 
 
 async def test_an_address_that_is_taken_is_said_once_and_disturbs_nothing(caplog: pytest.LogCaptureFixture) -> None:
