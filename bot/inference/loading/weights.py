@@ -32,6 +32,10 @@ _MOST_TURNED_BYTES = 1024**3
 """Beyond, turning matrices would take longer than it is worth: they are read from memory whichever way they lie."""
 
 
+_MOST_DOUBLED_BYTES = 128 * 1024**2
+"""Up to here the memory for a second copy is worth the time that several conversations at once gain by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """Where a checkpoint tensor lies."""
@@ -63,7 +67,8 @@ def load_weights(
     wanted = _compare(folder, entries, expected)
     num_bytes = sum(entry.num_bytes for entry in wanted.values())
     by_columns = device.type == "cpu" and num_bytes <= _MOST_TURNED_BYTES
-    weights = empty_weights(shape, device, dtype, kind, by_columns=by_columns)
+    also_by_rows = num_bytes <= _MOST_DOUBLED_BYTES
+    weights = empty_weights(shape, device, dtype, kind, by_columns=by_columns, also_by_rows=also_by_rows)
     digests = _fill(checkpoint_places(weights, shape), wanted, num_bytes, progress or (lambda _done, _total: None))
     _refuse_non_finite(folder, weights, shape)
     return weights, _combine(folder, digests, kind)

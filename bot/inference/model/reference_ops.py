@@ -141,7 +141,8 @@ class ReferenceOps:
     def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
         """Norm, project, rotate in place, store."""
         shape, plan = self._shape, forward.plan
-        torch.mm(self._norm(forward.x, layer.input_norm), layer.qkv.dense(forward.x.dtype).t(), out=forward.qkv)
+        factor = layer.qkv.factor(forward.num_rows, forward.x.dtype)
+        torch.mm(self._norm(forward.x, layer.input_norm), factor, out=forward.qkv)
         heads = forward.qkv.view(forward.num_rows, -1, shape.head_dim)
         rotating = heads[:, : shape.num_heads + shape.num_kv_heads]
         swapped = torch.roll(rotating, shape.head_dim // 2, -1)
@@ -223,15 +224,16 @@ class ReferenceOps:
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """The residual joins in the matrix product itself."""
-        x.addmm_(values, weight.dense(x.dtype).t())
+        x.addmm_(values, weight.factor(len(x), x.dtype))
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
-        torch.mm(self._norm(forward.x, layer.mlp_norm), layer.gate_up.dense(forward.x.dtype).t(), out=forward.gate_up)
+        factor = layer.gate_up.factor(forward.num_rows, forward.x.dtype)
+        torch.mm(self._norm(forward.x, layer.mlp_norm), factor, out=forward.gate_up)
         gate, up = forward.gate_up.chunk(2, dim=1)
         torch.mul(F.silu(gate), up, out=forward.activated)
 
     def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
-        torch.mm(self._norm(forward.x, norm), head.dense(logits.dtype).t(), out=logits)
+        torch.mm(self._norm(forward.x, norm), head.factor(forward.num_rows, logits.dtype), out=logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         """Two reductions over the vocabulary."""

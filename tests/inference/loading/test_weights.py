@@ -48,6 +48,16 @@ def test_projections_are_merged_row_by_row(folder):
     assert torch.equal(weights.head.data, stored["lm_head.weight"])
 
 
+def test_a_small_models_matrices_lie_by_columns_for_one_row_and_by_rows_for_several(folder):
+    weights, _model_hash = load(folder)
+
+    for matrix in (weights.layers[0].qkv, weights.layers[1].down, weights.head):
+        alone, together = matrix.factor(1, torch.float32), matrix.factor(2, torch.float32)
+        assert torch.equal(alone, together)
+        assert alone.is_contiguous()
+        assert together.t().is_contiguous()
+
+
 def test_shards_give_the_same_weights_and_hash_as_one_file(tmp_path):
     model = random_model(tiny_config())
 
