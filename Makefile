@@ -1,6 +1,6 @@
 # `make run` and `make test` are all it takes on a machine with Python 3.11 to 3.14 and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage lint format soak soak-hour audit clean
+.PHONY: help run test test-slow coverage lint format soak soak-hour audit clean
 MAKEFLAGS += --no-print-directory
 export PYTHON
 BIN := .venv/bin
@@ -8,6 +8,7 @@ BIN := .venv/bin
 help:
 	@echo 'make run        start Trinity: on Discord where a token is set, else at this terminal (ARGS=... for options)'
 	@echo 'make test       run the tests'
+	@echo 'make test-slow  run those that take as long again'
 	@echo 'make coverage   run them and see which lines they reach'
 	@echo 'make lint       check style, types and who imports whom'
 	@echo 'make format     bring the code into shape'
@@ -30,10 +31,14 @@ test:
 	@MAKE_GOAL=test sh deploy/make-venv.sh dev
 	@$(PYTEST) $(ARGS)
 
+test-slow:
+	@MAKE_GOAL=test-slow sh deploy/make-venv.sh dev
+	@$(PYTEST) -m 'slow and not soak' $(ARGS)
+
 # Tracing makes the tests last nearly twice as long, so it has a goal of its own.
 coverage:
 	@MAKE_GOAL=coverage sh deploy/make-venv.sh dev
-	@$(PYTEST) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@$(PYTEST) -m 'not soak' --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint:
 	@MAKE_GOAL=lint sh deploy/make-venv.sh dev

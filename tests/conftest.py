@@ -3,6 +3,9 @@
 A process takes a whole file after the other: what a file's tests share is made once, and pytest-xdist has hundreds of
 units to give out, not thousands. The longest come first, so that no process is left alone with one at the end.
 
+What takes half of all the time, and what needs a process of its own, bears the mark `slow`: `make test` leaves it to
+`make test-slow`, and `.ci/run` calls both.
+
 `make coverage` traces neither what runs Trinity as a process of its own, nor a model or the loopback Discord in this
 one, nor what tries hundreds of examples: it would make them last two or three times as long, and finds no new line.
 Others carry the mark `no_cover` themselves.
@@ -16,15 +19,25 @@ import pytest
 
 FOLDER = Path(__file__).parent
 UNMEASURED = ("demo_model", "end_to_end", "loopback_selftest", "scenarios", "training")
+SLOW = (
+    *("end_to_end/test_daemon.py", "end_to_end/test_lost_engine.py", "scenarios", "inference/kernels"),
+    *("inference/loading/test_hub.py", "inference/scheduling/test_core_llama.py"),
+    *("inference/scheduling/test_core_storm.py", "security/test_secrets.py", "discord/test_refusals.py"),
+    *("discord/test_outage.py", "discord/test_older_database.py", "store/files/test_durability.py"),
+    *("store/files/test_full_disk.py", "store/files/test_migrate.py", "store/files/test_recovery_files.py"),
+)
 LONGEST = (
     *("end_to_end", "scenarios", "inference/kernels", "demo_model", "inference/scheduling", "discord/test_refusals.py"),
     *("test_main.py", "security", "discord", "store/files", "test_packaging.py", "inference", "store", "chat"),
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
     for item in items:
+        if any(item.path.is_relative_to(FOLDER / place) for place in SLOW):
+            item.add_marker(pytest.mark.slow)
         folder = item.path.relative_to(FOLDER).parts[0]
         if folder in UNMEASURED or item.get_closest_marker("hypothesis"):
             item.add_marker(pytest.mark.no_cover)

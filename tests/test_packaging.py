@@ -324,6 +324,7 @@ def test_missing_python_is_named(checkout):
 def test_ci_runs_the_tests_and_the_checks():
     script = (ROOT / ".ci" / "run").read_text()
 
-    assert "make test" in script
+    assert "make test " in script
+    assert "make test-slow " in script
     assert "make lint" in script
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
