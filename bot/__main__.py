@@ -173,7 +173,7 @@ def status(as_json: JsonOption = False) -> None:
 @cli.command()
 def bench(
     as_json: JsonOption = False,
-    picture: Annotated[Path | None, typer.Option(help="Draw the rows into this file, as SVG.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the rows into this file, as PNG.")] = None,
 ) -> None:
     """Measure in about a minute what people would notice of this machine.
 

@@ -16,7 +16,8 @@ from rich.table import Table
 from bot import __version__
 from bot.app import open_engine_alone
 from bot.logs import configure_logging
-from bot.operations.bench import Bench, Row, draw
+from bot.operations.bench import Bench, Row
+from bot.operations.bench_picture import draw
 from bot.settings.settings import Settings
 
 
@@ -43,7 +44,7 @@ async def _bench(settings: Settings, *, as_json: bool, picture: Path | None, sca
             device = opened.device
     where = f"{settings.model or 'the demonstration model'} on {device}"
     if picture is not None:
-        await asyncio.to_thread(picture.write_text, draw(where, rows), encoding="utf-8")
+        await asyncio.to_thread(picture.write_bytes, draw(where, rows))
     if as_json:
         told = {"version": __version__, "where": where, "machine": platform.platform(), "at": time.time()}
         typer.echo(json.dumps(told | {"rows": [asdict(row) for row in rows]}, indent=2))

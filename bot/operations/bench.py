@@ -8,10 +8,9 @@ import asyncio
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.inference.engine import Engine, FairnessKey, Request, SamplingParams
@@ -152,31 +151,3 @@ def _speed(asked: Sequence[_Asked]) -> float:
     """Tokens a second that an answer's reader gets, over all answers."""
     decoding = sum(each.decoding for each in asked)
     return sum(max(0, each.num_new_tokens - 1) for each in asked) / decoding if decoding > 0 else 0.0
-
-
-_WIDTH, _LEFT, _LINE = 760, 24, 34
-_BAR_WIDTH = 150
-_FONT = "Helvetica, Arial, DejaVu Sans, sans-serif"
-
-
-def draw(title: str, rows: Sequence[Row]) -> str:
-    """The rows as a picture, in SVG; figures of one unit are bars of one scale."""
-    height = 74 + _LINE * len(rows)
-    highest = {row.unit: max(other.value for other in rows if other.unit == row.unit) or 1.0 for row in rows}
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
-        f'font-family="{_FONT}" font-size="15">',
-        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="{_LEFT}" y="34" font-size="18" font-weight="bold" fill="#1c2024">{escape(title)}</text>',
-        *(part for number, row in enumerate(rows) for part in _draw_row(row, 70 + _LINE * number, highest[row.unit])),
-        "</svg>",
-    ]
-    return "\n".join(parts) + "\n"
-
-
-def _draw_row(row: Row, y: int, highest: float) -> Iterator[str]:
-    bar = max(1.0, _BAR_WIDTH * row.value / highest)
-    yield f'<text x="{_LEFT}" y="{y}" fill="#1c2024">{escape(row.name)}</text>'
-    yield f'<rect x="330" y="{y - 13}" width="{bar:.1f}" height="16" rx="2" fill="#3a55c4"/>'
-    yield f'<text x="490" y="{y}" fill="#1c2024" font-weight="bold">{escape(f"{row.shown} {row.unit}".strip())}</text>'
-    yield f'<text x="610" y="{y}" fill="#565d66" font-size="12">{escape(row.note)}</text>'

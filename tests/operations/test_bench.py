@@ -1,7 +1,8 @@
 """`trinity bench`: the rows add up, and the picture shows them."""
 
+import struct
 import time
-import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.inference.engine import Counters, Delta, FinishReason, Request
-from bot.operations.bench import Bench, Row, draw
+from bot.operations.bench import Bench, Row
+from bot.operations.bench_picture import draw
 from tests.conversation.vocabularies import load_any_vocabulary
+
+BLUE = 3
 
 
 @dataclass
@@ -62,12 +66,32 @@ async def test_the_rows_are_what_people_notice(tmp_path: Path) -> None:
     assert prompts[2][: len(prompts[1])] == prompts[1]
 
 
-def test_the_picture_holds_every_row() -> None:
-    rows = [Row("fast & good", 100.0, "tokens/s", "<each>"), Row("half of it", 50.0, "tokens/s"), Row("many", 1234, "")]
+def test_the_picture_is_a_png_with_bars_of_one_scale_for_one_unit() -> None:
+    rows = [
+        Row("fast", 100.0, "tokens/s", "§ is no letter of ours"),
+        Row("half", 50.0, "tokens/s"),
+        Row("many", 1234, ""),
+    ]
 
-    picture = ET.fromstring(draw("a card", rows))
+    dots = read_png(draw("a card " * 100, rows))
 
-    texts = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
-    bars = [float(element.get("width")) for element in picture.iter("{http://www.w3.org/2000/svg}rect")][1:]
-    assert {"a card", "fast & good", "<each>", "100 tokens/s", "50 tokens/s", "1,234"} <= set(texts)
-    assert bars[0] == 2 * bars[1]
+    bars = [lengths for row in dots if (lengths := row.count(BLUE))]
+    assert len({len(row) for row in dots}) == 1
+    assert sorted(set(bars)) == [75, 150]
+    assert bars.count(150) == 2 * bars.count(75)
+
+
+def read_png(picture: bytes) -> list[bytes]:
+    """Each row's dots, as numbers in the palette."""
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    chunks, at = {}, 8
+    while at < len(picture):
+        (length,) = struct.unpack_from(">I", picture, at)
+        kind, held = picture[at + 4 : at + 8], picture[at + 8 : at + 8 + length]
+        (checksum,) = struct.unpack_from(">I", picture, at + 8 + length)
+        assert checksum == zlib.crc32(kind + held)
+        chunks[kind], at = held, at + 12 + length
+    width, height = struct.unpack_from(">II", chunks[b"IHDR"])
+    dots = zlib.decompress(chunks[b"IDAT"])
+    assert len(dots) == height * (width + 1)
+    return [dots[start + 1 : start + 1 + width] for start in range(0, len(dots), width + 1)]
