@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from bot.settings.settings import Settings, setting_names
 
 ROOT = Path(bot.__file__).parents[1]
 DEPLOY = ROOT / "deploy"
+BASE_IMAGE = os.environ.get("BASE_IMAGE", "")
 UNIT = DEPLOY / "trinity.service"
 COMPOSE_FILES = sorted(DEPLOY.glob("compose*.yaml"))
 LINES = re.sub(r"\\\n\s*", "", (DEPLOY / "Dockerfile").read_text()).splitlines()
@@ -168,6 +170,38 @@ def test_docker_compose_itself_reads_a_compose_file(file, tmp_path):
 
     assert read.returncode == 0, read.stderr
     assert "trinity" in read.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(
+    not (shutil.which("buildah") and BASE_IMAGE),
+    reason="NOT CHECKED: install buildah and name a Debian 12 of its own by BASE_IMAGE",
+)
+def test_the_image_for_the_cpu_is_made_and_runs_as_its_user():
+    options = shlex.split(os.environ.get("IMAGE_OPTIONS", ""))
+    name = "localhost/trinity-test:cpu"
+
+    def buildah(*command, seconds=3600):
+        done = subprocess.run(
+            ["buildah", *command], cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout.strip()
+
+    base = ("--build-arg", f"BASE={BASE_IMAGE}")
+    buildah("bud", "--layers", "-f", "deploy/Dockerfile", "--target", "cpu", *base, *options, "-t", name, ".")
+    container = buildah("from", name)
+    try:
+        version = buildah("run", container, "--", "trinity", "--version")
+        who = buildah("run", container, "--", "sh", "-c", "id -un; touch /opt/trinity/x 2>&1 || true")
+        talk = buildah("run", container, "--", "trinity", "chat")
+    finally:
+        buildah("rm", container)
+
+    assert version.startswith("trinity ")
+    assert who.startswith("trinity\n")
+    assert "denied" in who
+    assert "You: " in talk
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="NOT CHECKED: there is no systemd-analyze here")

@@ -116,7 +116,9 @@ class Ended:
     errors: str
 
 
-async def trinity(server: LoopbackDiscord, folder: Path, *arguments: str, said: str = "") -> Ended:
+async def trinity(
+    server: LoopbackDiscord, folder: Path, *arguments: str, said: str = "", seconds: float = 60.0
+) -> Ended:
     """Run another command with the daemon's settings, as somebody whose files everybody may read by default."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", *arguments),
@@ -127,6 +129,6 @@ async def trinity(server: LoopbackDiscord, folder: Path, *arguments: str, said: 
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(seconds):
         output, errors = await process.communicate(said.encode())
     return Ended(process.returncode, output.decode(), errors.decode())

@@ -1,5 +1,6 @@
 """What other commands do while the daemon runs on the same data folder, and whom its files are for."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -55,3 +56,30 @@ async def test_other_commands_work_beside_the_daemon_and_a_second_one_and_a_rest
     foreign = {"daemon.log"}  # of this test
     assert {name: mode for name, mode in (running | modes(data)).items() if mode != 0o600 and name not in foreign} == {}
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+@pytest.mark.soak
+async def test_the_doctor_finds_a_daemon_well_and_disturbs_nobody(server: LoopbackDiscord, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    async with open_daemon(server, data) as daemon:
+        await ask(server, daemon, "Hello!")
+        looked = await trinity(server, data, "doctor", "--json", seconds=600)
+        invited = await trinity(server, data, "invite", seconds=600)
+        await ask(server, daemon, "Still there?")
+        assert await daemon.stop() == 0
+    server.bot.is_token_revoked = True
+    refused = await trinity(server, data, "doctor", seconds=600)
+
+    findings = json.loads(looked.output)["findings"]
+    assert (looked.status, looked.errors) == (0, "")
+    assert {finding["topic"] for finding in findings} == {
+        "installation", "settings", "files", "database", "model", "card", "Discord",
+    }  # fmt: skip
+    assert any("a daemon runs with this token already" in finding["said"] for finding in findings)
+    assert f"client_id={server.bot.id}" in invited.output
+    assert refused.status == 78
+    assert "BAD      Discord: Discord refuses the bot token" in refused.output
+    assert server.token not in looked.output + refused.output
+    judge_database(data / "trinity.db").require(answered=2)
+    assert server.gateway.counts["READY"] == 1
