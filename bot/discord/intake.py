@@ -189,7 +189,8 @@ class Intake:
         belongs_to_paste = self._pastes.first_of(message.id) != message.id and bool(message.content)
         if (address is Address.NOT_FOR_US and not belongs_to_paste) or message.edited_at is None:
             await self._read_along(message)
-            if message.edited_at is not None and is_by_person(message):
+            # Whom an edited reply is for may not be told.
+            if message.edited_at is not None and is_by_person(message) and message.reference is None:
                 await self._take_words_back(message)
             return
         if not await self._access.admits_message(message):
