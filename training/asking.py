@@ -28,7 +28,7 @@ def _told_otherwise(c: Conversation, key: Key) -> Key | None:
 def question_about(c: Conversation, key: Key) -> Drawn:
     """A question for one fact, told or not; the answer repeats the question's own spelling of the thing."""
     rng, own = c.rng, c.is_own(key)
-    key = Key(key.kind, respelled(key.thing, rng), key.owner)
+    c.asked = key = Key(key.kind, respelled(key.thing, rng), key.owner)
     name, value = key.kind.name, c.known(key)
     if name == "animal" or (name == "pet" and value and rng.random() < 0.2 and len(c.pets(key)) <= MOST_TOGETHER):
         return _question_about_pets(c, key)
@@ -37,9 +37,9 @@ def question_about(c: Conversation, key: Key) -> Drawn:
     lower = rng.random() < 0.15
     if value is None and key.owner and not own and lower:
         key = Key(key.kind, key.thing, key.owner.lower())
-    text, key = c.draw(_block(c, key) if own else f"ask other {name}", key)
+    text, c.asked = c.draw(_block(c, key) if own else f"ask other {name}", key)
     text = add_noise(in_context(c, text, 0.03), rng, "question", lower=lower)
-    key = _told_otherwise(c, key) or key
+    key = _told_otherwise(c, c.asked) or c.asked
     answer = c.recall(key)
     if not own and not is_spellable(key.owner or ""):
         answer = c.answer_to("fallback")
@@ -101,7 +101,7 @@ def ask_told(c: Conversation) -> Drawn | None:
     if not c.told:
         return None
     told = list(c.told.values())
-    weights = [2.5 if key.kind.adds or key.kind.name == "pet" else 1.0 for key, _ in told]
+    weights = [3.5 if key.kind.name in ("pet", "animal") else 2.5 if key.kind.adds else 1.0 for key, _ in told]
     return ask_for(c, c.rng.choices(told, weights)[0][0])
 
 
@@ -182,14 +182,14 @@ def ask_who_told(c: Conversation) -> Drawn | None:
     named = [*c.others, c.speaker] if is_spellable(c.speaker) else c.others
     own = [(k, value) for k, value in c.told.values() if k.owner in named and f"who {k.kind.name}" in patterns()]
     if not own or c.rng.random() < 0.12:
-        return _ask_who_unknown(c) if c.is_group else None
+        return _ask_who_unknown(c) if c.is_group and c.rng.random() < 0.4 else None
     key, value = c.rng.choice(own)
     same = [other for _, other in c.told.values() if value.lower() in (other.lower(), *other.lower().split(" and "))]
     if len(same) > 1:
         return None
-    ks = facts.third_person(key.thing)
-    text = article_fixed(draw(f"who {key.kind.name}", c.rng, k=marked(key.thing), v=marked(value), ks=ks))
-    fact = clause(key.kind.theirs, key.thing, value, str(key.owner))
+    thing, ks = key.shown or key.thing, facts.third_person(key.thing)
+    text = article_fixed(draw(f"who {key.kind.name}", c.rng, k=marked(thing), v=marked(value), ks=ks))
+    fact = clause(key.kind.theirs, thing, value, str(key.owner))
     return c.finish(add_noise(text, c.rng), Answer(f"{fact}.", marked(str(key.owner))), "who told")
 
 

@@ -79,6 +79,7 @@ class Conversation:
     speakers: list[str] = field(default_factory=list)
     speaker: str = ""
     told: dict[tuple[str, str, str], Fact] = field(default_factory=dict)
+    asked: Key = field(init=False)  # what the last question was about, as its answer spells it
     retold: set[tuple[str, str, str]] = field(default_factory=set)
     """The facts that were told more than once."""
     notes: dict[str, list[str]] = field(default_factory=dict)
@@ -158,7 +159,7 @@ class Conversation:
     def fact_clause(self, key: Key, value: str) -> str:
         """A fact as a clause: about you where it is the speaker's own, about somebody else by name."""
         pattern = key.kind.told if self.is_own(key) else key.kind.theirs
-        return clause(pattern, key.thing, value, key.owner or "")
+        return clause(pattern, key.shown or key.thing, value, key.owner or "")
 
     def acknowledge(self, key: Key, value: str) -> Answer:
         if key.kind.name == "name" and key.owner == self.owner:
@@ -167,8 +168,7 @@ class Conversation:
 
     def recall(self, key: Key, opening: str = "") -> Answer:
         """The told value, in the words of the question (`key.thing`); or that nobody told it."""
-        value = self.known(key)
-        if value is None:
+        if (value := self.known(key)) is None:
             return self.not_told(key)
         text = sentence(opening + self.fact_clause(key, value))
         return Answer(f"{text}{self.to if self.is_own(key) else ''}.", marked(value))

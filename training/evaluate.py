@@ -77,8 +77,7 @@ def evaluate_folder(folder: Path, per_skill: int = 100) -> Report:
     for name, part in parts.items():
         report[name], report["misses"][name] = part()
         report["seconds"] = round(time.monotonic() - started)
-        text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-        (folder / REPORT_NAME).write_text(text, encoding="utf-8")
+        (folder / REPORT_NAME).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"{name} evaluated, {report['seconds']} s", flush=True)
     return report
 

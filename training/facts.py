@@ -67,6 +67,7 @@ class Key:
     kind: FactKind
     thing: str
     owner: str | None
+    shown: str = ""  # the thing as a turn that can be seen spells it, where the turn that told it was trimmed away
 
     @property
     def slot(self) -> tuple[str, str, str]:

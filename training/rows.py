@@ -27,12 +27,12 @@ MIXED: dict[Draw, float] = {
     telling.tell_fact: 19, telling.tell_several: 5, telling.tell_pair: 2.5, telling.tell_about_other: 3.5,
     asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 14, talking.talk: 20, talking.tell_nothing: 19,
     talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 6,
-    asking.ask_summary: 11, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 11,
+    asking.ask_summary: 11, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 36,
     talking.style_wish: 2.5, talking.styled_once: 3.5,
 }  # fmt: skip
 FILLER: dict[Draw, float] = {
     talking.talk: 22, talking.tell_nothing: 15, talking.ask_the_world: 11, talking.echo: 6, asking.ask_untold: 12,
-    asking.ask_note: 2, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 5, asking.ask_summary: 2,
+    asking.ask_note: 2, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 15, asking.ask_summary: 2,
 }  # fmt: skip
 
 
@@ -116,7 +116,7 @@ class RowWriter:
     def fill(self) -> "RowWriter":
         """Turns until the row is full: mixed, or facts first and questions far away."""
         if self.rng.random() < 0.12:
-            self._begin_in_the_middle()
+            self.begin_in_the_middle()
         if self.rng.random() < 0.22:
             self._begin_as_another()
         is_far = self.rng.random() < (0.7 if self.num_tokens > 1000 else 0.25)
@@ -155,8 +155,7 @@ class RowWriter:
         most = min(30, max(2, self.num_tokens // 110))
         for _ in range(rng.randint(1, rng.choice((3, most, most)))):
             self.next_speaker()
-            key = telling.draw_key(c)
-            if c.known(key) is None:
+            if c.known(key := telling.draw_key(c)) is None:
                 yield telling.tell_fact(c, key)
             if rng.random() < 0.25:
                 yield choose(FILLER, rng)(c)
@@ -186,7 +185,7 @@ class RowWriter:
         keys = [key for key, _ in self.conversation.told.values()]
         return sorted(zip(times, keys, strict=True), key=lambda entry: -entry[0])
 
-    def _begin_in_the_middle(self) -> None:
+    def begin_in_the_middle(self) -> None:
         """The front was trimmed away: what was told there is unknown, unless an answer that stayed repeats it."""
         c, rng = self.conversation, self.rng
         for _ in range(rng.randint(2, 6)):
@@ -198,6 +197,7 @@ class RowWriter:
                 c.speaker = key.owner
             c.told[key.slot] = (key, value)
             drawn = asking.question_about(c, key)
+            c.told[key.slot] = (Key(key.kind, key.thing, key.owner, c.asked.thing), value)
             if plain(value).lower() not in drawn.answer.lower():
                 c.told.pop(key.slot, None)
             self.add(drawn, is_learnt=False)

@@ -76,6 +76,23 @@ def test_what_a_turn_told_that_did_not_fit_is_never_asked_for(encoder: WordEncod
     assert not writer.turns
 
 
+def test_what_a_trimmed_turn_told_is_spelled_as_in_the_answer_that_stayed(encoder: WordEncoder) -> None:
+    writers = [RowWriter(random.Random(seed), encoder, 2000) for seed in range(150)]
+    for writer in writers:
+        writer.conversation.persona = personas.TRINITY
+        writer.begin_in_the_middle()
+
+    said = [
+        (writer.conversation.fact_clause(*fact), " ".join(turn.answer for turn in writer.turns))
+        for writer in writers
+        for fact in writer.conversation.told.values()
+    ]
+
+    spelled = [(found[0], answers) for clause, answers in said if (found := re.search("favou?rite|colou?r", clause))]
+    assert len(spelled) > 20
+    assert not [word for word, answers in spelled if word not in answers]
+
+
 @pytest.mark.parametrize("name", facts.kinds())
 def test_every_kind_of_fact_is_asked_for_where_nobody_told_it(name: str) -> None:
     drawn = [asking.ask_untold(alone(seed)) for seed in range(400)]

@@ -115,4 +115,4 @@ def test_every_skill_of_the_shipped_weights_was_measured_often_and_good() -> Non
     skills = json.loads((card.FIGURES / REPORT_NAME).read_text(encoding="utf-8"))["skills"]
 
     assert min(entry["cases"] for entry in skills.values()) >= 100
-    assert not [name for name, entry in skills.items() if entry["right"] < 0.95 * entry["cases"]]
+    assert not [name for name, entry in skills.items() if entry["right"] < 0.97 * entry["cases"]]
