@@ -274,6 +274,7 @@ async def test_who_waits_for_a_card_that_others_keep_is_told_so() -> None:
 # Many at once
 
 
+@pytest.mark.slow
 async def test_two_hundred_sleeps_between_questions_mix_nothing_up() -> None:
     rng, rng_of_thread = random.Random(11), random.Random(12)
     runner = EchoRunner(num_blocks=200, max_num_sequences=6)

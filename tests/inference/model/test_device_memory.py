@@ -170,6 +170,7 @@ def test_a_sleeping_model_takes_no_memory_of_its_device():
     assert sum(tensor.untyped_storage().nbytes() for tensor in tensors) == 0
 
 
+@pytest.mark.slow
 def test_two_hundred_random_sleeps_change_no_token():
     rng = random.Random(7)
     runner = build()
