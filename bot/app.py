@@ -159,7 +159,7 @@ async def open_parts(
                 budget.num_prompt_tokens,
                 budget.max_new_tokens,
             )
-            housekeeping = partial(_keep_house, chat, _retention(history, settings.retention_days, certain_now))
+            housekeeping = partial(keep_house, chat, _retention(history, settings.retention_days, certain_now))
             async with in_background(keep_running("housekeeping", housekeeping)):
                 yield chat, engine
 
@@ -326,7 +326,7 @@ def _retention(
     return Retention(history, days, certain_now or utc_now, HOURLY if certain_now else DAILY)
 
 
-async def _keep_house(chat: Chat, retention: Retention | None) -> None:
+async def keep_house(chat: Chat, retention: Retention | None) -> None:
     """Delete what was reset a minute ago, what is older than it may get, and what guilds that were left held."""
     while True:
         try:

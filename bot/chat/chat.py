@@ -312,8 +312,13 @@ class Chat:
         return num_turns
 
     async def withdraw(self, platform: str, message_id: int) -> None:
-        """Follow the deletion of a message: a question, or a part of an answer, takes the whole turn with it."""
-        deletion = await self._history.delete_message(platform, message_id)
+        """Follow the deletion of a message: a question, or a part of an answer, takes the whole turn with it.
+
+        A question that is open, but under way in no task of this process, is left to the one that resumes it: what is
+        shown of its answer has to go first.
+        """
+        is_under_way = self.exchanges.asked_by(platform, message_id) is not None
+        deletion = await self._history.delete_message(platform, message_id, leaves_shown=not is_under_way)
         if deletion.kind is DeletedMessage.NOTHING:
             return
         if deletion.question_message_id is not None:

@@ -1,6 +1,6 @@
 """The messages that show one exchange, as the inbox has them: committed when they are created, and when they go."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Protocol
 
 from bot.conversation.messages import Question
@@ -55,6 +55,10 @@ class RecordedParts(Mapping[Place, Part]):
         for part in parts:
             self._note(part)
         return parts
+
+    async def recorded_among(self, message_ids: Collection[int]) -> set[int]:
+        """Those of these messages that belong to some question already, this or another."""
+        return await self._inbox.recorded_among(self._question.conversation.platform, message_ids)
 
     async def record(self, part: Part) -> None:
         """Commit the id of a message that was created."""

@@ -99,7 +99,7 @@ class Outcome:
 ANSWERED = Outcome(InboxState.ANSWERED)
 ANSWERED_BEFORE = Outcome(InboxState.ANSWERED, "a finished answer is in the channel, although the database has none")
 WITHDRAWN = Outcome(InboxState.WITHDRAWN, "the question was deleted", discards=True)
-REPLY_DELETED = Outcome(InboxState.WITHDRAWN, "the answer was deleted")
+REPLY_DELETED = Outcome(InboxState.WITHDRAWN, "the answer was deleted", discards=True)
 RESET = Outcome(InboxState.WITHDRAWN, "the conversation was reset")
 STOPPED = Outcome(InboxState.WITHDRAWN, "it was stopped before anything was said")
 CHANNEL_LOST = Outcome(InboxState.FAILED, "the channel is gone, or closed to us")
@@ -172,6 +172,8 @@ class Outcomes:
 
     async def _say(self, reply: Reply, outcome: Outcome) -> None:
         parts, sentence = reply.parts, outcome.sentence
+        if sentence or outcome.discards or outcome.keeps_previous:
+            await parts.settle()
         is_unknown = reply.exchange.resumed is not None and not reply.exchange.has_begun
         if is_unknown and (sentence or outcome.discards):
             await parts.resume()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from bot.chat.chat import Exchange, Part
 from bot.delivery.limits import Urgency
-from bot.delivery.refusals import ContentRefused, MessageGone, Rejected
+from bot.delivery.refusals import ContentRefused, MessageGone, NoAccess, Rejected
 from bot.delivery.sender import Sender
 from bot.delivery.split import CLOSING, utf16_length
 from bot.delivery.transport import Button, ButtonKind, Draft, DraftKey, Posted
@@ -85,6 +85,8 @@ class Parts:
     """The messages that exist; None where it isn't known what one shows."""
     _created: set[Place] = field(default_factory=set)
     """Those that were created for this very answer, in this process."""
+    _unsure: set[Place] = field(default_factory=set)
+    """Those that may have been created: nobody waited for that, or Discord gave no answer."""
     _is_discarded: bool = False
     _is_resumed: bool = False
     _language: str = ""
@@ -123,12 +125,23 @@ class Parts:
         replies += [first.content] if first is not None else []
         has_marked_first = all(part.is_marked for part in recorded if (part.purpose, part.index) == _FIRST)
         self.is_finished = bool(replies) and has_marked_first and not any(map(is_growing, replies))
-        orphan = self._unrecorded(own) if self.exchange.resumed or not recorded else None
+        orphan = await self._unrecorded(own) if self.exchange.resumed or not recorded else None
         if orphan is not None:
             await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
         self._is_resumed = True
         if self._shown:
             self.on_first()
+
+    async def settle(self) -> None:
+        """Find what was created although nobody waited for that: who asked for it was stopped, or has failed."""
+        if not self._unsure:
+            return
+        await self.sender.wait_created(self.exchange.message_id)
+        if self._unsure:
+            own = await self.sender.own_messages(self._channel_id, self.exchange.message_id)
+            if (orphan := await self._unrecorded(own)) is not None:
+                await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
+            self._unsure.clear()
 
     async def show(
         self,
@@ -156,7 +169,12 @@ class Parts:
             is_silent = not is_final or place[1] > 0 or place[0] == Purpose.FILE
             draft = self._draft(place, Shown(said() + mark, borne), file_text, is_silent=is_silent, pings=pings)
             self._created.add(place)
-            await self.sender.create(draft, lambda posted: self._keep(place, posted))
+            self._unsure.add(place)
+            try:
+                await self.sender.create(draft, lambda posted: self._keep(place, posted))
+            except (Rejected, NoAccess):
+                self._unsure.discard(place)
+                raise
             return
         shown = self._shown[place]
         if shown == Shown(said() + mark, borne):
@@ -206,6 +224,7 @@ class Parts:
         wanted = Shown(f"-# {in_language(sentence, self.language)}{_WAITING}", self._buttons((ButtonKind.STOP,)))
         if not self._shown:
             draft = self._draft(_FIRST, wanted, None, is_silent=True)
+            self._unsure.add(_FIRST)
             await self.sender.create(draft, lambda posted: self._keep(_FIRST, posted))
         elif self._shown.get(_FIRST) != wanted:
             message_id = self.exchange.parts[_FIRST].message_id
@@ -300,6 +319,7 @@ class Parts:
 
     async def _keep(self, place: Place, posted: Posted) -> None:
         """Record a message that exists now; not to be cancelled."""
+        self._unsure.discard(place)
         self._shown[place] = Shown(posted.content, posted.buttons)
         self.on_first()
         await self.exchange.parts.record(Part(*place, posted.message_id, is_marked=is_growing(posted.content)))
@@ -315,17 +335,23 @@ class Parts:
             return None
         return self.exchange.parts[max(self._shown, key=_order_of_creation)].message_id
 
-    def _unrecorded(self, own: list[Posted]) -> Posted | None:
+    async def _unrecorded(self, own: list[Posted]) -> Posted | None:
         """A message that has to be the next part of the answer: if unsure, it is edited rather than another created."""
         known = {part.message_id for part in self.exchange.parts.values()}
         if self._num_answers() == 0:
             unknown = (posted for posted in own if posted.message_id not in known)
             return next((posted for posted in unknown if posted.reply_to == self.exchange.message_id), None)
+        if self.shows_wait:
+            return None  # there is no second part before there is a first one
         last, ids = self._last_message_id(), [posted.message_id for posted in own]
         later = own[ids.index(last) + 1 :] if last in ids else []
         # Those who wait are told so in messages that may have come in between.
         following = [each for each in later if each.message_id not in known and not is_waiting(each.content)]
-        return following[0] if following and following[0].reply_to is None else None
+        if not following or following[0].reply_to is not None:
+            return None
+        # It may be a part of another's answer: its first one came before this one's.
+        is_anothers = await self.exchange.parts.recorded_among([following[0].message_id])
+        return None if is_anothers else following[0]
 
 
 def _order_of_creation(place: Place) -> tuple[int, int]:

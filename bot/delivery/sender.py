@@ -22,7 +22,7 @@ from bot.delivery.refusals import (
     Unreachable,
     Unreadable,
 )
-from bot.delivery.transport import Button, Draft, Posted, Transport
+from bot.delivery.transport import Button, Draft, DraftKey, Posted, Transport
 from bot.errors import DiscordError
 from bot.observer import Observer, Observers, RequestRecord
 from bot.words import in_language
@@ -80,6 +80,8 @@ class Sender:
         self._observer: Observer = observer or Observers()
         self._calls = calls
         self._running: set[asyncio.Task[None]] = set()
+        self._creating: dict[DraftKey, asyncio.Event] = {}
+        """What is being created just now; set when that is known to have ended."""
         self._edit_interval_seconds = edit_interval_seconds
         self._num_streaming = 0
         self._is_over = False
@@ -117,11 +119,21 @@ class Sender:
             if first_tried_at is not None and now > first_tried_at + NONCE_WINDOW_SECONDS:
                 posted, first_tried_at = await self._find(draft), None
             first_tried_at = now if first_tried_at is None else first_tried_at
-            posted = posted or await self._transport.create(draft)
-            await keep(posted)
+            self._creating[draft.key] = ended = asyncio.Event()
+            try:
+                posted = posted or await self._transport.create(draft)
+                await keep(posted)
+            finally:
+                ended.set()
+                del self._creating[draft.key]
             return posted
 
         return await self._repeat("create", draft.channel_id, Urgency.FIRST, request)
+
+    async def wait_created(self, question_id: int) -> None:
+        """Wait for the messages about a question that are being created just now, also where nobody else does."""
+        for ended in [ended for key, ended in self._creating.items() if key.question_id == question_id]:
+            await ended.wait()
 
     async def edit(
         self,

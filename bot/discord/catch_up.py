@@ -17,9 +17,10 @@ stands on the page in other words than the database knows is handled like one th
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import discord
@@ -45,6 +46,7 @@ MAX_SUSPECTS = 50
 _MAX_CONCURRENT_FETCHES = 8
 _STILL_AWAY = "The database is away again."
 _GATHERING_SECONDS = 0.1
+_HICCUP_SECONDS = 3.0
 _CHANNELS_PER_SLICE = 2_000
 _PERMISSIONS_PER_SLICE = 100
 _MAX_REMEMBERED = 20_000
@@ -215,9 +217,9 @@ class CatchUp:
         # Discord doesn't tell of direct messages at the start, so those that were used lately are asked.
         for channel_id, each in known.items():
             if each.key.guild_id is None and guilds is None:
-                partial = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
+                direct = self._client.get_partial_messageable(channel_id, type=discord.ChannelType.private)
                 after = max(floor, seen.get(channel_id, 0))
-                missed.append(_Missed(partial, channel_id, after, each.last_message_id, is_known=True))
+                missed.append(_Missed(direct, channel_id, after, each.last_message_id, is_known=True))
         missed.sort(key=lambda place: place.newest, reverse=True)
         return await self._first_readable(missed)
 
@@ -255,7 +257,9 @@ class CatchUp:
                 messages = await self._sender.read(
                     place.channel_id, lambda: self._transport.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
                 )
-                await self._follow_deletions(place.channel_id, [message.id for message in messages])
+                await self._outlast_hiccup(
+                    partial(self._follow_deletions, place.channel_id, [message.id for message in messages])
+                )
             own = [message for message in messages if self._client.user and message.author.id == self._client.user.id]
             shown = {message.reference.message_id: is_growing(message.content) for message in own if message.reference}
             after = place.after if place.is_known else max([place.after, *(message.id for message in own)])
@@ -274,6 +278,17 @@ class CatchUp:
             if barrier is not None:
                 self._intake.gate.open_channel(place.channel_id, barrier)
         return True
+
+    async def _outlast_hiccup(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Try a moment longer what a database refuses: who is let in meanwhile is committed before what was missed.
+
+        A death before that is fetched again would lose it, for what is fetched is what lies behind the newest question.
+        """
+        await repeat_while_away(
+            step,
+            is_ending=lambda: self._client.is_draining or self._client.is_closed(),
+            limit_seconds=_HICCUP_SECONDS,
+        )
 
     async def _take(self, message: discord.Message, is_growing_reply: bool | None) -> None:
         """Take one message; what can't be taken doesn't cost those behind it.

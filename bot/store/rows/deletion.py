@@ -256,8 +256,13 @@ _NOTHING = MessageDeletion(DeletedMessage.NOTHING)
 _INBOX = (inbox.c.id, inbox.c.state, inbox.c.turn_id, inbox.c.message_id, inbox.c.asked_with, *KEY_COLUMNS)
 
 
-async def delete_message(connection: AsyncConnection, platform: str, message_id: int) -> MessageDeletion:
-    """Follow a message's deletion: delete the turn or withdraw the question that it belongs to."""
+async def delete_message(
+    connection: AsyncConnection, platform: str, message_id: int, *, leaves_shown: bool
+) -> MessageDeletion:
+    """Follow a message's deletion: delete the turn or withdraw the question that it belongs to.
+
+    With `leaves_shown`, an open question stays open where messages of ours say something about it.
+    """
     of_platform = select(*_INBOX).join(conversations).where(inbox.c.platform == platform)
     row = (await connection.execute(of_platform.where(inbox.c.message_id == message_id))).one_or_none()
     is_asked = row is not None
@@ -271,7 +276,13 @@ async def delete_message(connection: AsyncConnection, platform: str, message_id:
         if part.is_surplus or part.purpose != ANSWER:
             return _NOTHING
         row = (await connection.execute(of_platform.where(inbox.c.id == part.inbox_id))).one()
+    elif leaves_shown and row.state in OPEN_STATES and await _is_shown(connection, row.id):
+        return _NOTHING
     return await _delete_question(connection, row, is_asked=is_asked)
+
+
+async def _is_shown(connection: AsyncConnection, inbox_id: int) -> bool:
+    return await connection.scalar(select(parts.c.message_id).where(parts.c.inbox_id == inbox_id).limit(1)) is not None
 
 
 async def _take_part(connection: AsyncConnection, platform: str, message_id: int) -> Row[int, str, bool] | None:

@@ -7,6 +7,7 @@ begins a new epoch, and an answer of an older one is not stored: a reset during 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import or_, select, update
@@ -264,13 +265,15 @@ class History:
         await self._database.erase_traces()
         return deletion
 
-    async def delete_message(self, platform: str, message_id: int) -> MessageDeletion:
+    async def delete_message(self, platform: str, message_id: int, *, leaves_shown: bool = False) -> MessageDeletion:
         """Follow the deletion of a message on the platform, and say what it was.
 
         A question takes its turn with it, and so does any part of an answer; a question without an answer is
         withdrawn. The parts of the answer that still exist are returned. What later answers repeated stays with them.
+        With `leaves_shown`, a question that is open and of which something is shown stays as it is.
         """
-        deletion = await self._database.write(lambda connection: delete_message(connection, platform, message_id))
+        delete = partial(delete_message, platform=platform, message_id=message_id, leaves_shown=leaves_shown)
+        deletion = await self._database.write(delete)
         if deletion.kind is not DeletedMessage.NOTHING:
             await self._database.erase_traces()
         return deletion

@@ -8,7 +8,7 @@ next one is sent. So a restart knows what to answer, with which seed, and what i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -310,6 +310,16 @@ class Inbox:
         return await self._database.read(
             lambda connection: read_parts(connection, parts.c.inbox_id == row_id(question))
         )
+
+    async def recorded_among(self, platform: str, message_ids: Collection[int]) -> set[int]:
+        """Those of these messages that are recorded as created, for whatever question."""
+        query = select(parts.c.message_id).join(inbox, inbox.c.id == parts.c.inbox_id)
+        is_one = and_(inbox.c.platform == platform, parts.c.message_id.in_(message_ids))
+
+        async def work(connection: AsyncConnection) -> set[int]:
+            return set(await connection.scalars(query.where(is_one)))
+
+        return await self._database.read(work)
 
     async def unfinished(self) -> list[OpenQuestion]:
         """All questions that aren't done with, oldest first."""

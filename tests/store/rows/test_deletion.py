@@ -39,6 +39,19 @@ async def test_an_unanswered_question_is_withdrawn(history, inbox, state):
     assert await inbox.state("discord", 1) is InboxState.WITHDRAWN
 
 
+async def test_an_open_question_of_which_something_is_shown_can_be_left_to_whoever_resumes_it(history, inbox):
+    for number in (1, 2):
+        await inbox.receive(ask(number))
+    await inbox.record_part(ask(1), Part("answer", 0, 500))
+
+    assert await history.delete_message("discord", 1, leaves_shown=True) == NOTHING
+    deletion = await history.delete_message("discord", 2, leaves_shown=True)
+
+    assert deletion.kind is DeletedMessage.OPEN_QUESTION
+    assert await inbox.state("discord", 1) is InboxState.RECEIVED
+    assert await inbox.recorded_among("discord", [499, 500]) == {500}
+
+
 async def test_an_answered_question_goes_with_its_turn_and_names_what_is_left_of_the_answer(database, history, inbox):
     await hold_turn(database, ask(1))
     for part in (Part("answer", 0, 500), Part("answer", 1, 501), Part("notice", 0, 600)):

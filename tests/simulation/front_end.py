@@ -1,0 +1,326 @@
+"""What `bot/discord` is to the daemon, without Discord's library: messages become questions, edits and deletions.
+
+It follows bot/discord/intake.py, catch_up.py and client.py step by step, for plain messages.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Coroutine
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.chat.chat import Chat, Edit, StopReason
+from bot.chat.outage import repeat_while_away
+from bot.conversation.messages import ConversationKey, Question
+from bot.delivery.answers import Answers
+from bot.delivery.parts import is_growing
+from bot.delivery.sender import Sender
+from bot.delivery.transport import Button, ButtonKind
+from bot.discord.gate import Gate
+from bot.errors import DatabaseBusy, DiscordError, StoreError, UserError
+from tests.simulation.discord import BOT_ID, Channel, Discord, Message, Wire
+from tests.simulation.universe import universe
+
+log = logging.getLogger(__name__)
+
+PLATFORM = "discord"
+OLDEST = timedelta(minutes=10)
+PER_CHANNEL = 50
+NAMES = dict(enumerate(("Anna", "Daniel", "Maya", "Sofia", "Ben"), start=100))
+_STORE_SECONDS = 120.0
+_HICCUP_SECONDS = 3.0
+_LATEST_EDIT = timedelta(minutes=10)
+
+
+def key_of(channel: Channel) -> ConversationKey:
+    """The conversation of a channel."""
+    return ConversationKey(PLATFORM, channel.id, channel.guild_id, channel.parent_id)
+
+
+def question_in(message: Message) -> Question:
+    """What a message asks."""
+    channel = message.channel
+    return Question(
+        key_of(channel), message.id, message.author_id, NAMES[message.author_id], message.content, message.created_at,
+        is_direct=channel.guild_id is None,
+    )  # fmt: skip
+
+
+@dataclass(eq=False)
+class FrontEnd:
+    """Takes what Discord tells, in one life of the daemon."""
+
+    discord: Discord
+    wire: Wire
+    chat: Chat
+    sender: Sender
+    answers: Answers
+    tasks: asyncio.TaskGroup
+    is_draining: bool = False
+    gate: Gate = field(default_factory=Gate)
+    heard: Callable[[str, Message], None] = lambda _kind, _message: None
+    """Called with what was followed to its end."""
+    _context: Context = field(default_factory=copy_context)
+    _is_first: bool = True
+    _seen: dict[int, int] = field(default_factory=dict)
+    _seen_before: dict[int, int] = field(default_factory=dict)
+    _first_seen: dict[int, int] = field(default_factory=dict)
+    _is_caught_up: bool = True
+    _session: int = 0
+    _deleted: dict[int, bool] = field(default_factory=dict)
+    _following: asyncio.Task[None] | None = None
+    _is_followed: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_closed: bool = False
+
+    # --- the connection
+
+    def connect(self) -> None:
+        """Connect, and go on with the session or begin another."""
+        if self.is_draining:
+            return
+        is_resumed = self.discord.connect(self._receive)
+        if is_resumed and not self._is_first:
+            return
+        self._begin_missing()
+        self._session += 1
+        self.gate.shut()
+        self.tasks.create_task(self._begin_session())
+
+    def lose_connection(self, *, is_resumable: bool) -> None:
+        """The connection is lost; it comes back after a while."""
+        self.discord.disconnect(is_resumable=is_resumable)
+
+    async def _begin_session(self) -> None:
+        is_first, self._is_first = self._is_first, False
+        is_resumed = not is_first or await self._resume_unfinished(0)
+        if not self.is_draining:
+            await self._catch_up()
+        if not is_resumed:
+            await self._resume_unfinished(_STORE_SECONDS)
+        await self._finish_catching_up()
+
+    async def _resume_unfinished(self, limit_seconds: float) -> bool:
+        try:
+            for exchange in await self._outlast(lambda: self.chat.resume(PLATFORM), limit_seconds):
+                self.answers.begin(exchange)
+        except StoreError:
+            return False
+        return True
+
+    async def _outlast(self, step, limit_seconds):  # type: ignore[no-untyped-def]
+        return await repeat_while_away(step, is_ending=lambda: self.is_draining, limit_seconds=limit_seconds)
+
+    # --- what was missed
+
+    def _begin_missing(self) -> None:
+        if self._is_caught_up:
+            self._seen_before, self._first_seen = dict(self._seen), {}
+        self._is_caught_up = False
+
+    async def _catch_up(self) -> None:
+        session, missed, is_found, barriers = self._session, [], True, {}
+        try:
+            missed = await self._find_missed()
+        except StoreError:
+            is_found = False
+        finally:
+            if session == self._session:
+                barriers = self.gate.open_but_for(channel.id for channel, _ in missed)
+        is_fetched = await self._fetch_all(missed, barriers, session)
+        self._is_caught_up = is_found and is_fetched and session == self._session
+
+    async def _finish_catching_up(self) -> None:
+        session = self._session
+
+        async def try_again() -> None:
+            if self._is_caught_up or session != self._session:
+                return
+            if not await self._fetch_all(await self._find_missed(), {}, session):
+                raise DatabaseBusy("The database is away again.")
+            self._is_caught_up = session == self._session
+
+        try:
+            await self._outlast(try_again, OLDEST.total_seconds())
+        except StoreError as error:
+            log.warning("what was missed is not fetched: %s", error)
+
+    async def _find_missed(self) -> list[tuple[Channel, int]]:
+        known = {each.key.channel_id: each.last_message_id for each in await self.chat.known_channels(PLATFORM)}
+        if not known and not self._seen_before:
+            return []
+        seen = dict(self._seen_before)
+        for channel_id, message_id in known.items():
+            if message_id < self._first_seen.get(channel_id, message_id + 1):
+                seen[channel_id] = max(message_id, seen.get(channel_id, 0))
+        floor = _id_at(universe.true_time - OLDEST.total_seconds())
+        busy = {exchange.channel_id for exchange in self.chat.exchanges}
+        busy = busy if self._seen_before or self._session > 1 else set()
+        missed = []
+        for channel in self.discord.channels.values():
+            newest, after = max((each.id for each in channel.messages), default=0), max(floor, seen.get(channel.id, 0))
+            if channel.id in busy or newest > after:
+                missed.append((channel, after))
+        return missed
+
+    async def _fetch_all(self, missed, barriers, session) -> bool:  # type: ignore[no-untyped-def]
+        known = [self._fetch(channel, after, barriers.get(channel.id), session) for channel, after in missed]
+        async with asyncio.TaskGroup() as tasks:
+            fetching = [tasks.create_task(each) for each in known]
+        return all(each.result() for each in fetching)
+
+    async def _fetch(self, channel: Channel, after: int, barrier: asyncio.Event | None, session: int) -> bool:
+        try:
+            if session != self._session:
+                return True
+            page = await self.sender.read(channel.id, lambda: self.wire.newest(channel.id, PER_CHANNEL))
+            ids = [message.id for message in page]
+            await self._outlast(lambda: self._find_deleted(channel.id, ids), _HICCUP_SECONDS)
+            own = [message for message in page if message.author_id == BOT_ID]
+            shown = {message.reply_to: is_growing(message.content) for message in own if message.reply_to}
+            for message in page:
+                if message.author_id == BOT_ID:
+                    continue
+                if message.id > after:
+                    if shown.get(message.id) is False:
+                        await self.chat.note_answered(question_in(message))
+                    else:
+                        await self._take(message, is_live=False, is_begun=message.id in shown)
+                elif message.edited_at is not None:
+                    await self._take_edit(message, is_live=False)
+        except StoreError:
+            return False
+        except DiscordError as error:
+            log.info("missed messages in channel %s are not fetched: %s", channel.id, error)
+        finally:
+            if barrier is not None:
+                self.gate.open_channel(channel.id, barrier)
+        return True
+
+    async def _find_deleted(self, channel_id: int, page: list[int]) -> None:
+        oldest = 0 if len(page) < PER_CHANNEL else page[0]
+        known = await self.chat.known_messages(PLATFORM, channel_id, oldest, page[-1] if page else None)
+        suspects = sorted(known.difference(page))[-PER_CHANNEL:]
+        gone = [each for each in suspects if not await self.sender.exists(channel_id, each)]
+        if gone:
+            await self._take_deletions(gone)
+
+    # --- events
+
+    def _receive(self, kind: str, message: Message) -> None:
+        self.begin(self._follow(kind, message))
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin something in this life, for somebody outside."""
+        self.tasks.create_task(work, context=self._context.copy())
+
+    async def _follow(self, kind: str, message: Message) -> None:
+        self.discord.journal.note("event", kind, message.id)
+        try:
+            if kind == "delete":
+                await self._take_deletions([message.id])
+            elif message.author_id != BOT_ID and kind == "edit":
+                await self._take_edit(message)
+            elif kind == "create" and not self.is_draining:
+                if not self._is_caught_up:
+                    self._first_seen.setdefault(message.channel.id, message.id)
+                self._seen[message.channel.id] = max(message.id, self._seen.get(message.channel.id, 0))
+                if message.author_id != BOT_ID:
+                    await self._take(message)
+        except StoreError as error:
+            log.warning("an event was not followed: %s", error)
+        else:
+            self.heard(kind, message)
+
+    async def _take(self, message: Message, *, is_live: bool = True, is_begun: bool = False) -> None:
+        if is_live:
+            await self.gate.passage(message.channel.id)
+        if not self.sender.closed_channels.is_closed(message.channel.id):
+            self.answers.begin(self.chat.open(question_in(message)), is_begun=is_begun)
+
+    async def _take_edit(self, message: Message, *, is_live: bool = True) -> None:
+        edit = await self._edit(message)
+        if edit.exchange is not None:
+            self.answers.begin(edit.exchange)
+        if not edit.is_known and is_live and message.edited_at is not None:
+            await self._take(message)
+
+    async def _edit(self, message: Message) -> Edit:
+        question = question_in(message)
+        now = datetime.fromtimestamp(universe.true_time, UTC)
+        is_recent = message.edited_at is not None and now - message.edited_at < _LATEST_EDIT
+        may_answer = is_recent and not self.sender.closed_channels.is_closed(message.channel.id)
+        edited_at = message.edited_at if may_answer else None
+        try:
+            return await self.chat.edit(question, edited_at=edited_at)
+        except DatabaseBusy:
+            if self.chat.exchanges.asked_by(PLATFORM, message.id) is None:
+                return Edit(is_known=False)
+        return await self.chat.outlast(lambda: self.chat.edit(question, edited_at=edited_at))
+
+    async def _take_deletions(self, message_ids: Collection[int]) -> None:
+        for message_id in message_ids:
+            asked = self.chat.exchanges.asked_by(PLATFORM, message_id)
+            shown = self.chat.exchanges.shown_by(PLATFORM, message_id)
+            if shown is not None:
+                shown.stop(StopReason.ANSWER_DELETED)
+            if asked is None or not asked.stop(StopReason.QUESTION_DELETED):
+                self._deleted[message_id] = asked is not None or shown is not None
+        if not self._deleted or self._is_closed:
+            return
+        if self._following is None or self._following.done():
+            self._is_followed.clear()
+            self._following = self.tasks.create_task(self._follow_deletions())
+        await self._is_followed.wait()
+
+    async def _follow_deletions(self) -> None:
+        try:
+            await repeat_while_away(
+                lambda: self.chat.outlast(self._apply_deletions, self._is_followed.set),
+                is_ending=lambda: self._is_closed,
+                limit_seconds=_STORE_SECONDS,
+            )
+        except StoreError as error:
+            log.warning("deletions were not followed: %s", error)
+        finally:
+            self._deleted.clear()
+            self._is_followed.set()
+
+    async def _apply_deletions(self) -> None:
+        while self._deleted:
+            deleted = dict(self._deleted)
+            unsure = [message_id for message_id, is_ours in deleted.items() if not is_ours]
+            known = await self.chat.known_among(PLATFORM, unsure) if unsure else set()
+            for message_id, is_ours in deleted.items():
+                if is_ours or message_id in known:
+                    await self.chat.withdraw(PLATFORM, message_id)
+                self._deleted.pop(message_id, None)
+
+    def close(self) -> None:
+        """Leave what waits to the next start."""
+        self._is_closed = True
+        if self._following is not None:
+            self._following.cancel()
+
+    # --- buttons
+
+    async def click(self, button: Button, channel: Channel, person_id: int, act_id: int) -> None:
+        """Somebody clicks on a button below an answer."""
+        exchange = self.chat.exchanges.asked_by(PLATFORM, button.question_id)
+        if button.kind is ButtonKind.STOP:
+            is_it = exchange is not None and exchange.generation == button.generation
+            if is_it and exchange is not None and exchange.can_stop:
+                exchange.stop(StopReason.ASKED, keep=True)
+            return
+        key = key_of(channel)
+        try:
+            await self.chat.take_turn(key, person_id, act_id)
+            begin = self.chat.again if button.kind is ButtonKind.AGAIN else self.chat.continue_answer
+            self.answers.begin(await begin(key, button.question_id, person_id, generation=button.generation))
+        except (UserError, StoreError) as error:
+            log.info("a click came to nothing: %s", error)
+
+
+def _id_at(seconds: float) -> int:
+    return int((seconds - 1_420_070_400.0) * 1000) << 22

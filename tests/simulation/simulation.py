@@ -1,0 +1,380 @@
+"""One seed, from the first start of the daemon to the verdict: lives, deaths, people, faults, and a quiet end."""
+
+import asyncio
+import gc
+import logging
+import random
+import sys
+import warnings
+from collections.abc import Callable
+from contextvars import copy_context
+from dataclasses import dataclass, field
+
+from bot.conversation.chat_format import TurnEncoder
+from bot.errors import DatabaseBusy, EngineFailed, StoreError
+from bot.store.files.database import open_database
+from tests.simulation.daemon import Daemon
+from tests.simulation.discord import Discord
+from tests.simulation.disk import Disk, a_disk
+from tests.simulation.faults import Faults, a_refusal, drawn
+from tests.simulation.journal import Journal
+from tests.simulation.loop import LIFE, Life, SimulatedLoop, run_in_simulation
+from tests.simulation.people import People
+from tests.simulation.script import Asked, ScriptedEngine
+from tests.simulation.universe import universe
+
+QUIET_SECONDS = 2400.0
+"""In so much time everything has to come to its end once nothing goes wrong any more."""
+PURGE_SECONDS = 100.0
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of one seed."""
+
+    seed: int
+    problems: list[str]
+    num_turns: int
+    num_events: int
+    num_lives: int
+    digest: str
+    last_events: list[str] = field(default_factory=list)
+    faults: str = ""
+
+
+class Simulation:
+    """The whole of one seed; see the module."""
+
+    def __init__(self, seed: int, loop: SimulatedLoop, disk: Disk, encoder: TurnEncoder, *, prints: bool) -> None:
+        self.seed = seed
+        self.loop = loop
+        self.disk = disk
+        self.encoder = encoder
+        self.journal = Journal(loop, prints=prints)
+        self.faults: Faults = drawn(self._chance("faults"))
+        self.described = str(self.faults)
+        self.chance = self._chance("course")
+        self.discord = Discord(loop, self.journal, self._chance("discord"), self.faults)
+        self.asked: list[Asked] = []
+        self.people = People(self.discord, self._chance("people"), lambda: len(self.asked))
+        self.problems: list[str] = []
+        self.heard: dict[tuple[str, int], tuple[int, float]] = {}
+        """Edits and deletions that were followed: in which life, and when."""
+        self.deaths: dict[int, float] = {}
+        """When each life ended that was killed."""
+        self.lives: list[Life] = []
+        self.engine: ScriptedEngine | None = None
+        self.daemon: Daemon | None = None
+        self.faults_stalls = bool(self.faults.stalls)
+        self.faults_unclear = bool(self.faults.unclear)
+        self.is_db_faulty = bool(self.faults.statements or self.faults.outages or self.faults.stalls)
+        self._is_over = False
+        self._ready = asyncio.Event()
+        self._away_until = 0.0
+        self._db_chance = self._chance("disk")
+        self._engine_chance = self._chance("engine")
+        disk.refuse, disk.seconds = self._refusal, self._disk_seconds
+
+    def _chance(self, name: str) -> random.Random:
+        return random.Random(f"{name} {self.seed}")
+
+    async def run(self) -> None:
+        """From the first start to the last stop."""
+        living = asyncio.create_task(self._live())
+        await self._wait_ready()
+        first = self.people.ask(self.people.channels[0], 100 if 100 in self.people._people else self.people._people[0])
+        await self._until(lambda: self._has_answer(first.id), 900)
+        if self.faults.poison:
+            self.engine.poisoned = "none yet"  # type: ignore[union-attr]
+        await self._play()
+        self.journal.note("everything heals")
+        self.faults.heal()
+        self._away_until = 0.0
+        universe.wall_offset = 0.0
+        self.loop.step_of_death = 0
+        await self._become_quiet()
+        for channel in self.people.channels:
+            self.people.ask(channel, self.people._people[0], words="probe")
+        await self._become_quiet()
+        await asyncio.sleep(PURGE_SECONDS)
+        self._is_over = True
+        if self.daemon is not None:
+            self.daemon.stop.set()
+        await asyncio.wait({living}, timeout=QUIET_SECONDS)
+        if not living.done():
+            self.problems.append("the daemon doesn't end")
+            living.cancel()
+        elif living.exception() is not None:
+            raise living.exception()  # type: ignore[misc]
+
+    # --- the daemon's lives
+
+    async def _live(self) -> None:
+        while not self._is_over:
+            await self._live_once(len(self.lives) + 1)
+            if not self._is_over:
+                pause = self.chance.expovariate(0.5) if self.chance.random() < 0.9 else self.chance.uniform(30, 300)
+                await asyncio.sleep(pause)
+
+    async def _live_once(self, number: int) -> None:
+        life, context, ended = Life(number), copy_context(), self.loop.create_future()
+        self.lives.append(life)
+        context.run(LIFE.set, life)
+        engine = ScriptedEngine(
+            self._engine_chance, self.faults, self.journal, self._decode, self.asked, number,
+            die=lambda: self.loop.kill(life),
+        )  # fmt: skip
+        if self.faults.poison and self.engine is not None:
+            engine.poisoned = self.engine.poisoned
+        daemon = Daemon(self.discord, self.disk, engine, self.encoder, self.seed)
+        daemon.on_ready, daemon.heard = self._ready.set, self._note_heard
+        self.daemon, self.engine, self.people.daemon, self.loop.life = daemon, engine, daemon, life
+        life.when_killed.append(lambda: ended.done() or ended.set_result(None))
+        self.journal.note("life begins", number)
+        task = self.loop.create_task(daemon.run(), context=context)
+        task.add_done_callback(lambda _: ended.done() or ended.set_result(None))
+        await ended
+        self._ready.clear()
+        self.daemon = self.people.daemon = self.loop.life = None
+        self.loop.step_of_death = 0
+        self.discord.disconnect(is_resumable=False)
+        if life.is_dead:
+            self.deaths[number] = self.loop.time()
+            self.journal.note("killed", number)
+            return
+        error = task.exception()
+        self.journal.note("life ends", number, type(error).__name__)
+        await asyncio.sleep(0)
+        left = [each for each in asyncio.all_tasks() if each.life is life and not each.done()]  # type: ignore[attr-defined]
+        if left and not self.faults_stalls:
+            self.problems.append(f"life {number} left running: {[each.get_coro().__qualname__ for each in left]}")
+        if not self.faults_stalls and (
+            open_ := [each for each in self.disk.connections_of(life) if each._connection is not None]
+        ):
+            self.problems.append(f"life {number} left {len(open_)} connections open")
+        if error is not None and not self._is_expected(error):
+            self.problems.append(f"life {number} ended with {error!r}")
+            logging.getLogger("simulation").debug("unexpected end", exc_info=error)
+
+    def _is_expected(self, error: BaseException) -> bool:
+        if isinstance(error, BaseExceptionGroup):
+            return all(self._is_expected(each) for each in error.exceptions)
+        return isinstance(error, EngineFailed) or (isinstance(error, StoreError) and self.is_db_faulty)
+
+    def first_asked(self) -> dict[int, int]:
+        """The number of the first request for each question."""
+        first: dict[int, int] = {}
+        for asked in self.asked:
+            first.setdefault(int(asked.name.rpartition(":")[2]), asked.number)
+        return first
+
+    def was_followed(self, kind: str, message_id: int) -> bool:
+        """Whether an edit or a deletion surely was followed: it was heard of, and that life went on for a while."""
+        life, at = self.heard.get((kind, message_id), (0, 0.0))
+        return life > 0 and not self.is_db_faulty and self.deaths.get(life, float("inf")) - at > 5.0
+
+    def _decode(self, token_ids: object) -> str:
+        return self.encoder.tokenizer.decode([*token_ids])  # type: ignore[no-any-return, misc]
+
+    def _note_heard(self, kind: str, message: object) -> None:
+        if kind != "create":
+            self.heard[kind, message.id] = (len(self.lives), self.loop.time())  # type: ignore[attr-defined]
+
+    # --- the course of it
+
+    async def _play(self) -> None:
+        num_acts = self.chance.randint(8, 40)
+        pace = self.chance.choice((0.3, 1.0, 2.5, 6.0))
+        length = num_acts * pace
+        faults = self.faults
+        events: list[tuple[float, Callable[[], None]]] = [
+            *((self.chance.uniform(0, length), self._kill) for _ in range(faults.kills)),
+            *((self.chance.uniform(0, length), self._restart) for _ in range(faults.restarts)),
+            *((self.chance.uniform(0, length), self._drop) for _ in range(faults.drops)),
+            *((self.chance.uniform(0, length), self._take_database_away) for _ in range(faults.outages)),
+            *((self.chance.uniform(0, length), self._jump) for _ in range(faults.jumps)),
+            *((self.chance.uniform(0, length), self._lose_engine) for _ in range(faults.engine_losses)),
+        ]
+        began_at = self.loop.time()
+        for after, event in events:
+            self.loop.call_at(began_at + after, event)
+        for number in range(num_acts):
+            self.people.act()
+            if faults.poison and number == num_acts // 2:
+                self.engine.poisoned = str(self.people.questions[-1].id)  # type: ignore[union-attr]
+            await asyncio.sleep(self.chance.expovariate(1 / pace))
+        await asyncio.sleep(max(0.0, began_at + length - self.loop.time()))
+
+    def _kill(self) -> None:
+        """At any step from now on, not just between two of what people do."""
+        self.loop.step_of_death = (
+            self.loop.num_steps + self.chance.choice((1, 10, 100, 1000)) + self.chance.randrange(50)
+        )
+
+    def _restart(self) -> None:
+        if self.daemon is not None:
+            self.journal.note("asked to stop")
+            self.daemon.stop.set()
+
+    def _drop(self) -> None:
+        front_end = self.daemon.front_end if self.daemon else None
+        if front_end is None:
+            return
+        is_resumable = self.chance.random() < 0.5
+        self.journal.note("connection lost", is_resumable)
+        front_end.lose_connection(is_resumable=is_resumable)
+
+        def return_() -> None:
+            if self.daemon is not None and self.daemon.front_end is front_end:
+                self.journal.note("connection returns")
+                front_end._context.run(front_end.connect)
+
+        self.loop.call_later(self.chance.uniform(0.5, 40.0), return_)
+
+    def _take_database_away(self) -> None:
+        self._away_until = self.loop.time() + self.chance.choice((2.0, 8.0, 40.0, 400.0))
+        self.journal.note("database away until", round(self._away_until, 3))
+
+    def _jump(self) -> None:
+        universe.wall_offset = self.chance.choice((-86_400.0, -3600.0, -30.0, 0.0, 30.0, 3600.0, 86_400.0))
+        self.journal.note("the clock is off by", universe.wall_offset)
+
+    def _lose_engine(self) -> None:
+        if self.engine is not None:
+            self.journal.note("the engine is lost")
+            self.engine.lose()
+
+    def _refusal(self) -> Exception | None:
+        is_away = self.loop.time() < self._away_until
+        if is_away or (self.faults.statements and self._db_chance.random() < self.faults.statements):
+            return a_refusal(self._db_chance)
+        return None
+
+    def _disk_seconds(self) -> float:
+        if self.faults.stalls and self._db_chance.random() < self.faults.stalls:
+            return self._db_chance.uniform(1.0, 25.0)
+        return self._db_chance.expovariate(2000.0)
+
+    # --- the end of it
+
+    async def _wait_ready(self) -> None:
+        await self._ready.wait()
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        give_up_at = self.loop.time() + seconds
+        while not condition():
+            if self.loop.time() > give_up_at:
+                return False
+            await asyncio.sleep(0.25)
+        return True
+
+    def _has_answer(self, message_id: int) -> bool:
+        return any(
+            message.key is not None and message.key.question_id == message_id
+            for channel in self.people.channels
+            for message in channel.messages
+        )
+
+    async def _become_quiet(self) -> None:
+        """Wait until all is done that was begun."""
+        give_up_at = self.loop.time() + QUIET_SECONDS
+        num_quiet = 0
+        while num_quiet < 4:
+            if self.loop.time() > give_up_at:
+                chat = self.daemon.chat if self.daemon else None
+                left = [] if chat is None else [str(each.message_id) for each in chat.exchanges]
+                self.problems.append(f"it doesn't become quiet: {left}")
+                return
+            await asyncio.sleep(2.0)
+            is_quiet = self.daemon is not None and self.daemon.chat is not None and await self._has_no_open()
+            num_quiet = num_quiet + 1 if is_quiet else 0
+
+    async def _has_no_open(self) -> bool:
+        daemon = self.daemon
+        if daemon is None or daemon.chat is None or daemon.inbox is None or len(daemon.chat.exchanges):
+            return False
+        front_end = daemon.front_end
+        if front_end is None or not front_end._is_caught_up:
+            return False
+        try:
+            return not await daemon.inbox.unfinished()
+        except DatabaseBusy:
+            return False
+
+
+def prepare() -> bytes:
+    """An empty database, which every simulation begins with."""
+
+    async def work(loop: SimulatedLoop) -> bytes:
+        with a_disk(loop) as disk:
+            file = disk.folder / "trinity.db"
+            async with open_database(f"sqlite:///{file}"):
+                pass
+            return file.read_bytes()
+
+    return run_in_simulation(0, work)  # type: ignore[no-any-return]
+
+
+def simulate(seed: int, encoder: TurnEncoder, database: bytes, *, prints: bool = False) -> Result:
+    """Run one seed, and judge it."""
+    from tests.simulation.oracle import judge
+
+    made: list[Simulation] = []
+    complaints: list[str] = []
+    catcher = _Catcher(complaints)
+    root = logging.getLogger()
+    root.addHandler(catcher)
+
+    async def work(loop: SimulatedLoop) -> None:
+        loop.set_exception_handler(lambda _, context: complaints.append(f"loop: {context}"))
+        with a_disk(loop) as disk:
+            (disk.folder / "trinity.db").write_bytes(database)
+            (disk.folder / "trinity.db").chmod(0o600)
+            simulation = Simulation(seed, loop, disk, encoder, prints=prints)
+            made.append(simulation)
+            await simulation.run()
+            simulation.problems += judge(simulation)
+
+    problems: list[str] = []
+    try:
+        run_in_simulation(seed, work)
+    except Exception as error:
+        logging.getLogger("simulation").debug("the simulation failed", exc_info=error)
+        problems = [f"it ended with {error!r}"]
+        if prints:
+            raise
+    finally:
+        root.removeHandler(catcher)
+    simulation = made[0]
+    problems = [*simulation.problems, *complaints, *problems]
+    result = Result(
+        seed, problems, len(simulation.people.questions), simulation.loop.num_steps, len(simulation.lives),
+        simulation.journal.digest, [*simulation.journal.last] if problems else [], simulation.described,
+    )  # fmt: skip
+    made.clear()
+    del simulation
+    _bury()
+    return result
+
+
+def _bury() -> None:
+    """Let what was killed go. It can't clean up after itself any more, and says so to nobody."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    logging.disable(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+    logging.disable(logging.NOTSET)
+    sys.unraisablehook = hook
+
+
+class _Catcher(logging.Handler):
+    """Takes what the daemon says of mistakes of its own."""
+
+    def __init__(self, complaints: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._complaints = complaints
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and not isinstance(record.exc_info[1], StoreError | EngineFailed):
+            self._complaints.append(f"log: {record.getMessage()}: {record.exc_info[1]!r}")
