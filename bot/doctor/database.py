@@ -60,14 +60,13 @@ def _schema(version: str | None) -> Finding:
 async def _look_at_server(url: str) -> list[Finding]:
     database = Database(build_engine(url))
     try:
-        first = await database.read(_facts)
-        second = await database.read(_facts)
+        facts = await database.read(_facts)
     finally:
         await database.close()
-    return list(_judge_server(first, second["process"]))
+    return list(_judge_server(facts))
 
 
-def _judge_server(facts: dict[str, Any], second_process: int) -> Iterator[Finding]:
+def _judge_server(facts: dict[str, Any]) -> Iterator[Finding]:
     yield TOPIC.ok(f"PostgreSQL {facts['version']} answers")
     if facts["is_copy"] or facts["is_read_only"]:
         yield TOPIC.bad("it is a read-only copy", "name the server that is written to: target_session_attrs=read-write")
@@ -78,8 +77,9 @@ def _judge_server(facts: dict[str, Any], second_process: int) -> Iterator[Findin
         yield TOPIC.ok(f"its encoding is UTF8, its collation {facts['collation']}")
     if not facts["may_create"]:
         yield TOPIC.bad("its user may make no tables", "ALTER DATABASE ... OWNER TO that user")
-    if facts["process"] != second_process:
-        yield TOPIC.note("a pooler stands before it; that is fine, as long as statement_cache_size isn't set")
+    if facts["is_pooled"]:
+        said = "a pooler, or another go-between, stands before it"
+        yield TOPIC.note(said, "nothing, as long as the URL sets no statement_cache_size")
     if facts["altered"]:
         yield TOPIC.bad(facts["altered"])
     else:
@@ -92,11 +92,21 @@ async def _facts(connection: AsyncConnection) -> dict[str, Any]:
         "current_setting('default_transaction_read_only') = 'on' AS is_read_only, "
         "current_setting('server_encoding') AS encoding, "
         "(SELECT datcollate FROM pg_database WHERE datname = current_database()) AS collation, "
-        "has_schema_privilege(current_schema(), 'CREATE') AS may_create, pg_backend_pid() AS process"
+        "has_schema_privilege(current_schema(), 'CREATE') AS may_create, inet_client_port() AS port"
     )
     facts = dict((await connection.execute(asked)).mappings().one())
+    own_port = await _own_port(connection)
+    facts["is_pooled"] = None not in (own_port, facts["port"]) and own_port != facts["port"]
     facts["schema"], facts["altered"] = await connection.run_sync(_read_schema)
     return facts
+
+
+async def _own_port(connection: AsyncConnection) -> int | None:
+    """The port that the connection leaves from; the server sees another one where something stands in between."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    transport = getattr(driver, "_transport", None)
+    address = None if transport is None else transport.get_extra_info("sockname")
+    return address[1] if isinstance(address, tuple) else None
 
 
 def _read_schema(connection: Any) -> tuple[str | None, str]:

@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import URL
 
+from bot.doctor.database import look_at_database
+from bot.doctor.finding import State
 from bot.errors import DatabaseUnusable
 from bot.store.files.database import migrate, open_database
 from bot.store.rows.inbox import Inbox
@@ -98,3 +100,14 @@ async def test_what_a_pooler_refuses_is_named(address: URL, mode: str, query: di
     async with open_pooler(address, mode) as pooled:
         with pytest.raises(DatabaseUnusable, match=named):
             await migrate(pooled.set(query=query).render_as_string())
+
+
+async def test_the_doctor_tells_a_pooler_from_a_server(address: URL) -> None:
+    direct = await look_at_database(address.render_as_string(hide_password=False))
+    async with open_pooler(address, "transaction") as pooled:
+        through = await look_at_database(pooled.render_as_string())
+
+    assert {finding.state for finding in direct} == {State.OK}
+    assert [finding.said for finding in through if finding.state is State.NOTE] == [
+        "a pooler, or another go-between, stands before it"
+    ]
