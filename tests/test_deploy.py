@@ -144,6 +144,7 @@ def test_a_compose_file_runs_an_image_that_there_is_with_no_rights_to_spare(file
 
 
 def test_what_was_never_run_says_so_in_its_first_line():
+    assert (DEPLOY / "Dockerfile").read_text().startswith("# The target cuda is untested")
     for file in COMPOSE_FILES:
         needs_card = any("deploy" in service for service in ours(file))
         assert file.read_text().startswith("# untested") is needs_card, file.name
@@ -189,7 +190,21 @@ def test_the_image_for_the_cpu_is_made_and_runs_as_its_user():
         return done.stdout.strip()
 
     base = ("--build-arg", f"BASE={BASE_IMAGE}")
-    buildah("bud", "--layers", "-f", "deploy/Dockerfile", "--target", "cpu", *base, *options, "-t", name, ".")
+    buildah(
+        "bud",
+        "--format",
+        "docker",
+        "--layers",
+        "-f",
+        "deploy/Dockerfile",
+        "--target",
+        "cpu",
+        *base,
+        *options,
+        "-t",
+        name,
+        ".",
+    )
     container = buildah("from", name)
     try:
         version = buildah("run", container, "--", "trinity", "--version")
