@@ -127,6 +127,9 @@ class Observer:
     def on_first_words(self, seconds: float) -> None:
         """The first words of an answer stand in the channel, so long after its question came in."""
 
+    def on_recall(self, seconds: float) -> None:
+        """What a question brings back from before its window was looked for, for so long."""
+
     def on_request(self, record: RequestRecord) -> None:
         """A request to the chat platform has ended."""
 
@@ -178,6 +181,10 @@ class Observers(Observer):
     def on_first_words(self, seconds: float) -> None:
         for observer in self._observers:
             _guarded(observer.on_first_words, seconds)
+
+    def on_recall(self, seconds: float) -> None:
+        for observer in self._observers:
+            _guarded(observer.on_recall, seconds)
 
     def on_request(self, record: RequestRecord) -> None:
         for observer in self._observers:

@@ -19,7 +19,7 @@ from bot.conversation.speakers import NamedTurns, Speakers, name_turns
 from bot.conversation.window import TokenBudget, Window, WindowUse, fit_window_off_loop, measure_window
 from bot.errors import PromptTooLong, RequestFailed, UserError
 from bot.inference.engine import Counters, Delta, Engine, FairnessKey, FinishReason, Request, Sampling, SamplingParams
-from bot.observer import AnswerRecord
+from bot.observer import AnswerRecord, Observer
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.questions import AnswerKind, Attempt, engine_name
 from bot.store.rows.turns import Answer
@@ -234,8 +234,10 @@ class AnswerWriter:
         own_name: str,
         today: Callable[[], date],
         overheard: Overheard,
+        observer: Observer,
     ) -> None:
         self._history = history
+        self._observer = observer
         self._engine = engine
         self._encoder = encoder
         self._budget = budget
@@ -337,8 +339,10 @@ class AnswerWriter:
         self, question: Question, conversation: Conversation, speakers: Speakers, budget: TokenBudget
     ) -> list[Section]:
         settings, key, notes = conversation.settings, question.conversation, None
-        if settings.recalls:
+        if settings.recalls and conversation.first_kept_turn_id is not None:
+            began_at = time.monotonic()
             notes = await self._recollection.section(conversation, question, speakers, budget.num_prompt_tokens)
+            self._observer.on_recall(time.monotonic() - began_at)
         heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, self._own_name)
         return [*settings.sections(self._today()), *(section for section in (notes, heard) if section is not None)]
 

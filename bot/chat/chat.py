@@ -129,7 +129,10 @@ class Chat:
         self._budget = budget
         self._clock = clock
         limits = time_limits or TimeLimits()
-        writer = AnswerWriter(history, engine, encoder, budget, sampling, own_name, self._today, self.overheard)
+        reported_to = Observers(observer or LogObserver(), self.tally)
+        writer = AnswerWriter(
+            history, engine, encoder, budget, sampling, own_name, self._today, self.overheard, reported_to
+        )
         self.memory = MemoryDesk(history, writer)
         """Shows what is remembered of a conversation."""
         self._previews = Previews(writer, engine, self.queue, limits.waiting_seconds)
@@ -144,7 +147,7 @@ class Chat:
             company=Company(),
             outage=Outage(limits.outage_seconds),
             refused=RefusedQuestions(inbox),
-            observer=Observers(observer or LogObserver(), self.tally),
+            observer=reported_to,
             waiting_seconds=limits.waiting_seconds,
             silence_seconds=limits.silence_seconds,
             turn_limits=turn_limits,

@@ -90,6 +90,9 @@ class Metrics(Observer):
         self._cached_tokens = self._histogram(
             "trinity_cached_prompt_tokens", "Tokens of a prompt that the cache held.", (0, *_LENGTHS)
         )
+        self._recall = self._histogram(
+            "trinity_recall_seconds", "To look for what a question brings back from before its window.", _LATENCIES
+        )
         self._batch = self._histogram("trinity_batch_size", "Sequences that a step of the engine ran.", _BATCHES)
         self._answers = self._counter("trinity_answers", "Answers, by how they ended.", "finish_reason", FinishReason)
         self._questions = self._counter("trinity_questions", "Questions, by what became of them.", "state", _OUTCOMES)
@@ -156,6 +159,9 @@ class Metrics(Observer):
 
     def on_first_words(self, seconds: float) -> None:
         self._first_words.observe(seconds)
+
+    def on_recall(self, seconds: float) -> None:
+        self._recall.observe(seconds)
 
     def on_request(self, record: RequestRecord) -> None:
         self._requests.labels(record.kind).inc()
