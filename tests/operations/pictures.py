@@ -33,7 +33,7 @@ async def draw() -> None:
             show_sample(operated.watch)
             async with open_page(operated.url) as page:
                 await page.until("document.querySelectorAll('#answers tr').length === 3")
-                await page.look(1000, 990)
+                await page.look(1000, 1120)
                 await asyncio.sleep(1)
                 await save(await page.picture("webp"), "operator.webp")
                 await page.look(390, 844, dark=True, is_phone=True)
