@@ -1,6 +1,6 @@
 # `make run` and `make test` are all it takes on a machine with Python 3.11 to 3.14 and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow coverage lint format soak soak-hour audit clean
+.PHONY: help run test test-slow coverage lint format soak soak-hour simulate audit clean
 MAKEFLAGS += --no-print-directory
 export PYTHON
 BIN := .venv/bin
@@ -14,6 +14,7 @@ help:
 	@echo 'make format     bring the code into shape'
 	@echo 'make soak       run the long tests against faults'
 	@echo 'make soak-hour  run an hour with a turn a second and faults in it'
+	@echo 'make simulate   run what lies below Discord by so many seeds (SEEDS=1000), going on where it was left'
 	@echo 'make audit      look for known holes in the pinned dependencies'
 	@echo 'make clean      remove .venv and what the tools left; data/ and .env stay'
 
@@ -62,10 +63,17 @@ soak-hour:
 	@OMP_NUM_THREADS=1 SOAK_SECONDS=$${SOAK_SECONDS:-3600} \
 		$(BIN)/python -m pytest -m soak --timeout=0 -s tests/scenarios/test_soaking.py $(ARGS)
 
+# A process for each core, a fresh one for every hundred seeds. The file says which are clean; for other code, `make clean`
+# or another file (STATE=...) begins anew.
+simulate:
+	@MAKE_GOAL=simulate sh deploy/make-venv.sh dev
+	@OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.simulation \
+		--seeds 0:$${SEEDS:-1000} --state $${STATE:-.simulated-seeds}
+
 # uv keeps pip-audit in an environment of its own, so that it can't change what it looks at.
 audit:
 	@MAKE_GOAL=audit sh deploy/make-venv.sh dev
 	@$(BIN)/python -m uv tool run 'pip-audit>=2.9,<3' --strict --disable-pip --no-deps -r constraints.txt
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov build dist
+	rm -rf .venv .simulated-seeds .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov build dist

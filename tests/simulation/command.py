@@ -3,28 +3,46 @@
 import argparse
 import gc
 import logging
+import os
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.tokenizer import load_tokenizer
 from tests.conversation.vocabularies import write_small_vocabulary
+from tests.simulation.reverted import DEFECTS
 from tests.simulation.simulation import Result, prepare, simulate
 from tests.simulation.universe import real_process_time
 
+SEEDS_PER_PROCESS = 100
+"""After so many a process makes room for a fresh one, so that memory is bounded whatever leaks."""
+
 
 def main() -> None:
+    """Run what the arguments say; exit status 1 where a seed fails."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--seeds", default="0:10", help="a number, or FIRST:END")
     parser.add_argument("--prints", action="store_true", help="print every event as it happens")
     parser.add_argument("--digests", action="store_true", help="print the digest of each journal")
+    parser.add_argument("--first-failure", action="store_true", help="end at the first seed that fails")
+    parser.add_argument("--reverted", choices=[*DEFECTS], help="bring a defect back that was mended")
+    parser.add_argument("--state", type=Path, help="run in several processes, and go on where this file says")
     options = parser.parse_args()
     first, _, end = options.seeds.partition(":")
     seeds = range(int(first), int(end) if end else int(first) + 1)
-    logging.basicConfig(
-        level=logging.DEBUG if options.prints else logging.CRITICAL, format="%(levelname)s %(name)s %(message)s"
-    )
+    if options.state is not None:
+        sys.exit(1 if _run_in_processes(seeds, options.state) else 0)
+    if options.reverted:
+        DEFECTS[options.reverted]()
+    sys.exit(1 if _run(seeds, options) else 0)
+
+
+def _run(seeds: Iterable[int], options: argparse.Namespace) -> int:
+    level = logging.DEBUG if options.prints else logging.CRITICAL
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")
     for noisy in ("aiosqlite", "asyncio", "sqlalchemy", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
@@ -33,18 +51,20 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    num_turns, num_failed, began_at = 0, 0, real_process_time()
+    num_seeds, num_turns, num_failed, began_at = 0, 0, 0, real_process_time()
     for seed in seeds:
         result = simulate(seed, encoder, database, prints=options.prints)
-        num_turns += result.num_turns
+        num_seeds, num_turns = num_seeds + 1, num_turns + result.num_turns
         if options.digests:
             print(seed, result.digest, result.num_events, result.num_turns, flush=True)
         if result.problems:
             num_failed += 1
             _report(result)
-    seconds = real_process_time() - began_at
-    print(f"{len(seeds)} seeds, {num_failed} failed, {num_turns} turns, {num_turns / seconds:.0f} a second of one core")
-    sys.exit(1 if num_failed else 0)
+            if options.first_failure:
+                break
+    speed = num_turns / (real_process_time() - began_at)
+    print(f"{num_seeds} seeds, {num_failed} failed, {num_turns} turns, {speed:.0f} a second of one core")
+    return num_failed
 
 
 def _report(result: Result) -> None:
@@ -52,3 +72,36 @@ def _report(result: Result) -> None:
     for problem in result.problems[:8]:
         print(f"  {problem[:400]}")
     sys.stdout.flush()
+
+
+def _run_in_processes(seeds: range, state: Path) -> int:
+    """Run what isn't done yet by a process for each core; a line of the file is a stretch that is done."""
+    done = set(state.read_text(encoding="utf-8").split()) if state.exists() else set()
+    stretches = [
+        f"{first}:{min(first + SEEDS_PER_PROCESS, seeds.stop)}"
+        for first in range(seeds.start, seeds.stop, SEEDS_PER_PROCESS)
+    ]
+    left = [each for each in stretches if each not in done]
+    print(f"{len(stretches) - len(left)} of {len(stretches)} stretches were done before", flush=True)
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    num_failed = 0
+    try:
+        while left or running:
+            while left and len(running) < (os.cpu_count() or 1):
+                stretch = left.pop(0)
+                command = [sys.executable, "-W", "ignore", "-m", "tests.simulation", "--seeds", stretch]
+                running[stretch] = subprocess.Popen(command)
+            pid, status = os.wait()
+            stretch = next(each for each, process in running.items() if process.pid == pid)
+            running.pop(stretch).returncode = os.waitstatus_to_exitcode(status)
+            if status == 0:
+                with state.open("a", encoding="utf-8") as file:
+                    file.write(f"{stretch}\n")
+            else:
+                num_failed += 1
+    finally:
+        for process in running.values():
+            process.terminate()
+            process.wait()
+    print(f"{len(stretches) - num_failed} of {len(stretches)} stretches are clean")
+    return num_failed

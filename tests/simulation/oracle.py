@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _OPEN = ("received", "waiting", "answering")
 _FENCE = re.compile(r"```\w*")
-_SETTLING_SECONDS = 200.0
-"""After so much time what was heard of is done, or was given up for a database that is away."""
+_LONG_SECONDS = 20.0
+"""So long after its deletion nobody begins to answer a question, whatever was on its way."""
 
 
 @dataclass(slots=True)
@@ -94,6 +94,9 @@ def _of_question(simulation: "Simulation", question: Message, ever: list[Message
     for each in there:
         if is_growing(each.content):
             yield f"{named}: a part was left growing: {each.content[:60]!r}"
+    gone_at = question.deleted_at
+    if gone_at is not None and any(each.at > gone_at + _LONG_SECONDS for each in answer):
+        yield f"{named} was answered although it was deleted long before"
     was_touched = any(each.deleted_at is not None and not each.deleted_by_bot for each in ever)
     if not question.is_there or was_touched:
         return
