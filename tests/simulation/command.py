@@ -4,6 +4,7 @@ import argparse
 import gc
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,7 @@ def _run_in_processes(seeds: range, state: Path) -> int:
     ]
     left = [each for each in stretches if each not in done]
     print(f"{len(stretches) - len(left)} of {len(stretches)} stretches were done before", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its processes end with it
     running: dict[str, subprocess.Popen[bytes]] = {}
     num_failed = 0
     try:

@@ -38,7 +38,9 @@ def judge(simulation: "Simulation") -> list[str]:
         rows = _rows(connection)
         problems = [*_of_database(connection), *simulation.discord.violations]
     problems += _of_questions(simulation, rows)
-    problems += _of_order(simulation, rows)
+    # Where the database refuses to say at a start what was left, what was missed goes first.
+    if not (simulation.is_db_faulty and len(simulation.lives) > 1):
+        problems += _of_order(simulation, rows)
     problems += _of_prompts(simulation)
     problems += _of_strays(simulation)
     return problems

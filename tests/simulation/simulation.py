@@ -359,13 +359,12 @@ def simulate(seed: int, encoder: TurnEncoder, database: bytes, *, prints: bool =
 
 def _bury() -> None:
     """Let what was killed go. It can't clean up after itself any more, and says so to nobody."""
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    sys.unraisablehook = lambda _: None  # for good: the last of it goes with the interpreter
     logging.disable(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()
     logging.disable(logging.NOTSET)
-    sys.unraisablehook = hook
 
 
 class _Catcher(logging.Handler):
