@@ -20,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from bot.conversation.word_forms import STOP_WORDS, stem, stems, words
 
@@ -49,6 +49,8 @@ _NUMBERS = frozenset(
     stems("two three four five six seven eight nine ten couple several few years months weeks days once twice")
 )
 _PAUSE = timedelta(hours=3)
+_MAX_STEMS = 64
+"""As many of a question's stems, its rarest, and of its pairs of words are looked for: a pasted text has thousands."""
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
@@ -80,6 +82,7 @@ class RecallIndex:
         self._stems: list[array[int]] = []
         self._stem_numbers: dict[str, int] = {}
         self._postings: list[array[int]] = []
+        self._nums_with: list[int] = []
         self._num_stems = 0
         self._names: dict[str, str] = {}
         for passage in passages:
@@ -101,7 +104,9 @@ class RecallIndex:
             if word not in STOP_WORDS:
                 numbers.append(self._number(stem(word)))
         for number in numbers:
-            self._postings[number].append(position)
+            posting = self._postings[number]
+            self._nums_with[number] += not posting or posting[-1] != position
+            posting.append(position)
         if not position or passage.said_at - self._said_at[-1] > _PAUSE:
             self._session_starts.append(position)
         self._sessions.append(len(self._session_starts) - 1)
@@ -121,6 +126,7 @@ class RecallIndex:
         number = self._stem_numbers.setdefault(form, len(self._postings))
         if number == len(self._postings):
             self._postings.append(array("I"))
+            self._nums_with.append(0)
         return number
 
     def find(self, question: str, num_best: int, *, asker: str | None = None, least_share: float = 0.0) -> list[int]:
@@ -133,12 +139,15 @@ class RecallIndex:
             least_share: nothing is found unless some passage has so much of what the question is about, from 0 to 1.
         """
         asked = words(question)
+        if not asked:  # only signs, such as "???"
+            return []
         named = {self._names[word] for word in asked if word in self._names}
         if not named and asker is not None and not {"i", "me", "my", "mine"}.isdisjoint(asked):
             named = {asker}
         about = [word for word in asked if word not in STOP_WORDS and word not in self._names] or asked
         numbers = [self._stem_numbers.get(stem(word)) for word in about]
-        scores = self._word_scores([number for number in dict.fromkeys(numbers) if number is not None])
+        said = [number for number in dict.fromkeys(numbers) if number is not None]
+        scores = self._word_scores(sorted(said, key=self._nums_with.__getitem__)[:_MAX_STEMS])
         if least_share and self._best_share({*numbers}, scores) < least_share:
             return []
         self._add_phrases(scores, numbers)
@@ -175,22 +184,21 @@ class RecallIndex:
 
     def _weight(self, number: int | None) -> float:
         """The rarer a stem, the more it says."""
-        num_with = 0 if number is None else len({*self._postings[number]})
+        num_with = 0 if number is None else self._nums_with[number]
         return math.log(1 + (len(self._ids) - num_with + 0.5) / (num_with + 0.5))
 
     def _add_phrases(self, scores: defaultdict[int, float], numbers: Sequence[int | None]) -> None:
-        for first, second in {*pairwise(numbers)}:
-            if first is None or second is None:
-                continue
+        pairs = dict.fromkeys(pairwise(numbers))
+        said = ((first, second) for first, second in pairs if first is not None and second is not None)
+        for first, second in islice(said, _MAX_STEMS):
             worth = _PHRASE * (self._weight(first) + self._weight(second)) / 2
             for position in {*self._postings[first]} & {*self._postings[second]}:
-                said = self._stems[position]
-                if any(pair == (first, second) for pair in pairwise(said)):
+                if any(pair == (first, second) for pair in pairwise(self._stems[position])):
                     scores[position] += worth
 
     def _weigh_dates(self, scores: defaultdict[int, float], question: str) -> None:
-        for found in _MONTH.finditer(question):
-            month, day = _MONTHS.index(found[2]) + 1, int(found[1] or found[3] or 0)
+        days = {(_MONTHS.index(found[2]) + 1, int(found[1] or found[3] or 0)) for found in _MONTH.finditer(question)}
+        for month, day in sorted(days):
             for position, said_at in enumerate(self._said_at):
                 if said_at.month != month:
                     continue

@@ -50,7 +50,8 @@ _CYRILLIC = re.compile(
 )
 _ARABIC_ARTICLE = re.compile("^(?:وال|بال|كال|فال|لل|ال)(?=...)")
 _ARABIC_MARKS = re.compile("[\u0610-\u061a\u064b-\u065f\u0670\u0640]")
-_ASCII_WORD = re.compile("[a-z0-9]+")
+_MAX_LETTERS = 64  # of a word; the rest is what it isn't found by
+_ASCII_WORD = re.compile(f"([a-z0-9]{{1,{_MAX_LETTERS}}})[a-z0-9]*")
 _OWNER = re.compile(r"'s\b")
 
 # Scripts that are written without blanks, or, in Korean's case, with endings joined to every word.
@@ -92,7 +93,7 @@ def _any_words(text: str) -> Iterator[str]:
 
 def _cut(word: str) -> Iterator[str]:
     if len(word) == 1 or not _is_unspaced(word[0]):
-        yield word
+        yield word[:_MAX_LETTERS]
     else:
         yield from (word[start : start + 2] for start in range(len(word) - 1))
 

@@ -45,10 +45,12 @@ async def test_what_left_the_window_comes_back_as_a_note_where_a_question_is_abo
         assert prompt.index(f"Tale {NUM_TALES - 1}") < prompt.index(HEADING)
 
 
-async def test_a_question_about_something_else_has_no_notes(open_long_house) -> None:
+@pytest.mark.parametrize("question", ["Explain quantum entanglement please", "???"])
+async def test_a_question_about_something_else_or_nothing_has_no_notes(open_long_house, question) -> None:
     async with open_long_house() as house:
-        await house.ask("Explain quantum entanglement please")
+        await house.ask(question)
 
+        assert question in house.prompt()
         assert HEADING not in house.prompt()
 
 

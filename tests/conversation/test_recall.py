@@ -113,3 +113,18 @@ def test_what_is_added_later_is_found_as_if_it_had_been_there():
 
     assert grown.ids == whole.ids
     assert grown.find("What is the dog called?", 5) == whole.find("What is the dog called?", 5)
+
+
+@pytest.mark.parametrize("signs", ["???", "😀", "", " "])
+def test_a_question_without_a_word_finds_nothing(signs):
+    index = among_small_talk("Anna", "My cat is called Miso.")
+
+    assert index.find(signs, 3, least_share=0.25) == []
+    assert index.find(signs, 3) == []
+
+
+def test_the_fact_that_a_question_behind_a_long_pasted_text_asks_for_is_found():
+    index = among_small_talk("Anna", "My cat is called Miso.")
+    pasted = " ".join(f"line{number} of it" for number in range(8000))
+
+    assert index.find(f"{pasted}\nWhat is my cat called?", 1) == [0]

@@ -50,3 +50,8 @@ def test_a_text_without_any_letter_has_no_words():
 
 def test_words_that_say_nothing_are_no_content():
     assert content_stems("What did you do about that?") == []
+
+
+@pytest.mark.parametrize("letter", ["a", "ж"])
+def test_of_a_word_without_an_end_only_its_beginning_counts(letter):
+    assert words(letter * 100_000) == [letter * 64]
