@@ -38,7 +38,9 @@ def main() -> None:
         sys.exit(1 if _run_in_processes(seeds, options.state) else 0)
     if options.reverted:
         DEFECTS[options.reverted]()
-    sys.exit(1 if _run(seeds, options) else 0)
+    num_failed = _run(seeds, options)
+    sys.stdout.flush()
+    os._exit(1 if num_failed else 0)  # what was killed in the last seed can't be taken apart in any order
 
 
 def _run(seeds: Iterable[int], options: argparse.Namespace) -> int:
