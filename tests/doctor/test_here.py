@@ -31,8 +31,8 @@ def told(findings, state):
 
 def test_the_packages_here_are_those_that_are_asked_for(monkeypatch):
     assert not told(look_at_installation(needs_postgresql=False), State.BAD)
-    versions = metadata.version
-    monkeypatch.setattr(metadata, "version", lambda name: "0.1" if name == "aiohttp" else versions(name))
+    versions, others = metadata.version, {"aiohttp": "0.1", "asyncpg": "0.31.0"}
+    monkeypatch.setattr(metadata, "version", lambda name: others.get(name) or versions(name))
 
     bad = told(look_at_installation(needs_postgresql=True), State.BAD)
 

@@ -117,7 +117,7 @@ class Ended:
 
 
 async def trinity(
-    server: LoopbackDiscord, folder: Path, *arguments: str, said: str = "", seconds: float = 60.0
+    server: LoopbackDiscord, folder: Path, *arguments: str, said: str = "", seconds: float = START_SECONDS
 ) -> Ended:
     """Run another command with the daemon's settings, as somebody whose files everybody may read by default."""
     process = await asyncio.create_subprocess_exec(

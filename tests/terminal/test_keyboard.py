@@ -192,7 +192,7 @@ def test_a_terminal_without_a_cursor_edits_its_lines_itself(talk, term):
         terminal.wait_for("^You: tell me\nTrinity: Once$")
         terminal.press("unseen\n")
         terminal.send(signal.SIGUSR1)
-        terminal.wait_for("^Trinity: OnceYou said hello, tell me\nYou: Trinity: You said .*, unseen\nYou:$")
+        terminal.wait_for("^Trinity: OnceYou said hello, tell me\nYou: (unseen\n)?Trinity: You said .*, unseen\nYou:$")
         terminal.press("\x04")
         terminal.wait_for_end()
 
