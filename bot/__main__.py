@@ -197,7 +197,7 @@ def top() -> None:
 def reload() -> None:
     """Have the daemon take over what has changed in .env and the TOML file.
 
-    It says what it took over, and what takes a restart. SIGHUP does the same.
+    It says what it took over, and what takes a restart. SIGUSR2 does the same.
     """
     end_with(lambda: configuration.reload(running.load()))
 

@@ -59,12 +59,12 @@ def run_on_discord(settings: Settings) -> int:
 
 def chat_here(settings: Settings) -> int:
     """Talk at this terminal, with what is piped in, or play a demonstration."""
-    from bot.operations.signals import ignore_status_signals  # noqa: PLC0415
+    from bot.operations.signals import ignore_user_signals  # noqa: PLC0415
     from bot.terminal.input import ScriptedInput  # noqa: PLC0415
     from bot.terminal.session import DEMONSTRATION  # noqa: PLC0415
     from bot.terminal.standard_input import open_standard_input  # noqa: PLC0415
 
-    ignore_status_signals()
+    ignore_user_signals()
     history_file = settings.data_dir / "chat.history" if settings.line_history else None
     source = open_standard_input(_say_waiting, history_file=history_file, retention_days=settings.retention_days)
     if source is not None:

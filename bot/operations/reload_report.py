@@ -3,12 +3,13 @@
 import json
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from bot.operations.signals import RELOAD_SIGNAL
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class ReloadReport:
         """
         with suppress(FileNotFoundError):
             self._file.unlink()
-        send(process, signal.SIGHUP)
+        send(process, RELOAD_SIGNAL)
         give_up_at = time.monotonic() + seconds
         while time.monotonic() < give_up_at:
             with suppress(FileNotFoundError):

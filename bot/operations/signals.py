@@ -2,7 +2,7 @@
 
 SIGTERM, SIGINT and SIGQUIT end it: running answers may finish, and a second such signal ends it at once. SIGHUP does
 the same where it was started at a terminal, whose window was closed; elsewhere it has the settings read
-anew. SIGUSR1 and SIGUSR2 log the status in one line.
+anew. So does SIGUSR2 everywhere, which `trinity reload` sends. SIGUSR1 logs the status in one line.
 """
 
 import asyncio
@@ -15,7 +15,9 @@ from typing import NoReturn
 log = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-STATUS_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
+STATUS_SIGNAL = signal.SIGUSR1
+RELOAD_SIGNAL = signal.SIGUSR2
+"""Means a reload and nothing else: SIGHUP ends what was started at a terminal, and nohup has it ignored."""
 
 
 class StopRequest:
@@ -36,19 +38,18 @@ def exit_when_signalled() -> None:
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _exit)
-    ignore_status_signals()
+    ignore_user_signals()
 
 
-def ignore_status_signals() -> None:
-    """Ignore SIGUSR1 and SIGUSR2 until there is a status to log; by default, they would end the process."""
-    for number in STATUS_SIGNALS:
+def ignore_user_signals() -> None:
+    """Ignore SIGUSR1 and SIGUSR2 until there is somebody to heed them; by default, they would end the process."""
+    for number in (STATUS_SIGNAL, RELOAD_SIGNAL):
         signal.signal(number, signal.SIG_IGN)
 
 
 def report_status_on_signal(status: Callable[[], str]) -> None:
-    """From now until the loop is closed, log `status()` at SIGUSR1 and SIGUSR2."""
-    for number in STATUS_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, lambda: log.info("how I am: %s", status()))
+    """From now until the loop is closed, log `status()` at SIGUSR1."""
+    asyncio.get_running_loop().add_signal_handler(STATUS_SIGNAL, lambda: log.info("how I am: %s", status()))
 
 
 def _exit(_number: int, _frame: object) -> NoReturn:
@@ -68,7 +69,7 @@ def handle_signals(
     Args:
         stop_request: what a signal asked for is noted in it.
         on_stopping: called at the first signal that ends the process.
-        on_reload: called at SIGHUP, unless a terminal's window was closed.
+        on_reload: called at SIGUSR2, and at SIGHUP unless a terminal's window was closed.
         status: the status in one line.
         is_at_terminal: None looks whether standard input or error is one.
     """
@@ -84,10 +85,10 @@ def handle_signals(
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
 
-    def hang_up(number: signal.Signals) -> None:
+    def hang_up_or_reload(number: signal.Signals) -> None:
         if stop_request.signalled.is_set():
             log.info("%s: I'm stopping already", number.name)
-        elif at_terminal:
+        elif at_terminal and number == signal.SIGHUP:
             end(number)
         else:
             on_reload()
@@ -95,5 +96,6 @@ def handle_signals(
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, end, number)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
-        loop.add_signal_handler(signal.SIGHUP, hang_up, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, hang_up_or_reload, signal.SIGHUP)
+    loop.add_signal_handler(RELOAD_SIGNAL, hang_up_or_reload, RELOAD_SIGNAL)
     report_status_on_signal(status)

@@ -19,7 +19,7 @@ def test_whoever_asks_hears_what_came_of_it(tmp_path):
         report.write(["TRINITY_SEED"], ["TRINITY_MODEL"])
 
     assert report.ask(17, send=send) == Reloaded(("TRINITY_SEED",), ("TRINITY_MODEL",), None)
-    assert asked == [(17, signal.SIGHUP)]
+    assert asked == [(17, signal.SIGUSR2)]
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from bot.operations.signals import STATUS_SIGNALS, STOP_SIGNALS, StopRequest, exit_when_signalled, handle_signals
+from bot.operations.signals import STOP_SIGNALS, StopRequest, exit_when_signalled, handle_signals
 
-ALL = (*STOP_SIGNALS, *STATUS_SIGNALS, signal.SIGHUP)
+ALL = (*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,17 @@ async def test_the_hang_up_of_a_terminal_is_a_stop(listening):
     assert stops == [1]
 
 
+@pytest.mark.parametrize("is_at_terminal", [True, False])
+async def test_the_signal_to_reload_ends_nothing_even_at_a_terminal_or_under_nohup(listening, is_at_terminal):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop_request, _, reloads = listening(is_at_terminal=is_at_terminal)
+
+    os.kill(os.getpid(), signal.SIGUSR2)
+    await _until(lambda: reloads)
+
+    assert not stop_request.signalled.is_set()
+
+
 async def test_a_hang_up_that_nohup_ignores_stays_ignored(listening):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
@@ -96,11 +107,10 @@ async def test_a_hang_up_that_nohup_ignores_stays_ignored(listening):
     assert not stop_request.signalled.is_set()
 
 
-@pytest.mark.parametrize("number", STATUS_SIGNALS)
-async def test_a_question_for_the_state_is_answered_in_the_log(listening, caplog, number):
+async def test_a_question_for_the_state_is_answered_in_the_log(listening, caplog):
     stop_request, _, _ = listening()
 
-    os.kill(os.getpid(), number)
+    os.kill(os.getpid(), signal.SIGUSR1)
     await _until(lambda: "how I am: as ever" in caplog.text)
 
     assert not stop_request.signalled.is_set()
