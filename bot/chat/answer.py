@@ -246,7 +246,8 @@ class AnswerWriter:
         self._own_name = own_name
         self._today = today
         self._overheard = overheard
-        self._recollection = Recollection(history.transcripts, encoder)
+        self.recollection = Recollection(history.transcripts, encoder)
+        """What is found of conversations beyond their windows."""
 
     def new_seed(self, generation: int) -> int:
         """The seed for a question that has none yet; another one for each answer to it."""
@@ -281,7 +282,7 @@ class AnswerWriter:
         sampling = self.sampling.within(settings).params(attempt.seed, budget.max_new_tokens)
         if attempt.kind is AnswerKind.AGAIN and sampling.temperature == 0:
             sampling = replace(sampling, temperature=AGAIN_TEMPERATURE)
-        labels = named.labels if named else ()
+        labels = named.labels.union(*(section.people for section in sections)) if named else frozenset[str]()
         return PendingAnswer(
             question=question,
             conversation=conversation,
@@ -341,7 +342,7 @@ class AnswerWriter:
         settings, key, notes = conversation.settings, question.conversation, None
         if settings.recalls and conversation.first_kept_turn_id is not None:
             began_at = time.monotonic()
-            notes = await self._recollection.section(conversation, question, speakers, budget.num_prompt_tokens)
+            notes = await self.recollection.section(conversation, question, speakers, budget.num_prompt_tokens)
             self._observer.on_recall(time.monotonic() - began_at)
         heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, self._own_name)
         return [*settings.sections(self._today()), *(section for section in (notes, heard) if section is not None)]

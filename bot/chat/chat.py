@@ -296,7 +296,7 @@ class Chat:
         for message_id in (*reset.answering, *reset.withdrawn):
             self._stop(key.platform, message_id, StopReason.RESET, keep=True)
         self.overheard.forget_channel(key)
-        await self._engine.forget(key.cache_owner)
+        await self._forget(key)
         return reset
 
     async def undo_reset(self, key: ConversationKey, at: datetime | None = None) -> int:
@@ -311,7 +311,7 @@ class Chat:
         num_turns = await self._history.undo_reset(key, self._clock() - timedelta(seconds=HIDDEN_SECONDS), at)
         if not num_turns:
             raise UserError(TOO_LATE_TO_UNDO)
-        await self._engine.forget(key.cache_owner)
+        await self._forget(key)
         return num_turns
 
     async def withdraw(self, platform: str, message_id: int) -> None:
@@ -328,7 +328,7 @@ class Chat:
             reason = StopReason.QUESTION_DELETED if deletion.is_asked else StopReason.ANSWER_DELETED
             self._stop(platform, deletion.question_message_id, reason)
         if deletion.conversation is not None:
-            await self._engine.forget(deletion.conversation.cache_owner)
+            await self._forget(deletion.conversation)
 
     async def known_among(self, platform: str, message_ids: Collection[int]) -> set[int]:
         """Those messages that `withdraw` would follow the deletion of; one read for all."""
@@ -345,7 +345,7 @@ class Chat:
         for message_id in deletion.withdrawn:
             self._stop(platform, message_id, StopReason.CHANNEL_LOST)
         for key in deletion.conversations:
-            await self._engine.forget(key.cache_owner)
+            await self._forget(key)
 
     async def delete_left_guilds(self) -> None:
         """Delete what was said in guilds that the bot left too long ago; `Departures` says which."""
@@ -353,7 +353,7 @@ class Chat:
         if gone:
             await self.settings.reload()
         for key in gone:
-            await self._engine.forget(key.cache_owner)
+            await self._forget(key)
 
     async def outlast(self, step: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:
         """Do a step that belongs to no question; while the database is away, it waits in line with the questions.
@@ -421,12 +421,18 @@ class Chat:
     def _withdraw_all(self, platform: str, person_id: int, message_ids: Iterable[int]) -> None:
         """Stop what is being answered to a person whose words are erased, and forget what was read along of them."""
         self.overheard.forget_person(platform, person_id)
+        self._context.writer.recollection.forget_all()
         for exchange in self.exchanges:
             question = exchange.question
             if question.conversation.platform == platform and question.author_id == person_id:
                 exchange.stop(StopReason.QUESTION_DELETED)
         for message_id in message_ids:
             self._stop(platform, message_id, StopReason.QUESTION_DELETED)
+
+    async def _forget(self, key: ConversationKey) -> None:
+        """Let go of what is in memory of a conversation's words, beside its history."""
+        self._context.writer.recollection.forget(key)
+        await self._engine.forget(key.cache_owner)
 
     def _stop(self, platform: str, message_id: int, reason: StopReason, *, keep: bool = False) -> None:
         if exchange := self.exchanges.asked_by(platform, message_id):

@@ -76,7 +76,11 @@ class Overheard:
         lines = [user_text(encoder.format.tags, each.text, each.author_name, own_name, people) for each in heard]
         while lines and encoder.num_added_tokens(_joined(lines)) > _MAX_TOKENS:
             del lines[0]
-        return Section("overheard", _joined(lines), _MAX_TOKENS, Place.NEWEST_QUESTION) if lines else None
+        return (
+            Section("overheard", _joined(lines), _MAX_TOKENS, Place.NEWEST_QUESTION, people=frozenset(people))
+            if lines
+            else None
+        )
 
 
 def _joined(lines: list[str]) -> str:

@@ -45,9 +45,8 @@ class _Known:
     in_use: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def clear(self, epoch: int) -> None:
-        self.epoch, self.index = epoch, RecallIndex()
-        self.answers.clear()
-        self.texts.clear()
+        """Begin anew; a thread that is still adding to what was known until now does no harm."""
+        self.epoch, self.index, self.answers, self.texts = epoch, RecallIndex(), {}, {}
 
     def missing(self, answers: Mapping[int, int]) -> list[int]:
         """The turns that are to be added to these, which are there now; all where others changed or went."""
@@ -60,12 +59,13 @@ class _Known:
 
     def add_all(self, turns: Iterable[SaidTurn], answers: Mapping[int, int]) -> None:
         """Add turns that came after those that are known, with their answers' ids."""
+        index, known_answers, texts = self.index, self.answers, self.texts
         for turn in turns:
             # The answer is found by the id right behind the question's; nobody is asked for by the bot's name.
-            self.index.add(Passage(2 * turn.id, turn.author_name, turn.question, turn.asked_at))
-            self.index.add(Passage(2 * turn.id + 1, "", turn.answer, max(turn.asked_at, turn.answered_at)))
-            self.answers[turn.id] = answers[turn.id]
-            self.texts[turn.id] = _text_hash(turn)
+            index.add(Passage(2 * turn.id, turn.author_name, turn.question, turn.asked_at))
+            index.add(Passage(2 * turn.id + 1, "", turn.answer, max(turn.asked_at, turn.answered_at)))
+            known_answers[turn.id] = answers[turn.id]
+            texts[turn.id] = _text_hash(turn)
 
     def says(self, turn: SaidTurn) -> bool:
         """Whether the turn still reads as it did."""
@@ -105,17 +105,36 @@ class Recollection:
             return None
         known = self._known.setdefault(key.identity, _Known())
         async with known.in_use:
-            if known.epoch != conversation.epoch:
+            try:
+                turns, found = await self._look_up(known, conversation, question, before)
+            except BaseException:  # cancelled, perhaps, while a thread adds to it
                 known.clear(conversation.epoch)
-            await self._add_missing(known, key, before)
-            turns, found = await self._find(known, question)
-            if not all(known.says(turn) for turn in turns):  # words were edited
-                known.clear(conversation.epoch)
-                await self._add_missing(known, key, before)
-                turns, found = await self._find(known, question)
-        self._drop_oldest(key)
+                raise
+        self._drop_oldest(key, known)
         budget = min(_MAX_TOKENS, num_prompt_tokens // SHARE_OF_PROMPT)
-        return await asyncio.to_thread(self._notes, turns, found, None if question.is_direct else speakers, budget)
+        labels = None if question.is_direct else _labels(turns, conversation, question, speakers)
+        return await asyncio.to_thread(self._notes, turns, found, labels, budget)
+
+    def forget(self, key: ConversationKey) -> None:
+        """Let go of what is found of a conversation, because its words changed or were taken back."""
+        self._known.pop(key.identity, None)
+
+    def forget_all(self) -> None:
+        """Let go of everything, because somebody's words were erased everywhere."""
+        self._known.clear()
+
+    async def _look_up(
+        self, known: _Known, conversation: Conversation, question: Question, before: Mapping[int, int]
+    ) -> tuple[list[SaidTurn], list[int]]:
+        if known.epoch != conversation.epoch:
+            known.clear(conversation.epoch)
+        await self._add_missing(known, conversation.key, before)
+        turns, found = await self._find(known, question)
+        if not all(known.says(turn) for turn in turns):  # words were edited
+            known.clear(conversation.epoch)
+            await self._add_missing(known, conversation.key, before)
+            turns, found = await self._find(known, question)
+        return turns, found
 
     async def _add_missing(self, known: _Known, key: ConversationKey, answers: Mapping[int, int]) -> None:
         missing = known.missing(answers)
@@ -123,8 +142,10 @@ class Recollection:
             turns = await self._transcripts.turns(key, missing)
             await asyncio.to_thread(known.add_all, turns, answers)
 
-    def _drop_oldest(self, key: ConversationKey) -> None:
+    def _drop_oldest(self, key: ConversationKey, known: _Known) -> None:
         """Keep what is found of a conversation, and let go of others that nobody asked in for longest."""
+        if self._known.get(key.identity) is not known:  # it was let go of meanwhile
+            return
         self._known.move_to_end(key.identity)
         while len(self._known) > 1 and sum(len(each.answers) for each in self._known.values()) > _MAX_KEPT_TURNS:
             self._known.popitem(last=False)
@@ -137,28 +158,41 @@ class Recollection:
         return await self._transcripts.turns(question.conversation, {passage_id // 2 for passage_id in found}), found
 
     def _notes(
-        self, turns: list[SaidTurn], found: list[int], speakers: Speakers | None, max_tokens: int
+        self, turns: list[SaidTurn], found: list[int], labels: Mapping[int, str] | None, max_tokens: int
     ) -> Section | None:
         by_id = {turn.id: turn for turn in turns}
         lines: dict[int, str] = {}
         for passage_id in found:
             turn = by_id.get(passage_id // 2)
-            notes = (
-                [_note(turn, speakers, length, is_answer=bool(passage_id % 2)) for length in LENGTHS] if turn else []
-            )
+            asker = "" if turn is None else "the user" if labels is None else labels[turn.author_id]
+            notes = [_note(turn, asker, length, is_answer=bool(passage_id % 2)) for length in LENGTHS] if turn else []
             for note in notes:
                 if note in lines.values():
                     break
                 if self._encoder.num_added_tokens(_joined({**lines, passage_id: note})) <= max_tokens:
                     lines[passage_id] = note
                     break
-        return Section("notes", _joined(lines), max_tokens, Place.NEWEST_QUESTION) if lines else None
+        if not lines:
+            return None
+        people = frozenset((labels or {}).values())
+        return Section("notes", _joined(lines), max_tokens, Place.NEWEST_QUESTION, people=people)
 
 
-def _note(turn: SaidTurn, speakers: Speakers | None, length: int, *, is_answer: bool) -> str:
+def _labels(
+    turns: Iterable[SaidTurn], conversation: Conversation, question: Question, speakers: Speakers
+) -> dict[int, str]:
+    """What those are called who said something: by their newest names, as in the rest of the prompt."""
+    names = {turn.author_id: turn.author_name for turn in turns}
+    later = ((turn.author_id, turn.author_name) for turn in conversation.turns)
+    names.update((who, name) for who, name in later if who in names and who is not None and name is not None)
+    if question.author_id in names:
+        names[question.author_id] = question.author_name
+    return {who: speakers.label(who, name) for who, name in names.items()}
+
+
+def _note(turn: SaidTurn, asker: str, length: int, *, is_answer: bool) -> str:
     """One line: when, who, and the beginning of what was said, which can't begin a line of its own."""
     moment = turn.answered_at if is_answer else turn.asked_at
-    asker = speakers.label(turn.author_id, turn.author_name) if speakers else "the user"
     who = "you" if is_answer else asker
     text = " ".join((turn.answer if is_answer else turn.question).split())
     if len(text) > length:

@@ -106,6 +106,7 @@ class Regeneration:
                     refusal = error
             edited = await self._context.inbox.edit_answered(key, message_id, content, answered_again_since=since)
             if edited:
+                self._context.writer.recollection.forget(key)
                 await self._context.engine.forget(key.cache_owner)
         except BaseException:
             self._leave(slot)

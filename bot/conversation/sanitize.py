@@ -20,6 +20,8 @@ from bot.conversation.markup import INVISIBLE, name_key, without_labels
 FALLBACK_NAME = "someone"
 MAX_NAME_LENGTH = 32
 DEFAULT_OWN_NAME = "Trinity"
+_READER = "You"
+"""What notes of earlier turns call the bot."""
 ROLE_NAMES = ("User", "Human", "Assistant", "System")
 """Names that a model, or a reader, takes for a part of the template rather than for a person."""
 
@@ -143,7 +145,7 @@ def speaker_name(name: str, own_name: str = DEFAULT_OWN_NAME) -> str:
     passes for the bot's own, for a role of a template, or that has nothing to read in it becomes "someone".
     """
     plain = _plain_name(name)
-    taken = {name_key(other) for other in (own_name, DEFAULT_OWN_NAME, *ROLE_NAMES)}
+    taken = {name_key(other) for other in (own_name, DEFAULT_OWN_NAME, _READER, *ROLE_NAMES)}
     is_readable = any(unicodedata.category(character)[0] in "LNS" for character in plain)
     return plain if is_readable and name_key(plain) not in taken else FALLBACK_NAME
 

@@ -37,6 +37,7 @@ class Section:
             where it would not leave room for the question.
         is_shared: everybody who chooses it has the same text, so that other conversations may use what the engine
             keeps of it. Of a guild's own text this would tell that somebody uses it.
+        people: the labels of those whose words stand in it; nobody else's words may speak for them.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Section:
     place: Place = Place.BEGINNING
     is_required: bool = False
     is_shared: bool = False
+    people: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

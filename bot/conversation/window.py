@@ -118,6 +118,8 @@ def fit_window(
     tags, limit = encoder.format.tags, budget.num_prompt_tokens
     turns = [turn for turn in turns if turn.question.strip() and turn.answer.strip()]
     people = {name for name in (author_name, *(turn.author_name for turn in turns)) if name is not None}
+    if author_name is not None:
+        people = people.union(*(section.people for section in sections))
     texts = [
         (user_text(tags, turn.question, turn.author_name, own_name, people), tags.clean(turn.answer)) for turn in turns
     ]
