@@ -111,10 +111,12 @@ def _is_unspaced(character: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """What all forms of a word have in common."""
+    """What all forms of a word have in common; a pair of characters is its own."""
     if word in _FIRST_FORMS:
         return _FIRST_FORMS[word]
     if not word.isascii():
+        if _is_unspaced(word[0]):
+            return word
         return _foreign_stem(word)
     return _english_stem(word)
 
