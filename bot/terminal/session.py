@@ -52,7 +52,7 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /persona clear             go back to the persona you began with
   /context                   what Trinity will see next, in tokens
   /export FILE               write this conversation to a file: Markdown, or JSON where its name ends in .json
-  /settings                  how answers are drawn, and how long they get
+  /settings                  how answers are drawn, how long they get, and what is remembered
   /settings set NAME VALUE   choose one of these for here
   /settings clear NAME       take that back
   /help                      this list
@@ -61,7 +61,7 @@ Ctrl-C stops an answer, and what was said of it stays; while nothing is being an
 one message, however many lines it has, and Alt-Enter begins a new line. To send a message that begins with /, put a
 blank before it."""
 
-_OFFERED = ("temperature", "top_p", "top_k", "longest_answer")
+_OFFERED = ("temperature", "top_p", "top_k", "longest_answer", "memory")
 """The settings that mean something here: the others are about channels with several people."""
 _ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _LEAVING_WORDS = ("quit", "exit", "quit()", "exit()")

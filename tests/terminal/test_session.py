@@ -74,7 +74,7 @@ async def test_how_answers_are_drawn_is_shown_chosen_and_taken_back():
 
     transcript = await talk(
         chat, "/settings set temperature 0,7", "/settings", "/settings clear temperature",
-        "/settings set session person", "/settings set top_p 9", "/settings nonsense",
+        "/settings set session person", "/settings set top_p 9", "/settings nonsense", "/settings set memory window",
     )  # fmt: skip
 
     lines = transcript.splitlines()
@@ -82,9 +82,10 @@ async def test_how_answers_are_drawn_is_shown_chosen_and_taken_back():
     assert any(line.startswith("temperature = 0.7 (chosen here): ") for line in lines)
     assert "temperature is 0.5 here." in lines
     assert not any(line.startswith("session = ") for line in lines)
+    assert "memory is window here." in lines
     assert "session means nothing here: nobody else is in this conversation." in lines
     assert "/settings takes show, set NAME VALUE or clear NAME." in lines
-    assert chat.settings.values == {}
+    assert [*chat.settings.values] == ["memory"]
 
 
 async def test_a_reset_is_undone():
