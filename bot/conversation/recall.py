@@ -119,7 +119,8 @@ class RecallIndex:
         self._asks.append(_ASKS if is_question else _ASKS_TOO if self._has_question[-1] else 1.0)
         self._stems.append(numbers)
         self._num_stems += len(numbers)
-        for name in words(passage.speaker):
+        names = words(passage.speaker)
+        for name in [name for name in names if name not in STOP_WORDS] or names:  # "The Owl" isn't named by "the"
             self._names[name] = passage.speaker
 
     def _number(self, form: str) -> int:

@@ -128,3 +128,10 @@ def test_the_fact_that_a_question_behind_a_long_pasted_text_asks_for_is_found():
     pasted = " ".join(f"line{number} of it" for number in range(8000))
 
     assert index.find(f"{pasted}\nWhat is my cat called?", 1) == [0]
+
+
+def test_a_word_that_says_nothing_is_nobody_though_it_stands_in_a_name():
+    index = talk(("Anna", "My car is red."), ("The Owl", "My car is blue."), days_between=1)
+
+    assert index.find("What is the colour of my car?", 1, asker="Anna") == [0]
+    assert index.find("What is the colour of the owl's car?", 1, asker="Anna") == [1]
