@@ -48,6 +48,8 @@ _TIMES = frozenset(
 _NUMBERS = frozenset(
     stems("two three four five six seven eight nine ten couple several few years months weeks days once twice")
 )
+MAX_STEMS = 200_000
+"""Different stems of one conversation, which take about 40 MB; nothing is found by those that come after."""
 _PAUSE = timedelta(hours=3)
 _MAX_STEMS = 64
 """As many of a question's stems, its rarest, and of its pairs of words are looked for: a pasted text has thousands."""
@@ -102,7 +104,9 @@ class RecallIndex:
         numbers = array("I")
         for word in words(passage.text):
             if word not in STOP_WORDS:
-                numbers.append(self._number(stem(word)))
+                number = self._number(stem(word))
+                if number is not None:
+                    numbers.append(number)
         for number in numbers:
             posting = self._postings[number]
             self._nums_with[number] += not posting or posting[-1] != position
@@ -123,9 +127,11 @@ class RecallIndex:
         for name in [name for name in names if name not in STOP_WORDS] or names:  # "The Owl" isn't named by "the"
             self._names[name] = passage.speaker
 
-    def _number(self, form: str) -> int:
-        number = self._stem_numbers.setdefault(form, len(self._postings))
-        if number == len(self._postings):
+    def _number(self, form: str) -> int | None:
+        """The number of a stem, a new one if there is room for it."""
+        number = self._stem_numbers.get(form)
+        if number is None and len(self._postings) < MAX_STEMS:
+            number = self._stem_numbers[form] = len(self._postings)
             self._postings.append(array("I"))
             self._nums_with.append(0)
         return number

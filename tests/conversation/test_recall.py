@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.conversation import recall
 from bot.conversation.recall import Passage, RecallIndex
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -135,3 +136,12 @@ def test_a_word_that_says_nothing_is_nobody_though_it_stands_in_a_name():
 
     assert index.find("What is the colour of my car?", 1, asker="Anna") == [0]
     assert index.find("What is the colour of the owl's car?", 1, asker="Anna") == [1]
+
+
+def test_there_is_room_for_so_many_different_words_and_no_more(monkeypatch):
+    monkeypatch.setattr(recall, "MAX_STEMS", 3)
+
+    index = talk(("Anna", "walnut hazel"), ("Ben", "hazel almond cashew"), days_between=1)
+
+    assert index.find("almond", 1) == [1]
+    assert index.find("cashew", 1) == []
