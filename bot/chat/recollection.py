@@ -29,7 +29,7 @@ SHARE_OF_PROMPT = 6
 _MAX_TOKENS = 512
 _MAX_KEPT_TURNS = 20_000
 _LEAST_SHARE = 0.25
-_HEADING = "Earlier in this conversation (where these differ, the last one holds):"
+_HEADING = "What was said earlier; where it differs, the last one holds."
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from bot.store.rows.history import Conversation
 from bot.store.rows.transcripts import SaidTurn
 from tests.chat.house import ASKED_AT, GENERAL, RANDOM, text
 
-HEADING = "Earlier in this conversation"
+HEADING = "What was said earlier"
 SECRET = "The password of the cellar is walnut."
 NUM_TALES = 5
 ABOUT_IT = "What is the password of the cellar?"
