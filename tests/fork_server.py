@@ -151,6 +151,7 @@ def become(order: dict[str, Any]) -> None:
         os.dup2(source, target)
     os.environ.clear()
     os.environ.update(order["env"])
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests that run under nohup would pass its being ignored on
     os.umask(UMASK)
     os.chdir(order["cwd"])
     status: int | str | None = 1

@@ -66,7 +66,7 @@ class Stage:
     async def ask(self, person: Person, text: str, **fields: Any) -> Message:
         """Somebody mentions the bot; returns when the answer is complete."""
         question = await person.says(self.channel, text, mention=True, **fields)
-        await self.house.reaches(question, "answered", self.seconds)
+        await self._finished(question)
         return question
 
     async def ask_until(self, person: Person, text: str, num_words: int, caption: str) -> None:
@@ -77,7 +77,16 @@ class Stage:
         await self.channel.answer_to(question, until=lambda shown: self.model.held in shown, timeout=self.seconds)
         self.look(caption)
         self.model.gate.set()
+        await self._finished(question)
+
+    async def _finished(self, question: Message) -> None:
+        """Wait until a question is answered, and the answers before it have lost their buttons."""
         await self.house.reaches(question, "answered", self.seconds)
+        world = self.channel.world.messages
+        await self.house.server.wait_until(
+            lambda: sum(bool(each.components) for each in world.values() if each.channel is self.channel) <= 1,
+            timeout=self.seconds,
+        )
 
     async def use(self, person: Person, command: str, **options: str) -> Interaction:
         """Somebody uses a slash command; returns when it is answered."""
