@@ -42,7 +42,7 @@ def reload(settings: Settings) -> int:
         typer.echo("trinity: no daemon runs here with this token and data folder", err=True)
         return _NO_DAEMON
     try:
-        reloaded = ReloadReport(settings.data_dir).ask(process)
+        reloaded = ReloadReport(settings.data_dir).ask(process, on_silence=_say_waiting)
     except PermissionError:
         typer.echo(f"trinity: the daemon (process {process}) is another user's; ask as that user", err=True)
         return _NO_DAEMON
@@ -59,6 +59,10 @@ def reload(settings: Settings) -> int:
     if not reloaded.live and not reloaded.after_restart:
         typer.echo("Nothing has changed. (What its environment sets stays as it was at its start.)")
     return 0
+
+
+def _say_waiting() -> None:
+    typer.echo("The daemon hasn't said yet; while it loads its model, it can't. Waiting for up to a minute.", err=True)
 
 
 def _clean(text: str) -> str:

@@ -14,6 +14,8 @@ from bot.operations.signals import RELOAD_SIGNAL
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 60.0
+_SILENT_SECONDS = 2.0
+"""Longer than that, and whoever asked is told that the daemon takes its time."""
 _LOOK_SECONDS = 0.05
 
 
@@ -46,9 +48,16 @@ class ReloadReport:
             log.warning("what came of the reload can't be written down: %s", error.strerror)
 
     def ask(
-        self, process: int, seconds: float = ANSWER_SECONDS, send: Callable[[int, int], None] = os.kill
+        self,
+        process: int,
+        seconds: float = ANSWER_SECONDS,
+        send: Callable[[int, int], None] = os.kill,
+        *,
+        on_silence: Callable[[], None] = lambda: None,
     ) -> Reloaded | None:
         """Have the daemon read its settings anew and wait for what comes of it; None where it doesn't say in time.
+
+        `on_silence` is called once, where it hasn't said so after two seconds: it may be loading its model.
 
         Raises:
             OSError: it can't be asked.
@@ -56,8 +65,12 @@ class ReloadReport:
         with suppress(FileNotFoundError):
             self._file.unlink()
         send(process, RELOAD_SIGNAL)
-        give_up_at = time.monotonic() + seconds
-        while time.monotonic() < give_up_at:
+        asked_at = time.monotonic()
+        is_told = False
+        while (waited := time.monotonic() - asked_at) < seconds:
+            if not is_told and waited >= min(_SILENT_SECONDS, seconds / 2):
+                is_told = True
+                on_silence()
             with suppress(FileNotFoundError):
                 said = json.loads(self._file.read_text())
                 return Reloaded(tuple(said["live"]), tuple(said["after_restart"]), said["problem"])

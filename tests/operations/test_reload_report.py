@@ -27,6 +27,14 @@ def test_a_daemon_that_says_nothing_is_not_waited_for_without_end(tmp_path):
     assert ReloadReport(tmp_path).ask(17, seconds=0, send=lambda *_: None) is None
 
 
+def test_whoever_waits_for_a_daemon_that_loads_its_model_is_told_once(tmp_path):
+    told = []
+
+    assert ReloadReport(tmp_path).ask(17, seconds=0.4, send=lambda *_: None, on_silence=lambda: told.append(1)) is None
+
+    assert told == [1]
+
+
 def test_a_report_that_cannot_be_written_is_a_line_in_the_log(tmp_path, caplog):
     ReloadReport(tmp_path / "nowhere").write(problem="x")
 
