@@ -6,13 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.chat.answer import AnswerWriter
+from bot.conversation.channel_settings import RECALL, SUMMARY, WINDOW
 from bot.conversation.messages import ConversationKey
 from bot.conversation.window import WindowUse
 from bot.store.rows.history import History
 from bot.store.rows.transcripts import SaidTurn
+from bot.words import Phrase, phrase
 
 MAX_EXPORT_BYTES = 4 * 2**20
 """A copy holds so much of the newest: Discord takes files of 10 MB, and JSON in the terminal stays readable."""
+
+_MODES = {
+    RECALL: phrase("context_mode_recall"),
+    SUMMARY: phrase("context_mode_summary"),
+    WINDOW: phrase("context_mode_window"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,8 @@ class ContextView:
     """The oldest turn in the next prompt; None where there is none."""
     was_trimmed: bool
     """Whether something older was said that it will not see."""
+    mode: Phrase
+    """What becomes of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class MemoryDesk:
             num_window_tokens=budget.num_prompt_tokens + budget.max_new_tokens,
             oldest=oldest,
             was_trimmed=use.was_trimmed or conversation.is_trim_announced,
+            mode=_MODES[conversation.settings.memory],
         )
 
     async def copy(self, key: ConversationKey, *, as_json: bool) -> Copy:

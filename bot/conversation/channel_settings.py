@@ -23,6 +23,7 @@ __all__ = [
     "PER_PERSON",
     "RECALL",
     "SETTINGS",
+    "SUMMARY",
     "WINDOW",
     "ChannelSettings",
     "Setting",
@@ -34,8 +35,9 @@ log = logging.getLogger(__name__)
 EVERYONE, MANAGERS = "everyone", "managers"
 """Who may do something: anybody, or who may manage channels."""
 PER_CHANNEL, PER_PERSON = "channel", "person"
-RECALL, WINDOW = "recall", "window"
-"""What a conversation has that doesn't fit into a prompt any more: notes of what a question is about, or nothing."""
+RECALL, SUMMARY, WINDOW = "recall", "summary", "window"
+"""What a prompt has of turns that don't fit any more: notes of those that a question is about, a summary of all beside
+these, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class ChannelSettings:
     @property
     def recalls(self) -> bool:
         """Whether earlier turns are looked up where a question is about them."""
-        return self.memory == RECALL
+        return self.memory != WINDOW
 
     @classmethod
     def merged(cls, persona: Persona, layers: Iterable[Mapping[str, Value]]) -> "ChannelSettings":
@@ -114,7 +116,7 @@ SETTINGS = (
     Setting("persona_changes", OneOf((MANAGERS, EVERYONE)), phrase("means_persona_changes")),
     Setting("resets", OneOf((EVERYONE, MANAGERS)), phrase("means_resets")),
     Setting("session", OneOf((PER_CHANNEL, PER_PERSON)), phrase("means_session")),
-    Setting("memory", OneOf((RECALL, WINDOW)), phrase("means_memory")),
+    Setting("memory", OneOf((RECALL, SUMMARY, WINDOW)), phrase("means_memory")),
     Setting("done_ping", Switch(), phrase("means_done_ping")),
     Setting("talks_without_mention", Switch(), phrase("means_talks_without_mention"), needs_content_intent=True),
     Setting(

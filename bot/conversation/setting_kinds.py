@@ -1,5 +1,6 @@
 """The kinds of values that people can choose for a channel: how each is typed, checked, kept and written out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,9 +76,9 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of two words."""
+    """One of some words."""
 
-    words: tuple[str, str]
+    words: tuple[str, ...]
 
     @property
     def suggestions(self) -> tuple[str, ...]:
@@ -87,7 +88,7 @@ class OneOf:
         """The word, in whatever case it is typed."""
         word = text.strip().lower()
         if word not in self.words:
-            raise InvalidSetting(phrase("one_of_two_wanted", first=self.words[0], second=self.words[1]))
+            raise InvalidSetting(_wanted(self.words))
         return word
 
     def check(self, value: object) -> Value:
@@ -113,7 +114,7 @@ class Switch:
             return True
         if word in ("off", "no", "false"):
             return False
-        raise InvalidSetting(phrase("one_of_two_wanted", first="on", second="off"))
+        raise InvalidSetting(_wanted(self.suggestions))
 
     def check(self, value: object) -> Value:
         """`value` if it is True or False."""
@@ -123,3 +124,8 @@ class Switch:
 
     def written(self, value: Value) -> str:
         return "on" if value else "off"
+
+
+def _wanted(words: Sequence[str]) -> Phrase:
+    *others, last = words
+    return phrase("one_of_wanted", others=", ".join(f"`{word}`" for word in others), last=last)

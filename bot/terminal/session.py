@@ -50,6 +50,7 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /persona set NAME PROMPT   make a persona, or change one of yours
   /persona delete NAME       delete one of yours
   /persona clear             go back to the persona you began with
+  /memory mode MODE          what becomes of turns that no longer fit: recall, summary or window
   /context                   what Trinity will see next, in tokens
   /export FILE               write this conversation to a file: Markdown, or JSON where its name ends in .json
   /settings                  how answers are drawn, how long they get, and what is remembered
@@ -217,6 +218,8 @@ class _Session:
                 await self._persona(rest)
             case "settings", rest:
                 await self._settings(rest)
+            case "memory", rest:
+                await self._memory(rest)
             case "context", "":
                 self._say(await self._context())
             case "export", file_name:
@@ -238,7 +241,15 @@ class _Session:
         )
         since = f" The oldest is from {view.oldest.asked_at.astimezone():%Y-%m-%d %H:%M}." if view.oldest else ""
         older = " Something older was said, and is not seen any more." if view.was_trimmed else ""
-        return f"Of {view.num_window_tokens:,} tokens: {', '.join([*costs, turns, rest])}.{since}{older}"
+        return f"Of {view.num_window_tokens:,} tokens: {', '.join([*costs, turns, rest])}.{since}{older} {view.mode}"
+
+    async def _memory(self, rest: str) -> None:
+        action, mode = (*rest.split(maxsplit=1), "", "")[:2]
+        match action.lower(), mode:
+            case "mode", str(mode) if mode:
+                self._say_setting(await self._chat.settings.set(self._key, Scope.CHANNEL, "memory", mode, AUTHOR_ID))
+            case _:
+                self._small("/memory takes mode recall, mode summary or mode window.")
 
     async def _export(self, file_name: str) -> str:
         """Write the conversation to a file that isn't there yet; returns what to say of it."""

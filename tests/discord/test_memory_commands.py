@@ -76,6 +76,33 @@ async def test_a_new_conversation_has_all_the_room(house: House) -> None:
     assert "https://" not in used.text
 
 
+async def test_the_mode_of_memory_is_the_setting_and_context_shows_it(house: House) -> None:
+    house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    before = await use(house, "/context")
+    chosen = await use(house, "/memory mode", person="Mod", mode="window")
+    shown = await use(house, "/settings show")
+    after = await use(house, "/context")
+    refused = await use(house, "/memory mode", mode="recall")
+
+    assert phrase("context_mode_recall") in before.text
+    assert (chosen.text, chosen.is_ephemeral) == (phrase("setting_is_here", name="memory", value="window"), False)
+    assert "`memory` is **window** (chosen here)" in shown.text
+    assert phrase("context_mode_window") in after.text
+    assert (refused.text, refused.is_ephemeral) == (MAY_NOT[Right.CHANGE_SETTINGS], True)
+
+
+async def test_a_server_has_a_mode_of_its_own_for_channels_that_chose_none(house: House) -> None:
+    house.server.person("Manager", permissions=Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS)
+    await use(house, "/memory mode", person="Manager", mode="recall")
+    chosen = await use(house, "/memory mode", person="Manager", mode="summary", scope="server")
+
+    here, there = await use(house, "/context"), await use(house, "/context", house.server.channel("other"))
+
+    assert chosen.text == phrase("setting_is_in_server", name="memory", value="summary")
+    assert phrase("context_mode_recall") in here.text
+    assert phrase("context_mode_summary") in there.text
+
+
 @pytest.mark.parametrize("form", ["md", "json"])
 async def test_an_export_has_every_word_in_order_for_the_asker_alone(house: House, form: str) -> None:
     await ask(house, "first ```")

@@ -75,6 +75,7 @@ async def test_how_answers_are_drawn_is_shown_chosen_and_taken_back():
     transcript = await talk(
         chat, "/settings set temperature 0,7", "/settings", "/settings clear temperature",
         "/settings set session person", "/settings set top_p 9", "/settings nonsense", "/settings set memory window",
+        "/memory mode recall", "/memory mode nothing", "/memory",
     )  # fmt: skip
 
     lines = transcript.splitlines()
@@ -83,6 +84,9 @@ async def test_how_answers_are_drawn_is_shown_chosen_and_taken_back():
     assert "temperature is 0.5 here." in lines
     assert not any(line.startswith("session = ") for line in lines)
     assert "memory is window here." in lines
+    assert "memory is recall here." in lines
+    assert "That has to be `recall`, `summary` or `window`." in lines
+    assert "/memory takes mode recall, mode summary or mode window." in lines
     assert "session means nothing here: nobody else is in this conversation." in lines
     assert "/settings takes show, set NAME VALUE or clear NAME." in lines
     assert [*chat.settings.values] == ["memory"]

@@ -77,7 +77,7 @@ def said_of_context(view: ContextView, key: ConversationKey) -> Phrase:
     if view.oldest is not None:
         when = f"<t:{int(view.oldest.asked_at.timestamp())}:f>"
         lines.append(phrase("context_since", when=when, link=message_link(key, view.oldest.message_id)))
-    lines.append(phrase("context_trimmed" if view.was_trimmed else "context_whole"))
+    lines += [phrase("context_trimmed" if view.was_trimmed else "context_whole"), view.mode]
     return joined(lines)
 
 

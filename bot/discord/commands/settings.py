@@ -16,9 +16,9 @@ from bot.words import Phrase, joined, phrase
 
 _Name = app_commands.Transform[str, TextOption(64)]
 _Value = app_commands.Transform[str, TextOption(64)]
-_HERE, _PARENT, _SERVER = "here", "parent", "server"
-_SCOPES = [
-    app_commands.Choice(name=phrase("scope_here"), value=_HERE),
+HERE, _PARENT, _SERVER = "here", "parent", "server"
+SCOPES = [
+    app_commands.Choice(name=phrase("scope_here"), value=HERE),
     app_commands.Choice(name=phrase("scope_parent"), value=_PARENT),
     app_commands.Choice(name=phrase("scope_server"), value=_SERVER),
 ]
@@ -60,28 +60,23 @@ class SettingsCommands(app_commands.Group):
         name=phrase("setting_option"), value=phrase("setting_value_option"), scope=phrase("setting_scope_option")
     )
     @app_commands.autocomplete(name=suggest_settings, value=suggest_values)
-    @app_commands.choices(scope=_SCOPES)
-    async def set_value(self, interaction: discord.Interaction, name: _Name, value: _Value, scope: str = _HERE) -> None:
+    @app_commands.choices(scope=SCOPES)
+    async def set_value(self, interaction: discord.Interaction, name: _Name, value: _Value, scope: str = HERE) -> None:
         async def work() -> CommandReply:
-            key, chosen_for = _place(interaction, scope)
+            key, chosen_for = place_of(interaction, scope)
             _require_offered(interaction, name)
             shown = await chat_of(interaction).settings.set(key, chosen_for, name, value, interaction.user.id)
-            is_everywhere = chosen_for is Scope.GUILD
-            said = phrase(
-                "setting_is_in_server" if is_everywhere else "setting_is_here",
-                name=shown.setting.name, value=shown.value,
-            )  # fmt: skip
-            return CommandReply(_with_sessions(said, shown), is_private=False)
+            return CommandReply(_with_sessions(said_of_choice(shown, chosen_for), shown), is_private=False)
 
         await reply_to(interaction, work(), is_private=False)
 
     @app_commands.command(description=phrase("settings_clear_description"))
     @app_commands.describe(name=phrase("setting_option"), scope=phrase("setting_scope_option"))
     @app_commands.autocomplete(name=suggest_settings)
-    @app_commands.choices(scope=_SCOPES)
-    async def clear(self, interaction: discord.Interaction, name: _Name, scope: str = _HERE) -> None:
+    @app_commands.choices(scope=SCOPES)
+    async def clear(self, interaction: discord.Interaction, name: _Name, scope: str = HERE) -> None:
         async def work() -> CommandReply:
-            key, chosen_for = _place(interaction, scope)
+            key, chosen_for = place_of(interaction, scope)
             shown = await chat_of(interaction).settings.clear(key, chosen_for, name)
             said = phrase("setting_is_again", name=shown.setting.name, value=shown.value, origin=_ORIGINS[shown.origin])
             return CommandReply(_with_sessions(said, shown), is_private=False)
@@ -105,7 +100,7 @@ async def _show(interaction: discord.Interaction) -> CommandReply:
     return CommandReply(joined([phrase("settings_hold"), *lines]))
 
 
-def _place(interaction: discord.Interaction, scope: str) -> tuple[ConversationKey, Scope]:
+def place_of(interaction: discord.Interaction, scope: str) -> tuple[ConversationKey, Scope]:
     """What a choice is made for, if the person may make it."""
     key = channel_of(interaction)
     if scope == _SERVER:
@@ -120,6 +115,14 @@ def _place(interaction: discord.Interaction, scope: str) -> tuple[ConversationKe
     # In a thread people have the permissions of its channel.
     require(interaction, Right.CHANGE_SETTINGS)
     return key, Scope.CHANNEL
+
+
+def said_of_choice(shown: ShownSetting, chosen_for: Scope) -> Phrase:
+    """What is said of a value that was chosen."""
+    is_everywhere = chosen_for is Scope.GUILD
+    return phrase(
+        "setting_is_in_server" if is_everywhere else "setting_is_here", name=shown.setting.name, value=shown.value
+    )
 
 
 def _with_sessions(said: Phrase, shown: ShownSetting) -> Phrase:

@@ -1,4 +1,4 @@
-"""The slash commands: `/reset`, `/stop`, `/persona ...`, `/settings ...` and `/help`.
+"""The slash commands: `/reset`, `/stop`, `/persona ...`, `/settings ...`, `/memory ...` and the others.
 
 Who may change something is checked here, for every command by itself: Discord keeps permissions for whole commands
 only, and an administrator can widen those. `interaction.permissions` is what Discord says the person may do in the
@@ -20,6 +20,7 @@ from bot.discord.commands.conversation import reset, stop
 from bot.discord.commands.memory import context, export
 from bot.discord.commands.personas import PersonaCommands
 from bot.discord.commands.privacy import PrivacyCommands
+from bot.discord.commands.remembering import MemoryCommands
 from bot.discord.commands.settings import SettingsCommands
 from bot.discord.commands.shared import ready
 from bot.discord.commands.threads import thread
@@ -50,6 +51,7 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         self.add_command(stop)
         self.add_command(PersonaCommands())
         self.add_command(SettingsCommands())
+        self.add_command(MemoryCommands())
         self.add_command(PrivacyCommands())
         self.add_command(ask)
         self.add_command(ask_about)
