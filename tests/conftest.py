@@ -11,6 +11,7 @@ one, nor what tries hundreds of examples: it would make them last two or three t
 Others carry the mark `no_cover` themselves.
 """
 
+import functools
 import gc
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,11 @@ LONGEST = (
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_rank)
+    items.sort(key=lambda item: _rank(item.path))
     for item in items:
-        if any(item.path.is_relative_to(FOLDER / place) for place in SLOW):
+        if _is_in(item.path, SLOW):
             item.add_marker(pytest.mark.slow)
-        folder = item.path.relative_to(FOLDER).parts[0]
-        if folder in UNMEASURED or item.get_closest_marker("hypothesis"):
+        if _is_in(item.path, UNMEASURED) or item.get_closest_marker("hypothesis"):
             item.add_marker(pytest.mark.no_cover)
 
 
@@ -67,8 +67,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return FileScheduling(config, log)
 
 
-def _rank(item: pytest.Item) -> int:
-    for rank, place in enumerate(LONGEST):
-        if item.path.is_relative_to(FOLDER / place):
-            return rank
-    return len(LONGEST)
+@functools.cache
+def _rank(file: Path) -> int:
+    return next((rank for rank, place in enumerate(LONGEST) if _is_in(file, (place,))), len(LONGEST))
+
+
+@functools.cache
+def _is_in(file: Path, places: tuple[str, ...]) -> bool:
+    return any(file.is_relative_to(FOLDER / place) for place in places)
