@@ -22,13 +22,16 @@ FOLDER = Path(__file__).parent
 UNMEASURED = ("demo_model", "end_to_end", "loopback_selftest", "scenarios", "training")
 SLOW = (
     *("end_to_end/test_daemon.py", "end_to_end/test_lost_engine.py", "scenarios", "inference/kernels"),
+    *("demo_model/test_model.py", "discord/test_payloads.py", "store/files/test_power.py"),
+    *("store/files/test_pooler.py", "store/files/test_postgresql_faults.py"),
     *("inference/loading/test_hub.py", "inference/scheduling/test_core_llama.py"),
     *("inference/scheduling/test_core_storm.py", "security/test_secrets.py", "discord/test_refusals.py"),
     *("discord/test_outage.py", "discord/test_older_database.py", "store/files/test_durability.py"),
     *("store/files/test_full_disk.py", "store/files/test_migrate.py", "store/files/test_recovery_files.py"),
 )
 LONGEST = (
-    *("end_to_end", "scenarios", "inference/kernels", "demo_model", "inference/scheduling", "discord/test_refusals.py"),
+    *("end_to_end", "simulation", "scenarios", "inference/kernels", "demo_model", "inference/scheduling"),
+    *("discord/test_refusals.py", "discord/test_payloads.py", "discord/test_faults.py"),
     *("test_main.py", "security", "discord", "store/files", "test_packaging.py", "inference", "store", "chat"),
 )
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from bot.chat.access import Access, AccessRules
 from bot.chat.chat import Chat, SamplingChoice
@@ -17,7 +18,7 @@ from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
 from bot.discord.messages import PLATFORM
 from bot.discord.run import DiscordOptions, run_discord
-from bot.observer import LogObserver, Observer, Observers
+from bot.observer import LogObserver, Observer, Observers, TransactionRecord
 from bot.operations.health import Health
 from bot.store.files.database import open_database, utc_now
 from bot.store.files.timeouts import Timeouts
@@ -30,12 +31,27 @@ from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message
 from tests.store.fresh import lay_database
 
+T = TypeVar("T")
 EDIT_INTERVAL_SECONDS = 0.05
 COMMANDS = (
     "reset", "stop", "persona", "settings", "memory", "privacy", "ask", "Ask Trinity", "context", "export", "thread",
     "stats", "about", "help",
 )  # fmt: skip
 """Every command that is registered, the entry of a message's menu among them."""
+
+
+class Commits(Observer):
+    """Wakes who waits for what a transaction may have written."""
+
+    def __init__(self) -> None:
+        self.next: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done after the next one."""
+
+    def on_transaction(self, record: TransactionRecord) -> None:
+        """Wake whoever waits."""
+        if record.is_write:
+            self.next.set_result(None)
+            self.next = asyncio.get_running_loop().create_future()
 
 
 @dataclass
@@ -50,6 +66,7 @@ class House:
     personas: Personas
     encoder: TurnEncoder
     database_path: Path
+    commits: Commits
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     num_ready: int = 0
@@ -64,9 +81,21 @@ class House:
 
     async def reaches(self, message: Message, state: str, seconds: float = 60.0) -> None:
         """Waits until the inbox says this of a question."""
+
+        async def says_so() -> bool:
+            return await self.state(message) == state
+
+        await self.comes_true(says_so, seconds)
+
+    async def comes_true(self, condition: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T:
+        """Waits for something in the database; returns what was true."""
         async with asyncio.timeout(seconds):
-            while await self.state(message) != state:  # noqa: ASYNC110 - the database has no event for that
-                await asyncio.sleep(0.01)
+            while True:
+                commit = self.commits.next
+                if result := await condition():
+                    return result
+                # A transaction whose caller has left commits without a word.
+                await asyncio.wait([commit], timeout=0.2)
 
     @property
     def prompts(self) -> list[str]:
@@ -117,7 +146,8 @@ async def open_house(
     """Runs Trinity against `server` with a database in `folder`, and stops it in order; `token` is another bot's."""
     engine = engine or EchoEngine()
     await lay_database(folder / "trinity.db")
-    url, observer = f"sqlite+aiosqlite:///{folder / 'trinity.db'}", Observers(LogObserver(), *observers)
+    url, commits = f"sqlite+aiosqlite:///{folder / 'trinity.db'}", Commits()
+    observer = Observers(LogObserver(), commits, *observers)
     async with open_database(url, timeouts=timeouts, observer=observer) as database:
         history, inbox, personas = History(database), Inbox(database), Personas(database)
         budget = TokenBudget(4096, 100_000, 1000)
@@ -144,7 +174,7 @@ async def open_house(
             state_folder=folder,
             presence_seconds=presence_seconds,
         )
-        house = House(server, engine, chat, history, inbox, personas, encoder, folder / "trinity.db")
+        house = House(server, engine, chat, history, inbox, personas, encoder, folder / "trinity.db", commits)
         house.running = asyncio.create_task(
             run_discord(
                 chat, options, house.stop, on_ready=house.note_ready, on_movement=house.note_movement, observer=observer
@@ -167,6 +197,16 @@ async def ask(house: House, text: str = "hello", *, state: str = "answered", sec
     question = await server.person("Alice").says(server.channel("general"), text, mention=True)
     await house.reaches(question, state, seconds)
     return question
+
+
+async def remembered(house: House) -> list[tuple[str, str]]:
+    """The turns of the channel "general"."""
+    return [(turn.question, turn.answer) for turn in (await house.history.load(house.key)).turns]
+
+
+async def remembers(house: House, question: str) -> bool:
+    """Whether that is what the first turn's question says."""
+    return (await remembered(house))[0][0] == question
 
 
 def labels(message: Message) -> list[str]:

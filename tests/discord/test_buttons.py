@@ -17,7 +17,7 @@ from bot.inference.engine import Delta, FinishReason, Request
 from bot.store.rows.turn_limits import TurnLimits
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House, ask, labels
+from tests.discord.house import House, ask, labels, remembered
 from tests.engines import EchoEngine
 from tests.loopback import Interaction, LoopbackDiscord, Message, Permission, Person, Status, judge
 
@@ -70,10 +70,6 @@ async def private_reply_to(house: House, interaction: Interaction) -> str:
 
     await house.server.wait_until(whispered)
     return whispered()[0]
-
-
-async def remembered(house: House) -> list[tuple[str, str]]:
-    return [(turn.question, turn.answer) for turn in (await house.history.load(house.key)).turns]
 
 
 # ---- What stands below an answer

@@ -350,9 +350,11 @@ async def test_the_edit_of_a_question_that_waits_is_taken_over(server: LoopbackD
         await house.reaches(waiting, "received")
         await bob.edits(waiting, f"{server.bot.mention} two")
         server.unfurl(waiting)
-        async with asyncio.timeout(60):
-            while (await house.inbox.unfinished())[-1].question.content != "two":  # noqa: ASYNC110 - a database
-                await asyncio.sleep(0.01)
+
+        async def last_says_two() -> bool:
+            return (await house.inbox.unfinished())[-1].question.content == "two"
+
+        await house.comes_true(last_says_two)
         engine.gate.set()
         await house.reaches(waiting, "answered")
 

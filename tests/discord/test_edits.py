@@ -6,7 +6,7 @@ from bot.conversation.turn_limits import TurnLimits
 from bot.errors import RequestFailed
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House, ask
+from tests.discord.house import House, ask, remembered, remembers
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message, judge
 
@@ -20,10 +20,6 @@ async def asked(house: House, num_times: int) -> None:
     async with asyncio.timeout(60):
         while len(house.engine.requests) < num_times or len(house.chat.exchanges):  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.01)
-
-
-async def remembered(house: House) -> list[tuple[str, str]]:
-    return [(turn.question, turn.answer) for turn in (await house.history.load(house.key)).turns]
 
 
 async def test_an_edited_question_is_answered_again_in_the_same_message(house: House) -> None:
@@ -99,9 +95,7 @@ async def test_an_edit_of_an_older_question_changes_what_is_remembered(house: Ho
     await ask(house, "hello")
 
     await edits(house, older, "my name is Alice")
-    async with asyncio.timeout(60):
-        while (await remembered(house))[0][0] != "my name is Alice":  # noqa: ASYNC110 - a database
-            await asyncio.sleep(0.01)
+    await house.comes_true(lambda: remembers(house, "my name is Alice"))
     await ask(house, "what is my name?")
 
     assert "my name is Alice" in house.prompts[-1]
@@ -171,9 +165,7 @@ async def test_an_edit_that_takes_the_mention_away_takes_the_words_out_of_what_i
     question = await ask(house, "my number is 4711")
 
     await alice.edits(question, "never mind")
-    async with asyncio.timeout(60):
-        while (await remembered(house))[0][0]:  # noqa: ASYNC110 - a database
-            await asyncio.sleep(0.01)
+    await house.comes_true(lambda: remembers(house, ""))
     await ask(house, "hello")
 
     assert "4711" not in house.prompts[1]

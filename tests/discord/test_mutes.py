@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House, ask
+from tests.discord.house import House, ask, remembered, remembers
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message, judge
 from tests.loopback.wire import Call, json_answer
@@ -51,10 +51,6 @@ async def settled(house: House) -> None:
             await asyncio.sleep(0.01)
 
 
-async def remembered(house: House) -> list[tuple[str, str]]:
-    return [(turn.question, turn.answer) for turn in (await house.history.load(house.key)).turns]
-
-
 async def test_an_edit_of_a_growing_answers_question_is_followed_after_the_mute(
     muting: LoopbackDiscord, enter: OpenHouse
 ) -> None:
@@ -85,9 +81,7 @@ async def test_an_edit_of_an_answered_question_in_a_mute_is_remembered_and_the_o
         question = await ask(house, "what is tow?")
         mute(server, LONG)
         await edits(house, question, "what is two?")
-        async with asyncio.timeout(60):
-            while (await remembered(house))[0][0] != "what is two?":  # noqa: ASYNC110 - a database
-                await asyncio.sleep(0.01)
+        await house.comes_true(lambda: remembers(house, "what is two?"))
 
     assert len(house.engine.requests) == 1
     judge(server).require(turns=1, replies=1)
@@ -114,6 +108,7 @@ async def test_a_mute_that_comes_while_an_edited_question_is_answered_is_waited_
     judge(server).require(turns=1, replies=1)
 
 
+@pytest.mark.slow
 async def test_typing_that_a_mute_refuses_closes_no_channel_for_longer(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:

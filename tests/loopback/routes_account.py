@@ -1,6 +1,7 @@
 """REST: the login, the application, its commands, users, guilds and direct-message channels."""
 
 import re
+from itertools import chain
 from typing import Any
 
 from aiohttp import web
@@ -90,8 +91,9 @@ def _check_command(command: dict[str, Any]) -> None:
 
 def _check_localized_names(commands: list[dict[str, Any]]) -> None:
     """Two commands, or two options, may not have one name in any language."""
-    for locale in _LOCALES:
-        names = [(command.get("name_localizations") or {}).get(locale, command["name"]) for command in commands]
+    localized = [command.get("name_localizations") or {} for command in commands]
+    for locale in {"", *chain(*localized)}:
+        names = [names.get(locale, command["name"]) for names, command in zip(localized, commands, strict=True)]
         if len(set(names)) < len(names):
             raise invalid_form("name", "APPLICATION_COMMANDS_DUPLICATE_NAME", "Names must be unique")
 

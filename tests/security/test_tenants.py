@@ -174,9 +174,11 @@ def answer_with_everything(house: House, request: Request, chance: random.Random
 
 async def ended(house: House, question: Message) -> None:
     """Wait until a question was answered or has failed."""
-    async with asyncio.timeout(30):
-        while await house.state(question) not in ("answered", "failed"):  # noqa: ASYNC110 - a database has no event
-            await asyncio.sleep(0.005)
+
+    async def has_ended() -> bool:
+        return await house.state(question) in ("answered", "failed")
+
+    await house.comes_true(has_ended)
 
 
 def require_own_words(request: Request, house: House, channels: list[Channel]) -> int:
