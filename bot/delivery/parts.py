@@ -23,12 +23,14 @@ from bot.delivery.sender import Sender
 from bot.delivery.split import CLOSING, utf16_length
 from bot.delivery.transport import Button, ButtonKind, Draft, DraftKey, Posted
 from bot.store.rows.deletion import ANSWER
-from bot.words import in_language
+from bot.words import LANGUAGES, in_language, phrase
 
 _GROWING = "\u2060"
 """A word joiner: nobody sees it, it is no white space that Discord would strip, and no answer has it."""
 _WAITING = f"\u2063{_GROWING}"
 """What a line ends with that stands where the answer will be."""
+_ASIDES = frozenset(phrase("memory_away").to(language) for language in LANGUAGES)
+"""What is said of an outage: it is recorded nowhere and replies to nothing, as later parts of an answer do."""
 _MAX_UNITS = 2000  # Discord's limit
 
 
@@ -346,7 +348,8 @@ class Parts:
         last, ids = self._last_message_id(), [posted.message_id for posted in own]
         later = own[ids.index(last) + 1 :] if last in ids else []
         # Those who wait are told so in messages that may have come in between.
-        following = [each for each in later if each.message_id not in known and not is_waiting(each.content)]
+        said = [each for each in later if not is_waiting(each.content) and each.content not in _ASIDES]
+        following = [each for each in said if each.message_id not in known]
         if not following or following[0].reply_to is not None:
             return None
         # It may be a part of another's answer: its first one came before this one's.

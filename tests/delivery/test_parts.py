@@ -3,10 +3,12 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 from bot.chat.chat import Part
+from bot.delivery.outcomes import MEMORY_AWAY
 from bot.delivery.parts import Parts, Purpose
 from bot.delivery.refusals import Unreachable
 from bot.delivery.sender import open_sender
 from bot.delivery.transport import Draft, Posted
+from bot.words import LANGUAGES
 
 QUESTION, CHANNEL = 7, 1
 FIRST, SECOND = (Purpose.ANSWER, 0), (Purpose.ANSWER, 1)
@@ -122,3 +124,14 @@ async def test_a_line_that_tells_to_wait_is_no_beginning_of_an_answer() -> None:
         await Parts(exchange(recorded, resumed=object()), sender).resume()
 
     assert SECOND not in recorded
+
+
+async def test_what_is_said_of_an_outage_is_no_part_of_an_answer() -> None:
+    for language in LANGUAGES:
+        own = Posted(100, f"Half an{GROWING}", QUESTION)
+        recorded = Recorded(Part(*FIRST, 100, is_marked=True))
+        channel = Channel([own, Posted(101, MEMORY_AWAY.to(language)), Posted(102, "answer")])
+        async with open_sender(channel) as sender:
+            await Parts(exchange(recorded, resumed=object()), sender).resume()
+
+        assert recorded[SECOND].message_id == 102
