@@ -5,6 +5,7 @@ refuses an answer without one: only `History.save_turn` can store what the assis
 same in SQLite and in PostgreSQL.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """Discord's ids need 64 bits; SQLite counts rows up only in a column declared INTEGER, which holds 64 bits too."""
@@ -358,6 +358,9 @@ channel_settings = Table(
 )
 
 
-def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy has once for each."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def inserts(table: Table, finish: Callable[[Any], Any]) -> dict[str, Any]:
+    """An INSERT that knows ON CONFLICT, for each kind of database: both spell it alike, SQLAlchemy has it twice.
+
+    `finish` adds what it does on a conflict. The key is the name of a connection's dialect.
+    """
+    return {"sqlite": finish(sqlite.insert(table)), "postgresql": finish(postgresql.insert(table))}

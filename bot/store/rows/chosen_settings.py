@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.channel_settings import ChannelSettings, readable_choice
@@ -17,7 +17,7 @@ from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import DEFAULT
 from bot.conversation.setting_kinds import Value
 from bot.store.files.database import Database
-from bot.store.tables import channel_settings, insert
+from bot.store.tables import channel_settings, inserts
 
 Layer = Mapping[str, Value]
 """The choices of one channel or guild, by name."""
@@ -68,11 +68,8 @@ class ChosenSettings:
 
         async def work(connection: AsyncConnection) -> None:
             platform, kind, scope_id = place
-            statement = insert(connection, channel_settings).values(
-                platform=platform, scope=kind, scope_id=scope_id, name=name, **changed
-            )
-            unique = ["platform", "scope", "scope_id", "name"]
-            await connection.execute(statement.on_conflict_do_update(index_elements=unique, set_=changed))
+            values = {"platform": platform, "scope": kind, "scope_id": scope_id, "name": name} | changed
+            await connection.execute(_SET[connection.dialect.name], values)
 
         await self._database.write(work)
         self._in_memory.setdefault(place, {})[name] = value
@@ -95,20 +92,45 @@ class ChosenSettings:
             self._in_memory.pop((platform, Scope.CHANNEL, channel_id), None)
 
 
-def choices_query(key: ConversationKey, parent_id: int | None) -> "Select[str, int, str, Any]":
-    """The query for the choices that concern a channel: scope, id, name and value of each."""
-    columns = channel_settings.c
-    query = select(columns.scope, columns.scope_id, columns.name, columns.value)
-    return query.where(or_(*(_is_place(key.platform, place) for place in _places(key, parent_id))))
+_COLUMNS = channel_settings.c
+CHOICES: "Select[str, int, str, Any]" = select(_COLUMNS.scope, _COLUMNS.scope_id, _COLUMNS.name, _COLUMNS.value).where(
+    _COLUMNS.platform == bindparam("its_platform"),
+    or_(
+        and_(
+            _COLUMNS.scope == Scope.CHANNEL.value,
+            _COLUMNS.scope_id.in_([bindparam("its_channel_id"), bindparam("its_parent_id")]),
+        ),
+        and_(_COLUMNS.scope == Scope.GUILD.value, _COLUMNS.scope_id == bindparam("its_guild_id")),
+    ),
+)
+"""The choices that concern a channel, by the parameters of `choice_params`: scope, id, name and value of each."""
+
+
+def choice_params(key: ConversationKey, parent_id: int | None) -> dict[str, Any]:
+    """What `CHOICES` asks for. What isn't there (no parent, no guild) is equal to nothing."""
+    return {
+        "its_platform": key.platform,
+        "its_channel_id": key.channel_id,
+        "its_parent_id": parent_id,
+        "its_guild_id": key.guild_id,
+    }
 
 
 def layers_of(rows: Iterable[tuple[str, int, str, object]], key: ConversationKey, parent_id: int | None) -> list[Layer]:
-    """The rows of `choices_query`, as `ChosenSettings.layers` has them."""
+    """The rows of `CHOICES`, as `ChosenSettings.layers` has them."""
     found: dict[tuple[str, int], dict[str, Value]] = {place: {} for place in _places(key, parent_id)}
     for scope, scope_id, name, kept in rows:
         if (value := readable_choice(name, kept)) is not None:
             found[scope, scope_id][name] = value
     return [*found.values()]
+
+
+def _changed(statement: Any) -> Any:
+    changed = {name: statement.excluded[name] for name in ("value", "changed_by", "changed_at")}
+    return statement.on_conflict_do_update(index_elements=["platform", "scope", "scope_id", "name"], set_=changed)
+
+
+_SET = inserts(channel_settings, _changed)
 
 
 async def forget_settings(connection: AsyncConnection, platform: str, scope: Scope, scope_ids: Iterable[int]) -> None:

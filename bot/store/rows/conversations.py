@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
-from bot.store.tables import conversations, insert
+from bot.store.tables import conversations, inserts
 
 
 class ConversationRow(NamedTuple):
@@ -51,20 +51,27 @@ def key_in(row: Row[*tuple[Any, ...]]) -> ConversationKey:
     )
 
 
+IS_CONVERSATION = and_(
+    conversations.c.platform == bindparam("its_platform"),
+    conversations.c.channel_id == bindparam("its_channel_id"),
+    conversations.c.person_id == bindparam("its_person_id"),
+)
+"""The condition that picks one conversation's row, by the parameters that `key_params` gives."""
+
+
+def key_params(key: ConversationKey) -> dict[str, Any]:
+    """What `IS_CONVERSATION` asks for."""
+    return {"its_platform": key.platform, "its_channel_id": key.channel_id, "its_person_id": key.person_id or SHARED}
+
+
 def in_channel(platform: str, channel_id: int) -> ColumnElement[bool]:
     """The condition that picks a channel's conversations: the shared one, and each person's own."""
     return and_(conversations.c.platform == platform, conversations.c.channel_id == channel_id)
 
 
-def is_conversation(key: ConversationKey) -> ColumnElement[bool]:
-    """The condition that picks one conversation's row."""
-    return and_(in_channel(key.platform, key.channel_id), conversations.c.person_id == (key.person_id or SHARED))
-
-
 async def find_conversation(connection: AsyncConnection, key: ConversationKey) -> ConversationRow | None:
     """The conversation's row, if anything was ever said or done there."""
-    query = select(*_COLUMNS).where(is_conversation(key))
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(_FIND, key_params(key))).one_or_none()
     return None if row is None else ConversationRow(*row)
 
 
@@ -75,17 +82,21 @@ async def ensure_conversation(
 
     `asked` is a question's message id. The newest is kept: ids grow with time, and events may arrive out of order.
     """
-    statement = insert(connection, conversations).values(
-        platform=key.platform,
-        channel_id=key.channel_id,
-        person_id=key.person_id or SHARED,
-        guild_id=key.guild_id,
-        parent_channel_id=key.parent_channel_id,
-        last_message_id=asked,
-    )
+    values = {
+        "platform": key.platform,
+        "channel_id": key.channel_id,
+        "person_id": key.person_id or SHARED,
+        "guild_id": key.guild_id,
+        "parent_channel_id": key.parent_channel_id,
+        "last_message_id": asked,
+    }
+    return ConversationRow(*(await connection.execute(_ENSURE[connection.dialect.name], values)).one())
+
+
+def _merged(statement: Any) -> Any:
     new, newest = statement.excluded, conversations.c.last_message_id
     # An update even if nothing changes: it is what locks the row in PostgreSQL.
-    merged = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=[conversations.c.platform, conversations.c.channel_id, conversations.c.person_id],
         set_={
             "guild_id": func.coalesce(new.guild_id, conversations.c.guild_id),
@@ -94,5 +105,8 @@ async def ensure_conversation(
                 (func.coalesce(newest, 0) < func.coalesce(new.last_message_id, 0), new.last_message_id), else_=newest
             ),
         },
-    )
-    return ConversationRow(*(await connection.execute(merged.returning(*_COLUMNS))).one())
+    ).returning(*_COLUMNS)
+
+
+_FIND = select(*_COLUMNS).where(IS_CONVERSATION)
+_ENSURE = inserts(conversations, _merged)

@@ -4,19 +4,34 @@ Deleting a user's message deletes its answer with it; the inbox keeps only that 
 deleted on the platform may be a question, a part of an answer, or nothing of ours.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Select, and_, delete, func, or_, select, text, union, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    union,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
 from bot.store.rows.chosen_settings import Scope, forget_settings
 from bot.store.rows.conversations import KEY_COLUMNS, in_channel, key_in
-from bot.store.rows.questions import OPEN_STATES
+from bot.store.rows.questions import IS_OPEN, OPEN_STATES
 from bot.store.tables import (
     conversations,
     hints,
@@ -39,10 +54,10 @@ async def is_anything_hidden(
     connection: AsyncConnection, hidden_until: datetime | None = None, now: datetime | None = None
 ) -> bool:
     """Whether `delete_hidden` has anything to do: it is asked every few seconds, and nearly always there is not."""
-    for is_hidden in _hidden(hidden_until, now):
-        if await connection.scalar(select(messages.c.id).where(is_hidden).limit(1)) is not None:
-            return True
-    return await connection.scalar(select(inbox.c.id).where(*_HAS_STALE_TEXT).limit(1)) is not None
+    if hidden_until is None:
+        return bool(await connection.scalar(_IS_ANYTHING_HIDDEN))
+    params = {"hidden_until": hidden_until, "hidden_after": now}
+    return bool(await connection.scalar(_IS_ANYTHING_HIDDEN_BEFORE, params))
 
 
 async def delete_hidden(
@@ -96,18 +111,18 @@ async def delete_turns_before(connection: AsyncConnection, moment: datetime) -> 
     num_turns = await delete_turns(connection, messages.c.id.in_(oldest))
     if num_turns == MAX_DELETED_AT_ONCE:
         return num_turns
-    await connection.execute(
-        delete(inbox).where(inbox.c.received_at < moment, inbox.c.state.not_in(OPEN_STATES), inbox.c.turn_id.is_(None))
-    )
+    await connection.execute(delete(inbox).where(inbox.c.received_at < moment, ~IS_OPEN, inbox.c.turn_id.is_(None)))
     await connection.execute(delete(hints).where(hints.c.day < moment.date()))
     await connection.execute(delete(persona_changes).where(persona_changes.c.changed_at < moment))
     return num_turns
 
 
-async def withdraw(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[int, ...]:
+async def withdraw(
+    connection: AsyncConnection, condition: ColumnElement[bool], params: Mapping[str, Any] | None = None
+) -> tuple[int, ...]:
     """Withdraw those questions and empty them; returns their message ids, oldest first."""
     statement = update(inbox).where(condition).values(state="withdrawn", content="", author_name="")
-    result = await connection.execute(statement.returning(inbox.c.id, inbox.c.message_id))
+    result = await connection.execute(statement.returning(inbox.c.id, inbox.c.message_id), params)
     return tuple(row.message_id for row in sorted(result.all()))
 
 
@@ -226,6 +241,17 @@ def _hidden(hidden_until: datetime | None, now: datetime | None) -> Iterator[Col
         yield messages.c.hidden_at > now
 
 
+_HAS_STALE_ROW = exists(inbox.c.id).where(*_HAS_STALE_TEXT)
+_IS_ANYTHING_HIDDEN = select(or_(exists(messages.c.id).where(messages.c.hidden_at.is_not(None)), _HAS_STALE_ROW))
+_IS_ANYTHING_HIDDEN_BEFORE = select(
+    or_(
+        exists(messages.c.id).where(messages.c.hidden_at <= bindparam("hidden_until")),
+        exists(messages.c.id).where(messages.c.hidden_at > bindparam("hidden_after")),
+        _HAS_STALE_ROW,
+    )
+)
+
+
 def _first(column: Column[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
     return select(column).where(*conditions).order_by(column).limit(1)
 
@@ -298,7 +324,7 @@ async def _delete_question(
 ) -> MessageDeletion:
     if row.turn_id is not None:
         await delete_turns(connection, messages.c.id == row.turn_id)
-    withdrawn = await withdraw(connection, and_(inbox.c.id == row.id, inbox.c.state.in_(OPEN_STATES)))
+    withdrawn = await withdraw(connection, and_(inbox.c.id == row.id, IS_OPEN))
     if row.turn_id is None and not withdrawn:
         return _NOTHING
     kind = DeletedMessage.OPEN_QUESTION if row.turn_id is None else DeletedMessage.TURN
@@ -338,7 +364,7 @@ async def find_messages(
 ) -> set[int]:
     """Ids between two of what `delete_message` would follow in a channel."""
     is_here = in_channel(platform, channel_id)
-    is_open, is_visible = inbox.c.state.in_(OPEN_STATES), messages.c.hidden_at.is_(None)
+    is_open, is_visible = IS_OPEN, messages.c.hidden_at.is_(None)
     has_turn = inbox.c.turn_id.in_(select(messages.c.id).where(is_visible))
     is_answer = and_(parts.c.purpose == ANSWER, parts.c.is_surplus.is_(False), or_(is_open, has_turn))
     first = inbox.alias("first")

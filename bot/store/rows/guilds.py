@@ -16,7 +16,7 @@ from bot.store.tables import (
     conversations,
     guilds,
     inbox,
-    insert,
+    inserts,
     messages,
     persona_changes,
     persona_choices,
@@ -63,13 +63,8 @@ class Guilds:
         """The bot isn't in a guild any more; what is known already about that stays."""
 
         async def work(connection: AsyncConnection) -> None:
-            statement = insert(connection, guilds).values(platform=platform, guild_id=guild_id, left_at=at)
-            key = ["platform", "guild_id"]
-            await connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=key, set_={"left_at": at}, where=guilds.c.left_at.is_(None)
-                )
-            )
+            values = {"platform": platform, "guild_id": guild_id, "left_at": at}
+            await connection.execute(_NOTE_LEFT[connection.dialect.name], values)
 
         await self._database.write(work)
 
@@ -98,16 +93,25 @@ class Guilds:
         return deletion
 
 
+_KEY = ["platform", "guild_id"]
+_NOTE_PRESENT = inserts(
+    guilds, lambda statement: statement.on_conflict_do_update(index_elements=_KEY, set_={"left_at": None})
+)
+_NOTE_LEFT = inserts(
+    guilds,
+    lambda statement: statement.on_conflict_do_update(
+        index_elements=_KEY, set_={"left_at": statement.excluded.left_at}, where=guilds.c.left_at.is_(None)
+    ),
+)
+
+
 def _is_guild(platform: str, guild_id: int) -> ColumnElement[bool]:
     return and_(guilds.c.platform == platform, guilds.c.guild_id == guild_id)
 
 
 async def _store_present(connection: AsyncConnection, platform: str, guild_ids: Collection[int]) -> None:
-    statement = insert(connection, guilds)
-    merged = statement.on_conflict_do_update(index_elements=["platform", "guild_id"], set_={"left_at": None})
-    await connection.execute(
-        merged, [{"platform": platform, "guild_id": guild_id, "left_at": None} for guild_id in guild_ids]
-    )
+    rows = [{"platform": platform, "guild_id": guild_id, "left_at": None} for guild_id in guild_ids]
+    await connection.execute(_NOTE_PRESENT[connection.dialect.name], rows)
 
 
 async def _delete_some(connection: AsyncConnection, platform: str, guild_id: int) -> GuildDeletion | None:

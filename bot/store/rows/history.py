@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Update, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.channel_settings import ChannelSettings
@@ -19,12 +18,13 @@ from bot.conversation.persona import DEFAULT, Persona
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
 from bot.store.rows.conversations import (
+    IS_CONVERSATION,
     KEY_COLUMNS,
     ConversationRow,
     ensure_conversation,
     find_conversation,
-    is_conversation,
     key_in,
+    key_params,
 )
 from bot.store.rows.deletion import (
     MAX_DELETED_AT_ONCE,
@@ -48,11 +48,11 @@ from bot.store.rows.deletion import (
 )
 from bot.store.rows.own_words import OwnWords
 from bot.store.rows.personas import load_settings
-from bot.store.rows.questions import OPEN_STATES, is_row
+from bot.store.rows.questions import IS_OPEN, IS_ROW, row_params
 from bot.store.rows.transcripts import Transcripts
 from bot.store.rows.turns import (
     Answer,
-    find_open_generation,
+    find_wanted,
     load_speakers,
     load_turns,
     save_answer,
@@ -156,14 +156,14 @@ class History:
 
         async def work(connection: AsyncConnection) -> int | None:
             row = await ensure_conversation(connection, question.conversation)
-            generation = await find_open_generation(connection, question)
-            if row.epoch != epoch or generation is None:
-                await withdraw(connection, is_row(question) & inbox.c.state.in_(OPEN_STATES))
+            wanted = await find_wanted(connection, row.id, question)
+            if row.epoch != epoch or wanted is None:
+                await withdraw(connection, IS_ROW & IS_OPEN, row_params(question))
                 return None
-            turn_id = await save_question(connection, row.id, question)
-            await save_answer(connection, row.id, turn_id, generation, answer, now)
+            turn_id = await save_question(connection, row.id, wanted.turn_id, question)
+            await save_answer(connection, row.id, turn_id, wanted.generation, answer, now)
             await save_speakers(connection, row.id, speakers)
-            await connection.execute(update(inbox).where(is_row(question)).values(turn_id=turn_id))
+            await connection.execute(_NOTE_TURN, row_params(question) | {"turn_id": turn_id})
             return turn_id
 
         return await self._database.write(work)
@@ -173,16 +173,11 @@ class History:
 
         Moves forward only. False, and no effect, after a reset.
         """
-        return await self._update(
-            key,
-            epoch,
-            conversations.c.first_kept_turn_id.is_(None) | (conversations.c.first_kept_turn_id < turn_id),
-            first_kept_turn_id=turn_id,
-        )
+        return await self._update(_MOVE_FIRST_KEPT, key, epoch, new_turn_id=turn_id)
 
     async def mark_trim_announced(self, key: ConversationKey, epoch: int) -> bool:
         """Note that the channel was told of the first trim since its reset; False if that was noted before."""
-        return await self._update(key, epoch, conversations.c.is_trim_announced.is_(False), is_trim_announced=True)
+        return await self._update(_MARK_TRIM_ANNOUNCED, key, epoch)
 
     async def reset(self, key: ConversationKey) -> Reset:
         """Hide everything said in a conversation at once, and withdraw the questions that wait in it.
@@ -254,7 +249,7 @@ class History:
             found = await _with_threads(connection, platform, channel_id)
             keys = tuple(found.values()) or (ConversationKey(platform, channel_id),)
             ids = list(found)
-            is_open = inbox.c.conversation_id.in_(ids) & inbox.c.state.in_(OPEN_STATES)
+            is_open = inbox.c.conversation_id.in_(ids) & IS_OPEN
             withdrawn = await withdraw(connection, is_open)
             num_turns = await delete_turns(connection, messages.c.conversation_id.in_(ids))
             await begin_epoch(connection, ids)
@@ -291,16 +286,20 @@ class History:
             lambda connection: find_messages(connection, platform, channel_id, oldest, newest)
         )
 
-    async def _update(self, key: ConversationKey, epoch: int, condition: Any, **values: object) -> bool:
+    async def _update(self, statement: Update, key: ConversationKey, epoch: int, **params: object) -> bool:
         async def work(connection: AsyncConnection) -> bool:
-            result = await connection.execute(
-                update(conversations)
-                .where(is_conversation(key), conversations.c.epoch == epoch, condition)
-                .values(**values)
-            )
+            result = await connection.execute(statement, key_params(key) | {"its_epoch": epoch} | params)
             return result.rowcount == 1
 
         return await self._database.write(work)
+
+
+_NOTE_TURN = update(inbox).where(IS_ROW)
+_OF_EPOCH = update(conversations).where(IS_CONVERSATION, conversations.c.epoch == bindparam("its_epoch"))
+_MOVE_FIRST_KEPT = _OF_EPOCH.where(
+    conversations.c.first_kept_turn_id.is_(None) | (conversations.c.first_kept_turn_id < bindparam("new_turn_id"))
+).values(first_kept_turn_id=bindparam("new_turn_id"))
+_MARK_TRIM_ANNOUNCED = _OF_EPOCH.where(conversations.c.is_trim_announced.is_(False)).values(is_trim_announced=True)
 
 
 async def _with_threads(connection: AsyncConnection, platform: str, channel_id: int) -> dict[int, ConversationKey]:

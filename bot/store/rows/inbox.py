@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import Integer, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
@@ -20,22 +20,26 @@ from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.store.files.database import Database
 from bot.store.rows.conversations import KEY_COLUMNS, ConversationRow, ensure_conversation, in_channel, key_in
 from bot.store.rows.questions import (
+    IS_OPEN,
+    IS_ROW,
+    OPEN_QUESTION,
     OPEN_QUESTIONS,
-    OPEN_STATES,
+    PART_COLUMNS,
+    PARTS_OF_QUESTION,
+    ROW_ID,
     AnswerKind,
     Attempt,
     InboxState,
     KnownChannel,
     OpenQuestion,
     Part,
-    is_row,
     question_values,
     read_attempt,
     read_open_question,
     read_parts,
-    row_id,
+    row_params,
 )
-from bot.store.rows.reception import IDS, store_more, store_refused
+from bot.store.rows.reception import RECEIVE, store_more, store_refused
 from bot.store.rows.regeneration import (
     LastTurn,
     begin_generation,
@@ -45,7 +49,7 @@ from bot.store.rows.regeneration import (
     reopen,
 )
 from bot.store.rows.turn_limits import TakenTurn, give_back_untried, take_turn
-from bot.store.tables import conversations, hints, inbox, insert, parts, turns_taken
+from bot.store.tables import conversations, hints, inbox, inserts, parts, turns_taken
 
 T = TypeVar("T")
 
@@ -104,9 +108,8 @@ class Inbox:
             newest = max(question.message_id, *question.more_ids, 0)
             row = await ensure_conversation(connection, question.conversation, asked=newest)
             fixed = {"conversation_id": row.id, "epoch": row.epoch, "received_at": now}
-            statement = insert(connection, inbox).values(question_values(question) | values | fixed)
-            result = await connection.execute(statement.on_conflict_do_nothing(index_elements=IDS))
-            if not result.rowcount:
+            asked = question_values(question) | values | fixed
+            if not (await connection.execute(RECEIVE[connection.dialect.name], asked)).rowcount:
                 return None
             await store_more(connection, question, fixed)
             if limits:
@@ -143,11 +146,10 @@ class Inbox:
 
         async def work(connection: AsyncConnection) -> bool:
             row = await ensure_conversation(connection, question.conversation, asked=question.message_id)
-            values = question_values(question) | {"content": "", "author_name": ""}
-            statement = insert(connection, inbox).values(
-                **values, conversation_id=row.id, epoch=row.epoch, received_at=now, state="answered"
-            )
-            return bool((await connection.execute(statement.on_conflict_do_nothing(index_elements=IDS))).rowcount)
+            emptied = {"content": "", "author_name": "", "state": "answered"}
+            fixed = {"conversation_id": row.id, "epoch": row.epoch, "received_at": now}
+            values = question_values(question) | emptied | fixed
+            return bool((await connection.execute(RECEIVE[connection.dialect.name], values)).rowcount)
 
         return await self._database.write(work)
 
@@ -164,12 +166,9 @@ class Inbox:
         """
 
         async def work(connection: AsyncConnection) -> Attempt | None:
-            await connection.execute(
-                update(inbox)
-                .where(_is_open(question))
-                .values(state="answering", attempts=inbox.c.attempts + 1, seed=func.coalesce(inbox.c.seed, seed))
-            )
-            row = (await connection.execute(OPEN_QUESTIONS.where(_is_open(question)))).one_or_none()
+            params = row_params(question)
+            await connection.execute(_BEGIN_ATTEMPT, params | {"new_seed": seed})
+            row = (await connection.execute(OPEN_QUESTION, params)).one_or_none()
             return None if row is None else read_attempt(row)
 
         return await self._database.write(work)
@@ -184,7 +183,7 @@ class Inbox:
                 if message_id.isdecimal():
                     is_it = and_(inbox.c.platform == platform, inbox.c.message_id == int(message_id))
                     counts = {"deaths": inbox.c.deaths + 1, "lone_deaths": inbox.c.lone_deaths + is_lone}
-                    await connection.execute(update(inbox).where(is_it, inbox.c.state.in_(OPEN_STATES)).values(counts))
+                    await connection.execute(update(inbox).where(is_it, IS_OPEN).values(counts))
 
         if names:
             await self._database.write(work)
@@ -193,18 +192,16 @@ class Inbox:
         """Uncount an attempt that was ended on purpose, unfinished: it says nothing about the question."""
 
         async def work(connection: AsyncConnection) -> None:
-            is_counted = and_(_is_open(question), inbox.c.attempts > 0)
-            await connection.execute(update(inbox).where(is_counted).values(attempts=inbox.c.attempts - 1))
+            await connection.execute(_RELEASE, row_params(question))
 
         await self._database.write(work)
 
     async def conversation_of(self, platform: str, message_id: int) -> ConversationKey | None:
         """The conversation in which a question was received; None if it never was."""
-        query = select(*KEY_COLUMNS).join(inbox, inbox.c.conversation_id == conversations.c.id)
-        is_it = and_(inbox.c.platform == platform, inbox.c.message_id == message_id)
+        params = {"its_platform": platform, "its_message_id": message_id}
 
         async def work(connection: AsyncConnection) -> ConversationKey | None:
-            row = (await connection.execute(query.where(is_it))).one_or_none()
+            row = (await connection.execute(_CONVERSATION_OF, params)).one_or_none()
             return None if row is None else key_in(row)
 
         return await self._database.read(work)
@@ -255,8 +252,8 @@ class Inbox:
 
         async def work(connection: AsyncConnection) -> bool:
             if state in _NOT_ANSWERED:
-                await give_back_untried(connection, _turn_of(question), _is_open(question))
-            return bool((await connection.execute(update(inbox).where(_is_open(question)).values(values))).rowcount)
+                await give_back_untried(connection, _turn_of(question), question)
+            return bool((await connection.execute(_UPDATE_OPEN, row_params(question) | values)).rowcount)
 
         return await self._database.write(work)
 
@@ -271,13 +268,11 @@ class Inbox:
         """Commit a message that was created for a question; one of the same purpose and index is replaced."""
 
         async def work(connection: AsyncConnection) -> None:
-            inbox_id = (await connection.execute(select(inbox.c.id).where(is_row(question)))).scalar_one()
-            values = {"message_id": part.message_id, "is_surplus": part.is_surplus, "is_marked": part.is_marked}
-            statement = insert(connection, parts).values(
-                inbox_id=inbox_id, purpose=part.purpose, part_index=part.index, **values
-            )
-            key = ["inbox_id", "purpose", "part_index"]
-            await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
+            values = {
+                "purpose": part.purpose, "part_index": part.index, "message_id": part.message_id,
+                "is_surplus": part.is_surplus, "is_marked": part.is_marked,
+            }  # fmt: skip
+            await connection.execute(_RECORD_PART[connection.dialect.name], row_params(question) | values)
 
         await self._database.write(work)
 
@@ -288,11 +283,9 @@ class Inbox:
         """
 
         async def work(connection: AsyncConnection) -> tuple[Part, ...]:
-            is_surplus = and_(
-                parts.c.inbox_id == row_id(question), parts.c.purpose == purpose, parts.c.part_index >= from_index
-            )
-            await connection.execute(update(parts).where(is_surplus).values(is_surplus=True))
-            return await read_parts(connection, is_surplus)
+            params = row_params(question) | {"its_purpose": purpose, "from_index": from_index}
+            rows = (await connection.execute(_MARK_SURPLUS, params)).all()
+            return tuple(sorted((Part(*row) for row in rows), key=lambda part: part.index))
 
         return await self._database.write(work)
 
@@ -300,16 +293,18 @@ class Inbox:
         """Forget a part that no longer exists on the platform."""
 
         async def work(connection: AsyncConnection) -> None:
-            is_part = and_(parts.c.purpose == purpose, parts.c.part_index == index)
-            await connection.execute(delete(parts).where(parts.c.inbox_id == row_id(question), is_part))
+            params = row_params(question) | {"its_purpose": purpose, "its_index": index}
+            await connection.execute(_REMOVE_PART, params)
 
         await self._database.write(work)
 
     async def parts(self, question: Question) -> tuple[Part, ...]:
         """The messages that were created for a question, by purpose and index."""
-        return await self._database.read(
-            lambda connection: read_parts(connection, parts.c.inbox_id == row_id(question))
-        )
+
+        async def work(connection: AsyncConnection) -> tuple[Part, ...]:
+            return tuple(Part(*row) for row in await connection.execute(PARTS_OF_QUESTION, row_params(question)))
+
+        return await self._database.read(work)
 
     async def recorded_among(self, platform: str, message_ids: Collection[int]) -> set[int]:
         """Those of these messages that are recorded as created, for whatever question."""
@@ -326,28 +321,22 @@ class Inbox:
 
         async def work(connection: AsyncConnection) -> list[OpenQuestion]:
             rows = (await connection.execute(OPEN_QUESTIONS)).all()
-            return [read_open_question(row, await read_parts(connection, parts.c.inbox_id == row.id)) for row in rows]
+            return [read_open_question(row, await read_parts(connection, row.id)) for row in rows]
 
         return await self._database.read(work)
 
     async def state(self, platform: str, message_id: int) -> InboxState | None:
         """How far a question has come; None if it was never received."""
-        query = select(inbox.c.state).where(inbox.c.platform == platform, inbox.c.message_id == message_id)
-        state = await self._database.read(lambda connection: connection.scalar(query))
+        params = {"its_platform": platform, "its_message_id": message_id}
+        state = await self._database.read(lambda connection: connection.scalar(_STATE, params))
         return None if state is None else InboxState(state)
 
     async def messages_of(self, platform: str, message_id: int) -> list[int]:
         """The messages of the question that one belongs to, in their order; none where it isn't known."""
-        first = (
-            select(func.coalesce(inbox.c.asked_with, inbox.c.message_id))
-            .where(inbox.c.platform == platform, inbox.c.message_id == message_id)
-            .scalar_subquery()
-        )
-        is_its = or_(inbox.c.message_id == first, inbox.c.asked_with == first)
-        query = select(inbox.c.message_id).where(inbox.c.platform == platform, is_its).order_by(inbox.c.message_id)
+        params = {"its_platform": platform, "its_message_id": message_id}
 
         async def work(connection: AsyncConnection) -> list[int]:
-            return [*await connection.scalars(query)]
+            return [*await connection.scalars(_MESSAGES_OF, params)]
 
         return await self._database.read(work)
 
@@ -368,20 +357,11 @@ class Inbox:
 
     async def known_channels(self, platform: str, limit: int = 200) -> list[KnownChannel]:
         """Channels in which something was asked, the most recently used first."""
-        columns = conversations.c
-        newest = func.max(columns.last_message_id)
-        query = (
-            select(columns.channel_id, func.max(columns.guild_id), func.max(columns.parent_channel_id), newest)
-            .where(columns.platform == platform, columns.last_message_id.is_not(None))
-            .group_by(columns.channel_id)
-            .order_by(newest.desc())
-            .limit(limit)
-        )
+        params = {"its_platform": platform, "limit": limit}
 
         async def work(connection: AsyncConnection) -> list[KnownChannel]:
-            return [
-                KnownChannel(ConversationKey(platform, *row[:3]), row[3]) for row in await connection.execute(query)
-            ]
+            rows = await connection.execute(_KNOWN_CHANNELS, params)
+            return [KnownChannel(ConversationKey(platform, *row[:3]), row[3]) for row in rows]
 
         return await self._database.read(work)
 
@@ -390,8 +370,8 @@ class Inbox:
 
         async def work(connection: AsyncConnection) -> bool:
             await connection.execute(delete(hints).where(hints.c.day < day - timedelta(days=1)))
-            statement = insert(connection, hints).values(platform=platform, author_id=author_id, day=day)
-            return bool((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
+            values = {"platform": platform, "author_id": author_id, "day": day}
+            return bool((await connection.execute(_CLAIM_HINT[connection.dialect.name], values)).rowcount)
 
         return await self._database.write(work)
 
@@ -401,10 +381,52 @@ def _turn_of(question: Question) -> TakenTurn:
     return TakenTurn(key.accounts, question.message_id, question.author_id, key.guild_id)
 
 
-def _is_open(question: Question) -> ColumnElement[bool]:
-    return and_(is_row(question), inbox.c.state.in_(OPEN_STATES))
-
-
 async def _is_received(_connection: AsyncConnection, _row: ConversationRow) -> bool:
     """Nothing is read with a question that has to wait."""
     return True
+
+
+_UPDATE_OPEN = update(inbox).where(IS_ROW, IS_OPEN)
+_BEGIN_ATTEMPT = _UPDATE_OPEN.values(
+    state="answering", attempts=inbox.c.attempts + 1, seed=func.coalesce(inbox.c.seed, bindparam("new_seed"))
+)
+_RELEASE = _UPDATE_OPEN.where(inbox.c.attempts > 0).values(attempts=inbox.c.attempts - 1)
+_STATE = select(inbox.c.state).where(IS_ROW)
+_CONVERSATION_OF = select(*KEY_COLUMNS).join(inbox, inbox.c.conversation_id == conversations.c.id).where(IS_ROW)
+_FIRST_ID = select(func.coalesce(inbox.c.asked_with, inbox.c.message_id)).where(IS_ROW).scalar_subquery()
+_MESSAGES_OF = (
+    select(inbox.c.message_id)
+    .where(
+        inbox.c.platform == bindparam("its_platform"),
+        or_(inbox.c.message_id == _FIRST_ID, inbox.c.asked_with == _FIRST_ID),
+    )
+    .order_by(inbox.c.message_id)
+)
+_NEWEST = func.max(conversations.c.last_message_id)
+_KNOWN_CHANNELS = (
+    select(
+        conversations.c.channel_id, func.max(conversations.c.guild_id),
+        func.max(conversations.c.parent_channel_id), _NEWEST,
+    )
+    .where(conversations.c.platform == bindparam("its_platform"), conversations.c.last_message_id.is_not(None))
+    .group_by(conversations.c.channel_id)
+    .order_by(_NEWEST.desc())
+    .limit(bindparam("limit", type_=Integer))
+)  # fmt: skip
+_PART_KEY = ["inbox_id", "purpose", "part_index"]
+_RECORD_PART = inserts(
+    parts,
+    lambda statement: statement.values(inbox_id=ROW_ID).on_conflict_do_update(
+        index_elements=_PART_KEY,
+        set_={name: statement.excluded[name] for name in ("message_id", "is_surplus", "is_marked")},
+    ),
+)
+_IS_PURPOSE = and_(parts.c.inbox_id == ROW_ID, parts.c.purpose == bindparam("its_purpose"))
+_MARK_SURPLUS = (
+    update(parts)
+    .where(_IS_PURPOSE, parts.c.part_index >= bindparam("from_index"))
+    .values(is_surplus=True)
+    .returning(*PART_COLUMNS)
+)
+_REMOVE_PART = delete(parts).where(_IS_PURPOSE, parts.c.part_index == bindparam("its_index"))
+_CLAIM_HINT = inserts(hints, lambda statement: statement.on_conflict_do_nothing())

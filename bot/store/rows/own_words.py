@@ -19,7 +19,7 @@ from bot.store.files.database import Database
 from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, key_in
 from bot.store.rows.deletion import MAX_DELETED_AT_ONCE, delete_turns, withdraw
 from bot.store.rows.personas import NOBODY
-from bot.store.rows.questions import OPEN_STATES
+from bot.store.rows.questions import IS_OPEN
 from bot.store.rows.transcripts import TURNS_AT_ONCE, SaidTurn, asked, said_turns
 from bot.store.rows.turn_limits import forget_whose
 from bot.store.tables import (
@@ -80,7 +80,7 @@ class OwnWords:
     async def traces(self, platform: str, person_id: int) -> OwnTraces:
         """What else is kept of a person."""
         conditions = (
-            (inbox, and_(_asked_by(platform, person_id), inbox.c.state.in_(OPEN_STATES))),
+            (inbox, and_(_asked_by(platform, person_id), IS_OPEN)),
             (personas, and_(personas.c.platform == platform, personas.c.changed_by == person_id)),
             (persona_changes, _changed_by(platform, person_id)),
         )
@@ -205,7 +205,7 @@ async def _forget_traces(connection: AsyncConnection, platform: str, person_id: 
 
     Personas of a direct message go; those of a server stay, as the server's.
     """
-    is_open = and_(_asked_by(platform, person_id), inbox.c.state.in_(OPEN_STATES))
+    is_open = and_(_asked_by(platform, person_id), IS_OPEN)
     withdrawn = await withdraw(connection, is_open)
     # That they were seen stays, so that no question is answered twice; not who asked.
     emptied = {"author_id": NOBODY, "author_name": "", "content": ""}
@@ -234,9 +234,7 @@ async def _leave_own_conversations(connection: AsyncConnection, platform: str, p
     """
     is_used = or_(
         select(messages.c.id).where(messages.c.conversation_id == conversations.c.id).exists(),
-        select(inbox.c.id)
-        .where(inbox.c.conversation_id == conversations.c.id, inbox.c.state.in_(OPEN_STATES))
-        .exists(),
+        select(inbox.c.id).where(inbox.c.conversation_id == conversations.c.id, IS_OPEN).exists(),
     )
     is_own = and_(conversations.c.platform == platform, conversations.c.person_id == person_id)
     columns = (conversations.c.id, conversations.c.last_message_id, *KEY_COLUMNS)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, Text, and_, cast, delete, literal, null, or_, select
+from sqlalchemy import JSON, ColumnElement, Select, Text, and_, bindparam, cast, delete, literal, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import DEFAULT, Persona, find_built_in, is_called, normal_name
 from bot.store.files.database import Database
-from bot.store.rows.chosen_settings import choices_query, layers_of
-from bot.store.tables import insert, persona_changes, persona_choices, personas
+from bot.store.rows.chosen_settings import CHOICES, choice_params, layers_of
+from bot.store.tables import inserts, persona_changes, persona_choices, personas
 
 _PERSONA = "persona"
 NOBODY = 0
@@ -182,8 +182,9 @@ async def load_settings(
     """
     key = replace(key, platform=key.accounts)  # what was chosen for a channel holds for private answers there too
     parent_id = key.parent_channel_id or stored_parent_id
-    choices = choices_query(key, parent_id).add_columns(cast(null(), Text).label("prompt"))
-    rows = (await connection.execute(choices.union_all(_persona_query(key, parent_id)))).all()
+    scope, scope_id = _scope(key)
+    params = choice_params(key, parent_id) | {"persona_scope": scope, "persona_scope_id": scope_id}
+    rows = (await connection.execute(_SETTINGS, params)).all()
     layers = layers_of((row[:4] for row in rows if row.scope != _PERSONA), key, parent_id)
     chosen = {row.scope_id: (row.name, row.prompt) for row in rows if row.scope == _PERSONA}
     choice = chosen.get(key.channel_id) or chosen.get(parent_id or 0)
@@ -195,15 +196,25 @@ async def load_settings(
     return ChannelSettings.merged(persona, layers)
 
 
-def _persona_query(key: ConversationKey, parent_id: int | None) -> "Select[str, int, str, Any, str]":
-    """The personas chosen for a channel, and for the one that it is a thread of, in the columns of other choices."""
-    chosen = persona_choices.c
-    channel_ids = [channel_id for channel_id in (key.channel_id, parent_id) if channel_id]
-    return (
-        select(literal(_PERSONA), chosen.channel_id, chosen.name, cast(null(), JSON), personas.c.prompt)
-        .outerjoin(personas, and_(_in_scope(key), personas.c.name_key == chosen.name_key))
-        .where(chosen.platform == key.platform, chosen.channel_id.in_(channel_ids))
+_CHOSEN = persona_choices.c
+# The personas chosen for a channel, and for the one that it is a thread of, in the columns of other choices.
+_CHOSEN_PERSONAS = (
+    select(literal(_PERSONA), _CHOSEN.channel_id, _CHOSEN.name, cast(null(), JSON), personas.c.prompt)
+    .outerjoin(
+        personas,
+        and_(
+            personas.c.platform == bindparam("its_platform"),
+            personas.c.scope == bindparam("persona_scope"),
+            personas.c.scope_id == bindparam("persona_scope_id"),
+            personas.c.name_key == _CHOSEN.name_key,
+        ),
     )
+    .where(
+        _CHOSEN.platform == bindparam("its_platform"),
+        _CHOSEN.channel_id.in_([bindparam("its_channel_id"), bindparam("its_parent_id")]),
+    )
+)
+_SETTINGS = CHOICES.add_columns(cast(null(), Text).label("prompt")).union_all(_CHOSEN_PERSONAS)
 
 
 async def _read_own(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[OwnPersona]:
@@ -254,27 +265,42 @@ def _changes_query() -> Select[Any]:
     ).order_by(columns.id.desc())  # fmt: skip
 
 
+def _saved(statement: Any) -> Any:
+    changed = {column: statement.excluded[column] for column in ("name", "prompt", "changed_by", "changed_at")}
+    unique = ["platform", "scope", "scope_id", "name_key"]
+    return statement.on_conflict_do_update(index_elements=unique, set_=changed)
+
+
+def _chosen(statement: Any) -> Any:
+    chosen = {column: statement.excluded[column] for column in ("guild_id", "name", "name_key")}
+    return statement.on_conflict_do_update(index_elements=["platform", "channel_id"], set_=chosen)
+
+
+_SAVE = inserts(personas, _saved)
+_CHOOSE = inserts(persona_choices, _chosen)
+
+
 async def _save(
     connection: AsyncConnection, key: ConversationKey, now: datetime,
     author_id: int, author_name: str, name: str, prompt: str,
 ) -> None:  # fmt: skip
     scope, scope_id = _scope(key)
-    statement = insert(connection, personas).values(
-        platform=key.platform, scope=scope, scope_id=scope_id, name_key=normal_name(name),
-        name=name, prompt=prompt, changed_by=author_id, changed_at=now,
-    )  # fmt: skip
-    changed = {column: statement.excluded[column] for column in ("name", "prompt", "changed_by", "changed_at")}
-    unique = ["platform", "scope", "scope_id", "name_key"]
-    await connection.execute(statement.on_conflict_do_update(index_elements=unique, set_=changed))
+    values = {
+        "platform": key.platform, "scope": scope, "scope_id": scope_id, "name_key": normal_name(name),
+        "name": name, "prompt": prompt, "changed_by": author_id, "changed_at": now,
+    }  # fmt: skip
+    await connection.execute(_SAVE[connection.dialect.name], values)
     await _record(connection, key, now, author_id, author_name, "set", name, prompt)
 
 
 async def _choose(
     connection: AsyncConnection, key: ConversationKey, now: datetime, author_id: int, author_name: str, name: str
 ) -> None:
-    values = {"guild_id": key.guild_id, "name": name, "name_key": normal_name(name)}
-    statement = insert(connection, persona_choices).values(platform=key.platform, channel_id=key.channel_id, **values)
-    await connection.execute(statement.on_conflict_do_update(index_elements=["platform", "channel_id"], set_=values))
+    values = {
+        "platform": key.platform, "channel_id": key.channel_id, "guild_id": key.guild_id,
+        "name": name, "name_key": normal_name(name),
+    }  # fmt: skip
+    await connection.execute(_CHOOSE[connection.dialect.name], values)
     await _record(connection, key, now, author_id, author_name, "use", name)
 
 

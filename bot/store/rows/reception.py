@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.messages import ConversationKey, Question
 from bot.store.rows.conversations import ensure_conversation
 from bot.store.rows.questions import InboxState, question_values
-from bot.store.tables import conversations, inbox, insert
+from bot.store.tables import conversations, inbox, inserts
 
 IDS = ["platform", "message_id"]
 """By which a question is known."""
+RECEIVE = inserts(inbox, lambda statement: statement.on_conflict_do_nothing(index_elements=IDS))
+"""Stores a question that isn't there yet."""
 
 
 async def store_more(connection: AsyncConnection, question: Question, fixed: dict[str, Any]) -> None:
@@ -21,7 +23,7 @@ async def store_more(connection: AsyncConnection, question: Question, fixed: dic
     if question.more_ids:
         seen = {"content": "", "author_name": "", "state": "answered", "asked_with": question.message_id}
         rows = [question_values(question) | fixed | seen | {"message_id": each} for each in question.more_ids]
-        await connection.execute(insert(connection, inbox).values(rows).on_conflict_do_nothing(index_elements=IDS))
+        await connection.execute(RECEIVE[connection.dialect.name], rows)
 
 
 async def store_refused(

@@ -8,21 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, select, update
+from sqlalchemy import Row, and_, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
 from bot.store.rows.conversations import ensure_conversation, find_conversation
 from bot.store.rows.questions import (
+    IS_OPEN,
+    IS_ROW,
+    OPEN_QUESTION,
     OPEN_QUESTIONS,
     OPEN_STATES,
     AnswerKind,
     OpenQuestion,
-    is_row,
     read_open_question,
     read_parts,
+    row_params,
 )
-from bot.store.tables import inbox, messages, parts
+from bot.store.tables import inbox, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class LastTurn:
 async def find_last_turn(connection: AsyncConnection, key: ConversationKey) -> LastTurn | None:
     """The newest turn in the history of a conversation; None where there is none, or where it has no inbox row."""
     conversation = await find_conversation(connection, key)
-    row = None if conversation is None else (await connection.execute(_last_turn(conversation.id))).one_or_none()
+    row = None if conversation is None else await _read_last_turn(connection, conversation.id)
     if row is None:
         return None
     is_open = row.state in OPEN_STATES
@@ -62,7 +65,7 @@ async def begin_generation(
 ) -> OpenQuestion | None:
     """Open an answered question for another answer; None unless it is the conversation's last turn."""
     conversation = await ensure_conversation(connection, key)
-    turn = (await connection.execute(_last_turn(conversation.id))).one_or_none()
+    turn = await _read_last_turn(connection, conversation.id)
     if turn is None or turn.message_id != message_id or turn.state != "answered":
         return None
     if generation is not None and turn.generation != generation:
@@ -77,7 +80,7 @@ async def begin_generation(
         )
     )  # fmt: skip
     row = (await connection.execute(OPEN_QUESTIONS.where(is_it))).one()
-    return read_open_question(row, await read_parts(connection, parts.c.inbox_id == turn.inbox_id))
+    return read_open_question(row, await read_parts(connection, turn.inbox_id))
 
 
 async def edit_answered(
@@ -92,15 +95,8 @@ async def edit_answered(
     Otherwise returns whether the history changed.
     """
     conversation = await ensure_conversation(connection, key)
-    is_changed = and_(
-        messages.c.conversation_id == conversation.id,
-        messages.c.message_id == message_id,
-        messages.c.role == "user",
-        messages.c.hidden_at.is_(None),
-        messages.c.content != content,
-    )
-    edited = update(messages).where(is_changed).values(content=content).returning(messages.c.created_at)
-    asked_at = await connection.scalar(edited)
+    params = {"its_conversation_id": conversation.id, "its_message_id": message_id, "new_content": content}
+    asked_at = await connection.scalar(_EDIT_ANSWERED, params)
     if asked_at is None:
         return False
     if answered_again_since is None or asked_at < answered_again_since:
@@ -114,7 +110,7 @@ async def reopen(
     """Open a question that got no answer, to be asked in these words; None where it isn't one, or is from before."""
     conversation = await ensure_conversation(connection, key)
     is_unanswered = and_(
-        is_row(question), inbox.c.state.in_(("failed", "refused", "expired")), inbox.c.turn_id.is_(None),
+        IS_ROW, inbox.c.state.in_(("failed", "refused", "expired")), inbox.c.turn_id.is_(None),
         inbox.c.asked_with.is_(None), inbox.c.created_at >= since,
     )  # fmt: skip
     opened = (
@@ -125,25 +121,16 @@ async def reopen(
             lone_deaths=0, seed=None, content=question.content, author_name=question.author_name,
         )
     )  # fmt: skip
-    if not (await connection.execute(opened)).rowcount:
+    params = row_params(question)
+    if not (await connection.execute(opened, params)).rowcount:
         return None
-    row = (await connection.execute(OPEN_QUESTIONS.where(is_row(question)))).one()
-    return read_open_question(row, await read_parts(connection, parts.c.inbox_id == row.id))
+    row = (await connection.execute(OPEN_QUESTION, params)).one()
+    return read_open_question(row, await read_parts(connection, row.id))
 
 
 async def edit_open(connection: AsyncConnection, question: Question, content: str) -> bool:
     """Follow the edit of a question that is open; False if nothing changed, or its answer is complete already."""
-    has_answer = (
-        select(messages.c.id)
-        .where(messages.c.turn_id == inbox.c.turn_id, messages.c.generation == inbox.c.generation)
-        .exists()
-    )
-    is_changed = and_(
-        is_row(question), inbox.c.state.in_(OPEN_STATES), inbox.c.content != content, ~has_answer
-    )  # fmt: skip
-    kind = case((inbox.c.answer_kind == AnswerKind.FIRST.value, AnswerKind.FIRST.value), else_=AnswerKind.EDITED.value)
-    edited = update(inbox).where(is_changed).values(content=content, seed=None, answer_kind=kind)
-    row = (await connection.execute(edited.returning(inbox.c.turn_id))).one_or_none()
+    row = (await connection.execute(_EDIT_OPEN, row_params(question) | {"new_content": content})).one_or_none()
     if row is None:
         return False
     if row.turn_id is not None:  # of an answer that is being replaced
@@ -151,25 +138,52 @@ async def edit_open(connection: AsyncConnection, question: Question, content: st
     return True
 
 
-def _last_turn(conversation_id: int) -> Select[Any]:
-    asked, answered = messages.alias("asked"), messages.alias("answered")
-    return (
-        select(
-            asked.c.message_id, asked.c.author_id, asked.c.author_name, asked.c.content, inbox.c.created_at,
-            inbox.c.id.label("inbox_id"), inbox.c.state, inbox.c.generation, answered.c.finish_reason,
-        )
-        .join(answered, answered.c.turn_id == asked.c.id)
-        .join(inbox, inbox.c.turn_id == asked.c.id)
-        .where(asked.c.id == _newest(conversation_id))
-    )  # fmt: skip
+async def _read_last_turn(connection: AsyncConnection, conversation_id: int) -> Row[*tuple[Any, ...]] | None:
+    return (await connection.execute(_LAST_TURN, {"its_conversation_id": conversation_id})).one_or_none()
 
 
-def _newest(conversation_id: int) -> ColumnElement[int]:
-    asked = messages.alias("newest")
-    return (
-        select(asked.c.id)
-        .where(asked.c.conversation_id == conversation_id, asked.c.role == "user", asked.c.hidden_at.is_(None))
-        .order_by(asked.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
+_newest, _asked, _answered = messages.alias("newest"), messages.alias("asked"), messages.alias("answered")
+_NEWEST = (
+    select(_newest.c.id)
+    .where(
+        _newest.c.conversation_id == bindparam("its_conversation_id"),
+        _newest.c.role == "user",
+        _newest.c.hidden_at.is_(None),
     )
+    .order_by(_newest.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_LAST_TURN = (
+    select(
+        _asked.c.message_id, _asked.c.author_id, _asked.c.author_name, _asked.c.content, inbox.c.created_at,
+        inbox.c.id.label("inbox_id"), inbox.c.state, inbox.c.generation, _answered.c.finish_reason,
+    )
+    .join(_answered, _answered.c.turn_id == _asked.c.id)
+    .join(inbox, inbox.c.turn_id == _asked.c.id)
+    .where(_asked.c.id == _NEWEST)
+)  # fmt: skip
+_EDIT_ANSWERED = (
+    update(messages)
+    .where(
+        messages.c.conversation_id == bindparam("its_conversation_id"),
+        messages.c.message_id == bindparam("its_message_id"),
+        messages.c.role == "user",
+        messages.c.hidden_at.is_(None),
+        messages.c.content != bindparam("new_content"),
+    )
+    .values(content=bindparam("new_content"))
+    .returning(messages.c.created_at)
+)
+_HAS_ANSWER = (
+    select(messages.c.id)
+    .where(messages.c.turn_id == inbox.c.turn_id, messages.c.generation == inbox.c.generation)
+    .exists()
+)
+_KIND = case((inbox.c.answer_kind == AnswerKind.FIRST.value, AnswerKind.FIRST.value), else_=AnswerKind.EDITED.value)
+_EDIT_OPEN = (
+    update(inbox)
+    .where(IS_ROW, IS_OPEN, inbox.c.content != bindparam("new_content"), ~_HAS_ANSWER)
+    .values(content=bindparam("new_content"), seed=None, answer_kind=_KIND)
+    .returning(inbox.c.turn_id)
+)

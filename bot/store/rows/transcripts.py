@@ -1,16 +1,16 @@
 """What is remembered of a conversation, read for people: with who said it and when."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Integer, Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
 from bot.store.files.database import Database
-from bot.store.rows.conversations import is_conversation
+from bot.store.rows.conversations import IS_CONVERSATION, key_params
 from bot.store.tables import conversations, messages
 
 TURNS_AT_ONCE = 200
@@ -58,34 +58,26 @@ class Transcripts:
 
         Both stay as they are while the turn says the same; an answer that is given anew has a new id.
         """
-        query = (
-            select(asked.c.id, answered.c.id)
-            .join(answered, answered.c.turn_id == asked.c.id)
-            .join(conversations, conversations.c.id == asked.c.conversation_id)
-            .where(is_conversation(key), asked.c.hidden_at.is_(None), asked.c.id < turn_id)
-            .order_by(asked.c.id.desc())
-            .limit(num_turns)
-        )
-        rows = await self._database.read(lambda connection: _all(connection, query))
+        params = key_params(key) | {"before_turn_id": turn_id, "num_turns": num_turns}
+        rows = await self._database.read(lambda connection: _all(connection, _ANSWERED_BEFORE, params))
         return [(row[0], row[1]) for row in reversed(rows)]
 
     async def turns(self, key: ConversationKey, turn_ids: Collection[int]) -> list[SaidTurn]:
         """Those of some turns that are still remembered, oldest first."""
-        query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None))
         ordered = sorted(turn_ids)
         steps = [ordered[start : start + TURNS_AT_ONCE] for start in range(0, len(ordered), TURNS_AT_ONCE)]
 
         async def work(connection: AsyncConnection) -> list[SaidTurn]:
-            read = [await _all(connection, query.where(asked.c.id.in_(step))) for step in steps]
+            read = [await _all(connection, _THESE_TURNS, key_params(key) | {"turn_ids": step}) for step in steps]
             return [SaidTurn(*row) for rows in read for row in reversed(rows)]
 
         return await self._database.read(work) if steps else []
 
     async def _read(self, key: ConversationKey, before: int | None) -> list[Any]:
-        query = said_turns().where(is_conversation(key), asked.c.hidden_at.is_(None)).limit(TURNS_AT_ONCE)
+        query, params = _NEWEST_TURNS, key_params(key)
         if before is not None:
-            query = query.where(asked.c.id < before)
-        return await self._database.read(lambda connection: _all(connection, query))
+            query, params["before_turn_id"] = _NEWEST_TURNS_BEFORE, before
+        return await self._database.read(lambda connection: _all(connection, query, params))
 
 
 asked, answered = messages.alias("asked"), messages.alias("answered")
@@ -104,5 +96,20 @@ def said_turns() -> Select[Any]:
     )  # fmt: skip
 
 
-async def _all(connection: Any, query: Select[Any]) -> list[Any]:
-    return [*await connection.execute(query)]
+_IS_REMEMBERED = and_(IS_CONVERSATION, asked.c.hidden_at.is_(None))
+_IS_BEFORE = asked.c.id < bindparam("before_turn_id")
+_ANSWERED_BEFORE = (
+    select(asked.c.id, answered.c.id)
+    .join(answered, answered.c.turn_id == asked.c.id)
+    .join(conversations, conversations.c.id == asked.c.conversation_id)
+    .where(_IS_REMEMBERED, _IS_BEFORE)
+    .order_by(asked.c.id.desc())
+    .limit(bindparam("num_turns", type_=Integer))
+)
+_THESE_TURNS = said_turns().where(_IS_REMEMBERED, asked.c.id.in_(bindparam("turn_ids", expanding=True)))
+_NEWEST_TURNS = said_turns().where(_IS_REMEMBERED).limit(TURNS_AT_ONCE)
+_NEWEST_TURNS_BEFORE = _NEWEST_TURNS.where(_IS_BEFORE)
+
+
+async def _all(connection: Any, query: Select[Any], params: Mapping[str, Any]) -> list[Any]:
+    return [*await connection.execute(query, params)]

@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import Integer, Select, and_, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.conversation.messages import Question
 from bot.conversation.turn_limits import TurnLimits
 from bot.errors import TurnsSpent
-from bot.store.tables import inbox, insert, turns_taken
+from bot.store.rows.questions import IS_OPEN, IS_ROW, row_params
+from bot.store.tables import inbox, inserts, turns_taken
 
 _KEY = secrets.token_bytes(32)
 HOUR = timedelta(hours=1)
@@ -43,27 +45,25 @@ async def take_turn(connection: AsyncConnection, turn: TakenTurn, limits: TurnLi
     Raises:
         TurnsSpent: the person's turns, or the guild's, are used up; nothing was taken.
     """
-    columns = turns_taken.c
-    await connection.execute(delete(turns_taken).where(columns.taken_at <= now - HOUR))
-    await connection.execute(delete(turns_taken).where(columns.taken_at > now + _WIDEST_STEP))
-    statement = insert(connection, turns_taken).values(
-        platform=turn.platform, act_id=turn.act_id, author_id=turn.author_id, guild_id=turn.guild_id, taken_at=now
-    )
-    if not (await connection.execute(statement.on_conflict_do_nothing())).rowcount:
+    await connection.execute(_FORGET_OLD, {"until": now - HOUR})
+    await connection.execute(_FORGET_LATER, {"after": now + _WIDEST_STEP})
+    values = {
+        "platform": turn.platform, "act_id": turn.act_id, "author_id": turn.author_id, "guild_id": turn.guild_id,
+        "taken_at": now,
+    }  # fmt: skip
+    if not (await connection.execute(_TAKE[connection.dialect.name], values)).rowcount:
         return
-    theirs = (turn.author_id, _number_for(turn.author_id))
-    is_persons = and_(columns.platform == turn.platform, columns.author_id.in_(theirs))
-    is_guilds = and_(columns.platform == turn.platform, columns.guild_id == turn.guild_id)
-    await _refuse_excess(connection, is_persons, limits.person, of_guild=False)
+    persons = {"author_id": turn.author_id, "author_number": _number_for(turn.author_id)}
+    await _refuse_excess(connection, _PERSONS, {"platform": turn.platform} | persons, limits.person, of_guild=False)
     if turn.guild_id is not None:
-        await _refuse_excess(connection, is_guilds, limits.guild, of_guild=True)
+        guilds = {"platform": turn.platform, "guild_id": turn.guild_id}
+        await _refuse_excess(connection, _GUILDS, guilds, limits.guild, of_guild=True)
 
 
-async def give_back_untried(connection: AsyncConnection, turn: TakenTurn, is_question: ColumnElement[bool]) -> None:
-    """Give the turn of a question back if no answer was tried for."""
-    is_its = and_(turns_taken.c.platform == turn.platform, turns_taken.c.act_id == turn.act_id)
-    is_untried = select(inbox.c.id).where(is_question, inbox.c.attempts == 0).exists()
-    await connection.execute(delete(turns_taken).where(is_its, is_untried))
+async def give_back_untried(connection: AsyncConnection, turn: TakenTurn, question: Question) -> None:
+    """Give the turn of an open question back if no answer was tried for."""
+    params = row_params(question) | {"turns_platform": turn.platform, "turns_act_id": turn.act_id}
+    await connection.execute(_GIVE_BACK_UNTRIED, params)
 
 
 async def forget_whose(connection: AsyncConnection, platform: str, person_id: int) -> None:
@@ -79,14 +79,31 @@ def _number_for(person_id: int) -> int:
 
 
 async def _refuse_excess(
-    connection: AsyncConnection, condition: ColumnElement[bool], limit: int | None, *, of_guild: bool
+    connection: AsyncConnection, query: Select[Any], params: dict[str, Any], limit: int | None, *, of_guild: bool
 ) -> None:
     """Refuse the newest turn, which is counted already, if there are more than `limit`."""
     if limit is None:
         return
-    taken_at: Any = turns_taken.c.taken_at
     # Of the turns before this one, that whose end makes room for it.
-    query = select(taken_at).where(condition).order_by(taken_at.desc()).offset(limit).limit(1)
-    blocking = await connection.scalar(query)
+    blocking = await connection.scalar(query, params | {"limit": limit})
     if blocking is not None:
         raise TurnsSpent(limit, blocking + HOUR, of_guild=of_guild)
+
+
+_COLUMNS = turns_taken.c
+_FORGET_OLD = delete(turns_taken).where(_COLUMNS.taken_at <= bindparam("until"))
+_FORGET_LATER = delete(turns_taken).where(_COLUMNS.taken_at > bindparam("after"))
+_TAKE = inserts(turns_taken, lambda statement: statement.on_conflict_do_nothing())
+_NEWEST: Any = (
+    select(_COLUMNS.taken_at)
+    .where(_COLUMNS.platform == bindparam("platform"))
+    .order_by(_COLUMNS.taken_at.desc())
+    .offset(bindparam("limit", type_=Integer))
+    .limit(1)
+)
+_PERSONS = _NEWEST.where(_COLUMNS.author_id.in_([bindparam("author_id"), bindparam("author_number")]))
+_GUILDS = _NEWEST.where(_COLUMNS.guild_id == bindparam("guild_id"))
+_IS_UNTRIED = select(inbox.c.id).where(IS_ROW, IS_OPEN, inbox.c.attempts == 0).exists()
+_GIVE_BACK_UNTRIED = delete(turns_taken).where(
+    _COLUMNS.platform == bindparam("turns_platform"), _COLUMNS.act_id == bindparam("turns_act_id"), _IS_UNTRIED
+)

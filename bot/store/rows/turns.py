@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import bindparam, delete, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import Question, Role, Turn
 from bot.conversation.speakers import Speaker
 from bot.store.rows.conversations import ConversationRow
-from bot.store.rows.questions import OPEN_STATES, is_row
-from bot.store.tables import inbox, insert, messages, speakers
+from bot.store.rows.questions import IS_ROW, OPEN_STATES, row_params
+from bot.store.tables import inbox, inserts, messages, speakers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,101 +37,128 @@ async def load_turns(
     connection: AsyncConnection, row: ConversationRow, without_question: int | None
 ) -> tuple[Turn, ...]:
     """The turns that the next prompt is made of, oldest first."""
-    asked, answered = messages.alias("asked"), messages.alias("answered")
-    query = (
-        select(
-            asked.c.id, asked.c.content, answered.c.content, asked.c.author_name, asked.c.author_id, asked.c.is_direct
-        )
-        .join(answered, answered.c.turn_id == asked.c.id)
-        .where(
-            asked.c.conversation_id == row.id, asked.c.hidden_at.is_(None), asked.c.id >= (row.first_kept_turn_id or 0)
-        )
-        .order_by(asked.c.id)
-    )
+    params = {"its_conversation_id": row.id, "from_turn_id": row.first_kept_turn_id or 0}
+    query = _TURNS
     if without_question is not None:
-        query = query.where(asked.c.message_id != without_question)
+        query, params["without_message_id"] = _TURNS_BUT_ONE, without_question
     return tuple(
         Turn(turn_id, question, answer, None if is_direct else author_name, author_id)
-        for turn_id, question, answer, author_name, author_id, is_direct in await connection.execute(query)
+        for turn_id, question, answer, author_name, author_id, is_direct in await connection.execute(query, params)
     )
 
 
-async def find_open_generation(connection: AsyncConnection, question: Question) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An answer that a question wants: which one, and the turn that it is to replace, if any."""
+
+    generation: int
+    turn_id: int | None
+
+
+async def find_wanted(connection: AsyncConnection, conversation_id: int, question: Question) -> Wanted | None:
     """Which answer to the question this is; None if it wants none any more. The terminal may do without an inbox."""
-    query = select(inbox.c.generation, inbox.c.state).where(is_row(question))
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        return 0
-    return row.generation if row.state in OPEN_STATES else None
+    params = row_params(question) | {"its_conversation_id": conversation_id}
+    generation, state, turn_id = (await connection.execute(_WANTED, params)).one()
+    if state is None:
+        return Wanted(0, turn_id)
+    return Wanted(generation, turn_id) if state in OPEN_STATES else None
 
 
-async def save_question(connection: AsyncConnection, conversation_id: int, question: Question) -> int:
-    """Store a question and return its turn's id; if it is there already, with its older answer, that goes."""
-    is_same = and_(
-        messages.c.conversation_id == conversation_id,
-        messages.c.message_id == question.message_id,
-        messages.c.role == Role.USER,
-        messages.c.hidden_at.is_(None),
-    )
-    turn_id = await connection.scalar(select(messages.c.id).where(is_same))
+async def save_question(
+    connection: AsyncConnection, conversation_id: int, turn_id: int | None, question: Question
+) -> int:
+    """Store a question and return its turn's id; if it is there already, as `turn_id`, its older answer goes."""
     if turn_id is not None:
-        await connection.execute(
-            delete(messages).where(messages.c.conversation_id == conversation_id, messages.c.turn_id == turn_id)
-        )
-        return int(turn_id)
-    statement = messages.insert().values(
-        conversation_id=conversation_id,
-        role=Role.USER,
-        content=question.content,
-        created_at=question.created_at,
-        author_id=question.author_id,
-        author_name=question.author_name,
-        is_direct=question.is_direct,
-        message_id=question.message_id,
-    )
-    return int((await connection.execute(statement.returning(messages.c.id))).scalar_one())
+        await connection.execute(_DELETE_ANSWER, {"its_conversation_id": conversation_id, "its_turn_id": turn_id})
+        return turn_id
+    values = {
+        "conversation_id": conversation_id,
+        "role": Role.USER,
+        "content": question.content,
+        "created_at": question.created_at,
+        "author_id": question.author_id,
+        "author_name": question.author_name,
+        "is_direct": question.is_direct,
+        "message_id": question.message_id,
+    }
+    return int((await connection.execute(_ADD_QUESTION, values)).scalar_one())
 
 
 async def save_answer(
     connection: AsyncConnection, conversation_id: int, turn_id: int, generation: int, answer: Answer, now: datetime
 ) -> None:
     """Store an answer beside its question."""
-    await connection.execute(
-        messages.insert().values(
-            conversation_id=conversation_id,
-            role=Role.ASSISTANT,
-            turn_id=turn_id,
-            content=answer.text,
-            created_at=now,
-            generation=generation,
-            sampling=dict(answer.sampling),
-            seed=answer.seed,
-            model_hash=answer.model_hash,
-            persona=answer.persona,
-            prompt_turn_ids=list(answer.prompt_turn_ids),
-            num_prompt_tokens=answer.num_prompt_tokens,
-            num_new_tokens=answer.num_new_tokens,
-            finish_reason=answer.finish_reason,
-        )
-    )
+    values = {
+        "conversation_id": conversation_id,
+        "role": Role.ASSISTANT,
+        "turn_id": turn_id,
+        "content": answer.text,
+        "created_at": now,
+        "generation": generation,
+        "sampling": dict(answer.sampling),
+        "seed": answer.seed,
+        "model_hash": answer.model_hash,
+        "persona": answer.persona,
+        "prompt_turn_ids": list(answer.prompt_turn_ids),
+        "num_prompt_tokens": answer.num_prompt_tokens,
+        "num_new_tokens": answer.num_new_tokens,
+        "finish_reason": answer.finish_reason,
+    }
+    await connection.execute(_ADD_ANSWER, values)
 
 
 async def load_speakers(connection: AsyncConnection, conversation_id: int) -> tuple[Speaker, ...]:
     """The labels of a conversation."""
-    columns = speakers.c
-    query = select(columns.author_id, columns.name_key, columns.label, columns.label_key)
-    rows = await connection.execute(query.where(columns.conversation_id == conversation_id))
+    rows = await connection.execute(_SPEAKERS, {"its_conversation_id": conversation_id})
     return tuple(Speaker(*row) for row in rows)
 
 
 async def save_speakers(connection: AsyncConnection, conversation_id: int, given: Iterable[Speaker]) -> None:
     """Keep labels that were given; one that is kept already stays."""
     for speaker in given:
-        statement = insert(connection, speakers).values(
-            conversation_id=conversation_id,
-            author_id=speaker.author_id,
-            name_key=speaker.name_key,
-            label=speaker.label,
-            label_key=speaker.label_key,
-        )
-        await connection.execute(statement.on_conflict_do_nothing())
+        values = {
+            "conversation_id": conversation_id,
+            "author_id": speaker.author_id,
+            "name_key": speaker.name_key,
+            "label": speaker.label,
+            "label_key": speaker.label_key,
+        }
+        await connection.execute(_ADD_SPEAKER[connection.dialect.name], values)
+
+
+_asked, _answered = messages.alias("asked"), messages.alias("answered")
+_TURNS = (
+    select(
+        _asked.c.id, _asked.c.content, _answered.c.content,
+        _asked.c.author_name, _asked.c.author_id, _asked.c.is_direct,
+    )
+    .join(_answered, _answered.c.turn_id == _asked.c.id)
+    .where(
+        _asked.c.conversation_id == bindparam("its_conversation_id"),
+        _asked.c.hidden_at.is_(None),
+        _asked.c.id >= bindparam("from_turn_id"),
+    )
+    .order_by(_asked.c.id)
+)  # fmt: skip
+_TURNS_BUT_ONE = _TURNS.where(_asked.c.message_id != bindparam("without_message_id"))
+_SAME_TURN = select(messages.c.id).where(
+    messages.c.conversation_id == bindparam("its_conversation_id"),
+    messages.c.message_id == bindparam("its_message_id"),
+    # Written out as in the index on questions (tables.py), which is used for these words only.
+    messages.c.role == literal_column("'user'"),
+    messages.c.hidden_at.is_(None),
+)
+_WANTED = select(
+    select(inbox.c.generation).where(IS_ROW).scalar_subquery(),
+    select(inbox.c.state).where(IS_ROW).scalar_subquery(),
+    _SAME_TURN.scalar_subquery(),
+)
+_DELETE_ANSWER = delete(messages).where(
+    messages.c.conversation_id == bindparam("its_conversation_id"), messages.c.turn_id == bindparam("its_turn_id")
+)
+_ADD_QUESTION = messages.insert().returning(messages.c.id)
+_ADD_ANSWER = messages.insert()
+_SPEAKERS = select(speakers.c.author_id, speakers.c.name_key, speakers.c.label, speakers.c.label_key).where(
+    speakers.c.conversation_id == bindparam("its_conversation_id")
+)
+_ADD_SPEAKER = inserts(speakers, lambda statement: statement.on_conflict_do_nothing())

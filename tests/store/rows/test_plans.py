@@ -58,7 +58,7 @@ async def test_nothing_that_comes_again_and_again_reads_a_whole_table(database, 
 
     steps = await plans(database, PERIODIC[what])
 
-    scans = [step for step in steps if step.startswith("SCAN")]
+    scans = [step for step in steps if step.startswith("SCAN") and not step.startswith("SCAN CONSTANT ROW")]
     # The oldest is the first of its index. The index of texts holds only the few questions that still have theirs.
     bounded = ("_at <- SELECT",) if what == "what is oldest" else ("ix_inbox_text",)
     assert [step for step in scans if not any(words in step for words in bounded)] == []
