@@ -14,7 +14,7 @@ help:
 	@echo 'make format     bring the code into shape'
 	@echo 'make soak       run the long tests against faults'
 	@echo 'make soak-hour  run an hour with a turn a second and faults in it'
-	@echo 'make simulate   run what lies below Discord by so many seeds (SEEDS=1000), going on where it was left'
+	@echo 'make simulate   run the daemon without waiting by so many seeds (SEEDS=1000), going on where it was left'
 	@echo 'make audit      look for known holes in the pinned dependencies'
 	@echo 'make clean      remove .venv and what the tools left; data/ and .env stay'
 

@@ -70,6 +70,7 @@ class Answers:
         self._has_room.set()
         self._outcomes = Outcomes(chat)
         self._away = NoticeLimiter(*AWAY)
+        self._saying_away: dict[asyncio.Task[None], None] = {}
         self._waiting_pace = waiting_pace()
         self._last_buttons = LastButtons(sender, tasks)
 
@@ -116,7 +117,7 @@ class Answers:
             if remaining <= 0:
                 break
             await asyncio.wait(self._running_tasks(), timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
-        for task in self._running_tasks():
+        for task in (*self._running_tasks(), *self._saying_away):
             task.cancel()
 
     def _running_tasks(self) -> set[asyncio.Task[None]]:
@@ -209,7 +210,9 @@ class Answers:
     def _note_held(self, exchange: Exchange) -> None:
         """The database is away, and a question waits for it: that is said once in a while in its channel."""
         if self._away.allows(exchange.question.author_id, exchange.channel_id):
-            self._tasks.create_task(self._say_away(exchange.question))
+            saying = self._tasks.create_task(self._say_away(exchange.question))
+            self._saying_away[saying] = None
+            saying.add_done_callback(self._saying_away.pop)
 
     async def _say_away(self, question: Question) -> None:
         draft = Draft(

@@ -262,7 +262,10 @@ class CatchUp:
                 )
             own = [message for message in messages if self._client.user and message.author.id == self._client.user.id]
             shown = {message.reference.message_id: is_growing(message.content) for message in own if message.reference}
-            after = place.after if place.is_known else max([place.after, *(message.id for message in own)])
+            # Where no question was ever committed, what stands before a reply was answered; no reply is what tells
+            # that the database is away.
+            replies = [] if place.is_known else [message.id for message in own if message.reference]
+            after = max([place.after, *replies])
             for message in messages:
                 if message.id > after:
                     await self._take(message, shown.get(message.id))

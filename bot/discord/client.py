@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _STORE_LIMIT_SECONDS = 120.0
+_HICCUP_SECONDS = 3.0
+"""A database that refuses a statement now and then is waited for: what was left goes before what was missed."""
 _LONGEST_WAIT_SECONDS = 120.0
 """A longer rate limit is left to the sender, which doesn't hold up other channels meanwhile."""
 INVITE_PERMISSIONS = discord.Permissions(
@@ -111,7 +113,7 @@ class TrinityClient(ReceivingClient):
         is_first, self.was_ready = not self.was_ready, True
         if is_first:
             self.receivers.access.warn_of_wide_lists()
-        is_resumed = not is_first or await self._resume_unfinished(limit_seconds=0)
+        is_resumed = not is_first or await self._resume_unfinished(limit_seconds=_HICCUP_SECONDS)
         if not self.is_draining:
             try:
                 await self.receivers.catch_up.run()

@@ -185,6 +185,8 @@ class ConnectedClient(discord.Client):
         while not self.is_closed():
             if not resumption:
                 await self._pause(await self._session_starts.pause_seconds())
+                if self.is_closed():
+                    return
             began_at, pause, socket = loop.time(), 0.0, self.ws
             self.when_moved()
             try:

@@ -55,6 +55,7 @@ LATEST_EDIT = timedelta(minutes=10)
 OLDEST_EDITED = timedelta(days=1)
 """Nor is one of an older message: whether that was answered may be forgotten by now."""
 _MAX_HINTED = 1000
+_MAX_GONE = 10_000
 _MENU_HINTS = 3600.0, 0.0  # seconds for a person, and for a channel
 _MAX_CHANNELS = 10_000
 _STORE_RETRY_SECONDS = 120.0
@@ -95,9 +96,12 @@ class Intake:
         self._newest_own: OrderedDict[int, int] = OrderedDict()  # by channel
         self._hinted: OrderedDict[int, None] = OrderedDict()
         self._deleted: dict[int, bool] = {}  # message id -> whether it is surely one of ours
+        self._gone: OrderedDict[int, None] = OrderedDict()
+        """Messages that were deleted lately: one may still wait at the gate."""
         self._tasks = tasks
         self._fetch = fetch
         self._following: asyncio.Task[None] | None = None
+        self._following_pastes: dict[asyncio.Task[None], None] = {}
         self._is_followed = asyncio.Event()  # or waits for the database
         self._is_closed = False
 
@@ -125,13 +129,17 @@ class Intake:
             return
         if is_live:
             await self.gate.passage(message.channel.id)
+        if message.id in self._gone:
+            return
         if not can_speak(message) or self._sender.closed_channels.is_closed(message.channel.id):
             log.debug("no permission to answer in channel %s", message.channel.id)
             return
         question = self._question_in(message, self._clock.asked_at(asked_at or message.created_at))
         files = text_files_in(message)
         if may_belong_to_paste and not files and self._pastes.takes(question, is_live=is_live):
-            self._tasks.create_task(self._follow_paste(question))
+            following = self._tasks.create_task(self._follow_paste(question))
+            self._following_pastes[following] = None
+            following.add_done_callback(self._following_pastes.pop)
             return
         if address is Address.QUESTION and (files or has_visible_text(question.content)):
             prepare: Preparation | None = partial(self._files.add_to, message) if files else None
@@ -269,6 +277,9 @@ class Intake:
         from then on, so nobody has to be held up for it.
         """
         self._chat.overheard.forget(message_ids)
+        self._gone |= dict.fromkeys(message_ids)
+        while len(self._gone) > _MAX_GONE:
+            self._gone.popitem(last=False)
         for message_id in map(self._pastes.first_of, message_ids):
             self._pastes.forget(message_id)
             asked = self._chat.exchanges.asked_by(PLATFORM, message_id)
@@ -286,10 +297,12 @@ class Intake:
         await self._is_followed.wait()
 
     def close(self) -> None:
-        """Leave the deletions that wait for the database to the next start, which finds most of them again."""
+        """Leave what waits for the database to the next start, which finds most of it again."""
         self._is_closed = True
         if self._following is not None:
             self._following.cancel()
+        for following in self._following_pastes:
+            following.cancel()
 
     async def _follow_deletions(self) -> None:
         try:

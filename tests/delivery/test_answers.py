@@ -8,6 +8,7 @@ from bot.chat.queue import QuestionQueue
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.window import TokenBudget
 from bot.delivery.answers import MAX_UNSETTLED, Answers
+from bot.delivery.refusals import Unreachable
 from bot.delivery.sender import open_sender
 from bot.store.rows.history import History
 
@@ -23,6 +24,20 @@ class Silent:
         return False
 
     receive_and_begin = receive
+
+
+class OutOfReach(Silent):
+    """A platform that can't be reached."""
+
+    def __init__(self) -> None:
+        self.was_tried = asyncio.Event()
+
+    def language_of(self, _: int) -> str:
+        return "en"
+
+    async def create(self, _: object) -> None:
+        self.was_tried.set()
+        raise Unreachable("the connection was closed")
 
 
 def ask(number: int) -> Question:
@@ -73,3 +88,17 @@ async def test_when_too_many_questions_are_under_way_no_more_is_read_until_one_i
         await answers.drain(0)
 
         await reading
+
+
+async def test_who_can_not_be_told_that_the_database_is_away_holds_up_no_end() -> None:
+    chat, transport = open_chat(), OutOfReach()
+    async with asyncio.timeout(60), open_sender(transport) as sender, asyncio.TaskGroup() as tasks:
+        answers = Answers(chat, sender, tasks, lambda: NOW)
+        exchange = chat.open(ask(1))
+        answers.begin(exchange)
+        exchange.on_held()
+        await transport.was_tried.wait()
+
+        await answers.drain(0)
+
+    assert len(chat.exchanges) == 0

@@ -1,13 +1,17 @@
 """What happened while nobody listened: fetched within bounds, answered once, and what was deleted is forgotten."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
+from bot.chat.chat import Exchange
+from bot.discord.client import TrinityClient
+from bot.errors import DatabaseBusy
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import ask, lose_session
 from tests.engines import EchoEngine
-from tests.loopback import Intent, LoopbackDiscord, Message, Permission, Person, Status, judge
+from tests.loopback import Delay, Intent, LoopbackDiscord, Message, Permission, Person, Status, judge
 from tests.loopback.snowflake import Snowflakes
 
 CREATES = "/channels/*/messages"
@@ -275,3 +279,52 @@ async def test_where_ids_only_count_nothing_is_lost_either(server: LoopbackDisco
             await house.reaches(question, "answered")
 
     judge(server).require(turns=3, replies=3)
+
+
+async def test_what_is_deleted_while_it_waits_for_what_was_missed_is_not_answered(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server) as house:
+        await ask(house)
+        server.faults.add(Delay(0.5), method="GET", route=CREATES, times=1)
+        await lose_session(server, alice.says(general, "missed", mention=True))
+        live = await alice.says(general, "a secret", mention=True)
+        await alice.deletes(live)
+        later = await alice.says(general, "later", mention=True)
+        await house.reaches(later, "answered")
+        assert await house.state(live) is None
+
+    assert not any("a secret" in prompt for prompt in house.prompts)
+    judge(server).require(turns=4, replies=3)
+
+
+class Hesitant:
+    """A chat whose database refuses the first look at what an earlier process left."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    async def resume(self, _: str) -> list[Exchange]:
+        self.steps.append("resume")
+        if len(self.steps) == 1:
+            raise DatabaseBusy("The database is away.")
+        return []
+
+    async def run(self) -> None:
+        self.steps.append("catch up")
+
+    async def finish(self) -> None:
+        self.steps.append("finish")
+
+
+async def test_what_was_left_goes_before_what_was_missed_also_where_the_database_refuses_at_first() -> None:
+    hesitant = Hesitant()
+    async with TrinityClient() as client:
+        client.receivers = SimpleNamespace(
+            chat=hesitant, catch_up=hesitant, access=SimpleNamespace(warn_of_wide_lists=lambda: None), guilds=None
+        )
+
+        await client.on_ready()
+
+    assert hesitant.steps == ["resume", "resume", "resume", "catch up", "finish"]

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from bot.discord.client import INVITE_PERMISSIONS, invite_url
+from bot.discord.client import INVITE_PERMISSIONS, TrinityClient, invite_url
 from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import DiscordRefused, EngineFailed
 from tests.discord.conftest import OpenHouse
@@ -178,3 +178,23 @@ async def test_commands_are_registered_once(server: LoopbackDiscord, enter: Open
         )
 
     assert sum(call.method == "PUT" for call in server.journal.calls) == 1
+
+
+class LongPause:
+    """A gateway's budget that wants another session to be begun much later."""
+
+    async def pause_seconds(self) -> float:
+        return 3600.0
+
+    def lose(self) -> None:
+        pass
+
+
+async def test_a_client_that_is_closed_while_it_waits_for_a_session_begins_none() -> None:
+    async with TrinityClient(session_starts=LongPause()) as client:
+        connecting = asyncio.create_task(client.connect())
+        await asyncio.sleep(0)
+
+        await client.close()
+
+        await asyncio.wait_for(connecting, 60)

@@ -196,3 +196,21 @@ async def test_an_edit_of_what_waits_for_the_database_counts(server: LoopbackDis
             await alice.edits(question, f"{server.bot.mention} second thoughts")
         await server.wait_until(lambda: house.prompts and "second thoughts" in house.prompts[-1], timeout=60)
         await house.reaches(question, "answered")
+
+
+async def test_who_was_told_in_a_new_channel_that_the_database_is_away_is_answered_after_a_restart(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, quiet = server.person("Alice"), server.channel("quiet")
+    async with enter(server, timeouts=BRIEF, drain_seconds=0.0) as house:
+        await ask(house)
+        async with database_away(house):
+            question = await alice.says(quiet, "hello", mention=True)
+            await server.wait_until(lambda: len(notices(server)) == 1, timeout=60)
+            house.stop.set()
+            await house.end()
+
+    async with enter(server) as house:
+        await house.reaches(question, "answered")
+
+    assert len(replies(server)[question.id]) == 1

@@ -129,19 +129,26 @@ class Gateway:
         websocket = web.WebSocketResponse(autoping=True, timeout=1.0)
         await websocket.prepare(request)
         socket = Socket(websocket, request)
-        self._sockets.add(socket)
-        self.counts["connections"] += 1
+        self.enter(socket)
         writer = asyncio.create_task(socket.write())
         try:
-            interval = self._world.rules.heartbeat_interval_seconds
-            socket.send(HELLO, {"heartbeat_interval": int(interval * 1000)})
             await self._read(websocket, socket)
         finally:
             writer.cancel()
-            self._sockets.discard(socket)
-            if socket.session is not None and socket.session.socket is socket:
-                socket.session.lose_socket()
+            self.leave(socket)
         return websocket
+
+    def enter(self, socket: Socket) -> None:
+        """A client has connected: it is greeted."""
+        self._sockets.add(socket)
+        self.counts["connections"] += 1
+        socket.send(HELLO, {"heartbeat_interval": int(self._world.rules.heartbeat_interval_seconds * 1000)})
+
+    def leave(self, socket: Socket) -> None:
+        """A socket has ended; its session may be resumed."""
+        self._sockets.discard(socket)
+        if socket.session is not None and socket.session.socket is socket:
+            socket.session.lose_socket()
 
     async def _read(self, websocket: web.WebSocketResponse, socket: Socket) -> None:
         limit_seconds = self._world.rules.heartbeat_interval_seconds * 2
@@ -157,12 +164,12 @@ class Gateway:
             if socket.is_stalled:
                 await came_true(lambda: not socket.is_open, math.inf)  # not even a close is answered
                 return
-            code = self._take(socket, message.data)
+            code = self.take(socket, message.data)
             if code is not None:
                 await socket.close(code)
                 return
 
-    def _take(self, socket: Socket, text: str) -> int | None:
+    def take(self, socket: Socket, text: str) -> int | None:
         """Acts on a client's frame; returns a close code if that ends the socket."""
         if self._floods(socket):
             self._world.journal.accuse("gateway_flood", "over 120 frames within a minute")

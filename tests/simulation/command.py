@@ -15,17 +15,23 @@ from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.tokenizer import load_tokenizer
 from tests.conversation.vocabularies import write_small_vocabulary
 from tests.simulation.reverted import DEFECTS
-from tests.simulation.simulation import Result, prepare, simulate
+from tests.simulation.simulation import Result, Simulation, prepare, simulate
 from tests.simulation.universe import real_process_time
 
 SEEDS_PER_PROCESS = 100
 """After so many a process makes room for a fresh one, so that memory is bounded whatever leaks."""
+WHOLE_SEEDS_PER_PROCESS = 20
+_ONE_WHOLE_FOR = 10
+"""So many seeds of the first depth are run for one of the second."""
+_WHOLE = "whole:"
+"""Before a stretch of the second depth."""
 
 
 def main() -> None:
     """Run what the arguments say; exit status 1 where a seed fails."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--seeds", default="0:10", help="a number, or FIRST:END")
+    parser.add_argument("--whole", action="store_true", help="the whole daemon, with discord.py")
     parser.add_argument("--prints", action="store_true", help="print every event as it happens")
     parser.add_argument("--digests", action="store_true", help="print the digest of each journal")
     parser.add_argument("--first-failure", action="store_true", help="end at the first seed that fails")
@@ -45,9 +51,11 @@ def main() -> None:
 
 def _run(seeds: Iterable[int], options: argparse.Namespace) -> int:
     level = logging.DEBUG if options.prints else logging.CRITICAL
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")
-    for noisy in ("aiosqlite", "asyncio", "sqlalchemy", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.basicConfig(level=min(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger().handlers[0].setLevel(level)  # what is said of mistakes is read by each simulation
+    for noisy in ("aiosqlite", "asyncio", "sqlalchemy", "alembic", "discord.http", "discord.gateway"):
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+    kind = _whole_simulation() if options.whole else Simulation
     with tempfile.TemporaryDirectory() as folder:
         encoder = TurnEncoder(load_tokenizer(write_small_vocabulary(Path(folder)).parent))
     database = prepare()
@@ -56,13 +64,13 @@ def _run(seeds: Iterable[int], options: argparse.Namespace) -> int:
     gc.disable()
     num_seeds, num_turns, num_failed, began_at = 0, 0, 0, real_process_time()
     for seed in seeds:
-        result = simulate(seed, encoder, database, prints=options.prints)
+        result = simulate(seed, encoder, database, prints=options.prints, kind=kind)
         num_seeds, num_turns = num_seeds + 1, num_turns + result.num_turns
         if options.digests:
             print(seed, result.digest, result.num_events, result.num_turns, flush=True)
         if result.problems:
             num_failed += 1
-            _report(result)
+            _report(result, is_whole=options.whole)
             if options.first_failure:
                 break
     speed = num_turns / (real_process_time() - began_at)
@@ -70,19 +78,34 @@ def _run(seeds: Iterable[int], options: argparse.Namespace) -> int:
     return num_failed
 
 
-def _report(result: Result) -> None:
-    print(f"seed {result.seed} fails; python -m tests.simulation --seeds {result.seed} --prints repeats it")
+def _whole_simulation() -> type[Simulation]:
+    """The second depth; importing discord.py takes a while."""
+    from tests.simulation.whole import transport
+    from tests.simulation.whole.simulation import WholeSimulation
+
+    transport.install()
+    return WholeSimulation
+
+
+def _report(result: Result, *, is_whole: bool) -> None:
+    whole = "--whole " if is_whole else ""
+    print(f"seed {result.seed} fails; python -m tests.simulation {whole}--seeds {result.seed} --prints repeats it")
     for problem in result.problems[:8]:
         print(f"  {problem[:400]}")
     sys.stdout.flush()
 
 
+def _stretches(seeds: range, size: int) -> list[str]:
+    return [f"{first}:{min(first + size, seeds.stop)}" for first in range(seeds.start, seeds.stop, size)]
+
+
 def _run_in_processes(seeds: range, state: Path) -> int:
     """Run what isn't done yet by a process for each core; a line of the file is a stretch that is done."""
     done = set(state.read_text(encoding="utf-8").split()) if state.exists() else set()
+    whole = range(seeds.start // _ONE_WHOLE_FOR, seeds.stop // _ONE_WHOLE_FOR)
     stretches = [
-        f"{first}:{min(first + SEEDS_PER_PROCESS, seeds.stop)}"
-        for first in range(seeds.start, seeds.stop, SEEDS_PER_PROCESS)
+        *_stretches(seeds, SEEDS_PER_PROCESS),
+        *(f"{_WHOLE}{each}" for each in _stretches(whole, WHOLE_SEEDS_PER_PROCESS)),
     ]
     left = [each for each in stretches if each not in done]
     print(f"{len(stretches) - len(left)} of {len(stretches)} stretches were done before", flush=True)
@@ -93,7 +116,9 @@ def _run_in_processes(seeds: range, state: Path) -> int:
         while left or running:
             while left and len(running) < (os.cpu_count() or 1):
                 stretch = left.pop(0)
-                command = [sys.executable, "-W", "ignore", "-m", "tests.simulation", "--seeds", stretch]
+                command = [sys.executable, "-W", "ignore", "-m", "tests.simulation"]
+                command += ["--seeds", stretch.removeprefix(_WHOLE)]
+                command += ["--whole"] if stretch.startswith(_WHOLE) else []
                 running[stretch] = subprocess.Popen(command)
             pid, status = os.wait()
             stretch = next(each for each, process in running.items() if process.pid == pid)

@@ -94,7 +94,7 @@ class FrontEnd:
 
     async def _begin_session(self) -> None:
         is_first, self._is_first = self._is_first, False
-        is_resumed = not is_first or await self._resume_unfinished(0)
+        is_resumed = not is_first or await self._resume_unfinished(_HICCUP_SECONDS)
         if not self.is_draining:
             await self._catch_up()
         if not is_resumed:

@@ -172,7 +172,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self.num_steps += 1
             if self.num_steps == self.step_of_death and self.life is not None:
                 self.kill(self.life)
-                if handle._cancelled:
+                if handle._context.get(LIFE) is self.life:
                     continue
             handle._run()
 

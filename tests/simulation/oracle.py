@@ -123,6 +123,8 @@ def _excuse(simulation: "Simulation", question: Message, row: Row | None) -> str
         return "refused in a flood"
     if any(_forgets(each, question) and each.begun_at >= question.at for each in simulation.people.forgettings):
         return "reset or erased"
+    if row is None and simulation.is_beyond_reach(question):
+        return "nobody was told of it"
     if row is not None and row.state == "failed" and (simulation.faults_unclear or simulation.is_db_faulty):
         return "nothing could be said"
     return None

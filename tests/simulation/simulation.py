@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from typing import Any
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.errors import DatabaseBusy, EngineFailed, StoreError
 from bot.store.files.database import open_database
 from tests.simulation.daemon import Daemon
-from tests.simulation.discord import Discord
+from tests.simulation.discord import Discord, Message
 from tests.simulation.disk import Disk, a_disk
 from tests.simulation.faults import Faults, a_refusal, drawn
 from tests.simulation.journal import Journal
@@ -54,9 +55,9 @@ class Simulation:
         self.faults: Faults = drawn(self._chance("faults"))
         self.described = str(self.faults)
         self.chance = self._chance("course")
-        self.discord = Discord(loop, self.journal, self._chance("discord"), self.faults)
         self.asked: list[Asked] = []
-        self.people = People(self.discord, self._chance("people"), lambda: len(self.asked))
+        self.discord: Any = self._new_discord(self._chance("discord"))
+        self.people: Any = self._new_people(self._chance("people"))
         self.problems: list[str] = []
         self.heard: dict[tuple[str, int], tuple[int, float]] = {}
         """Edits and deletions that were followed: in which life, and when."""
@@ -77,6 +78,15 @@ class Simulation:
 
     def _chance(self, name: str) -> random.Random:
         return random.Random(f"{name} {self.seed}")
+
+    def _new_discord(self, chance: random.Random) -> Any:
+        return Discord(self.loop, self.journal, chance, self.faults)
+
+    def _new_people(self, chance: random.Random) -> Any:
+        return People(self.discord, chance, lambda: len(self.asked))
+
+    def _new_daemon(self, engine: ScriptedEngine) -> Daemon:
+        return Daemon(self.discord, self.disk, engine, self.encoder, self.seed)
 
     async def run(self) -> None:
         """From the first start to the last stop."""
@@ -126,7 +136,7 @@ class Simulation:
         )  # fmt: skip
         if self.faults.poison and self.engine is not None:
             engine.poisoned = self.engine.poisoned
-        daemon = Daemon(self.discord, self.disk, engine, self.encoder, self.seed)
+        daemon = self._new_daemon(engine)
         daemon.on_ready, daemon.heard = self._ready.set, self._note_heard
         self.daemon, self.engine, self.people.daemon, self.loop.life = daemon, engine, daemon, life
         life.when_killed.append(lambda: ended.done() or ended.set_result(None))
@@ -172,6 +182,10 @@ class Simulation:
         """Whether an edit or a deletion surely was followed: it was heard of, and that life went on for a while."""
         life, at = self.heard.get((kind, message_id), (0, 0.0))
         return life > 0 and not self.is_db_faulty and self.deaths.get(life, float("inf")) - at > 5.0
+
+    def is_beyond_reach(self, question: Message) -> bool:
+        """Whether the daemon can't know of a question."""
+        return False
 
     def _decode(self, token_ids: object) -> str:
         return self.encoder.tokenizer.decode([*token_ids])  # type: ignore[no-any-return, misc]
@@ -296,8 +310,11 @@ class Simulation:
         front_end = daemon.front_end
         if front_end is None or not front_end._is_caught_up:
             return False
+        return await self._has_no_unfinished(daemon)
+
+    async def _has_no_unfinished(self, daemon: Daemon) -> bool:
         try:
-            return not await daemon.inbox.unfinished()
+            return daemon.inbox is not None and not await daemon.inbox.unfinished()
         except DatabaseBusy:
             return False
 
@@ -315,7 +332,9 @@ def prepare() -> bytes:
     return run_in_simulation(0, work)  # type: ignore[no-any-return]
 
 
-def simulate(seed: int, encoder: TurnEncoder, database: bytes, *, prints: bool = False) -> Result:
+def simulate(
+    seed: int, encoder: TurnEncoder, database: bytes, *, prints: bool = False, kind: type[Simulation] = Simulation
+) -> Result:
     """Run one seed, and judge it."""
     from tests.simulation.oracle import judge
 
@@ -330,7 +349,7 @@ def simulate(seed: int, encoder: TurnEncoder, database: bytes, *, prints: bool =
         with a_disk(loop) as disk:
             (disk.folder / "trinity.db").write_bytes(database)
             (disk.folder / "trinity.db").chmod(0o600)
-            simulation = Simulation(seed, loop, disk, encoder, prints=prints)
+            simulation = kind(seed, loop, disk, encoder, prints=prints)
             made.append(simulation)
             await simulation.run()
             simulation.problems += judge(simulation)

@@ -45,3 +45,15 @@ async def test_a_seed_has_the_same_journal_in_another_process() -> None:
     digests = [line for line in one[1].splitlines() if line[0] in "34"]
     assert digests[:2] == other[1].splitlines()[:2]
     assert len(digests[0].split()[1]) == 32
+
+
+async def test_so_it_is_with_discords_library_and_each_seed_is_repeated_there_too() -> None:
+    """The whole daemon; two processes have two seeds in common."""
+    (status, output), (other_status, other) = await asyncio.gather(
+        simulated("--whole", "--seeds", "0:6", "--digests", hash_seed="1"),
+        simulated("--whole", "--seeds", "4:10", "--digests", hash_seed="2"),
+    )
+
+    assert (status, other_status) == (0, 0), output + other
+    assert output.splitlines()[4:6] == other.splitlines()[:2]
+    assert output.startswith("0 ")

@@ -1,0 +1,99 @@
+"""People at random, as in the first depth; but commands and clicks go through Discord."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.delivery.transport import ButtonKind
+from bot.discord.components import custom_id_of
+from bot.words import in_language, phrase
+from tests.loopback.command_use import command_data, find_component
+from tests.loopback.interaction import COMMAND, COMPONENT, Interaction
+from tests.simulation.discord import Channel
+from tests.simulation.people import GUILD_ID, Forgetting, People
+from tests.simulation.whole.server import WholeDiscord
+
+_ON_ITS_WAY_SECONDS = 15.0
+"""So long a command may take to be followed."""
+_DONE = [in_language(phrase(key), "en-US") for key in ("forgotten", "nothing_to_forget", "privacy_erased")]
+
+
+@dataclass(eq=False)
+class WholePeople(People):
+    """All who are there, in some channels."""
+
+    discord: WholeDiscord  # type: ignore[assignment]
+    _places: list[int | None] = field(default_factory=list)
+    _pending: list[tuple[Interaction, Forgetting]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.channels = [self.discord.add_channel(guild_id, self._people[0]) for guild_id in self._places]
+        self.discord.answered = self._note_answers
+
+    def _add_channel(self, guild_id: int | None) -> None:
+        self._places.append(None if guild_id is None else self.discord.loopback.guild.id)
+
+    def _click(self, kind: ButtonKind) -> None:
+        shown = [
+            (message, button)
+            for channel in self.channels
+            for message in channel.messages[-8:]
+            for button in message.buttons
+            if button.kind is kind and message.is_there
+        ]
+        if not shown:
+            return
+        message, button = self.chance.choice(shown)
+        self.stopped.add(button.question_id)
+        self.discord.journal.note("clicks", kind.value, button.question_id)
+        person = self.discord.messages[button.question_id].author_id
+        clicked = self.discord.loopback.world.messages[message.id]
+        found = find_component(clicked, custom_id_of(button))
+        data = {"component_type": found["type"], "custom_id": found["custom_id"], "id": found.get("id", 1)}
+        user = self.discord.people[person]
+        self.discord.loopback.interactions.begin(
+            self.discord.loopback.bot, user, clicked.channel, COMPONENT, data, "click", clicked
+        )
+
+    def _reset(self) -> None:
+        channel = self.chance.choice(self.channels)
+        fact = Forgetting(channel.id, None, self.discord.loop.time() + _ON_ITS_WAY_SECONDS, self.num_asked())
+        self._use("reset", channel, self._person_in(channel), fact)
+
+    def _undo(self) -> None:
+        done = [each for each in self.forgettings if each.channel_id is not None]
+        if not done:
+            return
+        channel = self.discord.channels[self.chance.choice(done).channel_id or 0]
+        for each in done:
+            each.is_undone = each.is_undone or each.channel_id == channel.id
+        self._use("reset", channel, self._person_in(channel), None, undo=True)
+
+    def _erase(self) -> None:
+        person = self.chance.choice(self._people)
+        places = [each for each in self.channels if each.guild_id is not None]
+        fact = Forgetting(None, person, self.discord.loop.time() + _ON_ITS_WAY_SECONDS, self.num_asked())
+        self._use("privacy erase", self.chance.choice(places), person, fact, confirm=True)
+
+    def _use(self, command: str, channel: Channel, person: int, fact: Forgetting | None, **options: Any) -> None:
+        loopback = self.discord.loopback
+        place, user = loopback.world.channels[channel.id], self.discord.people[person]
+        try:
+            data = command_data(loopback.bot, user, place, command.split(), options)
+        except LookupError:
+            return  # not registered yet
+        self.discord.journal.note("command", command, channel.id, person)
+        used = loopback.interactions.begin(loopback.bot, user, place, COMMAND, data, command)
+        if fact is not None:
+            self.forgettings.append(fact)
+            self._pending.append((used, fact))
+
+    def _note_answers(self) -> None:
+        for used, fact in [*self._pending]:
+            if any(words in used.text for words in _DONE):
+                self._pending.remove((used, fact))
+                self.discord.journal.note("command done", used.name)
+                fact.ended_at, fact.num_asked_after = self.discord.loop.time(), self.num_asked()
+
+
+__all__ = ["GUILD_ID", "WholePeople"]
