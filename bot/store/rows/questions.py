@@ -18,8 +18,8 @@ from bot.store.tables import (
 
 OPEN_STATES = ("received", "waiting", "answering")
 """The states of a question that isn't done with."""
-IS_OPEN = inbox.c.state.in_([literal_column(f"'{state}'") for state in OPEN_STATES])
-"""The condition on a question's row that it isn't done with; written out, which costs less than three parameters."""
+IS_OPEN = inbox.c.state.in_([literal_column("'received'"), literal_column("'waiting'"), literal_column("'answering'")])
+"""The condition on a question's row that it is in one of them; written out, which costs less than three parameters."""
 
 
 class InboxState(StrEnum):
