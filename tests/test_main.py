@@ -257,7 +257,7 @@ def test_demonstration_is_played_for_nobody_and_leaves_nothing_behind(trinity, t
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [("chat",), ("--version",)])
+@pytest.mark.parametrize("arguments", [pytest.param(("chat",), marks=pytest.mark.slow), ("--version",)])
 def test_gone_reader_of_the_output_is_no_error(tmp_path, tiny_model, arguments):
     (tmp_path / "lines").write_text("a message of mine\n")
     reader, writer = os.pipe()

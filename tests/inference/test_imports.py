@@ -6,6 +6,8 @@ import textwrap
 
 import pytest
 
+from bot.app import DEMO_MODEL
+
 
 @pytest.mark.parametrize("module", ["bot.inference.engine", "bot.inference.scheduling.core", "bot.inference.local"])
 def test_scheduling_and_the_bridge_import_without_torch(module: str) -> None:
@@ -20,9 +22,9 @@ def test_a_models_config_is_read_without_torchs_compiler() -> None:
     names = ("torch", "transformers", "torch._dynamo", "torch.distributed.tensor", "triton")
     program = f"""
         import sys
-        from bot.app import DEMO_MODEL
+        from pathlib import Path
         from bot.inference.loading.config import read_shape
-        print(read_shape(DEMO_MODEL).num_layers, *(name for name in {names} if name in sys.modules))
+        print(read_shape(Path({str(DEMO_MODEL)!r})).num_layers, *(name for name in {names} if name in sys.modules))
         print("transformers.activations" in sys.modules)  # the stand-in has left
     """
 

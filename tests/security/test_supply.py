@@ -84,6 +84,7 @@ LISTENING = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there")
 def test_a_chat_with_a_model_that_is_there_asks_no_network(tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(textwrap.dedent(LISTENING))
