@@ -293,7 +293,7 @@ class Chat:
         The messages are deleted for good a minute later, by `delete_hidden`; until then `undo_reset` brings them back.
         """
         reset = await self._history.reset(key)
-        for message_id in (*reset.answering, *reset.withdrawn):
+        for message_id in (*reset.answering, *reset.waiting):
             self._stop(key.platform, message_id, StopReason.RESET, keep=True)
         self.overheard.forget_channel(key)
         await self._forget(key)

@@ -194,6 +194,8 @@ class Answers:
     async def _look(self, reply: Reply) -> Outcome | None:
         """Find what is there of a resumed answer; returns its outcome where there is nothing more to do."""
         exchange = reply.exchange
+        if exchange.resumed is not None and exchange.resumed.is_erased:
+            return WITHDRAWN
         if not await self.may_still_ask(exchange.question):
             if exchange.previous is None:
                 return NO_LONGER_ADMITTED

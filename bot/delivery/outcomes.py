@@ -176,7 +176,7 @@ class Outcomes:
             await parts.settle()
         is_unknown = reply.exchange.resumed is not None and not reply.exchange.has_begun
         if is_unknown and (sentence or outcome.discards):
-            await parts.resume()
+            await parts.resume(is_question_gone=outcome is WITHDRAWN)
         if outcome.keeps_previous and reply.exchange.previous is not None:
             await parts.resume()
             reply.restore(reply.exchange.previous, sentence)

@@ -107,10 +107,10 @@ class Parts:
         """Whether anything is shown."""
         return bool(self._shown)
 
-    async def resume(self) -> None:
+    async def resume(self, *, is_question_gone: bool = False) -> None:
         """Find what exists of it, after a restart also a message whose id could not be recorded any more.
 
-        Twice does no harm.
+        Where the question is gone, that may reply to nothing. Twice does no harm.
         """
         if self._is_resumed:
             return
@@ -128,6 +128,8 @@ class Parts:
         has_marked_first = all(part.is_marked for part in recorded if (part.purpose, part.index) == _FIRST)
         self.is_finished = bool(replies) and has_marked_first and not any(map(is_growing, replies))
         orphan = await self._unrecorded(own) if self.exchange.resumed or not recorded else None
+        if orphan is None and is_question_gone and not recorded:
+            orphan = await self._beginning_without_question(own)
         if orphan is not None:
             await self._keep((Purpose.ANSWER, self._num_answers()), orphan)
         self._is_resumed = True
@@ -355,6 +357,12 @@ class Parts:
         # It may be a part of another's answer: its first one came before this one's.
         is_anothers = await self.exchange.parts.recorded_among([following[0].message_id])
         return None if is_anothers else following[0]
+
+    async def _beginning_without_question(self, own: list[Posted]) -> Posted | None:
+        """A beginning that belongs to no question that is there: Discord drops a reference to what was deleted."""
+        nameless = [posted for posted in own if posted.reply_to is None and is_growing(posted.content)]
+        of_others = await self.exchange.parts.recorded_among([posted.message_id for posted in nameless])
+        return next((posted for posted in nameless if posted.message_id not in of_others), None)
 
 
 def _order_of_creation(place: Place) -> tuple[int, int]:

@@ -81,6 +81,7 @@ class Sender:
         self._calls = calls
         self._running: set[asyncio.Task[None]] = set()
         self._creating: dict[DraftKey, asyncio.Event] = {}
+        self._editing: dict[int, asyncio.Event] = {}
         """What is being created just now; set when that is known to have ended."""
         self._edit_interval_seconds = edit_interval_seconds
         self._num_streaming = 0
@@ -143,11 +144,22 @@ class Sender:
         urgency: Urgency = Urgency.FIRST,
         buttons: tuple[Button, ...] = (),
     ) -> str:
-        """Give a message the text that is the latest when the request may leave, and its buttons; returns that text."""
+        """Give a message the text that is the latest when the request may leave, and its buttons; returns that text.
+
+        Before that, an edit of it that is under way ends, also where nobody waits for it any more: of two on their way
+        either might come last.
+        """
 
         async def request() -> str:
-            content = latest()
-            await self._transport.edit(channel_id, message_id, content, buttons)
+            while (before := self._editing.get(message_id)) is not None:
+                await before.wait()
+            self._editing[message_id] = ended = asyncio.Event()
+            try:
+                content = latest()
+                await self._transport.edit(channel_id, message_id, content, buttons)
+            finally:
+                ended.set()
+                del self._editing[message_id]
             return content
 
         return await self._repeat("edit", channel_id, urgency, request)

@@ -135,3 +135,15 @@ async def test_what_is_said_of_an_outage_is_no_part_of_an_answer() -> None:
             await Parts(exchange(recorded, resumed=object()), sender).resume()
 
         assert recorded[SECOND].message_id == 102
+
+
+async def test_the_beginning_of_an_answer_to_a_deleted_question_is_found_without_a_reference() -> None:
+    anothers, lost = Posted(100, f"Half of another{GROWING}"), Posted(101, f"Half an{GROWING}")
+    channel = Channel([anothers, Posted(102, "all of a third one"), lost])
+    async with open_sender(channel) as sender:
+        parts = Parts(exchange(Recorded(of_others=(100,)), resumed=object()), sender)
+
+        await parts.resume(is_question_gone=True)
+        await parts.discard()
+
+    assert channel.deleted == [101]

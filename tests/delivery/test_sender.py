@@ -353,3 +353,27 @@ def test_a_refused_token_holds_everything_back_and_is_reported():
         return seen
 
     assert in_virtual_time(scenario()) == (True, True)
+
+
+@dataclass
+class Overtaking(Transport):
+    """The first edit is on its way for long."""
+
+    async def edit(self, channel_id, message_id, content, buttons):
+        is_first = not self.calls
+        self.calls.append((now(), "edit"))
+        await asyncio.sleep(20.0 if is_first else 0.1)
+        self.messages.append(Posted(message_id, content))
+
+
+def test_an_edit_that_nobody_waits_for_any_more_lands_before_the_next_one():
+    async def scenario():
+        transport = Overtaking()
+        async with open_sender(transport) as sender:
+            growing = asyncio.create_task(sender.edit(1, 100, lambda: "so far"))
+            await asyncio.sleep(1.0)
+            growing.cancel()
+            await sender.edit(1, 100, lambda: "all of it")
+        return [posted.content for posted in transport.messages]
+
+    assert in_virtual_time(scenario()) == ["so far", "all of it"]

@@ -9,7 +9,10 @@ import pytest
 from bot.chat.queue import QuestionQueue
 from bot.chat.time_limits import TimeLimits
 from bot.errors import EngineUnavailable, WaitedTooLong
+from bot.store.files.database import open_database
 from bot.store.rows.chosen_settings import Scope
+from bot.store.rows.history import History
+from bot.store.rows.own_words import OwnWords
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine
@@ -127,6 +130,26 @@ async def test_a_wait_that_was_told_ends_with_the_reset_of_its_conversation(
             await house.reaches(question, "withdrawn")
 
     assert "before yours" not in server.answer_to(second).text
+
+
+@pytest.mark.parametrize("is_erased", [False, True])
+async def test_a_wait_that_was_told_ends_also_where_the_process_died_with_the_reset(
+    server: LoopbackDiscord, enter: OpenHouse, is_erased: bool
+) -> None:
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+    async with enter(server, engine=held_engine(), queue=hasty_queue(), drain_seconds=0.0) as house:
+        await alice.says(general, "hello", mention=True)
+        second = await bob.says(general, "hello", mention=True)
+        await general.answer_to(second, until=lambda text: "before yours" in text)
+    async with open_database(f"sqlite+aiosqlite:///{house.database_path}") as database:
+        await (OwnWords(database).erase("discord", bob.id) if is_erased else History(database).reset(house.key))
+
+    async with enter(server) as house:
+        await house.reaches(second, "withdrawn")
+
+    answer = server.answer_to(second)
+    assert (answer is None) == is_erased
+    assert answer is None or ("before yours" not in answer.text and not answer.is_marked)
 
 
 async def test_a_pause_in_a_growing_answer_shows_that_more_comes(server: LoopbackDiscord, enter: OpenHouse) -> None:

@@ -126,6 +126,17 @@ async def withdraw(
     return tuple(row.message_id for row in sorted(result.all()))
 
 
+async def empty(connection: AsyncConnection, condition: ColumnElement[bool], **values: object) -> tuple[int, ...]:
+    """Take the words out of open questions; returns their message ids, oldest first.
+
+    They stay open until nothing is shown any more that says that they wait: a process that dies before leaves that to
+    the next one.
+    """
+    statement = update(inbox).where(condition, IS_OPEN).values(content="", author_name="", **values)
+    result = await connection.execute(statement.returning(inbox.c.id, inbox.c.message_id))
+    return tuple(row.message_id for row in sorted(result.all()))
+
+
 async def forget_channels(connection: AsyncConnection, platform: str, channel_ids: Collection[int]) -> None:
     """Forget that these channels exist, what was chosen for them, and their personas.
 

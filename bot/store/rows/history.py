@@ -37,6 +37,7 @@ from bot.store.rows.deletion import (
     delete_message,
     delete_turns,
     delete_turns_before,
+    empty,
     find_known,
     find_messages,
     find_oldest,
@@ -80,15 +81,15 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """What a reset did, and when: the moment is its name. `withdrawn` and `answering` are the message ids of questions.
+    """What a reset did, and when: the moment is its name. `waiting` and `answering` are the message ids of questions.
 
-    The withdrawn ones waited and need no answer any more. Those being answered are the caller's to stop; their
-    answers won't be stored.
+    All of them are the caller's to stop, and to be done with: those that waited get no answer any more, and those that
+    are being answered won't be stored.
     """
 
     num_turns: int
     at: datetime
-    withdrawn: tuple[int, ...]
+    waiting: tuple[int, ...]
     answering: tuple[int, ...]
 
 
@@ -180,7 +181,7 @@ class History:
         return await self._update(_MARK_TRIM_ANNOUNCED, key, epoch)
 
     async def reset(self, key: ConversationKey) -> Reset:
-        """Hide everything said in a conversation at once, and withdraw the questions that wait in it.
+        """Hide everything said in a conversation at once, and take the words out of the questions that wait in it.
 
         `purge_hidden` deletes it for good.
         """
@@ -192,10 +193,10 @@ class History:
             answering = await connection.scalars(
                 select(inbox.c.message_id).where(belongs, inbox.c.state == "answering").order_by(inbox.c.id)
             )
-            withdrawn = await withdraw(connection, belongs & inbox.c.state.in_(("received", "waiting")))
+            waiting = await empty(connection, belongs & inbox.c.state.in_(("received", "waiting")))
             num_turns = await hide_turns(connection, row.id, now)
             await begin_epoch(connection, [row.id])
-            return Reset(num_turns, now, withdrawn, tuple(answering))
+            return Reset(num_turns, now, waiting, tuple(answering))
 
         return await self._database.write(work)
 

@@ -159,7 +159,7 @@ class Inbox:
         return await self._database.write(lambda connection: store_refused(connection, questions, now))
 
     async def begin_attempt(self, question: Question, *, seed: int) -> Attempt | None:
-        """Count an attempt before it is made; None if the question is done with by now.
+        """Count an attempt before it is made; None if the question is done with by now, or its conversation reset.
 
         The first attempt stores its seed and later ones get it back. The question comes back as it stands now:
         its text may have been edited while it waited.
@@ -169,7 +169,7 @@ class Inbox:
             params = row_params(question)
             await connection.execute(_BEGIN_ATTEMPT, params | {"new_seed": seed})
             row = (await connection.execute(OPEN_QUESTION, params)).one_or_none()
-            return None if row is None else read_attempt(row)
+            return None if row is None or row.epoch < row.current_epoch else read_attempt(row)
 
         return await self._database.write(work)
 

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.messages import ConversationKey
 from bot.store.files.database import Database
 from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, key_in
-from bot.store.rows.deletion import MAX_DELETED_AT_ONCE, delete_turns, withdraw
+from bot.store.rows.deletion import MAX_DELETED_AT_ONCE, delete_turns, empty
 from bot.store.rows.personas import NOBODY
-from bot.store.rows.questions import IS_OPEN
+from bot.store.rows.questions import ERASED, IS_OPEN
 from bot.store.rows.transcripts import TURNS_AT_ONCE, SaidTurn, asked, said_turns
 from bot.store.rows.turn_limits import forget_whose
 from bot.store.tables import (
@@ -143,15 +143,15 @@ class OwnWords:
         return [(key_in(row), row.message_id) for row in await self._database.read(partial(_all, query=query))]
 
     async def erase(self, platform: str, person_id: int) -> tuple[int, ...]:
-        """Erase what a person said and did for good; returns the ids of their open questions, which are withdrawn."""
+        """Erase what a person said and did for good; returns the ids of their open questions, which get no answer."""
         while await self._database.write(lambda connection: _hide_some(connection, platform, person_id)):
             pass
-        withdrawn = await self._database.write(lambda connection: _forget_traces(connection, platform, person_id))
+        emptied = await self._database.write(lambda connection: _forget_traces(connection, platform, person_id))
         while await self._database.write(lambda connection: _delete_some(connection, platform, person_id)):
             pass
         await self._database.write(lambda connection: _leave_own_conversations(connection, platform, person_id))
         await self._database.erase_traces()
-        return withdrawn
+        return emptied
 
     async def _turns(self, place: OwnPlace, condition: ColumnElement[bool]) -> AsyncIterator[SaidTurn]:
         before: int | None = None
@@ -201,12 +201,11 @@ async def _delete_some(connection: AsyncConnection, platform: str, person_id: in
 
 
 async def _forget_traces(connection: AsyncConnection, platform: str, person_id: int) -> tuple[int, ...]:
-    """Withdraw open questions, and take the person off everything else that bears their number or their name.
+    """Take the words out of open questions, and the person off everything else that bears their number or name.
 
     Personas of a direct message go; those of a server stay, as the server's.
     """
-    is_open = and_(_asked_by(platform, person_id), IS_OPEN)
-    withdrawn = await withdraw(connection, is_open)
+    open_ids = await empty(connection, _asked_by(platform, person_id), epoch=ERASED)
     # That they were seen stays, so that no question is answered twice; not who asked.
     emptied = {"author_id": NOBODY, "author_name": "", "content": ""}
     await connection.execute(update(inbox).where(_asked_by(platform, person_id)).values(emptied))
@@ -224,7 +223,7 @@ async def _forget_traces(connection: AsyncConnection, platform: str, person_id: 
     places = select(conversations.c.id).where(conversations.c.platform == platform)
     is_label = and_(speakers.c.author_id == person_id, speakers.c.conversation_id.in_(places))
     await connection.execute(delete(speakers).where(is_label))
-    return withdrawn
+    return open_ids
 
 
 async def _leave_own_conversations(connection: AsyncConnection, platform: str, person_id: int) -> None:
@@ -234,7 +233,9 @@ async def _leave_own_conversations(connection: AsyncConnection, platform: str, p
     """
     is_used = or_(
         select(messages.c.id).where(messages.c.conversation_id == conversations.c.id).exists(),
-        select(inbox.c.id).where(inbox.c.conversation_id == conversations.c.id, IS_OPEN).exists(),
+        select(inbox.c.id)
+        .where(inbox.c.conversation_id == conversations.c.id, IS_OPEN, inbox.c.epoch != ERASED)
+        .exists(),
     )
     is_own = and_(conversations.c.platform == platform, conversations.c.person_id == person_id)
     columns = (conversations.c.id, conversations.c.last_message_id, *KEY_COLUMNS)

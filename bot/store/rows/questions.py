@@ -85,7 +85,8 @@ class OpenQuestion:
     """A question that is not done with.
 
     `answer` is the complete answer where there is one: it has only to be delivered. `is_stale` says that the
-    conversation was reset since it was asked: nothing is to be generated, only shown parts to be closed.
+    conversation was reset since it was asked: nothing is to be generated, only shown parts to be closed. `is_erased`
+    says that who asked it had their words erased: they are to be taken out of the channel.
     """
 
     question: Question
@@ -97,6 +98,7 @@ class OpenQuestion:
     turn_id: int | None
     answer: str | None
     is_stale: bool
+    is_erased: bool = False
     deaths: int = 0
     """How often a process died while the engine ran it."""
     lone_deaths: int = 0
@@ -116,6 +118,8 @@ class KnownChannel:
     last_message_id: int
 
 
+ERASED = -1
+"""The epoch of an open question whose words were erased: it is older than any conversation's."""
 _answers = messages.alias("answers")
 
 
@@ -204,6 +208,7 @@ def read_open_question(row: Row[Any], its_parts: tuple[Part, ...]) -> OpenQuesti
         turn_id=row.turn_id if answer is not None else None,
         answer=answer,
         is_stale=row.epoch < row.current_epoch,
+        is_erased=row.epoch == ERASED,
         deaths=row.deaths,
         lone_deaths=row.lone_deaths,
         kind=AnswerKind(row.answer_kind),

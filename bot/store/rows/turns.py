@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, literal_column, select
+from sqlalchemy import bindparam, case, delete, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import Question, Role, Turn
 from bot.conversation.speakers import Speaker
 from bot.store.rows.conversations import ConversationRow
-from bot.store.rows.questions import IS_ROW, OPEN_STATES, row_params
+from bot.store.rows.questions import ERASED, IS_ROW, OPEN_STATES, row_params
 from bot.store.tables import inbox, inserts, messages, speakers
 
 
@@ -150,7 +150,7 @@ _SAME_TURN = select(messages.c.id).where(
 )
 _WANTED = select(
     select(inbox.c.generation).where(IS_ROW).scalar_subquery(),
-    select(inbox.c.state).where(IS_ROW).scalar_subquery(),
+    select(case((inbox.c.epoch == ERASED, "withdrawn"), else_=inbox.c.state)).where(IS_ROW).scalar_subquery(),
     _SAME_TURN.scalar_subquery(),
 )
 _DELETE_ANSWER = delete(messages).where(

@@ -136,7 +136,7 @@ async def test_a_reset_hides_everything_at_once_and_nothing_elsewhere(database, 
     assert len(await said(database, ELSEWHERE)) == 1
 
 
-async def test_a_reset_withdraws_what_waits_and_tells_what_is_being_answered(database, history):
+async def test_a_reset_empties_what_waits_and_tells_what_is_being_answered(database, history):
     questions = [ask(number) for number in (1, 2, 3)]
     for question in questions:
         await Inbox(database).receive(question)
@@ -146,8 +146,10 @@ async def test_a_reset_withdraws_what_waits_and_tells_what_is_being_answered(dat
 
     reset = await history.reset(HERE)
 
-    assert (reset.withdrawn, reset.answering) == ((2, 3), (1,))
-    assert await Inbox(database).state("discord", 3) is InboxState.WITHDRAWN
+    assert (reset.waiting, reset.answering) == ((2, 3), (1,))
+    left = {each.question.message_id: each for each in await Inbox(database).unfinished()}
+    assert [(left[number].question.content, left[number].is_stale) for number in (2, 3)] == [("", True)] * 2
+    assert await Inbox(database).begin_attempt(questions[2], seed=1) is None
     assert await Inbox(database).state("discord", 4) is InboxState.RECEIVED
 
 

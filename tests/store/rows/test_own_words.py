@@ -56,11 +56,13 @@ async def test_erasing_takes_every_word_and_leaves_those_of_others(database: Dat
     own_words = OwnWords(database)
     places = await own_words.places("discord", ADA)
 
-    withdrawn = await own_words.erase("discord", ADA)
+    emptied = await own_words.erase("discord", ADA)
 
+    (question,) = await Inbox(database).unfinished()
+    assert (question.question.message_id, question.is_erased, question.is_stale) == (8, True, True)
     left = await everything(database)
     assert [place.num_turns for place in places] == [1, 1, 1]
-    assert withdrawn == (8,)
+    assert emptied == (8,)
     assert "swordfish" not in left
     assert "Ada" not in left
     assert await said(database, HERE) == [("hello", "Not much.")]

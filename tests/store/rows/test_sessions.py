@@ -41,7 +41,7 @@ async def test_a_reset_is_of_one_conversation(database, history):
 
     reset = await history.reset(ADAS)
 
-    assert (reset.num_turns, reset.withdrawn) == (1, ())
+    assert (reset.num_turns, reset.waiting) == (1, ())
     assert [len(await said(database, key)) for key in (HERE, ADAS, BOBS)] == [1, 0, 1]
 
 
