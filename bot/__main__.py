@@ -186,6 +186,21 @@ def bench(
 
 
 @cli.command()
+def replay(
+    link: Annotated[str, typer.Argument(metavar="MESSAGE_LINK", help="Of a message that shows the answer.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make an answer again from what the database has, and say whether it comes out the same.
+
+    Its prompt is proven the same first; the model is loaded for it then, beside a daemon that runs. Exit status: 0 if
+    every token is the same, 1 if one differs, 2 if what it was made of is not there any more.
+    """
+    from bot.command_line.replay import replay as make_again  # noqa: PLC0415 - see the module's docstring
+
+    end_with(lambda: make_again(running.load(), link, as_json=as_json))
+
+
+@cli.command()
 def top() -> None:
     """Watch what the daemon does, until Ctrl-C."""
     from bot.command_line.watching import top as watch  # noqa: PLC0415

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bot.chat.about import About
 from bot.chat.chat import Chat
 from bot.chat.departures import Departures
+from bot.chat.replay import Replay
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import LLAMA_2, ChatFormat, TurnEncoder
@@ -36,12 +37,15 @@ from bot.observer import LogObserver, Observer, StepRecord
 from bot.settings.live import sampling_of
 from bot.settings.settings import Settings
 from bot.store.files.database import open_database, utc_now
+from bot.store.files.reading import open_for_reading
 from bot.store.files.running_file import RunningFile, open_running_file
 from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
+from bot.store.rows.made_answers import MadeAnswers
 from bot.store.rows.personas import Personas
+from bot.store.rows.transcripts import Transcripts
 from bot.tasks import in_background, in_daemon_thread, keep_running
 
 if TYPE_CHECKING:
@@ -153,6 +157,7 @@ async def open_parts(
                 departures=Departures(Guilds(database), platform, settings.left_guild_days, certain_now or utc_now),
                 observer=observer,
                 about=About(settings.model, settings.retention_days, settings.source_url),
+                setup=name_setup(settings),
             )
             log.info(
                 "ready: prompts of up to %d tokens, answers of up to %d",
@@ -198,6 +203,44 @@ async def open_engine_alone(
                 steps.latest.num_blocks * BLOCK_SIZE,
                 name_of_device(settings.device),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayParts:
+    """What makes answers again: first what needs no engine, and then that."""
+
+    replay: Replay
+    num_bytes: int
+    """What loading the model reads."""
+    open_engine: Callable[[], AbstractAsyncContextManager[Engine]]
+
+
+@asynccontextmanager
+async def open_replay(
+    settings: Settings, *, on_progress: Callable[[int, int], None] | None = None
+) -> AsyncIterator[ReplayParts]:
+    """Open what makes answers again; the database is only read, so that a daemon may use it at the same time.
+
+    Raises:
+        ConfigError, StoreError: as the part that refuses says.
+    """
+    async with open_for_reading(settings.effective_database_url) as database:
+        model = await _find_model(settings, on_progress or LoggedProgress("downloading"))
+        encoder = TurnEncoder(model.tokenizer, model.chat_format)
+        replay = Replay(MadeAnswers(database), Transcripts(database), encoder, name_setup(settings))
+        num_bytes = sum(file.stat().st_size for file in model.folder.glob("*.safetensors"))
+        with open_running_file(None) as running:
+            progress = on_progress or LoggedProgress("loading")
+            yield ReplayParts(replay, num_bytes, partial(_open_engine, model, progress, running, LogObserver(), None))
+
+
+def name_setup(settings: Settings) -> str:
+    """Which model answers, and how it is set up, as far as that may change what it says."""
+    from bot.inference.loading.build import name_of_device  # noqa: PLC0415 - see `_read_model`
+
+    model = settings.model or "the demonstration model"
+    kinds = f"weights {settings.weights}, KV cache {settings.kv_cache}"
+    return f"{model} ({kinds}) on {name_of_device(settings.device)}"
 
 
 class _LatestStep(Observer):
@@ -306,6 +349,7 @@ def _load(
         speculates,
         runner.memory_in_use,
         runner if runner.is_on_card else None,
+        runner.weigh,
     )
 
 

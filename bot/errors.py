@@ -19,6 +19,7 @@ TrinityError
 │   ├── CardTaken             the card was given back while nobody asked, and others have it now
 │   └── RequestFailed         this one request failed (out of memory, NaN); the engine lives on
 ├── ConfigError               one line on stderr that names the setting; exit status 78
+├── CannotReplay              an answer can't be made again; exit status 2
 ├── PromptError               a conversation that has no Llama-2 prompt: a mistake in the calling code
 │   ├── EmptyConversation
 │   ├── InvalidFirstRole
@@ -194,6 +195,21 @@ class ConfigError(TrinityError):
         super().__init__(f"{setting}: {problem}")
         self.setting = setting
         self.problem = problem
+
+
+class CannotReplay(TrinityError):
+    """An answer can't be made again: it is gone, or what it was made of isn't as it was.
+
+    Args:
+        reason: one word for it, for programs.
+        problem: what it is, for people.
+    """
+
+    exit_status = 2
+
+    def __init__(self, reason: str, problem: str) -> None:
+        super().__init__(problem)
+        self.reason = reason
 
 
 class PromptError(TrinityError, ValueError):

@@ -8,5 +8,5 @@ where some are read first (`reading_order`), what may run together (`company`), 
 away (`outage`). What people may see and choose: `persona_desk` and `settings_desk`, `preview` (a persona that isn't
 kept), `memory_desk` (what is remembered of a conversation), `privacy_desk` (of a person), `tally` and `about`. Who may
 ask at all is `access`; what becomes of what is too old, and of a guild that was left, is in `retention` and
-`departures`.
+`departures`. How an answer is made again is `recipe` and `replay`.
 """

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 
 from bot.chat.overheard import Overheard
+from bot.chat.recipe import Recipe
 from bot.chat.recollection import Recollection
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.chat_format import TurnEncoder
@@ -76,6 +77,7 @@ class PendingAnswer:
     model_hash: str
     output: OutputFilter
     loops: LoopGuard
+    recipe: Recipe
     started_at: float
     trim_notice: Phrase | None
     """What is to be said of the conversation's oldest part, which left the window for the first time."""
@@ -88,7 +90,7 @@ class PendingAnswer:
     _counters: Counters = field(default_factory=Counters)
     is_loop: bool = False
     """It went round in a loop; all but one round of it was taken out of `text`."""
-    _num_new_tokens: int = 0
+    _token_ids: list[int] = field(default_factory=list)
     _held_back: str = ""
 
     @property
@@ -100,7 +102,7 @@ class PendingAnswer:
     def says_nothing(self) -> bool:
         """Nothing came of it that could be kept, so an older answer stays as it is."""
         if self.beginning:  # that the model has nothing to add is an answer, too
-            return self._num_new_tokens == 0 and self.reason is not FinishReason.STOP
+            return not self._token_ids and self.reason is not FinishReason.STOP
         return not self.text
 
     def open(self) -> str:
@@ -118,7 +120,7 @@ class PendingAnswer:
     def feed(self, delta: Delta) -> str:
         """Take what the engine said; returns what can be shown of it now."""
         self.has_begun = True
-        self._num_new_tokens += len(delta.token_ids)
+        self._token_ids += delta.token_ids
         self._counters = delta.counters or self._counters
         shown = self._show(self.output.feed(delta.text))
         kept = self.loops.feed(shown, len(delta.token_ids))
@@ -174,6 +176,9 @@ class PendingAnswer:
             prompt_turn_ids=self.window.turn_ids,
             num_prompt_tokens=len(self.window.prompt_token_ids),
             num_new_tokens=self._total_new_tokens,
+            persona_text=self.conversation.settings.persona.prompt,
+            recipe=self.recipe.as_kept(),
+            token_ids=self._token_ids,
         )
 
     def record(self, reason: FinishReason) -> AnswerRecord:
@@ -196,7 +201,7 @@ class PendingAnswer:
     @property
     def num_new_tokens(self) -> int:
         """Tokens that were generated so far."""
-        return self._num_new_tokens
+        return len(self._token_ids)
 
     @property
     def first_token_seconds(self) -> float:
@@ -211,7 +216,7 @@ class PendingAnswer:
     @property
     def _total_new_tokens(self) -> int:
         # Of an answer that was left early it is what came of it: the engine doesn't say.
-        return max(self._num_new_tokens, self._counters.num_new_tokens)
+        return max(self.num_new_tokens, self._counters.num_new_tokens)
 
     def _show(self, text: str) -> str:
         text = self._held_back + text if self.text else text.lstrip()
@@ -235,8 +240,10 @@ class AnswerWriter:
         today: Callable[[], date],
         overheard: Overheard,
         observer: Observer,
+        setup: str = "",
     ) -> None:
         self._history = history
+        self._setup = setup
         self._observer = observer
         self._engine = engine
         self._encoder = encoder
@@ -272,8 +279,9 @@ class AnswerWriter:
         named = None if question.is_direct else _named(question, conversation, speakers)
         settings = conversation.settings
         budget = self._budget.with_longest_answer(settings.longest_answer)
+        day = self._today()
         try:
-            sections = await self._sections(question, conversation, speakers, budget)
+            sections = await self._sections(question, conversation, speakers, budget, day)
             window = await self._fit(question, conversation, named, budget, beginning, sections)
         except PromptTooLong as error:
             if beginning:
@@ -292,6 +300,15 @@ class AnswerWriter:
             model_hash=self._engine.model_hash,
             output=OutputFilter(self._encoder.format.tags, labels, self._own_name, question=question.content),
             loops=LoopGuard(times_asked(question.content)),
+            recipe=Recipe.of(
+                window.prompt_token_ids,
+                budget,
+                conversation,
+                sections,
+                day,
+                beginning=beginning if attempt.kind is AnswerKind.CONTINUED else None,
+                setup=self._setup,
+            ),
             started_at=started_at,
             trim_notice=await self._trim_notice(conversation, window) if window.was_trimmed else None,
             beginning=beginning,
@@ -337,7 +354,7 @@ class AnswerWriter:
         )
 
     async def _sections(
-        self, question: Question, conversation: Conversation, speakers: Speakers, budget: TokenBudget
+        self, question: Question, conversation: Conversation, speakers: Speakers, budget: TokenBudget, day: date
     ) -> list[Section]:
         settings, key, notes = conversation.settings, question.conversation, None
         if settings.recalls and conversation.first_kept_turn_id is not None:
@@ -345,7 +362,7 @@ class AnswerWriter:
             notes = await self.recollection.section(conversation, question, speakers, budget.num_prompt_tokens)
             self._observer.on_recall(time.monotonic() - began_at)
         heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, self._own_name)
-        return [*settings.sections(self._today()), *(section for section in (notes, heard) if section is not None)]
+        return [*settings.sections(day), *(section for section in (notes, heard) if section is not None)]
 
     async def _trim_notice(self, conversation: Conversation, window: Window) -> Phrase | None:
         key, epoch = conversation.key, conversation.epoch

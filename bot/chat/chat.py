@@ -83,6 +83,7 @@ class Chat:
         departures: what becomes of guilds that the bot has left.
         observer: hears of each answer; by default it is a line in the log.
         about: what the bot says of itself.
+        setup: which model answers, and how it is set up; kept with each answer for whoever makes it again.
         clock: the present moment, with time zone.
     """
 
@@ -104,6 +105,7 @@ class Chat:
         departures: Departures | None = None,
         observer: Observer | None = None,
         about: About | None = None,
+        setup: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         sampling = sampling or SamplingChoice()
@@ -131,7 +133,7 @@ class Chat:
         limits = time_limits or TimeLimits()
         reported_to = Observers(observer or LogObserver(), self.tally)
         writer = AnswerWriter(
-            history, engine, encoder, budget, sampling, own_name, self._today, self.overheard, reported_to
+            history, engine, encoder, budget, sampling, own_name, self._today, self.overheard, reported_to, setup
         )
         self.memory = MemoryDesk(history, writer)
         """Shows what is remembered of a conversation."""

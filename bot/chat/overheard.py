@@ -13,6 +13,8 @@ from bot.conversation.messages import ConversationKey
 from bot.conversation.sanitize import user_text
 from bot.conversation.sections import Place, Section
 
+OVERHEARD = "overheard"
+"""What the section is called."""
 MAX_MESSAGES = 20
 MAX_CHANNELS = 1000
 MAX_CHARACTERS = 300
@@ -77,7 +79,7 @@ class Overheard:
         while lines and encoder.num_added_tokens(_joined(lines)) > _MAX_TOKENS:
             del lines[0]
         return (
-            Section("overheard", _joined(lines), _MAX_TOKENS, Place.NEWEST_QUESTION, people=frozenset(people))
+            Section(OVERHEARD, _joined(lines), _MAX_TOKENS, Place.NEWEST_QUESTION, people=frozenset(people))
             if lines
             else None
         )

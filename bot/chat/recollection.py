@@ -8,7 +8,7 @@ which the engine has kept, stays the same; they are no part of the conversation,
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.conversation.chat_format import TurnEncoder
@@ -19,6 +19,8 @@ from bot.conversation.speakers import Speakers
 from bot.store.rows.history import Conversation
 from bot.store.rows.transcripts import SaidTurn, Transcripts
 
+NOTES = "notes"
+"""What the section is called."""
 MAX_TURNS = 4000
 """Of one conversation, the newest before its window."""
 MAX_NOTES = 8
@@ -111,6 +113,29 @@ class Recollection:
                 known.clear(conversation.epoch)
                 raise
         self._drop_oldest(key, known)
+        return await self._noted(turns, found, conversation, question, speakers, num_prompt_tokens)
+
+    async def section_again(
+        self,
+        conversation: Conversation,
+        question: Question,
+        speakers: Speakers,
+        num_prompt_tokens: int,
+        made_of: Sequence[int],
+    ) -> Section | None:
+        """The notes that were made of these passages, from the turns as they read now; arguments as for `section`."""
+        turns = await self._transcripts.turns(conversation.key, turns_noted(made_of))
+        return await self._noted(turns, [*made_of], conversation, question, speakers, num_prompt_tokens)
+
+    async def _noted(
+        self,
+        turns: list[SaidTurn],
+        found: list[int],
+        conversation: Conversation,
+        question: Question,
+        speakers: Speakers,
+        num_prompt_tokens: int,
+    ) -> Section | None:
         budget = min(_MAX_TOKENS, num_prompt_tokens // SHARE_OF_PROMPT)
         labels = None if question.is_direct else _labels(turns, conversation, question, speakers)
         return await asyncio.to_thread(self._notes, turns, found, labels, budget)
@@ -155,7 +180,7 @@ class Recollection:
         found = await asyncio.to_thread(
             known.index.find, question.content, MAX_NOTES, asker=question.author_name, least_share=_LEAST_SHARE
         )
-        return await self._transcripts.turns(question.conversation, {passage_id // 2 for passage_id in found}), found
+        return await self._transcripts.turns(question.conversation, turns_noted(found)), found
 
     def _notes(
         self, turns: list[SaidTurn], found: list[int], labels: Mapping[int, str] | None, max_tokens: int
@@ -175,7 +200,12 @@ class Recollection:
         if not lines:
             return None
         people = frozenset((labels or {}).values())
-        return Section("notes", _joined(lines), max_tokens, Place.NEWEST_QUESTION, people=people)
+        return Section(NOTES, _joined(lines), max_tokens, Place.NEWEST_QUESTION, people=people, made_of=tuple(found))
+
+
+def turns_noted(made_of: Iterable[int]) -> set[int]:
+    """The turns that notes were made of: a passage is a turn's question or, with the id behind that, its answer."""
+    return {passage_id // 2 for passage_id in made_of}
 
 
 def _labels(

@@ -38,6 +38,7 @@ class Section:
         is_shared: everybody who chooses it has the same text, so that other conversations may use what the engine
             keeps of it. Of a guild's own text this would tell that somebody uses it.
         people: the labels of those whose words stand in it; nobody else's words may speak for them.
+        made_of: the ids of what it was made of, by which whoever made it can make it again.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Section:
     is_required: bool = False
     is_shared: bool = False
     people: frozenset[str] = frozenset()
+    made_of: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

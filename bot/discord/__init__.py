@@ -10,5 +10,5 @@ More about questions: `listening` (without a mention), `pastes` (in several mess
 such a reply), `card_files`, `markdown`, `registration`, `translator` and `languages`. Buttons and forms: `components`
 and `forms` (how they are written down), `clicks` (what a click takes), `buttons` (below answers), `asked_about`. The
 connection: `connection`, `session_starts`, `proxy`, `clock`, `presence`. Payloads before discord.py parses them:
-`event_guard`, `payloads`, `payload_shapes`.
+`event_guard`, `payloads`, `payload_shapes`. Links to messages: `links`.
 """

@@ -7,7 +7,7 @@ Discord, of the database or of the chat template; whoever stands before it knows
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from bot.errors import EngineError
 
@@ -112,6 +112,32 @@ class Delta:
     token_ids: tuple[int, ...] = ()
     finish_reason: FinishReason | None = None
     counters: Counters | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How near a token was to being the next one.
+
+    `logit` is the model's own number. `score` is what the choice went by, where the greatest wins: the logit after the
+    repetition penalty where the choice is greedy, else after temperature and random numbers, too. It is None for a
+    token that the filters left out.
+    """
+
+    token_id: int
+    logit: float
+    score: float | None
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """What an `Engine` can do as well if it lets its numbers be looked at."""
+
+    async def weigh(self, request: Request, token_ids: tuple[int, ...]) -> tuple[Weight, ...]:
+        """How near these tokens are to being the first of `request`'s completion; none if that can't be said.
+
+        It is done when there is nothing else to do: an engine that always has other work is no place to ask.
+        """
+        ...
 
 
 class Engine(Protocol):

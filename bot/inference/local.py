@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from bot.errors import EngineError, EngineFailed, EngineOverloaded, EngineUnavailable
-from bot.inference.engine import Delta, Request
+from bot.inference.engine import Delta, Request, Weight
 from bot.inference.idle import IdleLimits
 from bot.inference.messages import (
     Abort,
@@ -28,6 +28,8 @@ from bot.inference.messages import (
     ReportProgress,
     StepResults,
     Submit,
+    Weigh,
+    Weighed,
 )
 from bot.inference.scheduling.core import check_request
 from bot.inference.scheduling.scheduler import SchedulerLimits
@@ -123,6 +125,7 @@ class LocalEngine:
         self._ids = itertools.count()
         self._streams: dict[int, Stream] = {}
         self._forgetting: dict[int, asyncio.Event] = {}
+        self._weighing: dict[int, asyncio.Future[tuple[Weight, ...]]] = {}
         self._is_open = False
         self._is_asleep = False
         self._loaded: asyncio.Future[Loaded] = self._loop.create_future()
@@ -194,6 +197,19 @@ class LocalEngine:
         finally:
             self._forgetting.pop(ticket, None)
 
+    async def weigh(self, request: Request, token_ids: tuple[int, ...]) -> tuple[Weight, ...]:
+        """How near tokens are to being the first of `request`'s completion; see `Weighing`."""
+        if not self._is_open:
+            return ()
+        ticket = next(self._ids)
+        weights: asyncio.Future[tuple[Weight, ...]] = self._loop.create_future()
+        self._weighing[ticket] = weights
+        self._worker.inbox.put(Weigh(ticket, request, token_ids))
+        try:
+            return await weights
+        finally:
+            del self._weighing[ticket]
+
     async def start(self) -> None:
         """Load the model; raises whatever loading raises."""
         self._thread.start()
@@ -251,6 +267,9 @@ class LocalEngine:
                 for ticket in message.forgotten:
                     if done := self._forgetting.get(ticket):
                         done.set()
+            case Weighed():
+                if (weights := self._weighing.get(message.ticket)) and not weights.done():
+                    weights.set_result(message.weights)
             case LoadProgress():
                 self._on_progress(message.done, message.total)
             case Loaded():
@@ -285,6 +304,9 @@ class LocalEngine:
             stream.fail(_again(error))
         for done in self._forgetting.values():
             done.set()
+        for weights in self._weighing.values():
+            if not weights.done():
+                weights.set_result(())
 
 
 @asynccontextmanager

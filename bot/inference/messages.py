@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from bot.inference.engine import Delta, Request
+from bot.inference.engine import Delta, Request, Weight
 from bot.inference.idle import Releasable
 from bot.inference.scheduling.core import DEFAULT_EOS_TOKEN_IDS
 from bot.inference.scheduling.step import ModelRunner
@@ -29,6 +29,8 @@ class LoadedModel:
     """How full the card is; called on the engine's thread."""
     memory: Releasable | None = None
     """What can be given back while nobody asks."""
+    weigh: Callable[[Request, tuple[int, ...]], tuple[Weight, ...]] = lambda _request, _token_ids: ()
+    """How near tokens were to being the one that the last step sampled, for this request alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,20 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Weigh:
+    """Say how near tokens are to being the first of a request's completion, once there is nothing else to do."""
+
+    ticket: int
+    request: Request
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End the thread; what runs is left."""
 
 
-Command = Submit | Abort | Forget | Stop
+Command = Submit | Abort | Forget | Weigh | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +105,18 @@ class StepResults:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a `Weigh` brought; nothing where it couldn't be done."""
+
+    ticket: int
+    weights: tuple[Weight, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The thread has ended, of itself or because of an error; it sends nothing more."""
 
     error: BaseException | None = None
 
 
-Message = Loaded | LoadProgress | StepResults | Ended
+Message = Loaded | LoadProgress | StepResults | Weighed | Ended

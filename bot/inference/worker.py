@@ -6,6 +6,7 @@ waits for the event loop, so the GPU never waits for Discord.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from bot.errors import CardTaken, EngineUnavailable, TrinityError
 from bot.inference.detokenizer import Detokenizer, TokenTexts
-from bot.inference.engine import Delta
+from bot.inference.engine import Delta, Weight
 from bot.inference.idle import IdleLimits, Idleness
 from bot.inference.messages import (
     Abort,
@@ -28,6 +29,8 @@ from bot.inference.messages import (
     StepResults,
     Stop,
     Submit,
+    Weigh,
+    Weighed,
 )
 from bot.inference.scheduling.core import EngineCore, Output
 from bot.inference.scheduling.scheduler import SchedulerLimits
@@ -112,6 +115,7 @@ class Worker:
         self._detokenizers: dict[int, Detokenizer] = {}
         self._errors: list[tuple[int, Exception]] = []
         self._forgotten: list[int] = []
+        self._to_weigh: deque[Weigh] = deque()
 
     def stop(self) -> None:
         """Ask the thread to end; called by others."""
@@ -135,7 +139,7 @@ class Worker:
             self._post(
                 Loaded(core.max_sequence_tokens, max_open_requests, model.model_hash, memory.added_to(core.snapshot()))
             )
-            self._serve(core, texts, memory, Idleness(model.memory, self._idle_limits))
+            self._serve(core, texts, memory, Idleness(model.memory, self._idle_limits), model)
         except BaseException as error:  # a thread's death is news, whatever the cause
             self._post(Ended(error))
         else:
@@ -146,13 +150,20 @@ class Worker:
             raise EngineUnavailable("The engine is shutting down.")
         self._post(LoadProgress(done, total))
 
-    def _serve(self, core: EngineCore, texts: TokenTexts, memory: MemoryGauge, idleness: Idleness) -> None:
+    def _serve(
+        self, core: EngineCore, texts: TokenTexts, memory: MemoryGauge, idleness: Idleness, model: LoadedModel
+    ) -> None:
         while True:
-            commands = list(self._commands(idleness.wait_seconds(has_work=core.has_work)))
+            has_work = core.has_work or bool(self._to_weigh)
+            commands = list(self._commands(idleness.wait_seconds(has_work=has_work)))
             for command in commands:
                 if isinstance(command, Stop):
                     return
                 self._obey(core, texts, command)
+            while self._to_weigh and not core.has_work:
+                weighing = self._to_weigh.popleft()
+                weights = () if idleness.is_asleep else self._weigh(core, weighing, model)
+                self._post(Weighed(weighing.ticket, weights))
             with self._watchdog.watch():
                 if core.has_work:
                     outputs = self._step(core, idleness)
@@ -183,7 +194,7 @@ class Worker:
         except Empty:
             return
 
-    def _obey(self, core: EngineCore, texts: TokenTexts, command: Submit | Abort | Forget) -> None:
+    def _obey(self, core: EngineCore, texts: TokenTexts, command: Submit | Abort | Forget | Weigh) -> None:
         match command:
             case Submit(request_id, request, submitted_at):
                 try:
@@ -198,6 +209,21 @@ class Worker:
             case Forget(ticket, owner):
                 core.forget(owner)
                 self._forgotten.append(ticket)
+            case Weigh():
+                self._to_weigh.append(command)
+
+    def _weigh(self, core: EngineCore, command: Weigh, model: LoadedModel) -> tuple[Weight, ...]:
+        """Run a request as far as its first token, with nothing beside it, and look at what that was drawn from."""
+        request = replace(command.request, sampling=replace(command.request.sampling, max_new_tokens=1))
+        try:
+            core.submit(command.ticket, request)
+        except (TrinityError, ValueError):
+            return ()
+        outputs: list[Output] = []
+        while core.has_work:
+            with self._watchdog.watch():
+                outputs += core.step()
+        return () if any(output.error for output in outputs) else model.weigh(request, command.token_ids)
 
     def _results(self, outputs: list[Output], snapshot: StepRecord) -> StepResults:
         deltas = []

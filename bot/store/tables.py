@@ -22,6 +22,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -78,7 +79,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0011"
+SCHEMA_VERSION = "0012"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -138,6 +139,8 @@ messages = Table(
     Column("author_name", RepairedText),
     Column("is_direct", Boolean),
     Column("message_id", BigId, index=True),
+    # When its words were last changed after they were answered.
+    Column("edited_at", UtcDateTime),
     # An answer only: all that is needed to see why it says what it says.
     Column("generation", Integer),
     Column("sampling", JSON(none_as_null=True)),
@@ -148,6 +151,12 @@ messages = Table(
     Column("num_prompt_tokens", Integer),
     Column("num_new_tokens", Integer),
     Column("finish_reason", String(32)),
+    # What else makes its prompt again, in ids, numbers and hashes: bot/chat/recipe.py.
+    Column("recipe", JSON(none_as_null=True)),
+    # Its persona's text; see persona_texts.
+    Column("persona_hash", String(64)),
+    # Its own tokens, three bytes each.
+    Column("token_ids", LargeBinary),
     UniqueConstraint("id", "conversation_id"),
     ForeignKeyConstraint(
         ["turn_id", "conversation_id"], ["messages.id", "messages.conversation_id"], ondelete="CASCADE"
@@ -171,6 +180,23 @@ Index(
     unique=True,
     sqlite_where=text("role = 'user'"),
     postgresql_where=text("role = 'user'"),
+)
+
+
+Index(
+    "ix_messages_persona_hash",
+    messages.c.persona_hash,
+    sqlite_where=text("persona_hash IS NOT NULL"),
+    postgresql_where=text("persona_hash IS NOT NULL"),
+)
+
+
+# What a persona said when it answered, once for all answers that it is needed for: it goes with the last of them.
+persona_texts = Table(
+    "persona_texts",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("prompt", RepairedText, nullable=False),
 )
 
 

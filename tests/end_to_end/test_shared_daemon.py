@@ -148,3 +148,20 @@ async def test_a_reload_takes_over_what_can_change_while_an_answer_is_written(sh
     assert "1 questions being answered" in daemon.log
     assert "Traceback" not in daemon.log
     judge(server, Expectation(is_excused=lambda message: message.id == ignored.id)).require()
+
+
+@pytest.mark.slow  # it starts a second engine
+async def test_an_answer_is_made_again_beside_the_daemon_by_its_messages_link(shared: SharedDaemon) -> None:
+    alice, general = shared.server.person("Alice"), shared.server.channel("general")
+    await ask(shared.daemon, alice, general, "My favourite colour is ochre.")
+    question = await alice.says(general, ASK, mention=True)
+    answer = await shared.daemon.answer(question)
+    shown = shared.server.answer_to(question)
+    assert shown is not None
+    link = f"https://discord.com/channels/1/{general.id}/{shown.parts[-1].id}"
+
+    made_again = await trinity(shared.server, shared.folder, "replay", link)
+
+    assert "ochre" in answer
+    assert (made_again.status, made_again.errors.count("\n")) == (0, 1)
+    assert "match: all " in made_again.output

@@ -7,6 +7,7 @@ from bot.chat.memory_desk import ContextView
 from bot.conversation.messages import ConversationKey
 from bot.discord.command_replies import CommandReply, ReplyFile, reply_to
 from bot.discord.commands.shared import chat_of, key_of
+from bot.discord.links import message_link
 from bot.errors import NotAllowed
 from bot.words import Phrase, joined, phrase
 
@@ -79,8 +80,3 @@ def said_of_context(view: ContextView, key: ConversationKey) -> Phrase:
         lines.append(phrase("context_since", when=when, link=message_link(key, view.oldest.message_id)))
     lines += [phrase("context_trimmed" if view.was_trimmed else "context_whole"), view.mode]
     return joined(lines)
-
-
-def message_link(key: ConversationKey, message_id: int) -> str:
-    """Where a message stands."""
-    return f"https://discord.com/channels/{key.guild_id or '@me'}/{key.channel_id}/{message_id}"

@@ -8,10 +8,10 @@ from discord import app_commands
 
 from bot.chat.privacy_desk import Holdings, Repeated
 from bot.discord.command_replies import CommandReply, ReplyFile, reply_to
-from bot.discord.commands.memory import message_link
 from bot.discord.commands.shared import chat_of, has_buttons
 from bot.discord.components import ReplyButton, ReplyButtonKind
 from bot.discord.interaction_answers import PLATFORM as INTERACTION
+from bot.discord.links import message_link
 from bot.discord.messages import PLATFORM
 from bot.words import joined, phrase
 

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bot.inference.engine import SamplingParams
+from bot.inference.engine import Request, SamplingParams, Weight
 from bot.inference.model.device_memory import DeviceMemory
 from bot.inference.model.execution import Execution
 from bot.inference.model.inputs import HostArrays, fill_decode, fill_prefill, fill_tiles
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.model.ops import Span
+from bot.inference.model.sampler import SamplingRows, weigh
 from bot.inference.model.shape import LlamaShape
 from bot.inference.scheduling.step import (
     DecodeRow,
@@ -158,6 +159,27 @@ class LlamaRunner:
             slots = run(step)  # type: ignore[arg-type]
             return self._give_back(slots)
 
+    def weigh(self, request: Request, token_ids: Sequence[int]) -> tuple[Weight, ...]:
+        """How near tokens were to being the one that the last step sampled: a prefill of this request's prompt alone.
+
+        The logits that it left are looked at on the CPU, by the reference's sampler.
+        """
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            logits = self._execution.state.logits[:1].float().cpu()
+        params, prompt = request.sampling, request.prompt_token_ids
+        seen = torch.zeros((1, self.shape.vocab_size), dtype=torch.bool)
+        seen[0, list(prompt)] = True
+        rows = SamplingRows(
+            slots=torch.zeros(1, dtype=torch.int64),
+            positions=torch.tensor([len(prompt)]),
+            seeds=torch.tensor([_signed(params.seed)]),
+            temperatures=torch.tensor([params.temperature], dtype=torch.float32),
+            top_ps=torch.tensor([params.top_p], dtype=torch.float32),
+            top_ks=torch.tensor([params.top_k]),
+            penalties=torch.tensor([params.repetition_penalty], dtype=torch.float32),
+        )
+        return weigh(logits, rows, seen, token_ids)
+
     def _launch_decode(self, step: DecodeStep) -> _Slots:
         self._check_decode(step.rows)
         execution = self._execution
@@ -221,7 +243,7 @@ class LlamaRunner:
         host["sampled_positions"][:bucket] = [*positions, *[0] * num_padding]
         if all(row.temperature == 0 and row.repetition_penalty == 1 for row in rows):
             return True
-        host["seeds"][:bucket] = [(row.seed + 2**63) % 2**64 - 2**63 for row in rows]
+        host["seeds"][:bucket] = [_signed(row.seed) for row in rows]
         host["temperatures"][:bucket] = [row.temperature for row in rows]
         host["top_ps"][:bucket] = [row.top_p for row in rows]
         host["top_ks"][:bucket] = [row.top_k for row in rows]
@@ -290,6 +312,11 @@ class _Results:
 def _event() -> torch.cuda.Event:
     """An event that is waited for asleep, without the GIL."""
     return torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+
+
+def _signed(seed: int) -> int:
+    """A seed as 64 bits with a sign."""
+    return (seed + 2**63) % 2**64 - 2**63
 
 
 def _require(is_right: bool, what: str) -> None:

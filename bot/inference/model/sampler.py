@@ -7,10 +7,14 @@ depends on what else is in the batch. (Logits may differ in their last bits with
 products round differently.)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
+
+from bot.inference.engine import Weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,17 @@ def sample(logits: Tensor, rows: SamplingRows, seen: Tensor) -> Tensor:
     tokens = torch.where(is_greedy, greedy[:, 0], drawn)
     seen.index_put_((rows.slots, tokens), torch.ones((), dtype=seen.dtype, device=seen.device))
     return tokens
+
+
+def weigh(logits: Tensor, rows: SamplingRows, seen: Tensor, token_ids: Sequence[int]) -> tuple[Weight, ...]:
+    """How near tokens were to being the one that `sample` draws from one row of `logits`; nothing is marked."""
+    scores = _penalized(logits.float(), seen.index_select(0, rows.slots), rows.penalties[:, None])
+    if rows.temperatures[0] != 0:
+        weights = torch.exp((scores - scores.max()) / rows.temperatures[:, None])
+        weights = weights.masked_fill(~_is_kept(weights, rows), 0.0)
+        scores = torch.log(weights / exponentials(rows.seeds, rows.positions, logits.shape[1]))
+    told = zip(token_ids, logits[0, token_ids].tolist(), scores[0, token_ids].tolist(), strict=True)
+    return tuple(Weight(token_id, logit, score if isfinite(score) else None) for token_id, logit, score in told)
 
 
 def _penalized(scores: Tensor, seen: Tensor, penalties: Tensor) -> Tensor:

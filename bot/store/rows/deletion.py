@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.messages import ConversationKey
 from bot.store.rows.chosen_settings import Scope, forget_settings
 from bot.store.rows.conversations import KEY_COLUMNS, in_channel, key_in
+from bot.store.rows.persona_texts import forget_persona_texts
 from bot.store.rows.questions import IS_OPEN, OPEN_STATES
 from bot.store.tables import (
     conversations,
@@ -211,18 +212,22 @@ async def show_hidden(connection: AsyncConnection, conversation_id: int, since: 
 async def delete_turns(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:
     """Delete turns, picked by a condition on their user messages; returns their number.
 
-    Who has no turn left in a conversation loses their label there.
+    Who has no turn left in a conversation loses their label there, and a persona's text goes with its last answer.
     """
     is_picked = and_(messages.c.role == "user", condition)
     # Not DISTINCT: for that, SQLite would rather read the whole table in the order of conversations.
     concerned = set(await connection.scalars(select(messages.c.conversation_id).where(is_picked)))
     if not concerned:
         return 0
+    answers = messages.alias("answers")
+    of_picked = answers.c.turn_id.in_(select(messages.c.id).where(is_picked))
+    persona_hashes = set(await connection.scalars(select(answers.c.persona_hash).where(of_picked)))
     result = await connection.execute(delete(messages).where(is_picked))
     has_spoken = select(messages.c.id).where(
         messages.c.conversation_id == speakers.c.conversation_id, messages.c.author_id == speakers.c.author_id
     )
     await connection.execute(delete(speakers).where(speakers.c.conversation_id.in_(concerned), ~has_spoken.exists()))
+    await forget_persona_texts(connection, persona_hashes)
     return result.rowcount
 
 

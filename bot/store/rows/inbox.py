@@ -230,8 +230,9 @@ class Inbox:
         If it was asked since `answered_again_since` and is the conversation's last turn, its answer is replaced too:
         then the question comes back, open again. Otherwise returns whether anything changed.
         """
+        now = self._database.clock()
         return await self._database.write(
-            lambda connection: edit_answered(connection, key, message_id, content, answered_again_since)
+            lambda connection: edit_answered(connection, key, message_id, content, answered_again_since, now)
         )
 
     async def reopen(self, key: ConversationKey, question: Question, since: datetime) -> OpenQuestion | None:
@@ -262,7 +263,8 @@ class Inbox:
 
         A try that runs already is one at other words: the next one gets a new seed.
         """
-        return await self._database.write(lambda connection: edit_open(connection, question, content))
+        now = self._database.clock()
+        return await self._database.write(lambda connection: edit_open(connection, question, content, now))
 
     async def record_part(self, question: Question, part: Part) -> None:
         """Commit a message that was created for a question; one of the same purpose and index is replaced."""

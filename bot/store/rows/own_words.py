@@ -34,7 +34,7 @@ from bot.store.tables import (
     speakers,
 )
 
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_FOUND = 100
 
 
@@ -186,11 +186,11 @@ def _own(platform: str, person_id: int) -> ColumnElement[bool]:
 
 async def _hide_some(connection: AsyncConnection, platform: str, person_id: int) -> bool:
     """Take a thousand turns out of every prompt; whether there may be more."""
-    is_shown = or_(messages.c.hidden_at.is_(None), messages.c.hidden_at > _LONG_AGO)
+    is_shown = or_(messages.c.hidden_at.is_(None), messages.c.hidden_at > LONG_AGO)
     query = select(messages.c.id).where(_own(platform, person_id), is_shown).limit(MAX_DELETED_AT_ONCE)
     ids = [*await connection.scalars(query)]
     for column in (messages.c.id, messages.c.turn_id):
-        await connection.execute(update(messages).where(column.in_(ids)).values(hidden_at=_LONG_AGO))
+        await connection.execute(update(messages).where(column.in_(ids)).values(hidden_at=LONG_AGO))
     return len(ids) == MAX_DELETED_AT_ONCE
 
 

@@ -89,6 +89,7 @@ async def edit_answered(
     message_id: int,
     content: str,
     answered_again_since: datetime | None,
+    now: datetime,
 ) -> OpenQuestion | bool:
     """Follow the edit of an answered question: the question comes back if it is answered again.
 
@@ -96,6 +97,7 @@ async def edit_answered(
     """
     conversation = await ensure_conversation(connection, key)
     params = {"its_conversation_id": conversation.id, "its_message_id": message_id, "new_content": content}
+    params["edited_at"] = now
     asked_at = await connection.scalar(_EDIT_ANSWERED, params)
     if asked_at is None:
         return False
@@ -128,13 +130,14 @@ async def reopen(
     return read_open_question(row, await read_parts(connection, row.id))
 
 
-async def edit_open(connection: AsyncConnection, question: Question, content: str) -> bool:
+async def edit_open(connection: AsyncConnection, question: Question, content: str, now: datetime) -> bool:
     """Follow the edit of a question that is open; False if nothing changed, or its answer is complete already."""
     row = (await connection.execute(_EDIT_OPEN, row_params(question) | {"new_content": content})).one_or_none()
     if row is None:
         return False
     if row.turn_id is not None:  # of an answer that is being replaced
-        await connection.execute(update(messages).where(messages.c.id == row.turn_id).values(content=content))
+        edited = update(messages).where(messages.c.id == row.turn_id).values(content=content, edited_at=now)
+        await connection.execute(edited)
     return True
 
 
@@ -172,7 +175,7 @@ _EDIT_ANSWERED = (
         messages.c.hidden_at.is_(None),
         messages.c.content != bindparam("new_content"),
     )
-    .values(content=bindparam("new_content"))
+    .values(content=bindparam("new_content"), edited_at=bindparam("edited_at"))
     .returning(messages.c.created_at)
 )
 _HAS_ANSWER = (

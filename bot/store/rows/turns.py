@@ -11,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.messages import Question, Role, Turn
 from bot.conversation.speakers import Speaker
 from bot.store.rows.conversations import ConversationRow
+from bot.store.rows.persona_texts import forget_persona_texts, keep_persona_text
 from bot.store.rows.questions import ERASED, IS_ROW, OPEN_STATES, row_params
 from bot.store.tables import inbox, inserts, messages, speakers
+
+_BYTES_PER_TOKEN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class Answer:
     prompt_turn_ids: Sequence[int] = ()
     num_prompt_tokens: int | None = None
     num_new_tokens: int | None = None
+    persona_text: str | None = None
+    """What the persona said, on no particular day."""
+    recipe: Mapping[str, Any] | None = None
+    """What else its prompt was made of; see `bot/chat/recipe.py`."""
+    token_ids: Sequence[int] = ()
+    """What was generated, as far as it was taken."""
 
 
 async def load_turns(
@@ -69,7 +78,8 @@ async def save_question(
 ) -> int:
     """Store a question and return its turn's id; if it is there already, as `turn_id`, its older answer goes."""
     if turn_id is not None:
-        await connection.execute(_DELETE_ANSWER, {"its_conversation_id": conversation_id, "its_turn_id": turn_id})
+        params = {"its_conversation_id": conversation_id, "its_turn_id": turn_id}
+        await forget_persona_texts(connection, (await connection.scalars(_DELETE_ANSWER, params)).all())
         return turn_id
     values = {
         "conversation_id": conversation_id,
@@ -88,6 +98,7 @@ async def save_answer(
     connection: AsyncConnection, conversation_id: int, turn_id: int, generation: int, answer: Answer, now: datetime
 ) -> None:
     """Store an answer beside its question."""
+    persona_hash = None if answer.persona_text is None else await keep_persona_text(connection, answer.persona_text)
     values = {
         "conversation_id": conversation_id,
         "role": Role.ASSISTANT,
@@ -103,6 +114,9 @@ async def save_answer(
         "num_prompt_tokens": answer.num_prompt_tokens,
         "num_new_tokens": answer.num_new_tokens,
         "finish_reason": answer.finish_reason,
+        "recipe": None if answer.recipe is None else dict(answer.recipe),
+        "persona_hash": persona_hash,
+        "token_ids": packed(answer.token_ids) if answer.token_ids else None,
     }
     await connection.execute(_ADD_ANSWER, values)
 
@@ -124,6 +138,17 @@ async def save_speakers(connection: AsyncConnection, conversation_id: int, given
             "label_key": speaker.label_key,
         }
         await connection.execute(_ADD_SPEAKER[connection.dialect.name], values)
+
+
+def packed(token_ids: Iterable[int]) -> bytes:
+    """Token ids as the table has them."""
+    return b"".join(token_id.to_bytes(_BYTES_PER_TOKEN, "little") for token_id in token_ids)
+
+
+def unpacked(content: bytes) -> tuple[int, ...]:
+    """Token ids out of the table."""
+    starts = range(0, len(content), _BYTES_PER_TOKEN)
+    return tuple(int.from_bytes(content[start : start + _BYTES_PER_TOKEN], "little") for start in starts)
 
 
 _asked, _answered = messages.alias("asked"), messages.alias("answered")
@@ -153,8 +178,12 @@ _WANTED = select(
     select(case((inbox.c.epoch == ERASED, "withdrawn"), else_=inbox.c.state)).where(IS_ROW).scalar_subquery(),
     _SAME_TURN.scalar_subquery(),
 )
-_DELETE_ANSWER = delete(messages).where(
-    messages.c.conversation_id == bindparam("its_conversation_id"), messages.c.turn_id == bindparam("its_turn_id")
+_DELETE_ANSWER = (
+    delete(messages)
+    .where(
+        messages.c.conversation_id == bindparam("its_conversation_id"), messages.c.turn_id == bindparam("its_turn_id")
+    )
+    .returning(messages.c.persona_hash)
 )
 _ADD_QUESTION = messages.insert().returning(messages.c.id)
 _ADD_ANSWER = messages.insert()

@@ -11,7 +11,7 @@ from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.own_words import OwnWords
 from bot.store.rows.personas import NOBODY, Personas
-from bot.store.tables import inbox, messages, persona_changes, personas, speakers
+from bot.store.tables import inbox, messages, persona_changes, persona_texts, personas, speakers
 from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, ask, hold_turn, said
 
 ADA, BOB = 5, 6
@@ -36,7 +36,7 @@ class Dying:
 
 async def everything(database: Database) -> str:
     async def work(connection) -> str:
-        tables = (messages, inbox, persona_changes, personas, speakers)
+        tables = (messages, inbox, persona_changes, personas, speakers, persona_texts)
         return "\n".join([str((await connection.execute(select(table))).all()) for table in tables])
 
     return await database.read(work)
@@ -44,7 +44,7 @@ async def everything(database: Database) -> str:
 
 async def fill(database: Database) -> None:
     for message_id, key in enumerate((HERE, ELSEWHERE, DIRECT), start=1):
-        await hold_turn(database, ask(message_id, "swordfish", key), "Yes, swordfish.")
+        await hold_turn(database, ask(message_id, "swordfish", key), "Yes, swordfish.", persona_text="Say swordfish.")
     await hold_turn(database, ask(4, "hello", author_id=BOB, author_name="Bob"))
     await Inbox(database).receive(ask(8, "swordfish again"))
     for key in (HERE, DIRECT):
