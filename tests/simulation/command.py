@@ -17,6 +17,7 @@ from tests.conversation.vocabularies import write_small_vocabulary
 from tests.simulation.reverted import DEFECTS
 from tests.simulation.simulation import Result, Simulation, prepare, simulate
 from tests.simulation.universe import real_process_time
+from tests.store.compiled_once import compile_once
 
 SEEDS_PER_PROCESS = 100
 """After so many a process makes room for a fresh one, so that memory is bounded whatever leaks."""
@@ -58,6 +59,7 @@ def _run(seeds: Iterable[int], options: argparse.Namespace) -> int:
     kind = _whole_simulation() if options.whole else Simulation
     with tempfile.TemporaryDirectory() as folder:
         encoder = TurnEncoder(load_tokenizer(write_small_vocabulary(Path(folder)).parent))
+    compile_once()
     database = prepare()
     gc.collect()
     gc.freeze()

@@ -77,6 +77,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """The step before which the running life is killed; 0 for none."""
         self.life: Life | None = None
         self._has_dead = False
+        self._num_timers = 0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        """A heap of tuples: they are compared without asking a handle."""
         self.set_task_factory(_new_task)
 
     def time(self) -> float:
@@ -104,8 +107,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             if life is not None and life.is_dead:
                 return asyncio.TimerHandle(when, callback, arguments, self, context)
         handle = asyncio.TimerHandle(when, callback, arguments, self, context)
-        heapq.heappush(self._scheduled, handle)  # type: ignore[attr-defined]
-        handle._scheduled = True  # type: ignore[attr-defined]
+        self._num_timers += 1
+        heapq.heappush(self._timers, (when, self._num_timers, handle))
         return handle
 
     def call_later(self, delay: float, callback: Any, *arguments: Any, context: Context | None = None) -> Any:
@@ -137,7 +140,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def kill(self, life: Life) -> None:
         """End a life where it stands."""
         life.is_dead = self._has_dead = True
-        for handle in (*self._ready, *self._scheduled):  # type: ignore[attr-defined]
+        for handle in (*self._ready, *(handle for _, _, handle in self._timers)):  # type: ignore[attr-defined]
             if not handle._cancelled and handle._context.get(LIFE) is life:
                 handle.cancel()
         for task in asyncio.all_tasks(self):
@@ -148,18 +151,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             act()
 
     def _run_once(self) -> None:
-        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
-        while scheduled and scheduled[0]._cancelled:
-            heapq.heappop(scheduled)._scheduled = False
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
         if not ready:
-            if not scheduled:
+            if not timers:
                 raise Stuck("everything waits, and no timer is set")
-            if scheduled[0]._when > self._now:
-                self._now = scheduled[0]._when
+            if timers[0][0] > self._now:
+                self._now = timers[0][0]
         self._now += ROUND_SECONDS
-        while scheduled and scheduled[0]._when <= self._now:
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False
+        while timers and timers[0][0] <= self._now:
+            _, _, handle = heapq.heappop(timers)
             if not handle._cancelled:
                 ready.append(handle)
         self._max_rounds -= 1
@@ -212,6 +214,6 @@ def run_in_simulation(seed: int, work: Callable[[SimulatedLoop], Coroutine[Any, 
         for task in asyncio.all_tasks(loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         loop._ready.clear()  # type: ignore[attr-defined]
-        loop._scheduled.clear()  # type: ignore[attr-defined]
+        loop._timers.clear()
         loop.close()
         asyncio.set_event_loop(None)
