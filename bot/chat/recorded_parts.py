@@ -1,11 +1,13 @@
 """The messages that show one exchange, as the inbox has them: committed when they are created, and when they go."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bot.conversation.messages import Question
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import Part
+
+T = TypeVar("T")
 
 Place = tuple[str, int]
 """The purpose, and the index among the messages of that purpose."""
@@ -14,7 +16,7 @@ Place = tuple[str, int]
 class Outlast(Protocol):
     """Does a step in the store, also where the database is away for a while."""
 
-    def __call__(self, step: Callable[[], Awaitable[object]], /) -> Awaitable[object]: ...
+    def __call__(self, step: Callable[[], Awaitable[T]], /) -> Awaitable[T]: ...
 
 
 class RecordedParts(Mapping[Place, Part]):
@@ -51,14 +53,15 @@ class RecordedParts(Mapping[Place, Part]):
 
     async def load(self) -> tuple[Part, ...]:
         """Those that were created so far, from the inbox."""
-        parts = await self._inbox.parts(self._question)
+        parts = await self._outlast(lambda: self._inbox.parts(self._question))
         for part in parts:
             self._note(part)
         return parts
 
     async def recorded_among(self, message_ids: Collection[int]) -> set[int]:
         """Those of these messages that belong to some question already, this or another."""
-        return await self._inbox.recorded_among(self._question.conversation.platform, message_ids)
+        platform = self._question.conversation.platform
+        return await self._outlast(lambda: self._inbox.recorded_among(platform, message_ids))
 
     async def record(self, part: Part) -> None:
         """Commit the id of a message that was created."""

@@ -7,6 +7,7 @@ from bot.delivery.transport import ButtonKind
 from bot.discord.components import custom_id_of
 from bot.words import in_language, phrase
 from tests.loopback.command_use import command_data, find_component
+from tests.loopback.entities import Message as LoopbackMessage
 from tests.loopback.interaction import COMMAND, COMPONENT, Interaction
 from tests.simulation.discord import Channel
 from tests.simulation.people import GUILD_ID, Forgetting, People
@@ -14,6 +15,10 @@ from tests.simulation.whole.server import WholeDiscord
 
 _ON_ITS_WAY_SECONDS = 15.0
 """So long a command may take to be followed."""
+_LOOKS = (
+    *("stop", "stop", "help", "context", "stats", "about", "export", "privacy show", "privacy export"),
+    *("privacy erase", "persona show", "persona list", "settings show"),
+)
 _DONE = [in_language(phrase(key), "en-US") for key in ("forgotten", "nothing_to_forget", "privacy_erased")]
 
 
@@ -29,6 +34,8 @@ class WholePeople(People):
         super().__post_init__()
         self.channels = [self.discord.add_channel(guild_id, self._people[0]) for guild_id in self._places]
         self.discord.answered = self._note_answers
+        self._acts += [self._look, self._chat]
+        self._weights += [self.chance.choice((1, 4, 12)), self.chance.choice((0, 4, 12))]
 
     def _add_channel(self, guild_id: int | None) -> None:
         self._places.append(None if guild_id is None else self.discord.loopback.guild.id)
@@ -47,13 +54,26 @@ class WholePeople(People):
         self.stopped.add(button.question_id)
         self.discord.journal.note("clicks", kind.value, button.question_id)
         person = self.discord.messages[button.question_id].author_id
-        clicked = self.discord.loopback.world.messages[message.id]
-        found = find_component(clicked, custom_id_of(button))
+        self._press(self.discord.loopback.world.messages[message.id], custom_id_of(button), person)
+
+    def _press(self, clicked: LoopbackMessage, custom_id: str, person: int) -> None:
+        found = find_component(clicked, custom_id)
         data = {"component_type": found["type"], "custom_id": found["custom_id"], "id": found.get("id", 1)}
-        user = self.discord.people[person]
-        self.discord.loopback.interactions.begin(
-            self.discord.loopback.bot, user, clicked.channel, COMPONENT, data, "click", clicked
+        loopback = self.discord.loopback
+        loopback.interactions.begin(
+            loopback.bot, self.discord.people[person], clicked.channel, COMPONENT, data, "click", clicked
         )
+
+    def _chat(self) -> None:
+        """People talk to each other."""
+        channel = self.chance.choice([each for each in self.channels if each.guild_id is not None])
+        self.discord.say(channel, self._person_in(channel), "so they say", to_bot=False)
+
+    def _look(self) -> None:
+        """Somebody uses a command that changes nothing, or stops an answer."""
+        command = self.chance.choice(_LOOKS)
+        channel = self.chance.choice(self.channels)
+        self._use(command, channel, self._person_in(channel), None)
 
     def _reset(self) -> None:
         channel = self.chance.choice(self.channels)
@@ -67,7 +87,20 @@ class WholePeople(People):
         channel = self.discord.channels[self.chance.choice(done).channel_id or 0]
         for each in done:
             each.is_undone = each.is_undone or each.channel_id == channel.id
-        self._use("reset", channel, self._person_in(channel), None, undo=True)
+        button = self._undo_button(channel) if self.chance.random() < 0.5 else None
+        if button is None:
+            self._use("reset", channel, self._person_in(channel), None, undo=True)
+        else:
+            self.discord.journal.note("clicks undo", channel.id)
+            self._press(*button, self._person_in(channel))
+
+    def _undo_button(self, channel: Channel) -> tuple[LoopbackMessage, str] | None:
+        """The one below the newest reply to a reset in a channel."""
+        for used in reversed(self.discord.loopback.interactions.all):
+            shown = used.original
+            if used.name == "reset" and used.channel.id == channel.id and shown is not None and shown.components:
+                return shown, str(shown.components[0]["components"][0]["custom_id"])
+        return None
 
     def _erase(self) -> None:
         person = self.chance.choice(self._people)

@@ -32,6 +32,7 @@ from tests.loopback import messages
 from tests.loopback.entities import Channel as LoopbackChannel
 from tests.loopback.entities import Message as LoopbackMessage
 from tests.loopback.entities import User
+from tests.loopback.interaction import Interaction
 from tests.loopback.journal import Journal as LoopbackJournal
 from tests.loopback.rules import MessageKind, Rules
 from tests.loopback.server import LoopbackDiscord
@@ -144,10 +145,12 @@ class WholeDiscord:
         self.channels[channel.id] = channel
         return channel
 
-    def say(self, channel: Channel, author_id: int, content: str) -> Message:
+    def say(self, channel: Channel, author_id: int, content: str, *, to_bot: bool = True) -> Message:
         """A person writes, and mentions the bot where that is needed."""
         place, author = self.loopback.world.channels[channel.id], self.people[author_id]
-        said = messages.post(place, author, self._addressed(channel, content), mentions=self._mentioned(channel))
+        mentioned = self._mentioned(channel) if to_bot else []
+        content = self._addressed(channel, content) if to_bot else content
+        said = messages.post(place, author, content, mentions=mentioned)
         self.journal.note("says", channel.id, author_id, said.id, content[:40])
         return self.messages[said.id]
 
@@ -190,6 +193,9 @@ class WholeDiscord:
             self._show(message, said)
         elif kind == "edit":
             message = self.messages[said.id]
+            if message.key is not None and message.key.purpose == Purpose.HINT:
+                # Recorded nowhere, it was taken for the beginning of the answer after a restart.
+                message.key = message.key._replace(purpose=Purpose.ANSWER, generation=1)
             message.versions.append((self.loop.time(), message.content))
             message.content = said.content if is_bots else self._bare(said.content)
             message.edited_at = None if is_bots else datetime.fromtimestamp(universe.true_time, UTC)
@@ -242,6 +248,11 @@ class WholeDiscord:
             self._times.popleft()
         if len(self._times) > _PER_SECOND:
             self._flooded.append(f"{len(self._times)} requests within a second at {now:.1f}")
+
+    def unanswered(self) -> list[Interaction]:
+        """The commands and clicks that got no answer, or none but that it comes."""
+        loading = [each for each in self.loopback.interactions.all if each.original and each.original.is_loading]
+        return [*self.loopback.interactions.unacknowledged(), *loading]
 
     # --- the gateway
 

@@ -2,8 +2,10 @@
 
 import random
 
+from bot.discord.catch_up import MESSAGES_PER_CHANNEL
 from tests.simulation.daemon import Daemon
 from tests.simulation.discord import Message
+from tests.simulation.faults import Faults
 from tests.simulation.script import ScriptedEngine
 from tests.simulation.simulation import Simulation
 from tests.simulation.whole import transport
@@ -12,6 +14,7 @@ from tests.simulation.whole.people import WholePeople
 from tests.simulation.whole.server import WholeDiscord
 
 _FOLLOWED_SECONDS = 15.0
+_FAILURES = ("abort", "op7", "op9", "op9_resumable", "close", "stall", "outage", "guild outage")
 
 
 class WholeSimulation(Simulation):
@@ -24,6 +27,7 @@ class WholeSimulation(Simulation):
         discord = WholeDiscord(self.loop, self.journal, chance, self.faults)
         discord.heard = self._note_read
         transport.server = discord
+        self.is_faultless = self.faults == Faults()
         return discord
 
     def _new_people(self, chance: random.Random) -> WholePeople:
@@ -40,19 +44,38 @@ class WholeSimulation(Simulation):
         return life > 0 and not self.is_db_faulty and self.deaths.get(life, float("inf")) - at > _FOLLOWED_SECONDS
 
     def is_beyond_reach(self, question: Message) -> bool:
-        """Whether nobody can know of it: Discord doesn't tell a new process who began to write directly before."""
+        """Whether nobody can know of it.
+
+        Discord doesn't tell a new process who began to write directly before; and of a channel no more is fetched than
+        its newest messages.
+        """
         heard_in, _ = self.heard.get(("create", question.id), (0, 0.0))
-        if question.channel.guild_id is not None or heard_in == len(self.lives):
+        if heard_in == len(self.lives):
             return False
+        if question.channel.guild_id is not None:
+            num_newer = sum(each.id > question.id for each in question.channel.messages)
+            return not heard_in and num_newer >= MESSAGES_PER_CHANNEL
         earlier = (each for each in self.people.questions if each.channel is question.channel and each.id < question.id)
         return not any(self._has_answer(each.id) for each in earlier)
+
+    async def run(self) -> None:
+        await super().run()
+        asked = {each.id for each in self.people.questions}
+        for message in self.discord.messages.values():
+            if message.key is not None and message.key.question_id not in asked:
+                self.problems.append(f"message {message.id} answers what nobody asked: {message.content[:60]!r}")
+        if self.is_faultless:
+            self.problems += [f"/{each.name} was never answered" for each in self.discord.unanswered()]
 
     def _drop(self) -> None:
         """The connection fails, and for a while no other can be had."""
         gateway, chance = self.discord.loopback.gateway, self.chance
-        how = chance.choice(("abort", "op7", "op9", "op9_resumable", "close", "stall", "outage"))
+        how = chance.choice(_FAILURES)
         self.journal.note("the connection fails", how)
         match how:
+            case "guild outage":
+                self._set_guild(is_available=False)
+                self.loop.call_later(chance.uniform(1.0, 60.0), lambda: self._set_guild(is_available=True))
             case "op7":
                 gateway.reconnect()
             case "op9" | "op9_resumable":
@@ -68,6 +91,10 @@ class WholeSimulation(Simulation):
         if how == "outage":
             self.discord.is_gateway_down = True
             self.loop.call_later(chance.uniform(1.0, 60.0), self._end_outage)
+
+    def _set_guild(self, *, is_available: bool) -> None:
+        self.journal.note("the guild is available", is_available)
+        self.discord.loopback.world.set_availability(self.discord.loopback.guild, is_available=is_available)
 
     def _end_outage(self) -> None:
         self.journal.note("the gateway is back")
