@@ -17,7 +17,7 @@ from tests.loopback.waiting import came_true
 if TYPE_CHECKING:
     from tests.loopback.server import LoopbackDiscord
 
-_REGISTRATION_SECONDS = 60.0
+_REGISTRATION_SECONDS = 20.0
 
 
 class Person(Account):
