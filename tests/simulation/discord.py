@@ -171,11 +171,15 @@ class Discord:
         self._count(kind)
         answered = loop.create_future()
         way = chance.expovariate(12) + (chance.expovariate(0.2) if chance.random() < faults.slow else 0.0)
-        loop.call_later(way, self._do, kind, channel_id, effect, what, answered, context=OUTSIDE)
+        doing = loop.call_later(way, self._do, kind, channel_id, effect, what, answered, context=OUTSIDE)
         try:
             async with asyncio.timeout(_LIMIT_SECONDS):
                 return await answered
         except TimeoutError:
+            if kind == "edit":
+                # It hangs up, and what Discord hasn't done by then it doesn't do any more: nobody could tell otherwise
+                # which of two edits came last.
+                doing.cancel()
             raise Unreachable("no answer") from None
 
     def _do(
