@@ -32,7 +32,6 @@ from bot.chat.refused_questions import RefusedQuestions
 from bot.chat.regeneration import Edit, Regeneration
 from bot.chat.registry import ExchangeRegistry
 from bot.chat.settings_desk import SettingsDesk
-from bot.chat.summary import Summariser
 from bot.chat.tally import Tally
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
@@ -133,13 +132,9 @@ class Chat:
         self._clock = clock
         limits = time_limits or TimeLimits()
         reported_to = Observers(observer or LogObserver(), self.tally)
-        self.summaries = Summariser(history, engine, encoder, budget, own_name, self.exchanges.is_empty.wait)
-        """Sums up what has left windows, while nobody asks; `run` it in the background."""
-        self.exchanges.on_added = self.summaries.make_way
         writer = AnswerWriter(
-            history, engine, encoder, budget, sampling, own_name, self._today, self.overheard, reported_to,
-            self.summaries, setup,
-        )  # fmt: skip
+            history, engine, encoder, budget, sampling, own_name, self._today, self.overheard, reported_to, setup
+        )
         self.memory = MemoryDesk(history, writer)
         """Shows what is remembered of a conversation."""
         self._previews = Previews(writer, engine, self.queue, limits.waiting_seconds)
@@ -372,19 +367,19 @@ class Chat:
         """
         return await self._context.outage.outlast(step, on_wait)
 
-    async def edit(self, question: Question, *, edited_at: datetime | None) -> Edit:
+    async def edit(self, question: Question, *, edited_at: datetime | None, is_live: bool = True) -> Edit:
         """Follow the edit of a question, which is handed in as it reads now. One that changes no words does nothing.
 
         A question that waits is answered with its new words; one that is being answered is begun anew. If it is
         answered, its words in the history change, and the engine forgets the conversation's blocks. The last turn's
         question is then answered again, if it was asked less than a quarter of an hour before `edited_at`: its exchange
         is for `Answers.begin`; where its author has no turn left, `refusal` says so. `edited_at` is None where nothing
-        can be said.
+        can be said. `is_live` says that the edit is told as it happens, and not found later.
 
         Raises:
             StoreError: nothing was changed.
         """
-        return await self._regeneration.edit(question, edited_at)
+        return await self._regeneration.edit(question, edited_at, is_live=is_live)
 
     def leave_guild(self, platform: str, guild_id: int) -> None:
         """Stop the answers in a guild that the bot isn't in any more; what was said there stays."""
@@ -429,7 +424,6 @@ class Chat:
         """Stop what is being answered to a person whose words are erased, and forget what was read along of them."""
         self.overheard.forget_person(platform, person_id)
         self._context.writer.recollection.forget_all()
-        self.summaries.make_way()
         for exchange in self.exchanges:
             question = exchange.question
             if question.conversation.platform == platform and question.author_id == person_id:
@@ -440,7 +434,6 @@ class Chat:
     async def _forget(self, key: ConversationKey) -> None:
         """Let go of what is in memory of a conversation's words, beside its history."""
         self._context.writer.recollection.forget(key)
-        self.summaries.make_way()
         await self._engine.forget(key.cache_owner)
 
     def _stop(self, platform: str, message_id: int, reason: StopReason, *, keep: bool = False) -> None:

@@ -69,8 +69,12 @@ class Regeneration:
             raise UserError(BUSY if last.is_open else IS_COMPLETE)
         return await self._begin(here, message_id, person_id, AnswerKind.CONTINUED, generation)
 
-    async def edit(self, question: Question, edited_at: datetime | None) -> Edit:
-        """Follow the edit of a question; `edited_at` None only changes what is remembered."""
+    async def edit(self, question: Question, edited_at: datetime | None, *, is_live: bool = True) -> Edit:
+        """Follow the edit of a question; `edited_at` None only changes what is remembered.
+
+        What got no answer is asked anew by a live edit alone: of one that is only found, nobody knows whether it was
+        followed before.
+        """
         platform, message_id = question.conversation.platform, question.message_id
         content = repair(question.content)
         exchange = self._registry.asked_by(platform, message_id)
@@ -87,9 +91,11 @@ class Regeneration:
                 if key is None:
                     return Edit(is_known=exchange is not None)
                 if edited_at is not None and await self._context.inbox.state(platform, message_id) in _UNANSWERED:
+                    if not is_live:
+                        return Edit(is_known=True)
                     return await self._ask_anew(key, replace(question, content=content), edited_at)
                 return await self._edit_answered(key, message_id, content, question.author_id, edited_at)
-        return await self.edit(question, edited_at)  # an earlier edit is being answered by now
+        return await self.edit(question, edited_at, is_live=is_live)  # an earlier edit is being answered by now
 
     async def _edit_answered(
         self, key: ConversationKey, message_id: int, content: str, author_id: int, edited_at: datetime | None

@@ -1,7 +1,6 @@
 """The exchanges under way: the only place where they are looked up."""
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from bot.conversation.messages import Question
@@ -41,11 +40,6 @@ class ExchangeRegistry(Generic[Each]):
     """The exchanges under way, by the message that asks and by the messages that show the answer."""
 
     def __init__(self) -> None:
-        self.is_empty = asyncio.Event()
-        """Set while none is under way."""
-        self.is_empty.set()
-        self.on_added: Callable[[], None] = lambda: None
-        """Called for each that is added."""
         self._by_question: dict[tuple[str, int], Each] = {}
         self._by_part: dict[tuple[str, int], Each] = {}
 
@@ -73,10 +67,7 @@ class ExchangeRegistry(Generic[Each]):
 
     def add(self, exchange: Each) -> bool:
         """Know an exchange; False where another one has the same question and keeps its place."""
-        is_added = self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
-        self.is_empty.clear()
-        self.on_added()
-        return is_added
+        return self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
 
     def remove(self, exchange: Each) -> None:
         """Forget an exchange and its parts."""
@@ -84,8 +75,6 @@ class ExchangeRegistry(Generic[Each]):
             del self._by_question[_id(exchange, exchange.message_id)]
         for part in exchange.parts.values():
             self.remove_part(exchange, part)
-        if not self._by_question:
-            self.is_empty.set()
 
     def add_part(self, exchange: Each, part: Part) -> None:
         """Know a part of an exchange that is under way."""

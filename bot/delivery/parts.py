@@ -179,7 +179,10 @@ class Parts:
             except (Rejected, NoAccess):
                 self._unsure.discard(place)
                 raise
-            return
+            created = self._shown.get(place)
+            # It may be what an earlier process, or try, created with other words a moment ago.
+            if not is_final or created is None or created.content == draft.content.strip():
+                return
         shown = self._shown[place]
         if shown == Shown(said() + mark, borne):
             return

@@ -39,7 +39,7 @@ from bot.errors import DatabaseBusy, DiscordError, StoreError
 log = logging.getLogger(__name__)
 
 MAX_CHANNELS = 200
-MESSAGES_PER_CHANNEL = 50
+MESSAGES_PER_CHANNEL = 100  # as many as Discord gives at once
 OLDEST = timedelta(minutes=10)
 MAX_SUSPECTS = 50
 """Messages in one channel that are asked for, the newest of those that seem to have been deleted."""

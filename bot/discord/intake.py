@@ -212,7 +212,7 @@ class Intake:
                 await asked.received.wait()  # it is being read as it was
             with suppress(RequestFailed):  # none of its files can be read: what was asked before goes on to hold
                 question, notes = await self._files.add_to(message, question)
-                edit = await self._edit(message, question)
+                edit = await self._edit(message, question, is_live=is_live)
                 if edit.exchange is not None:
                     edit.exchange.notes = notes
                     self._answers.begin(edit.exchange, note=_note(unreadable_in(message)))
@@ -250,14 +250,14 @@ class Intake:
             messages.append(self._question_in(found))
         self._pastes.recall(messages)
 
-    async def _edit(self, message: discord.Message, question: Question) -> Edit:
+    async def _edit(self, message: discord.Message, question: Question, *, is_live: bool) -> Edit:
         """Follow an edit; where the database is away, that waits in line with the question that it is about."""
         may_answer = can_speak(message) and not self._sender.closed_channels.is_closed(message.channel.id)
         is_recent = message.edited_at is not None and self._clock.now() - message.edited_at < LATEST_EDIT
         edited_at = message.edited_at if may_answer and is_recent else None
 
         async def edit() -> Edit:
-            return await self._chat.edit(question, edited_at=edited_at)
+            return await self._chat.edit(question, edited_at=edited_at, is_live=is_live)
 
         try:
             return await edit()

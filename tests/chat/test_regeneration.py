@@ -288,6 +288,33 @@ async def test_an_edited_question_is_answered_again_if_it_is_the_last_and_young(
     assert not (await edit(house, house.asks("Never received"), "!")).is_known
 
 
+async def test_an_edit_that_is_found_later_asks_nothing_anew(house: House) -> None:
+    house.engine.answer = lambda _: RequestFailed()
+    question = house.asks("One?")
+    await house.receive(question)
+    await run(house.exchange(question), InboxState.FAILED)
+    house.engine.answer = lambda _: "yes"
+    edited, edited_at = replace(question, content="Uno?"), question.created_at + timedelta(minutes=1)
+
+    found = await house.chat.edit(edited, edited_at=edited_at, is_live=False)
+    told = await house.chat.edit(edited, edited_at=edited_at)
+
+    assert found == Edit(is_known=True)
+    assert told.exchange is not None
+    told.exchange.close()
+
+
+async def test_what_is_edited_in_the_minute_after_a_reset_comes_back_as_it_reads_now(house: House) -> None:
+    question = house.asks("My number is 12.")
+    await house.serve(question)
+    await house.chat.reset(GENERAL)
+
+    await edit(house, question, "My number is a secret.", minutes=1)
+    await house.chat.undo_reset(GENERAL)
+
+    assert [words for words, _ in await said(house)] == ["My number is a secret."]
+
+
 async def test_an_edit_while_others_ask_only_changes_what_is_remembered(house: House) -> None:
     first = house.asks("One?")
     await house.serve(first)

@@ -147,3 +147,26 @@ async def test_the_beginning_of_an_answer_to_a_deleted_question_is_found_without
         await parts.discard()
 
     assert channel.deleted == [101]
+
+
+async def test_a_message_that_an_earlier_process_created_a_moment_ago_gets_the_whole_answer() -> None:
+    class Repeating(Channel):
+        """Knows the nonce already, and gives the message that it created first."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.edits: list[str] = []
+
+        async def create(self, draft: Draft) -> Posted:
+            return Posted(100, f"Half an{GROWING}", draft.reply_to)
+
+        async def edit(self, _channel_id: int, _message_id: int, content: str, _buttons: object) -> None:
+            self.edits.append(content)
+
+    channel = Repeating()
+    async with open_sender(channel) as sender:
+        parts = Parts(exchange(Recorded()), sender)
+
+        await parts.show(FIRST, lambda: "Half an answer, and the rest.")
+
+    assert channel.edits == ["Half an answer, and the rest."]

@@ -19,7 +19,7 @@ from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
 from bot.tasks import in_background, keep_running
-from tests.simulation.discord import Discord, Message, Wire
+from tests.simulation.discord import Channel, Discord, Message, Wire
 from tests.simulation.disk import Disk
 from tests.simulation.front_end import FrontEnd
 from tests.simulation.script import ScriptedEngine
@@ -43,6 +43,7 @@ class Daemon:
     front_end: FrontEnd | None = None
     on_ready: Callable[[], None] = lambda: None
     heard: Callable[[str, Message], None] = lambda _kind, _message: None
+    fetched: Callable[[Channel, list[Message]], None] = lambda _channel, _page: None
 
     async def run(self) -> None:
         """From its start to its end."""
@@ -71,7 +72,7 @@ class Daemon:
             answers = Answers(chat, sender, tasks, lambda: datetime.fromtimestamp(universe.true_time, UTC))
             front_end = FrontEnd(self.discord, wire, chat, sender, answers, tasks)
             answers.wait_until_known = front_end.gate.passage
-            front_end.heard = self.heard
+            front_end.heard, front_end.fetched = self.heard, self.fetched
             self.front_end = front_end
             stopping = tasks.create_task(self.stop.wait())
             lost = tasks.create_task(chat.wait_engine_failed())

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 PLATFORM = "discord"
 OLDEST = timedelta(minutes=10)
-PER_CHANNEL = 50
+PER_CHANNEL = 100
 NAMES = dict(enumerate(("Anna", "Daniel", "Maya", "Sofia", "Ben"), start=100))
 _STORE_SECONDS = 120.0
 _HICCUP_SECONDS = 3.0
@@ -62,6 +62,8 @@ class FrontEnd:
     gate: Gate = field(default_factory=Gate)
     heard: Callable[[str, Message], None] = lambda _kind, _message: None
     """Called with what was followed to its end."""
+    fetched: Callable[[Channel, list[Message]], None] = lambda _channel, _page: None
+    """Called with the newest messages of a channel, as they were found."""
     _context: Context = field(default_factory=copy_context)
     _is_first: bool = True
     _seen: dict[int, int] = field(default_factory=dict)
@@ -175,6 +177,7 @@ class FrontEnd:
             if session != self._session:
                 return True
             page = await self.sender.read(channel.id, lambda: self.wire.newest(channel.id, PER_CHANNEL))
+            self.fetched(channel, page)
             ids = [message.id for message in page]
             await self._outlast(lambda: self._find_deleted(channel.id, ids), _HICCUP_SECONDS)
             own = [message for message in page if message.author_id == BOT_ID]
@@ -240,24 +243,24 @@ class FrontEnd:
             self.answers.begin(self.chat.open(question_in(message)), is_begun=is_begun)
 
     async def _take_edit(self, message: Message, *, is_live: bool = True) -> None:
-        edit = await self._edit(message)
+        edit = await self._edit(message, is_live=is_live)
         if edit.exchange is not None:
             self.answers.begin(edit.exchange)
         if not edit.is_known and is_live and message.edited_at is not None:
             await self._take(message)
 
-    async def _edit(self, message: Message) -> Edit:
+    async def _edit(self, message: Message, *, is_live: bool) -> Edit:
         question = question_in(message)
         now = datetime.fromtimestamp(universe.true_time, UTC)
         is_recent = message.edited_at is not None and now - message.edited_at < _LATEST_EDIT
         may_answer = is_recent and not self.sender.closed_channels.is_closed(message.channel.id)
         edited_at = message.edited_at if may_answer else None
         try:
-            return await self.chat.edit(question, edited_at=edited_at)
+            return await self.chat.edit(question, edited_at=edited_at, is_live=is_live)
         except DatabaseBusy:
             if self.chat.exchanges.asked_by(PLATFORM, message.id) is None:
                 return Edit(is_known=False)
-        return await self.chat.outlast(lambda: self.chat.edit(question, edited_at=edited_at))
+        return await self.chat.outlast(lambda: self.chat.edit(question, edited_at=edited_at, is_live=is_live))
 
     async def _take_deletions(self, message_ids: Collection[int]) -> None:
         for message_id in message_ids:

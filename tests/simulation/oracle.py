@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from bot.delivery.parts import Purpose, is_growing
 from tests.simulation.discord import BOT_ID, Message
-from tests.simulation.people import Forgetting
+from tests.simulation.people import Forgetting, People
 from tests.simulation.script import MARK
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 _OPEN = ("received", "waiting", "answering")
-_FENCE = re.compile(r"```\w*")
+_FENCE = re.compile(r"```(?:python)?")
 _LONG_SECONDS = 20.0
 """So long after its deletion nobody begins to answer a question, whatever was on its way."""
 
@@ -38,8 +38,10 @@ def judge(simulation: "Simulation") -> list[str]:
         rows = _rows(connection)
         problems = [*_of_database(connection), *simulation.discord.violations]
     problems += _of_questions(simulation, rows)
-    # Where the database refuses to say at a start what was left, what was missed goes first.
-    if not (simulation.is_db_faulty and len(simulation.lives) > 1):
+    # What was missed while the database is away is found behind what waits for it; and a ban keeps what was missed from
+    # being fetched, for longer than anybody waits.
+    is_found_late = simulation.is_db_faulty and (len(simulation.lives) > 1 or simulation.num_drops)
+    if not (is_found_late or simulation.may_be_banned):
         problems += _of_order(simulation, rows)
     problems += _of_prompts(simulation)
     problems += _of_strays(simulation)
@@ -97,7 +99,8 @@ def _of_question(simulation: "Simulation", question: Message, ever: list[Message
         if is_growing(each.content):
             yield f"{named}: a part was left growing: {each.content[:60]!r}"
     gone_at = question.deleted_at
-    if gone_at is not None and any(each.at > gone_at + _LONG_SECONDS for each in answer):
+    was_followed = simulation.was_followed("delete", question.id)
+    if gone_at is not None and was_followed and any(each.at > gone_at + _LONG_SECONDS for each in answer):
         yield f"{named} was answered although it was deleted long before"
     was_touched = any(each.deleted_at is not None and not each.deleted_by_bot for each in ever)
     if not question.is_there or was_touched:
@@ -121,7 +124,8 @@ def _excuse(simulation: "Simulation", question: Message, row: Row | None) -> str
     """Why a question may stand there without a word."""
     if row is not None and row.state == "refused":
         return "refused in a flood"
-    if any(_forgets(each, question) and each.begun_at >= question.at for each in simulation.people.forgettings):
+    forgettings = [each for each in simulation.people.forgettings if _forgets(each, question)]
+    if any(each.ended_at is None or each.ended_at >= question.at for each in forgettings):
         return "reset or erased"
     if row is None and simulation.is_beyond_reach(question):
         return "nobody was told of it"
@@ -207,6 +211,8 @@ def _of_prompts(simulation: "Simulation") -> Iterator[str]:
             if asked.number < forgetting.num_asked_after:
                 continue
             for mark in asked.marks:
+                if not _was_said_before(people, mark, forgetting):
+                    continue
                 source = people.marks[mark].id if mark in people.marks else question_of_answer[mark]
                 before = first_asked.get(source)
                 message = simulation.discord.messages[source]
@@ -215,6 +221,12 @@ def _of_prompts(simulation: "Simulation") -> Iterator[str]:
                     yield f"request {asked.number} has {mark}, which was forgotten at {forgetting.begun_at:.1f}"
         if question_id in probes:
             yield from _of_probe(simulation, asked.number, asked.marks, question_of_answer)
+
+
+def _was_said_before(people: People, mark: str, forgetting: Forgetting) -> bool:
+    if mark in people.said_at:
+        return people.said_at[mark] < forgetting.begun_at
+    return int(mark[1:-1]) < forgetting.num_asked
 
 
 def _of_probe(

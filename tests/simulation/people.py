@@ -42,6 +42,8 @@ class People:
     channels: list[Channel] = field(default_factory=list)
     questions: list[Message] = field(default_factory=list)
     marks: dict[str, Message] = field(default_factory=dict)
+    said_at: dict[str, float] = field(default_factory=dict)
+    """When each mark was written: an edit writes another one."""
     forgettings: list[Forgetting] = field(default_factory=list)
     stopped: set[int] = field(default_factory=set)
     daemon: Daemon | None = None
@@ -70,7 +72,7 @@ class People:
         """A person asks something that nobody asked before."""
         mark = f"q{len(self.marks)}x"
         message = self.discord.say(channel, person_id, f"{mark} {words or self._words()}")
-        self.marks[mark] = message
+        self.marks[mark], self.said_at[mark] = message, self.discord.loop.time()
         self.questions.append(message)
         return message
 
@@ -109,7 +111,7 @@ class People:
     def _edit(self) -> None:
         if message := self._recent():
             mark = f"q{len(self.marks)}x"
-            self.marks[mark] = message
+            self.marks[mark], self.said_at[mark] = message, self.discord.loop.time()
             self.discord.edit(message, f"{mark} {self._words()}")
 
     def _delete(self) -> None:

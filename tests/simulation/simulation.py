@@ -4,9 +4,11 @@ import asyncio
 import gc
 import logging
 import random
+import sqlite3
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +17,10 @@ from bot.conversation.chat_format import TurnEncoder
 from bot.errors import DatabaseBusy, EngineFailed, StoreError
 from bot.store.files.database import open_database
 from tests.simulation.daemon import Daemon
-from tests.simulation.discord import Discord, Message
+from tests.simulation.discord import Channel, Discord, Message
 from tests.simulation.disk import Disk, a_disk
 from tests.simulation.faults import Faults, a_refusal, drawn
+from tests.simulation.front_end import PER_CHANNEL
 from tests.simulation.journal import Journal
 from tests.simulation.loop import LIFE, Life, SimulatedLoop, run_in_simulation
 from tests.simulation.people import People
@@ -61,11 +64,17 @@ class Simulation:
         self.problems: list[str] = []
         self.heard: dict[tuple[str, int], tuple[int, float]] = {}
         """Edits and deletions that were followed: in which life, and when."""
+        self.full_pages: list[tuple[int, int, float]] = []
+        """The channel, its oldest message and the time of each page of missed messages that had no room for more."""
+        self.blank_at = 0.0
+        """When the last life began whose database knew of no channel yet."""
         self.deaths: dict[int, float] = {}
         """When each life ended that was killed."""
         self.lives: list[Life] = []
         self.engine: ScriptedEngine | None = None
         self.daemon: Daemon | None = None
+        self.num_drops = self.faults.drops
+        self.may_be_banned = bool(self.faults.banned)
         self.faults_stalls = bool(self.faults.stalls)
         self.faults_unclear = bool(self.faults.unclear)
         self.is_db_faulty = bool(self.faults.statements or self.faults.outages or self.faults.stalls)
@@ -137,10 +146,12 @@ class Simulation:
         if self.faults.poison and self.engine is not None:
             engine.poisoned = self.engine.poisoned
         daemon = self._new_daemon(engine)
-        daemon.on_ready, daemon.heard = self._ready.set, self._note_heard
+        daemon.on_ready, daemon.heard, daemon.fetched = self._ready.set, self._note_heard, self._note_fetched
         self.daemon, self.engine, self.people.daemon, self.loop.life = daemon, engine, daemon, life
         life.when_killed.append(lambda: ended.done() or ended.set_result(None))
         self.journal.note("life begins", number)
+        if not self._knows_any_channel():
+            self.blank_at = self.loop.time()
         task = self.loop.create_task(daemon.run(), context=context)
         task.add_done_callback(lambda _: ended.done() or ended.set_result(None))
         await ended
@@ -184,11 +195,26 @@ class Simulation:
         return life > 0 and not self.is_db_faulty and self.deaths.get(life, float("inf")) - at > 5.0
 
     def is_beyond_reach(self, question: Message) -> bool:
-        """Whether the daemon can't know of a question."""
-        return False
+        """Whether the daemon can't know of a question.
+
+        More was said after it than is looked at, while nobody was there; or nothing was ever committed before that.
+        """
+        place = question.channel.id
+        return question.at < self.blank_at or any(
+            channel_id == place and question.id < oldest_id and at > question.at
+            for channel_id, oldest_id, at in self.full_pages
+        )
 
     def _decode(self, token_ids: object) -> str:
         return self.encoder.tokenizer.decode([*token_ids])  # type: ignore[no-any-return, misc]
+
+    def _knows_any_channel(self) -> bool:
+        with closing(sqlite3.connect(self.disk.folder / "trinity.db")) as connection:
+            return bool(connection.execute("SELECT 1 FROM conversations LIMIT 1").fetchone())
+
+    def _note_fetched(self, channel: Channel, page: list[Message]) -> None:
+        if len(page) == PER_CHANNEL:
+            self.full_pages.append((channel.id, page[0].id, self.loop.time()))
 
     def _note_heard(self, kind: str, message: object) -> None:
         if kind != "create":

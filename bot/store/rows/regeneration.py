@@ -25,7 +25,6 @@ from bot.store.rows.questions import (
     read_parts,
     row_params,
 )
-from bot.store.rows.summaries import forget_summaries_of
 from bot.store.tables import inbox, messages
 
 
@@ -99,11 +98,10 @@ async def edit_answered(
     conversation = await ensure_conversation(connection, key)
     params = {"its_conversation_id": conversation.id, "its_message_id": message_id, "new_content": content}
     params["edited_at"] = now
-    edited = (await connection.execute(_EDIT_ANSWERED, params)).one_or_none()
-    if edited is None:
+    asked_at = await connection.scalar(_EDIT_ANSWERED, params)
+    if asked_at is None:
         return False
-    await forget_summaries_of(connection, [edited.id])
-    if answered_again_since is None or edited.created_at < answered_again_since:
+    if answered_again_since is None or asked_at < answered_again_since:
         return True
     return await begin_generation(connection, key, message_id, AnswerKind.EDITED) or True
 
@@ -140,7 +138,6 @@ async def edit_open(connection: AsyncConnection, question: Question, content: st
     if row.turn_id is not None:  # of an answer that is being replaced
         edited = update(messages).where(messages.c.id == row.turn_id).values(content=content, edited_at=now)
         await connection.execute(edited)
-        await forget_summaries_of(connection, [row.turn_id])
     return True
 
 
@@ -175,11 +172,11 @@ _EDIT_ANSWERED = (
         messages.c.conversation_id == bindparam("its_conversation_id"),
         messages.c.message_id == bindparam("its_message_id"),
         messages.c.role == "user",
-        messages.c.hidden_at.is_(None),
+        # Also what a reset hides: it may come back.
         messages.c.content != bindparam("new_content"),
     )
     .values(content=bindparam("new_content"), edited_at=bindparam("edited_at"))
-    .returning(messages.c.id, messages.c.created_at)
+    .returning(messages.c.created_at)
 )
 _HAS_ANSWER = (
     select(messages.c.id)
