@@ -81,9 +81,10 @@ class Regeneration:
         if exchange is not None:
             if await exchange.edit(content):
                 return Edit(is_known=True)
-            # The answer is complete and only has to be shown; then it can be replaced.
+            # The answer is complete and only has to be shown; then it can be replaced. Not where an edit is found among
+            # what was missed: until that is gone through, nothing of its channel is shown.
             with suppress(TimeoutError):
-                async with asyncio.timeout(_DELIVERY_LIMIT_SECONDS):
+                async with asyncio.timeout(_DELIVERY_LIMIT_SECONDS if is_live else 0):
                     await exchange.wait_closed()
         async with self._editing:
             if self._registry.asked_by(platform, message_id) in (None, exchange):

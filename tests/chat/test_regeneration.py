@@ -304,6 +304,22 @@ async def test_an_edit_that_is_found_later_asks_nothing_anew(house: House) -> No
     told.exchange.close()
 
 
+async def test_an_edit_that_is_found_later_waits_for_no_answer_that_has_to_be_shown_yet(house: House) -> None:
+    question = house.asks("One?")
+    await house.receive(question)
+    exchange = house.exchange(question)
+    assert isinstance([event async for event in exchange.events()][-1], Finished)
+
+    async with asyncio.timeout(20):
+        found = await house.chat.edit(
+            replace(question, content="Uno?"), edited_at=question.created_at + timedelta(minutes=1), is_live=False
+        )
+
+    assert found == Edit(is_known=True)
+    assert [words for words, _ in await said(house)] == ["Uno?"]
+    exchange.close()
+
+
 async def test_what_is_edited_in_the_minute_after_a_reset_comes_back_as_it_reads_now(house: House) -> None:
     question = house.asks("My number is 12.")
     await house.serve(question)
