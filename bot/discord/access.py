@@ -7,6 +7,7 @@ question from before a restart only ids are known: where the lists ask for more,
 import asyncio
 import logging
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,17 @@ log = logging.getLogger(__name__)
 
 NOT_ADMITTED = phrase("not_admitted")
 _ASKING_SECONDS = 2.0  # an interaction has to be answered within three
+_LATEST = timedelta(seconds=10)
+"""Those three, and what two clocks may differ by."""
+
+
+def came_too_late(interaction: discord.Interaction[Any]) -> bool:
+    """Whether Discord takes no answer to an interaction any more, and has told who began it that it failed.
+
+    What happened in a connection that had gone silent is told once it goes on: nobody expects it to be followed then.
+    """
+    clock = interaction.client.clock
+    return bool(clock.now() - clock.asked_at(interaction.created_at) > _LATEST)
 
 
 async def may_interact(interaction: discord.Interaction[Any]) -> bool:

@@ -15,6 +15,7 @@ import discord
 from discord.utils import MISSING
 
 from bot.chat.outage import repeat_while_away
+from bot.discord.access import came_too_late
 from bot.discord.clicks import refuse_unknown
 from bot.discord.clock import DiscordClock
 from bot.discord.commands.forms import take_form
@@ -138,6 +139,8 @@ class TrinityClient(ReceivingClient):
             log.warning("an interaction is skipped: Discord doesn't say whose it is")
             return
         self.languages.note_interaction(interaction)
+        if came_too_late(interaction):
+            return
         await self.receivers.buttons.take(interaction)
         await take_click(interaction)
         await take_form(interaction)

@@ -11,7 +11,7 @@ from functools import partial, reduce
 
 import discord
 
-from bot.chat.chat import Chat, Edit, Preparation, StopReason
+from bot.chat.chat import Chat, Edit, Exchange, Preparation, StopReason
 from bot.chat.outage import repeat_while_away
 from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
@@ -38,6 +38,7 @@ from bot.discord.messages import (
     unreadable_in,
 )
 from bot.discord.pastes import Pastes, may_go_on
+from bot.discord.recent_changes import RecentChanges
 from bot.errors import DatabaseBusy, DiscordError, RequestFailed, StoreError, UserError
 from bot.words import Phrase, joined, phrase
 
@@ -55,7 +56,6 @@ LATEST_EDIT = timedelta(minutes=10)
 OLDEST_EDITED = timedelta(days=1)
 """Nor is one of an older message: whether that was answered may be forgotten by now."""
 _MAX_HINTED = 1000
-_MAX_GONE = 10_000
 _MENU_HINTS = 3600.0, 0.0  # seconds for a person, and for a channel
 _MAX_CHANNELS = 10_000
 _STORE_RETRY_SECONDS = 120.0
@@ -96,8 +96,7 @@ class Intake:
         self._newest_own: OrderedDict[int, int] = OrderedDict()  # by channel
         self._hinted: OrderedDict[int, None] = OrderedDict()
         self._deleted: dict[int, bool] = {}  # message id -> whether it is surely one of ours
-        self._gone: OrderedDict[int, None] = OrderedDict()
-        """Messages that were deleted lately: one may still wait at the gate."""
+        self._changes = RecentChanges()
         self._tasks = tasks
         self._fetch = fetch
         self._following: asyncio.Task[None] | None = None
@@ -129,7 +128,7 @@ class Intake:
             return
         if is_live:
             await self.gate.passage(message.channel.id)
-        if message.id in self._gone:
+        if self._changes.is_deleted(message.id):
             return
         if not can_speak(message) or self._sender.closed_channels.is_closed(message.channel.id):
             log.debug("no permission to answer in channel %s", message.channel.id)
@@ -187,6 +186,7 @@ class Intake:
         The inbox knows every question that was received, so none is answered twice.
         """
         address = self._listening.address_of(message)
+        self._changes.note_edit(message.id, message.edited_at)
         try:
             await self._recall_paste(message)
         except DiscordError as error:
@@ -215,7 +215,7 @@ class Intake:
                 edit = await self._edit(message, question, is_live=is_live)
                 if edit.exchange is not None:
                     edit.exchange.notes = notes
-                    self._answers.begin(edit.exchange, note=_note(unreadable_in(message)))
+                    self._begin_edited(edit.exchange, message)
                 if edit.refusal is not None:
                     await self._say_unanswered(message, question, edit.refusal, is_remembered=edit.is_remembered)
                 if edit.is_known:
@@ -228,6 +228,11 @@ class Intake:
         now = self._clock.now()
         if now - message.edited_at < LATEST_EDIT and now - message.created_at < OLDEST_EDITED:
             await self.take(message, asked_at=message.edited_at)
+
+    def _begin_edited(self, exchange: Exchange, message: discord.Message) -> None:
+        self._answers.begin(exchange, note=_note(unreadable_in(message)))
+        if self._changes.is_deleted(message.id):  # the deletion found nothing under way
+            exchange.stop(StopReason.QUESTION_DELETED)
 
     async def _take_words_back(self, message: discord.Message) -> None:
         """An edit that takes the mention away takes the words with it: without the mention Discord gives none."""
@@ -251,7 +256,12 @@ class Intake:
         self._pastes.recall(messages)
 
     async def _edit(self, message: discord.Message, question: Question, *, is_live: bool) -> Edit:
-        """Follow an edit; where the database is away, that waits in line with the question that it is about."""
+        """Follow an edit; where the database is away, that waits in line with the question that it is about.
+
+        Where several are told at once, as after a lost connection, an older one does nothing.
+        """
+        if self._changes.is_outdated(message.id, message.edited_at):
+            return Edit(is_known=True)
         may_answer = can_speak(message) and not self._sender.closed_channels.is_closed(message.channel.id)
         is_recent = message.edited_at is not None and self._clock.now() - message.edited_at < LATEST_EDIT
         edited_at = message.edited_at if may_answer and is_recent else None
@@ -277,9 +287,7 @@ class Intake:
         from then on, so nobody has to be held up for it.
         """
         self._chat.overheard.forget(message_ids)
-        self._gone |= dict.fromkeys(message_ids)
-        while len(self._gone) > _MAX_GONE:
-            self._gone.popitem(last=False)
+        self._changes.note_deleted(message_ids)
         for message_id in map(self._pastes.first_of, message_ids):
             self._pastes.forget(message_id)
             asked = self._chat.exchanges.asked_by(PLATFORM, message_id)

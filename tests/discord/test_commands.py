@@ -16,6 +16,8 @@ from tests.discord.conftest import OpenHouse
 from tests.discord.house import COMMANDS, House
 from tests.locks import lock
 from tests.loopback import LoopbackDiscord, Permission, Status, judge
+from tests.loopback.command_use import command_data
+from tests.loopback.interaction import COMMAND
 
 CHANGES = [
     ("/persona use", {"name": "pirate"}),
@@ -181,6 +183,20 @@ async def test_reset_forgets_the_channel_and_says_so_to_all(house: House) -> Non
 
     assert not used.is_ephemeral
     assert "swordfish" not in house.prompts[-1]
+
+
+async def test_a_command_that_comes_when_discord_has_given_it_up_is_not_followed(house: House) -> None:
+    server, general = house.server, house.server.channel("general")
+    alice = server.person("Alice")
+    await house.reaches(await alice.says(general, "the word is swordfish", mention=True), "answered")
+    data = command_data(server.bot, alice.user, general, ["reset"], {})
+
+    late = server.interactions.begin(server.bot, alice.user, general, COMMAND, data, "reset", age_seconds=60)
+    await house.reaches(await alice.says(general, "which word?", mention=True), "answered")
+
+    assert "swordfish" in house.prompts[-1]
+    assert late.acknowledged_at is None
+    assert not [violation for violation in server.violations if violation.rule == "late_callback"]
 
 
 async def test_reset_stops_a_running_answer(house: House) -> None:

@@ -217,3 +217,30 @@ async def test_an_edit_of_a_refused_question_takes_a_turn_too(server: LoopbackDi
 
         assert await house.state(question) == "refused"
         assert len(house.engine.requests) == 1
+
+
+async def test_what_is_deleted_right_after_its_edit_is_not_answered_anew(house: House) -> None:
+    question = await ask(house, "what is tow?")
+
+    await edits(house, question, "what is two?")
+    await house.server.person("Alice").deletes(question)
+    async with asyncio.timeout(60):
+        while await remembered(house):  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+    await ask(house, "and three?")
+    await asked(house, 2)
+
+    assert house.prompts[-1].endswith("Alice: and three? [/INST]")
+    assert "what is" not in house.prompts[-1]
+    assert await house.inbox.unfinished() == []
+
+
+async def test_of_several_edits_that_are_told_at_once_the_last_one_counts(house: House) -> None:
+    question = await ask(house, "what is tow?")
+
+    for number in range(5):
+        await edits(house, question, f"what is {number}?")
+    await house.server.wait_until(lambda: house.prompts[-1].endswith("what is 4? [/INST]"))
+    await asked(house, 2)
+
+    assert [words for words, _ in await remembered(house)] == ["what is 4?"]

@@ -47,8 +47,10 @@ async def test_a_paste_that_a_stop_comes_into_is_one_question_after_the_restart(
     server: LoopbackDiscord, enter: OpenHouse
 ) -> None:
     alice = server.person("Alice")
-    async with enter(server) as house:
+    async with enter(server, drain_seconds=0.0) as house:
         await house.reaches(await alice.dms("hello"), "answered")
+        house.engine.words_before_gate = 1
+        house.engine.gate.clear()  # however quickly both of them come, nothing is answered here
         first = await alice.dms(FIRST)
         second = await alice.dms("and this?")
         await server.wait_until(lambda: house.chat.exchanges.asked_by("discord", first.id))

@@ -45,9 +45,14 @@ class Interactions:
         data: Json,
         name: str,
         source: Message | None = None,
+        *,
+        age_seconds: float = 0.0,
     ) -> Interaction:
-        """Sends INTERACTION_CREATE to the bot; the three seconds run from here."""
-        interaction = Interaction(self._world.ids.next_id(), bot, user, channel, kind, data, name, source)
+        """Sends INTERACTION_CREATE to the bot; the three seconds run from here, or from so long ago."""
+        interaction = Interaction(
+            self._world.ids.next_id(age_seconds=age_seconds), bot, user, channel, kind, data, name, source
+        )
+        interaction.sent_at -= age_seconds
         self.all.append(interaction)
         self._by_token[interaction.token] = interaction
         event = Event(

@@ -12,7 +12,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.discord.access import may_interact
+from bot.discord.access import came_too_late, may_interact
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.about import about, show_help, stats
 from bot.discord.commands.asking import ask, ask_about
@@ -61,6 +61,9 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Count the reply against the rate of requests; refuse who may not use the bot here, and all while it ends."""
+        if came_too_late(interaction):
+            log.info("%s in channel %s came too late to be answered", _name_of(interaction), interaction.channel_id)
+            return False
         self.client.receivers.sender.pacer.spend()
         if not await may_interact(interaction):
             return False
