@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bot.chat.about import About
 from bot.chat.chat import Chat
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from bot.inference.messages import LoadedModel, ReportProgress
+    from bot.inference.remote.engine import RemoteOptions
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +62,32 @@ HOUSEKEEPING_SECONDS = 15.0
 _SLOW_BYTES = 2**30
 _PROGRESS_INTERVAL_SECONDS = 30.0
 _READING = "model files"
+_UNKNOWN_WINDOW = 2**20
+"""Of a server's model before the server was asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model on this disk, ready to be loaded."""
+    """A model on this disk, ready to be loaded, or on a server."""
 
-    folder: Path
+    place: str
+    """Its folder, or the server's address."""
+    num_bytes: int
+    """What loading it reads."""
     context_window: int
     tokenizer: "Tokenizer"
     chat_format: ChatFormat
-    load: "Callable[[ReportProgress], LoadedModel]"
+    open_engine: "OpenEngine"
+
+
+class OpenEngine(Protocol):
+    """Opens the engine that runs a model, for as long as a block lasts."""
+
+    def __call__(
+        self, on_progress: Callable[[int, int], None], running: RunningFile, observer: Observer
+    ) -> AbstractAsyncContextManager[Engine]:
+        """`running` is where it is noted what runs; `on_progress` hears of the bytes that are loaded."""
+        ...
 
 
 @asynccontextmanager
@@ -127,15 +143,13 @@ async def open_parts(
         encoder = TurnEncoder(model.tokenizer, model.chat_format)
         widest = TokenBudget(model.context_window, model.context_window, settings.max_new_tokens)
         _check_persona(persona, encoder, widest)
-        log.info("loading the model in %s for %s", model.folder, platform)
+        log.info("loading the model in %s for %s", model.place, platform)
         inbox = Inbox(database)
         if not turn_limits:
             await inbox.forget_turns(platform)
         async with (
             noted_deaths(inbox, running_file) as running,
-            _open_engine(
-                model, on_progress or LoggedProgress("loading"), running, observer, settings.idle_unload_minutes
-            ) as engine,
+            model.open_engine(on_progress or LoggedProgress("loading"), running, observer) as engine,
         ):
             budget = TokenBudget(
                 model.context_window,
@@ -191,18 +205,19 @@ async def open_engine_alone(
         ConfigError: as the part that refuses says.
     """
     steps = _LatestStep()
-    model = await _find_model(settings, on_progress or LoggedProgress("downloading"))
+    alone = settings.model_copy(update={"idle_unload_minutes": None})
+    model = await _find_model(alone, on_progress or LoggedProgress("downloading"))
     with open_running_file(None) as running:
-        async with _open_engine(model, on_progress or LoggedProgress("loading"), running, steps, None) as engine:
+        async with model.open_engine(on_progress or LoggedProgress("loading"), running, steps) as engine:
+            encoder = TurnEncoder(model.tokenizer, model.chat_format)
+            if settings.engine_url is not None:
+                yield EngineAlone(engine, encoder, 0, settings.engine_url)
+                return
             from bot.inference.loading.build import name_of_device  # noqa: PLC0415 - see `_read_model`
             from bot.inference.model.kv_cache import BLOCK_SIZE  # noqa: PLC0415
 
-            yield EngineAlone(
-                engine,
-                TurnEncoder(model.tokenizer, model.chat_format),
-                steps.latest.num_blocks * BLOCK_SIZE,
-                name_of_device(settings.device),
-            )
+            num_cache_tokens = steps.latest.num_blocks * BLOCK_SIZE
+            yield EngineAlone(engine, encoder, num_cache_tokens, name_of_device(settings.device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +243,15 @@ async def open_replay(
         model = await _find_model(settings, on_progress or LoggedProgress("downloading"))
         encoder = TurnEncoder(model.tokenizer, model.chat_format)
         replay = Replay(MadeAnswers(database), Transcripts(database), encoder, name_setup(settings))
-        num_bytes = sum(file.stat().st_size for file in model.folder.glob("*.safetensors"))
         with open_running_file(None) as running:
             progress = on_progress or LoggedProgress("loading")
-            yield ReplayParts(replay, num_bytes, partial(_open_engine, model, progress, running, LogObserver(), None))
+            yield ReplayParts(replay, model.num_bytes, partial(model.open_engine, progress, running, LogObserver()))
 
 
 def name_setup(settings: Settings) -> str:
     """Which model answers, and how it is set up, as far as that may change what it says."""
+    if settings.engine_url is not None:
+        return f"{settings.model or 'the only model'} on the server at {settings.engine_url}"
     from bot.inference.loading.build import name_of_device  # noqa: PLC0415 - see `_read_model`
 
     model = settings.model or "the demonstration model"
@@ -251,28 +267,66 @@ class _LatestStep(Observer):
 
 
 @asynccontextmanager
-async def _open_engine(
-    model: Model,
+async def _open_local(
+    load: "Callable[[ReportProgress], LoadedModel]",
+    idle_limits: IdleLimits | None,
     on_progress: Callable[[int, int], None],
     running: RunningFile,
     observer: Observer,
-    idle_unload_minutes: float | None,
 ) -> AsyncIterator[Engine]:
     from bot.inference.local import open_local_engine  # noqa: PLC0415 - see `_read_model`
 
     engine: Engine | None = None
     try:
         async with open_local_engine(
-            model.load,
-            on_progress=on_progress,
-            on_running=running.write,
-            observer=observer,
-            idle_limits=None if idle_unload_minutes is None else IdleLimits(60 * idle_unload_minutes),
+            load, on_progress=on_progress, on_running=running.write, observer=observer, idle_limits=idle_limits
         ) as engine:
             yield engine
     finally:
         if engine is not None and engine.failure is None:
             running.write(())  # it ended in order: what it ran is not to blame for anything
+
+
+@asynccontextmanager
+async def _open_remote(
+    settings: Settings,
+    tokenizer: "Tokenizer",
+    _on_progress: Callable[[int, int], None],
+    _running: RunningFile,
+    observer: Observer,
+) -> AsyncIterator[Engine]:
+    from bot.inference.remote.engine import open_remote_engine  # noqa: PLC0415 - only where it is used
+
+    async with open_remote_engine(_remote_options(settings), tokenizer, LLAMA_2, observer) as engine:
+        yield engine
+
+
+def _remote_options(settings: Settings) -> "RemoteOptions":
+    from bot.discord.proxy import proxy_for  # noqa: PLC0415
+    from bot.inference.remote.engine import RemoteOptions  # noqa: PLC0415
+    from bot.inference.remote.server import Wanted  # noqa: PLC0415
+
+    url, key = (settings.engine_url or "").removesuffix("/v1"), settings.engine_api_key
+    wanted = Wanted(url, settings.model, settings.context_window, settings.engine_requests)
+    return RemoteOptions(wanted, None if key is None else key.get_secret_value(), proxy_for(url))
+
+
+async def describe_server(settings: Settings) -> str:
+    """What the server at TRINITY_ENGINE_URL runs and takes, in a line.
+
+    Raises:
+        ConfigError: it can't be used with these settings.
+        EngineUnavailable: it isn't there.
+    """
+    from bot.inference.remote.engine import ask_server  # noqa: PLC0415
+
+    model = await _find_model(settings, LoggedProgress("downloading"))
+    server = await ask_server(_remote_options(settings), model.tokenizer, model.chat_format)
+    prompts = "token ids" if server.takes_token_ids else "text"
+    return (
+        f"{server.kind} at {settings.engine_url} runs {server.model}: {server.window:,} tokens at a time, "
+        f"{server.max_running} requests at once, prompts as {prompts}"
+    )
 
 
 @asynccontextmanager
@@ -287,6 +341,8 @@ async def noted_deaths(inbox: Inbox, running_file: Path | None) -> AsyncIterator
 
 async def _find_model(settings: Settings, on_progress: Callable[[int, int], None]) -> Model:
     """Find the model's folder, downloading it if need be, and read what can be read in a moment."""
+    if settings.engine_url is not None:
+        return await in_daemon_thread(partial(_read_remote_model, settings, settings.engine_url), name=_READING)
     if settings.model is None:
         return await in_daemon_thread(partial(_read_model, settings, DEMO_MODEL), name=_READING)
     environ = dict(os.environ)
@@ -316,7 +372,27 @@ def _read_model(settings: Settings, folder: Path) -> Model:
     chat_format = LLAMA_2
     live_patterns(chat_format.tags)  # compiled here, beside the loop, and not by the first answer
     load = partial(_load, settings, folder, shape.eos_token_ids.union(chat_format.stop_ids))
-    return Model(folder, settings.context_window or shape.context_window, tokenizer, chat_format, load)
+    minutes, num_bytes = settings.idle_unload_minutes, sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    open_engine = partial(_open_local, load, None if minutes is None else IdleLimits(60 * minutes))
+    return Model(
+        str(folder), num_bytes, settings.context_window or shape.context_window, tokenizer, chat_format, open_engine
+    )
+
+
+def _read_remote_model(settings: Settings, url: str) -> Model:
+    """Read the vocabulary of a model that a server runs; the rest is the server's to say."""
+    given = settings.tokenizer
+    if given is None and settings.model is not None and (Path(settings.model) / "tokenizer.json").is_file():
+        given = Path(settings.model)
+    if given is None:
+        problem = (
+            "has to name the tokenizer.json of the model that the server runs: prompts are counted, and built, here"
+        )
+        raise ConfigError("TRINITY_TOKENIZER", problem)
+    tokenizer = load_tokenizer(given, setting="TRINITY_TOKENIZER")
+    live_patterns(LLAMA_2.tags)
+    context_window = settings.context_window or _UNKNOWN_WINDOW
+    return Model(url, 0, context_window, tokenizer, LLAMA_2, partial(_open_remote, settings, tokenizer))
 
 
 def _load(

@@ -43,6 +43,7 @@ class EchoEngine:
     failure: EngineFailed | None = None
     step_seconds: float = 0.0
     is_asleep: bool = False
+    problem: str | None = None
     has_failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

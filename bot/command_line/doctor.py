@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from bot.app import DEMO_MODEL
+from bot.app import DEMO_MODEL, describe_server
 from bot.chat.access import AccessRules
 from bot.daemon import discord_options
 from bot.discord.inspection import open_inspector
@@ -26,7 +26,7 @@ from bot.doctor.examination import Check, examine, exit_status
 from bot.doctor.files import look_at_files
 from bot.doctor.finding import Finding, State
 from bot.doctor.installation import look_at_installation
-from bot.doctor.model import look_at_model, model_folder
+from bot.doctor.model import look_at_model, look_at_server, model_folder
 from bot.doctor.on_discord import look_at_discord
 from bot.errors import ConfigError
 from bot.logs import escape_control_characters, flush_logs, redact_secrets
@@ -85,15 +85,14 @@ def checks_for(survey: Survey) -> list[Check]:
     checks += [
         _in_thread("files", partial(look_at_files, settings.data_dir, _files_with_settings(survey))),
         Check("database", lambda: look_at_database(settings.effective_database_url)),
-        Check("model", lambda: look_at_model(settings.model, DEMO_MODEL, hub_token, environ), _SLOW_SECONDS),
-        Check(
-            "card",
-            lambda: look_at_card(
-                _asked(settings, model_folder(settings.model, DEMO_MODEL, environ)), settings.weights, settings.kv_cache
-            ),
-            _SLOW_SECONDS,
-        ),
     ]
+    if settings.engine_url is not None:
+        checks.append(Check("model", lambda: look_at_server(partial(describe_server, settings)), _SLOW_SECONDS))
+    else:
+        folder = model_folder(settings.model, DEMO_MODEL, environ)
+        card = partial(look_at_card, _asked(settings, folder), settings.weights, settings.kv_cache)
+        model = partial(look_at_model, settings.model, DEMO_MODEL, hub_token, environ)
+        checks += [Check("model", model, _SLOW_SECONDS), Check("card", card, _SLOW_SECONDS)]
     if settings.discord_bot_token is not None:
         checks.append(Check("Discord", lambda: look_at_discord(_options(settings)), _SLOW_SECONDS))
     return checks

@@ -42,43 +42,45 @@ class WrapsTokenizer(Protocol):
 AnyTokenizer = Tokenizer | WrapsTokenizer
 
 
-def load_tokenizer(folder: str | Path, *, num_embeddings: int | None = None) -> Tokenizer:
+def load_tokenizer(
+    folder: str | Path, *, num_embeddings: int | None = None, setting: str = "TRINITY_MODEL"
+) -> Tokenizer:
     """Read `folder`/tokenizer.json, and make sure that it can be used for Llama-2's chat template.
 
     Args:
-        folder: the model's.
+        folder: the model's; or the file itself.
         num_embeddings: how many ids the model knows; None doesn't compare.
+        setting: who is to blame for what is wrong.
 
     Raises:
         ConfigError: the file is missing or broken, numbers its special tokens otherwise, has ids that the model doesn't
             know, or is of another kind than Llama's: pieces with U+2581 for a blank, and 256 for single bytes.
     """
-    path = Path(folder) / "tokenizer.json"
-    tokenizer = read_tokenizer(folder)
+    tokenizer = read_tokenizer(folder, setting=setting)
     problem = _problem(plain_tokenizer(tokenizer), num_embeddings)
     if problem is not None:
-        raise ConfigError("TRINITY_MODEL", f"{path} {problem}")
+        raise ConfigError(setting, f"{_file(folder)} {problem}")
     return tokenizer
 
 
-def read_tokenizer(folder: str | Path) -> Tokenizer:
-    """Read `folder`/tokenizer.json as it is, which is enough to turn ids into text.
+def read_tokenizer(folder: str | Path, *, setting: str = "TRINITY_MODEL") -> Tokenizer:
+    """Read `folder`/tokenizer.json, or that file, as it is, which is enough to turn ids into text.
 
     Raises:
         ConfigError: the file is missing or broken.
     """
-    path = Path(folder) / "tokenizer.json"
+    path = _file(folder)
     if not path.is_file():
-        raise ConfigError("TRINITY_MODEL", _missing(path))
+        raise ConfigError(setting, _missing(path))
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ConfigError("TRINITY_MODEL", f"{path} is larger than any tokenizer ({_MAX_FILE_BYTES >> 20} MiB)")
+            raise ConfigError(setting, f"{path} is larger than any tokenizer ({_MAX_FILE_BYTES >> 20} MiB)")
         return Tokenizer.from_str(path.read_text(encoding="utf-8-sig"))
     except ConfigError:
         raise
     except Exception as error:  # the library raises bare Exception for whatever is wrong in the file
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:_MAX_REASON]
-        raise ConfigError("TRINITY_MODEL", f"{path} can't be read as a tokenizer: {reason}") from error
+        raise ConfigError(setting, f"{path} can't be read as a tokenizer: {reason}") from error
 
 
 def encode(tokenizer: AnyTokenizer, text: str) -> list[int]:
@@ -158,6 +160,12 @@ def _spelled(tokenizer: Tokenizer, token_ids: Sequence[int]) -> str:
         for piece in pieces
     )
     return spelled.decode(errors="replace").removeprefix(" ")
+
+
+def _file(folder: str | Path) -> Path:
+    """The file in a folder; a file that is named itself is that one."""
+    path = Path(folder)
+    return path if path.suffix == ".json" else path / "tokenizer.json"
 
 
 def _missing(path: Path) -> str:

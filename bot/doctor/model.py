@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from bot.conversation.tokenizer import load_tokenizer
 from bot.discord.proxy import proxy_for
 from bot.doctor.files import nearest
 from bot.doctor.finding import Finding, Topic
-from bot.errors import ConfigError
+from bot.errors import ConfigError, EngineUnavailable
 from bot.inference.loading.hub import hub_id, local_folder
 from bot.tasks import in_daemon_thread
 
@@ -42,6 +42,16 @@ async def look_at_model(model: str | None, demo: Path, token: str | None, enviro
         if folder is not None:
             return await in_daemon_thread(lambda: _look_into(folder), name="looking at the model")
         return await _look_at_hub(hub_id(model), token, environ)
+    except ConfigError as error:
+        return [TOPIC.bad(str(error))]
+
+
+async def look_at_server(describe: Callable[[], Awaitable[str]]) -> list[Finding]:
+    """Ask the server that runs the model; `describe` says what it finds there."""
+    try:
+        return [TOPIC.ok(await describe())]
+    except EngineUnavailable as error:
+        return [TOPIC.unknown(str(error), "start the server, or look at TRINITY_ENGINE_URL")]
     except ConfigError as error:
         return [TOPIC.bad(str(error))]
 

@@ -177,6 +177,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def problem(self) -> str | None:
+        """Why nothing can be answered at this moment, though the engine isn't lost; None while it can."""
+        ...
+
+    @property
     def failure(self) -> EngineError | None:
         """Why the engine is lost, so that the process has to be replaced; None while it isn't."""
         ...

@@ -149,6 +149,11 @@ class LocalEngine:
         return self._is_asleep
 
     @property
+    def problem(self) -> str | None:
+        """None: what this process has can be used, or is lost."""
+        return None
+
+    @property
     def failure(self) -> EngineError | None:
         """Why the engine is lost, or None while it isn't."""
         return self._error if self._failed.is_set() else None

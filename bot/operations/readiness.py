@@ -54,6 +54,8 @@ class Readiness:
         overview = self._overview
         if overview.is_engine_lost:
             return ReadinessCheck("model", is_ok=False, words="the engine is lost")
+        if overview.engine is not None and overview.engine.problem is not None:
+            return ReadinessCheck("model", is_ok=False, words=overview.engine.problem)
         is_loaded = overview.engine is not None
         loaded = "asleep, and wakes for a question" if overview.step.is_asleep else "loaded"
         return ReadinessCheck("model", is_loaded, loaded if is_loaded else "not loaded yet")

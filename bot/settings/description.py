@@ -9,7 +9,7 @@ from bot.settings.settings import Settings, Survey
 from bot.store.files.server_url import ServerUrlError, secrets_in
 
 DEFAULT = "default"
-SECRET_NAMES = (*TOKEN_NAMES[:2], *HUB_TOKEN_NAMES, "TRINITY_OPERATOR_TOKEN")
+SECRET_NAMES = (*TOKEN_NAMES[:2], *HUB_TOKEN_NAMES, "TRINITY_OPERATOR_TOKEN", "TRINITY_ENGINE_API_KEY")
 _SET = "[set]"
 
 

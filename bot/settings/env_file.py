@@ -11,7 +11,10 @@ from dotenv.parser import Binding, parse_stream
 
 from bot.errors import ConfigError
 
-_SECRET_NAMES = ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "TRINITY_OPERATOR_TOKEN")
+_SECRET_NAMES = (
+    *("DISCORD_BOT_TOKEN", "DISCORD_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "TRINITY_OPERATOR_TOKEN"),
+    "TRINITY_ENGINE_API_KEY",
+)
 _OVERRIDE = "TRINITY_ALLOW_READABLE_ENV_FILE"
 _TRUE = ("1", "true", "yes", "on", "t", "y")
 

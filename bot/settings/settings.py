@@ -68,6 +68,13 @@ class Settings(BaseSettings):
 
     model: FolderOrHubId | None = None
     """A folder or a hub id; None is the bundled demonstration model."""
+    engine_url: HttpUrl | None = None
+    """A server that completes prompts, such as vLLM; it runs the model then, and nothing of it is loaded here."""
+    engine_api_key: Secret | None = None
+    engine_requests: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """So many are at the server at once; None is what its kind takes."""
+    tokenizer: Folder | None = None
+    """The tokenizer.json of the server's model, or its folder; None looks into the model's."""
     device: Device = "auto"
     gpu_memory_gib: Annotated[Number, Field(gt=0)] | None = None
     """The most that weights and KV cache may take together; None sets no such limit."""
@@ -200,7 +207,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no log line may hold."""
-        given = (self.discord_bot_token, self.hf_token, self.operator_token)
+        given = (self.discord_bot_token, self.hf_token, self.operator_token, self.engine_api_key)
         tokens = [secret.get_secret_value() for secret in given if secret is not None]
         return (*tokens, *secrets_in(self.effective_database_url))
 

@@ -144,7 +144,8 @@ class GraphExecution(Execution):
 
     def _record(self, key: _Key) -> torch.cuda.CUDAGraph:
         run = self._pass(key)
-        torch.cuda.current_blas_handle()  # a thread's first product makes one, which a capture forbids
+        # A thread's first product makes a handle, which a capture forbids.
+        torch.cuda.current_blas_handle()  # type: ignore[no-untyped-call]
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         with _without_garbage_collection():

@@ -56,7 +56,7 @@ class Scheduler:
         self.preempted: list[Sequence] = []
         """Sequences that had to give their slot back, by seniority."""
         self.num_preemptions = 0
-        self._waiting = (FairQueue(), FairQueue())
+        self._waiting: tuple[FairQueue[Sequence], FairQueue[Sequence]] = (FairQueue(), FairQueue())
         self._free_slots = list(range(max_num_sequences - 1, -1, -1))
         self._max_prefill_tokens = max_prefill_tokens
         self._num_burst_tokens: int | None = None

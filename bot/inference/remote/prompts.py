@@ -1,0 +1,86 @@
+"""A prompt as a server takes it: its token ids, or, where it takes none, a text that it turns into ids itself.
+
+In a text, control tokens are spelled out, so that words which spell one would become one: those are made inert. The
+server puts the token that begins every prompt there itself, unless it was seen not to; twice it may not stand.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from tokenizers import Tokenizer
+
+from bot.conversation.chat_format import ChatFormat
+from bot.conversation.sanitize import TemplateTags
+from bot.inference.detokenizer import Detokenizer, TokenTexts
+
+
+class PromptSpeller:
+    """Writes prompts out as text.
+
+    Args:
+        tokenizer: the model's.
+        chat_format: says how its control tokens are spelled.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, chat_format: ChatFormat) -> None:
+        self._texts = TokenTexts(tokenizer)
+        self._control_tokens = chat_format.control_tokens
+        added = (token.content for token in tokenizer.get_added_tokens_decoder().values())
+        self._tags = TemplateTags((), tuple(dict.fromkeys([*self._control_tokens.values(), *added])))
+
+    def spell(self, token_ids: Sequence[int], *, adds_begin: bool) -> str:
+        """The prompt as text; with `adds_begin` the server puts the first control token there itself."""
+        if adds_begin and token_ids and token_ids[0] in self._control_tokens:
+            token_ids = token_ids[1:]
+        return "".join(self._parts(token_ids))
+
+    def _parts(self, token_ids: Iterable[int]) -> Iterable[str]:
+        words: list[int] = []
+        for token_id in token_ids:
+            if token_id in self._control_tokens:
+                yield self._words(words)
+                yield self._control_tokens[token_id]
+                words = []
+            else:
+                words.append(token_id)
+        yield self._words(words)
+
+    def _words(self, token_ids: Iterable[int]) -> str:
+        detokenizer = Detokenizer(self._texts)
+        text = "".join([*map(detokenizer.push, token_ids), detokenizer.finish()])
+        return self._tags.neutralise_tokens(text)
+
+
+class AnswerText:
+    """The text of one answer as it arrives: without the blank before its first word, nor the token that ends it.
+
+    Some servers leave the spelled end token in the text. What may be its beginning waits until the next piece.
+
+    Args:
+        end_tokens: how the tokens are spelled that end an answer.
+        is_continued: the answer goes on with a text, so that a blank before its first word belongs to it.
+    """
+
+    def __init__(self, end_tokens: Collection[str], *, is_continued: bool) -> None:
+        self._end_tokens = tuple(end_tokens)
+        self._is_at_start = not is_continued
+        self._held_back = ""
+
+    def push(self, text: str) -> str:
+        """What can be passed on now."""
+        text = self._held_back + text
+        if self._is_at_start and text:
+            self._is_at_start = False
+            text = text.removeprefix(" ")
+        kept = max((length for token in self._end_tokens for length in _overlaps(text, token)), default=0)
+        self._held_back = text[len(text) - kept :]
+        return text[: len(text) - kept]
+
+    def finish(self) -> str:
+        """The rest, but for a token that ends the answer."""
+        rest, self._held_back = self._held_back, ""
+        return "" if rest in self._end_tokens else rest
+
+
+def _overlaps(text: str, token: str) -> Iterable[int]:
+    """The lengths in which the end of a text is the beginning of a token."""
+    return (length for length in range(1, len(token) + 1) if text.endswith(token[:length]))
