@@ -179,7 +179,10 @@ async def open_parts(
                 budget.max_new_tokens,
             )
             housekeeping = partial(keep_house, chat, _retention(history, settings.retention_days, certain_now))
-            async with in_background(keep_running("housekeeping", housekeeping)):
+            async with (
+                in_background(keep_running("housekeeping", housekeeping)),
+                in_background(keep_running("summaries", chat.summaries.run)),
+            ):
                 yield chat, engine
 
 

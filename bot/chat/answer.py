@@ -10,6 +10,7 @@ from datetime import date
 from bot.chat.overheard import Overheard
 from bot.chat.recipe import Recipe
 from bot.chat.recollection import Recollection
+from bot.chat.summary import Summariser
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.loops import LoopGuard, times_asked
@@ -240,6 +241,7 @@ class AnswerWriter:
         today: Callable[[], date],
         overheard: Overheard,
         observer: Observer,
+        summaries: Summariser,
         setup: str = "",
     ) -> None:
         self._history = history
@@ -253,6 +255,7 @@ class AnswerWriter:
         self._own_name = own_name
         self._today = today
         self._overheard = overheard
+        self._summaries = summaries
         self.recollection = Recollection(history.transcripts, encoder)
         """What is found of conversations beyond their windows."""
 
@@ -287,6 +290,8 @@ class AnswerWriter:
             if beginning:
                 raise UserError(TOO_LONG_TO_CONTINUE) from error
             raise
+        if settings.summarises and (window.was_trimmed or conversation.first_kept_turn_id is not None):
+            self._summaries.note_behind(question.conversation)
         sampling = self.sampling.within(settings).params(attempt.seed, budget.max_new_tokens)
         if attempt.kind is AnswerKind.AGAIN and sampling.temperature == 0:
             sampling = replace(sampling, temperature=AGAIN_TEMPERATURE)
@@ -322,11 +327,14 @@ class AnswerWriter:
         speakers = Speakers(conversation.speakers, self._own_name)
         named = None if is_direct else name_turns(conversation.turns, speakers, person_id, person_name)
         budget = self._budget.with_longest_answer(conversation.settings.longest_answer)
+        sections = [*conversation.settings.sections(self._today())]
+        if (summary := await self._summary(conversation, budget)) is not None:
+            sections.append(summary)
         use = await asyncio.to_thread(
             measure_window,
             self._encoder,
             budget,
-            conversation.settings.sections(self._today()),
+            sections,
             named.turns if named else conversation.turns,
             author_name=named.asker if named else None,
             own_name=self._own_name,
@@ -357,12 +365,17 @@ class AnswerWriter:
         self, question: Question, conversation: Conversation, speakers: Speakers, budget: TokenBudget, day: date
     ) -> list[Section]:
         settings, key, notes = conversation.settings, question.conversation, None
+        summary = await self._summary(conversation, budget)
         if settings.recalls and conversation.first_kept_turn_id is not None:
             began_at = time.monotonic()
             notes = await self.recollection.section(conversation, question, speakers, budget.num_prompt_tokens)
             self._observer.on_recall(time.monotonic() - began_at)
         heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, self._own_name)
-        return [*settings.sections(day), *(section for section in (notes, heard) if section is not None)]
+        found = (section for section in (summary, notes, heard) if section is not None)
+        return [*settings.sections(day), *found]
+
+    async def _summary(self, conversation: Conversation, budget: TokenBudget) -> Section | None:
+        return await self._summaries.section(conversation, budget) if conversation.settings.summarises else None
 
     async def _trim_notice(self, conversation: Conversation, window: Window) -> Phrase | None:
         key, epoch = conversation.key, conversation.epoch

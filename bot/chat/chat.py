@@ -32,6 +32,7 @@ from bot.chat.refused_questions import RefusedQuestions
 from bot.chat.regeneration import Edit, Regeneration
 from bot.chat.registry import ExchangeRegistry
 from bot.chat.settings_desk import SettingsDesk
+from bot.chat.summary import Summariser
 from bot.chat.tally import Tally
 from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import TurnEncoder
@@ -132,9 +133,13 @@ class Chat:
         self._clock = clock
         limits = time_limits or TimeLimits()
         reported_to = Observers(observer or LogObserver(), self.tally)
+        self.summaries = Summariser(history, engine, encoder, budget, own_name, self.exchanges.is_empty.wait)
+        """Sums up what has left windows, while nobody asks; `run` it in the background."""
+        self.exchanges.on_added = self.summaries.make_way
         writer = AnswerWriter(
-            history, engine, encoder, budget, sampling, own_name, self._today, self.overheard, reported_to, setup
-        )
+            history, engine, encoder, budget, sampling, own_name, self._today, self.overheard, reported_to,
+            self.summaries, setup,
+        )  # fmt: skip
         self.memory = MemoryDesk(history, writer)
         """Shows what is remembered of a conversation."""
         self._previews = Previews(writer, engine, self.queue, limits.waiting_seconds)
@@ -424,6 +429,7 @@ class Chat:
         """Stop what is being answered to a person whose words are erased, and forget what was read along of them."""
         self.overheard.forget_person(platform, person_id)
         self._context.writer.recollection.forget_all()
+        self.summaries.make_way()
         for exchange in self.exchanges:
             question = exchange.question
             if question.conversation.platform == platform and question.author_id == person_id:
@@ -434,6 +440,7 @@ class Chat:
     async def _forget(self, key: ConversationKey) -> None:
         """Let go of what is in memory of a conversation's words, beside its history."""
         self._context.writer.recollection.forget(key)
+        self.summaries.make_way()
         await self._engine.forget(key.cache_owner)
 
     def _stop(self, platform: str, message_id: int, reason: StopReason, *, keep: bool = False) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.notes import THE_BOT, THE_USER, note, notes_text
 from bot.conversation.recall import Passage, RecallIndex
 from bot.conversation.sections import Place, Section
 from bot.conversation.speakers import Speakers
@@ -31,7 +32,6 @@ SHARE_OF_PROMPT = 6
 _MAX_TOKENS = 512
 _MAX_KEPT_TURNS = 20_000
 _LEAST_SHARE = 0.25
-_HEADING = "What was said earlier; where it differs, the last one holds."
 
 
 @dataclass(slots=True)
@@ -189,13 +189,13 @@ class Recollection:
         lines: dict[int, str] = {}
         for passage_id in found:
             turn = by_id.get(passage_id // 2)
-            asker = "" if turn is None else "the user" if labels is None else labels[turn.author_id]
-            notes = [_note(turn, asker, length, is_answer=bool(passage_id % 2)) for length in LENGTHS] if turn else []
-            for note in notes:
-                if note in lines.values():
+            asker = "" if turn is None else THE_USER if labels is None else labels[turn.author_id]
+            forms = [_note(turn, asker, length, is_answer=bool(passage_id % 2)) for length in LENGTHS] if turn else []
+            for form in forms:
+                if form in lines.values():
                     break
-                if self._encoder.num_added_tokens(_joined({**lines, passage_id: note})) <= max_tokens:
-                    lines[passage_id] = note
+                if self._encoder.num_added_tokens(_joined({**lines, passage_id: form})) <= max_tokens:
+                    lines[passage_id] = form
                     break
         if not lines:
             return None
@@ -221,17 +221,12 @@ def _labels(
 
 
 def _note(turn: SaidTurn, asker: str, length: int, *, is_answer: bool) -> str:
-    """One line: when, who, and the beginning of what was said, which can't begin a line of its own."""
-    moment = turn.answered_at if is_answer else turn.asked_at
-    who = "you" if is_answer else asker
-    text = " ".join((turn.answer if is_answer else turn.question).split())
-    if len(text) > length:
-        text = text[: length - 1].rstrip() + "…"
-    return f"- {moment:%Y-%m-%d}, {who} said: “{text.replace('“', chr(34)).replace('”', chr(34))}”"
+    moment, text = (turn.answered_at, turn.answer) if is_answer else (turn.asked_at, turn.question)
+    return note(moment, THE_BOT if is_answer else asker, text, length)
 
 
 def _joined(lines: Mapping[int, str]) -> str:
-    return "\n".join([_HEADING, *(lines[passage_id] for passage_id in sorted(lines))])
+    return notes_text(lines[passage_id] for passage_id in sorted(lines))
 
 
 def _text_hash(turn: SaidTurn) -> int:

@@ -1,6 +1,7 @@
 """The exchanges under way: the only place where they are looked up."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from bot.conversation.messages import Question
@@ -40,6 +41,11 @@ class ExchangeRegistry(Generic[Each]):
     """The exchanges under way, by the message that asks and by the messages that show the answer."""
 
     def __init__(self) -> None:
+        self.is_empty = asyncio.Event()
+        """Set while none is under way."""
+        self.is_empty.set()
+        self.on_added: Callable[[], None] = lambda: None
+        """Called for each that is added."""
         self._by_question: dict[tuple[str, int], Each] = {}
         self._by_part: dict[tuple[str, int], Each] = {}
 
@@ -67,7 +73,10 @@ class ExchangeRegistry(Generic[Each]):
 
     def add(self, exchange: Each) -> bool:
         """Know an exchange; False where another one has the same question and keeps its place."""
-        return self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
+        is_added = self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
+        self.is_empty.clear()
+        self.on_added()
+        return is_added
 
     def remove(self, exchange: Each) -> None:
         """Forget an exchange and its parts."""
@@ -75,6 +84,8 @@ class ExchangeRegistry(Generic[Each]):
             del self._by_question[_id(exchange, exchange.message_id)]
         for part in exchange.parts.values():
             self.remove_part(exchange, part)
+        if not self._by_question:
+            self.is_empty.set()
 
     def add_part(self, exchange: Each, part: Part) -> None:
         """Know a part of an exchange that is under way."""

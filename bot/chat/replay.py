@@ -26,7 +26,8 @@ from bot.store.rows.made_answers import MadeAnswer, MadeAnswers, Missing
 from bot.store.rows.transcripts import Transcripts
 
 _WHY_MISSING = {
-    Missing.UNKNOWN: "Nothing is known here of that message: it is none of her answers, or is older than what is kept.",
+    Missing.UNKNOWN: "Nothing is known here of that message: it is none of her answers, or the reply to a command, of "
+    "which no message is recorded, or older than what is kept.",
     Missing.OPEN: "It isn't answered yet.",
     Missing.UNANSWERED: "It was never answered.",
     Missing.RESET: "Its conversation was reset since, so that it isn't kept any more.",
@@ -144,7 +145,8 @@ class Replay:
         index = next((index for index, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1]), None)
         if index is None:
             if len(now) < len(was):
-                raise CannotReplay("short", f"The engine ended without a reason after {len(now)} of {len(was)} tokens.")
+                problem = f"The engine ends after {len(now)} of {len(was)} tokens: as it is set up now, it takes fewer."
+                raise CannotReplay("window", problem)
             return None
         return Difference(index, was[index], now[index], await _weigh(engine, rebuilt.request, was, now, index))
 
@@ -214,7 +216,6 @@ class Replay:
             ),
             (changes.gone, "deleted", f"{_turns(changes.gone)} {before} was deleted, erased, or became too old since."),
             (changes.edited, "edited", f"{_turns(changes.edited)} {before} was edited since."),
-            (changes.answered_anew, "answered", f"{_turns(changes.answered_anew)} {before} was answered anew since."),
             (others, "sections", f"Beside what was said, other {' and '.join(others)} stood in its prompt."),
             (
                 recipe.version != __version__, "version",

@@ -74,13 +74,13 @@ async def _replay(settings: Settings, link: str, *, as_json: bool) -> int:
 
 
 def _told(rebuilt: Rebuilt) -> str:
-    made, sampling = rebuilt.made, rebuilt.request.sampling
+    made, sampling, num_before = rebuilt.made, rebuilt.request.sampling, rebuilt.recipe.num_beginning
     how = "greedy" if sampling.temperature == 0 else f"seed {sampling.seed}, temperature {sampling.temperature:g}"
     return (
         f"Answered at {made.answered_at:%Y-%m-%d %H:%M:%S} UTC by {rebuilt.recipe.setup}.\n"
-        f"The prompt is the same: {len(rebuilt.request.prompt_token_ids)} tokens with {len(made.prompt_turn_ids)} "
-        f"earlier turns and {rebuilt.num_notes} notes; {how}."
-    )
+        f"The prompt is the same: {len(rebuilt.request.prompt_token_ids)} tokens (earlier turns: "
+        f"{len(made.prompt_turn_ids)}, notes: {rebuilt.num_notes}); {how}."
+    ) + ("" if num_before is None else f"\nIts first {num_before} characters were there before: it goes on with them.")
 
 
 def _verdict(rebuilt: Rebuilt, difference: Difference | None, encoder: TurnEncoder) -> str:
@@ -95,13 +95,13 @@ def _verdict(rebuilt: Rebuilt, difference: Difference | None, encoder: TurnEncod
     ]
     if difference.logit_gap is None:
         lines.append("By how much, this engine can't say.")
-        return lines[0] + "\n" + lines[1]
+        return "\n".join(lines)
     old, new = difference.weights
     lines.append(f"Their logits are {old.logit:.4f} and {new.logit:.4f}: a gap of {difference.logit_gap:.4f}.")
-    if difference.score_gap is not None:
-        lines.append(f"What the draw went by is {difference.score_gap:.4f} apart.")
-    else:
+    if difference.score_gap is None:
         lines.append("One of them the filters (top-k, top-p) leave out.")
+    elif rebuilt.request.sampling.temperature:
+        lines.append(f"With the draw's random numbers they are {difference.score_gap:.4f} apart.")
     return "\n".join(lines)
 
 

@@ -81,6 +81,11 @@ class ChannelSettings:
         """Whether earlier turns are looked up where a question is about them."""
         return self.memory != WINDOW
 
+    @property
+    def summarises(self) -> bool:
+        """Whether earlier turns are summed up."""
+        return self.memory == SUMMARY
+
     @classmethod
     def merged(cls, persona: Persona, layers: Iterable[Mapping[str, Value]]) -> "ChannelSettings":
         """The settings that hold where several layers of choices do, the one that goes first in front."""

@@ -79,7 +79,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0012"
+SCHEMA_VERSION = "0013"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -210,6 +210,28 @@ speakers = Table(
     Column("name_key", RepairedText, nullable=False),
     Column("label", RepairedText, nullable=False),
     UniqueConstraint("conversation_id", "author_id", "name_key"),
+)
+
+
+# What has left a window, in short: a few turns at a time; see bot/store/rows/summaries.py.
+summaries = Table(
+    "summaries",
+    metadata,
+    _id_column(),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    # A line for each fact; empty where nothing was worth one.
+    Column("content", RepairedText, nullable=False),
+    Column("num_turns", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+summarised_turns = Table(
+    "summarised_turns",
+    metadata,
+    Column("turn_id", ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("summary_id", ForeignKey("summaries.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util.concurrency import await_, greenlet_spawn
 
 from bot.errors import DatabaseBusy, StoreError
 from bot.observer import Observer, Observers, TransactionRecord
@@ -237,19 +238,23 @@ class Database:
     async def _transact(self, work: Work[T], options: Mapping[str, Any], progress: TransactionProgress) -> T:
         with translated_failures():
             try:
-                async with self.engine.connect() as connection:
-                    progress.connection = (await connection.get_raw_connection()).driver_connection
-                    progress.moved()
-                    await connection.execution_options(progress=progress, **options)
-                    async with connection.begin():
-                        progress.has_begun = True
-                        progress.result = result = await work(connection)
-                    return result
+                return await greenlet_spawn(self._transact_in_greenlet, work, options, progress)
             except DBAPIError as error:
                 progress.is_lost = error.connection_invalidated
                 if self._is_server and server.leads_to_copy(error):
                     self._idle.abandon()  # another server may have become the one that is written to
                 raise
+
+    def _transact_in_greenlet(self, work: Work[T], options: Mapping[str, Any], progress: TransactionProgress) -> T:
+        # SQLAlchemy would make one of its own for each of these steps, and a task to give the connection back.
+        with self.engine.sync_engine.connect() as connection:
+            progress.connection = connection.connection.driver_connection
+            progress.moved()
+            connection.execution_options(progress=progress, **options)
+            with connection.begin():
+                progress.has_begun = True
+                progress.result = result = await_(work(AsyncConnection(self.engine, connection)))
+            return result
 
     async def _watched(self, work: Coroutine[Any, Any, T], progress: TransactionProgress) -> T:
         """Run a transaction to its end, come what may, or until it doesn't move on any more."""

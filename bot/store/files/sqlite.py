@@ -6,6 +6,7 @@ way. So every writing transaction begins as one (BEGIN IMMEDIATE), and waits for
 
 import os
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,13 +175,23 @@ def prepare_connections(
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         purpose = connection.get_execution_options().get("transaction", "write")
-        if purpose is not None:
+        adapter = connection.connection.dbapi_connection
+        if purpose is None:
+            pass
+        elif isinstance(adapter, OneTripConnection):
+            adapter.begin(_BEGIN[purpose])
+        else:
             connection.exec_driver_sql(_BEGIN[purpose])
         connection.info[_CHANGES] = _count_changes(connection)
 
     @event.listens_for(engine, "commit")
     def mark(connection: Connection) -> None:
-        if _count_changes(connection) != connection.info.get(_CHANGES):
+        if _count_changes(connection) == connection.info.get(_CHANGES):
+            return
+        adapter = connection.connection.dbapi_connection
+        if isinstance(adapter, OneTripConnection):
+            adapter.before_commit(partial(_mark_next, is_open=stays_open))
+        else:
             mark_next(connection, is_open=stays_open)
 
 
@@ -191,6 +202,12 @@ def shorten_statements(engine: Engine) -> None:
     def connect(dialect: Any, _record: object, arguments: Any, options: Any) -> OneTripConnection:
         made = dialect.connect(*arguments, **options)
         return OneTripConnection(made.dbapi, made.driver_connection)
+
+
+def _mark_next(connection: sqlite3.Connection, *, is_open: bool) -> None:
+    (value,) = connection.execute("PRAGMA user_version").fetchone()
+    statement = f"PRAGMA user_version = {Mark.of_value(value).next(is_open=is_open).value:d}"
+    connection.execute(statement)
 
 
 def _count_changes(connection: Connection) -> int:

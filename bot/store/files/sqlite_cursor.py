@@ -1,74 +1,137 @@
-"""A statement on an SQLite file in one trip to the connection's thread.
+"""A statement on an SQLite file in one trip to the connection's thread, and a transaction in few.
 
 SQLAlchemy's own cursor makes four: one to get a cursor, one to execute, one to fetch, one to close. Each trip wakes two
 threads, and where the model computes in a third, each may have to wait for the interpreter's lock. Nothing here holds
 more of a result than before: SQLAlchemy fetches all of it at once anyway.
+
+A transaction begins in the trip of its first statement, and what is to be done last is done in the trip of its commit.
+Where there is nothing to roll back, as whenever a connection is given back, there is no trip for that.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from sqlite3 import Connection as Sqlite
 from typing import Any
 
 from aiosqlite import Connection as Driver
+from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
+from sqlalchemy.util.concurrency import await_
 
 Rows = list[Any]
 
 
-class OneTripCursor:
-    """The driver's cursor as SQLAlchemy uses it: execute, look at what came of it, fetch all, close."""
+class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
+    """SQLAlchemy's cursor as SQLAlchemy uses it: execute, look at what came of it, fetch all, close."""
 
-    def __init__(self, driver: Driver) -> None:
-        self.description: Any = None
-        self.rowcount = -1
-        self.lastrowid: int | None = None
-        self.arraysize = 1
-        self._driver = driver
-        self._rows: Rows = []
+    __slots__ = ("_seen",)
 
-    async def execute(self, operation: str, parameters: Any = ()) -> Any:
+    _adapt_connection: "OneTripConnection"
+
+    def __init__(self, adapt_connection: AsyncAdapt_dbapi_connection) -> None:
+        self._adapt_connection = adapt_connection  # type: ignore[assignment]
+        self._rows = deque()
+        self._seen: tuple[Any, int, int | None] = (None, -1, None)
+
+    @property
+    def description(self) -> Any:
+        """The columns of the rows, if there are any."""
+        return self._seen[0]
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were written."""
+        return self._seen[1]
+
+    @property
+    def lastrowid(self) -> Any:
+        """The id of the row that was inserted last."""
+        return self._seen[2]
+
+    def execute(self, operation: Any, parameters: Any = None) -> Any:
         """Execute a statement and take all its rows along."""
-        return await self._run("execute", operation, parameters)
+        self._run("execute", operation, () if parameters is None else parameters)
 
-    async def executemany(self, operation: str, parameters: Sequence[Any]) -> Any:
+    def executemany(self, operation: Any, seq_of_parameters: Sequence[Any]) -> Any:
         """Execute a statement with each of several sets of parameters."""
-        return await self._run("executemany", operation, parameters)
+        self._run("executemany", operation, seq_of_parameters)
 
-    async def fetchall(self) -> Rows:
-        """The rows, once."""
-        rows, self._rows = self._rows, []
-        return rows
-
-    async def close(self) -> None:
+    def close(self) -> None:
         """The driver's cursor is closed already."""
+        self._rows.clear()
 
-    async def _run(self, what: str, operation: str, parameters: Any) -> "OneTripCursor":
-        connection = self._driver._conn
+    async def _async_soft_close(self) -> None:
+        """The driver's cursor is closed already, and its rows are here."""
 
-        def run() -> tuple[Any, Rows, int, int | None]:
-            cursor = connection.cursor()
+    def _run(self, what: str, operation: str, parameters: Any) -> None:
+        begin = self._adapt_connection.take_beginning()
+
+        def run(sqlite: Sqlite) -> Rows:
+            # Where it was locked, and is tried again, it may have begun.
+            if begin and not sqlite.in_transaction:
+                sqlite.execute(begin)
+            cursor = sqlite.cursor()
             try:
                 getattr(cursor, what)(operation, parameters)
                 rows = cursor.fetchall() if cursor.description else []
-                return cursor.description, rows, cursor.rowcount, cursor.lastrowid
+                self._seen = cursor.description, cursor.rowcount, cursor.lastrowid
+                return rows
             finally:
                 cursor.close()
 
-        self.description, self._rows, self.rowcount, self.lastrowid = await self._driver._execute(run)  # type: ignore[no-untyped-call]
-        return self
-
-
-class _Cursor(AsyncAdapt_aiosqlite_cursor):
-    __slots__ = ()
-
-    def _make_new_cursor(self, connection: Any) -> Any:
-        return OneTripCursor(connection)
-
-    def _aenter_cursor(self, cursor: Any) -> Any:
-        return cursor
+        self._rows = deque(self._adapt_connection.trip(run))
 
 
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     """SQLAlchemy's adapter with these cursors."""
 
-    __slots__ = ()
-    _cursor_cls = _Cursor
+    __slots__ = ("_beginning", "_last_act")
+
+    _cursor_cls = OneTripCursor
+    _connection: Driver  # type: ignore[assignment]
+
+    def __init__(self, dbapi: Any, connection: Any) -> None:
+        super().__init__(dbapi, connection)
+        self._beginning = ""
+        self._last_act: Callable[[Sqlite], None] | None = None
+
+    def begin(self, statement: str) -> None:
+        """Begin a transaction with the next statement."""
+        self._beginning = statement
+
+    def take_beginning(self) -> str:
+        """What the next trip has to begin with."""
+        beginning, self._beginning = self._beginning, ""
+        return beginning
+
+    def before_commit(self, act: Callable[[Sqlite], None]) -> None:
+        """Have something done in the trip of the next commit, just before it."""
+        self._last_act = act
+
+    def commit(self) -> None:
+        """End the transaction, if it has begun."""
+        act, self._last_act = self._last_act, None
+        if self.take_beginning() or self._connection._connection is None:
+            return
+        if act is None and not self._connection.in_transaction:
+            return
+
+        def commit(sqlite: Sqlite) -> None:
+            if act is not None:
+                act(sqlite)
+            sqlite.commit()
+
+        self.trip(commit)
+
+    def rollback(self) -> None:
+        """Undo what the transaction did, if it has begun."""
+        self._beginning, self._last_act = "", None
+        if self._connection._connection is not None and self._connection.in_transaction:
+            super().rollback()
+
+    def trip(self, run: Callable[[Sqlite], Any]) -> Any:
+        """Have something done in the connection's thread."""
+        try:
+            return await_(self._connection._execute(run, self._connection._conn))  # type: ignore[no-untyped-call]
+        except Exception as error:
+            self._handle_exception(error)

@@ -43,6 +43,8 @@ from bot.store.tables import (
     persona_choices,
     personas,
     speakers,
+    summaries,
+    summarised_turns,
 )
 
 ANSWER = "answer"
@@ -222,6 +224,11 @@ async def delete_turns(connection: AsyncConnection, condition: ColumnElement[boo
     answers = messages.alias("answers")
     of_picked = answers.c.turn_id.in_(select(messages.c.id).where(is_picked))
     persona_hashes = set(await connection.scalars(select(answers.c.persona_hash).where(of_picked)))
+    # First: a piece of a summary goes with any of its turns, and once that is gone it isn't known which.
+    summary_ids = select(summarised_turns.c.summary_id).where(
+        summarised_turns.c.turn_id.in_(select(messages.c.id).where(is_picked))
+    )
+    await connection.execute(delete(summaries).where(summaries.c.id.in_(summary_ids)))
     result = await connection.execute(delete(messages).where(is_picked))
     has_spoken = select(messages.c.id).where(
         messages.c.conversation_id == speakers.c.conversation_id, messages.c.author_id == speakers.c.author_id

@@ -50,6 +50,7 @@ from bot.store.rows.deletion import (
 from bot.store.rows.own_words import OwnWords
 from bot.store.rows.personas import load_settings
 from bot.store.rows.questions import IS_OPEN, IS_ROW, row_params
+from bot.store.rows.summaries import Summaries
 from bot.store.rows.transcripts import Transcripts
 from bot.store.rows.turns import (
     Answer,
@@ -108,6 +109,8 @@ class History:
     def __init__(self, database: Database, default_persona: Persona = DEFAULT) -> None:
         self.transcripts = Transcripts(database)
         """The same turns, for people to read."""
+        self.summaries = Summaries(database, self.transcripts)
+        """What is written in short of turns that have left a window."""
         self.own_words = OwnWords(database)
         """The same turns by who asked, and what else is kept of people."""
         self._database = database

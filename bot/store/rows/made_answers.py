@@ -73,7 +73,6 @@ class Changes:
 
     gone: tuple[int, ...]
     edited: tuple[int, ...]
-    answered_anew: tuple[int, ...]
 
 
 class MadeAnswers:
@@ -95,25 +94,21 @@ class MadeAnswers:
     async def changes(self, made: MadeAnswer, turn_ids: Collection[int]) -> Changes:
         """What became of some turns since an answer was given."""
         ordered = sorted(turn_ids)
-        asked, answered = messages.alias("asked"), messages.alias("answered")
-        query = (
-            select(asked.c.id, asked.c.edited_at, answered.c.created_at)
-            .join(answered, answered.c.turn_id == asked.c.id)
-            .where(asked.c.conversation_id == made.conversation_id, asked.c.hidden_at.is_(None))
+        columns = messages.c
+        query = select(columns.id, columns.edited_at).where(
+            columns.conversation_id == made.conversation_id, columns.hidden_at.is_(None)
         )
 
         async def work(connection: AsyncConnection) -> list[Row[Any]]:
             rows: list[Row[Any]] = []
             for start in range(0, len(ordered), _IDS_AT_ONCE):
-                rows += await connection.execute(query.where(asked.c.id.in_(ordered[start : start + _IDS_AT_ONCE])))
+                rows += await connection.execute(query.where(columns.id.in_(ordered[start : start + _IDS_AT_ONCE])))
             return rows
 
         rows = await self._database.read(work)
-        since = made.answered_at
         return Changes(
             gone=tuple(sorted({*ordered}.difference(row.id for row in rows))),
-            edited=tuple(row.id for row in rows if row.edited_at is not None and row.edited_at > since),
-            answered_anew=tuple(row.id for row in rows if row.created_at > since),
+            edited=tuple(row.id for row in rows if row.edited_at is not None and row.edited_at > made.answered_at),
         )
 
 

@@ -25,6 +25,7 @@ from bot.store.rows.questions import (
     read_parts,
     row_params,
 )
+from bot.store.rows.summaries import forget_summaries_of
 from bot.store.tables import inbox, messages
 
 
@@ -98,10 +99,11 @@ async def edit_answered(
     conversation = await ensure_conversation(connection, key)
     params = {"its_conversation_id": conversation.id, "its_message_id": message_id, "new_content": content}
     params["edited_at"] = now
-    asked_at = await connection.scalar(_EDIT_ANSWERED, params)
-    if asked_at is None:
+    edited = (await connection.execute(_EDIT_ANSWERED, params)).one_or_none()
+    if edited is None:
         return False
-    if answered_again_since is None or asked_at < answered_again_since:
+    await forget_summaries_of(connection, [edited.id])
+    if answered_again_since is None or edited.created_at < answered_again_since:
         return True
     return await begin_generation(connection, key, message_id, AnswerKind.EDITED) or True
 
@@ -138,6 +140,7 @@ async def edit_open(connection: AsyncConnection, question: Question, content: st
     if row.turn_id is not None:  # of an answer that is being replaced
         edited = update(messages).where(messages.c.id == row.turn_id).values(content=content, edited_at=now)
         await connection.execute(edited)
+        await forget_summaries_of(connection, [row.turn_id])
     return True
 
 
@@ -176,7 +179,7 @@ _EDIT_ANSWERED = (
         messages.c.content != bindparam("new_content"),
     )
     .values(content=bindparam("new_content"), edited_at=bindparam("edited_at"))
-    .returning(messages.c.created_at)
+    .returning(messages.c.id, messages.c.created_at)
 )
 _HAS_ANSWER = (
     select(messages.c.id)

@@ -13,6 +13,7 @@ from bot.conversation.speakers import Speaker
 from bot.store.rows.conversations import ConversationRow
 from bot.store.rows.persona_texts import forget_persona_texts, keep_persona_text
 from bot.store.rows.questions import ERASED, IS_ROW, OPEN_STATES, row_params
+from bot.store.rows.summaries import forget_summaries_of
 from bot.store.tables import inbox, inserts, messages, speakers
 
 _BYTES_PER_TOKEN = 3
@@ -80,6 +81,7 @@ async def save_question(
     if turn_id is not None:
         params = {"its_conversation_id": conversation_id, "its_turn_id": turn_id}
         await forget_persona_texts(connection, (await connection.scalars(_DELETE_ANSWER, params)).all())
+        await forget_summaries_of(connection, [turn_id])
         return turn_id
     values = {
         "conversation_id": conversation_id,

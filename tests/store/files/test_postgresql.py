@@ -16,14 +16,24 @@ from bot.doctor.database import look_at_database
 from bot.doctor.finding import State
 from bot.errors import DatabaseBusy, DatabaseUnusable, TurnsSpent
 from bot.store.files.database import Database, migrate, open_database
+from bot.store.files.reading import open_for_reading
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
 from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
+from bot.store.rows.made_answers import MadeAnswer, MadeAnswers, Missing
 from bot.store.rows.own_words import OwnWords
 from bot.store.rows.personas import NOBODY, Personas
 from bot.store.rows.questions import InboxState
-from bot.store.tables import SCHEMA_VERSION, channel_settings, conversations, messages, metadata, turns_taken
+from bot.store.tables import (
+    SCHEMA_VERSION,
+    channel_settings,
+    conversations,
+    messages,
+    metadata,
+    persona_texts,
+    turns_taken,
+)
 from tests.store.postgresql_server import new_database, on_postgresql
 from tests.store.said import DIRECT, ELSEWHERE, HERE, THREAD, Clock, ask, hold_turn, said
 
@@ -245,3 +255,27 @@ async def test_a_database_of_a_newer_trinity_is_left_alone(url: str) -> None:
 
 async def epoch(database: Database) -> int | None:
     return await database.read(lambda connection: connection.scalar(select(conversations.c.epoch)))
+
+
+async def test_an_answer_is_found_with_what_it_was_made_of_and_its_personas_text_goes_with_it(url: str) -> None:
+    made_with = {"persona": "short", "persona_text": "You are brief.", "recipe": {"day": "2026-11-22"}}
+    async with open_database(url) as database:
+        await hold_turn(database, ask(1), token_ids=[5, 70_000], **made_with)
+        await hold_turn(database, ask(2), **made_with)
+        async with open_for_reading(url) as looked_at:
+            answers = MadeAnswers(looked_at)
+            made, unknown = await answers.find("discord", 1), await answers.find("discord", 3)
+        texts = [await database.read(lambda connection: connection.scalar(select(persona_texts.c.prompt)))]
+        await OwnWords(database).erase("discord", 5)
+        texts.append(await database.read(lambda connection: connection.scalar(select(persona_texts.c.prompt))))
+
+    assert isinstance(made, MadeAnswer)
+    assert (made.token_ids, made.persona_text, made.recipe) == ((5, 70_000), "You are brief.", made_with["recipe"])
+    assert unknown is Missing.UNKNOWN
+    assert texts == ["You are brief.", None]
+
+
+async def test_what_only_reads_makes_no_tables(url: str) -> None:
+    with pytest.raises(DatabaseUnusable, match="nothing was ever answered here"):
+        async with open_for_reading(url):
+            pass

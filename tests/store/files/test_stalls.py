@@ -117,7 +117,11 @@ async def test_a_stalled_commit_is_given_up_and_its_question_is_still_received_o
 
 
 async def test_a_cancel_does_not_wait_for_a_stalled_commit(database: Database, disk: Disk) -> None:
-    task = asyncio.create_task(database.write(disk.stall_commit))
+    async def stall(connection: AsyncConnection) -> None:
+        await note(connection)
+        await disk.stall_commit(connection)
+
+    task = asyncio.create_task(database.write(stall))
     await asyncio.to_thread(disk.is_stalled.wait, 30)
     task.cancel()
 
