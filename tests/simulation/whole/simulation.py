@@ -1,5 +1,6 @@
 """One seed of the whole daemon: as in the first depth, with connections that fail in all of Discord's ways."""
 
+import asyncio
 import random
 
 from bot.discord.catch_up import MESSAGES_PER_CHANNEL
@@ -14,6 +15,8 @@ from tests.simulation.whole.people import WholePeople
 from tests.simulation.whole.server import WholeDiscord
 
 _FOLLOWED_SECONDS = 15.0
+_OUTAGE_SECONDS = 400.0
+"""After an outage everything that can be done without a start is done by then."""
 _FAILURES = ("abort", "op7", "op9", "op9_resumable", "close", "stall", "outage", "guild outage")
 
 
@@ -75,7 +78,7 @@ class WholeSimulation(Simulation):
         match how:
             case "guild outage":
                 self._set_guild(is_available=False)
-                self.loop.call_later(chance.uniform(1.0, 60.0), lambda: self._set_guild(is_available=True))
+                self.loop.call_later(chance.uniform(0.5, 8.0), lambda: self._set_guild(is_available=True))
             case "op7":
                 gateway.reconnect()
             case "op9" | "op9_resumable":
@@ -100,10 +103,22 @@ class WholeSimulation(Simulation):
         self.journal.note("the gateway is back")
         self.discord.is_gateway_down = False
 
+    async def _become_quiet(self) -> None:
+        """What couldn't be committed in a long outage is done with by the next start."""
+        give_up_at = self.loop.time() + _OUTAGE_SECONDS
+        while self.is_db_faulty and not await self._has_no_open():
+            await asyncio.sleep(2.0)
+            if self.loop.time() > give_up_at:
+                self._restart()
+                break
+        await super()._become_quiet()
+
     async def _has_no_open(self) -> bool:
         daemon = self.daemon
         if daemon is None or daemon.chat is None or daemon.inbox is None or len(daemon.chat.exchanges):
             return False
-        if self.discord.is_gateway_down or not self.discord.is_connected or not self._ready.is_set():
+        if self.discord.loopback.guild.is_unavailable or self.discord.is_gateway_down:
+            return False
+        if not self.discord.is_connected or not self._ready.is_set():
             return False
         return await self._has_no_unfinished(daemon)
