@@ -127,12 +127,11 @@ class LoopGuard:
         self._num_digits.append(self._num_digits[-1] + counted[0].isdigit())
         self._num_data_signs.append(self._num_data_signs[-1] + (counted[0] in _DATA_SIGNS))
         # Only a period at whose distance the same unit stands can go on.
+        runs, places = self._runs, self._places[counted]
         self._runs = {
-            number - place: self._runs.get(number - place, 0) + 1
-            for place in self._places[counted]
-            if number - place <= LONGEST_PERIOD
+            period: runs.get(period, 0) + 1 for place in places if (period := number - place) <= LONGEST_PERIOD
         }
-        self._places[counted].append(number)
+        places.append(number)
 
     def _counts(self, unit: str, following: str) -> bool:
         """Whether a unit numbers a list's item: it begins a line, behind a word at most, or counts on inside one."""
@@ -147,11 +146,14 @@ class LoopGuard:
         return False
 
     def _loop(self) -> int | None:
+        repeated = [(period, run) for period, run in self._runs.items() if run >= period]
+        if not repeated:
+            return None
         per_unit = min(max(self._num_tokens / len(self._units), 0.5), 4.0)
         asked: list[tuple[int, int]] = []
-        for period, run in sorted(self._runs.items()):
+        for period, run in sorted(repeated):
             first = len(self._units) - run - period
-            if run < period or any(period % each == 0 and first >= begins for each, begins in asked):
+            if any(period % each == 0 and first >= begins for each, begins in asked):
                 continue
             needed, num_kept = self._needed_tokens(first, first + period, per_unit), 1
             asked_tokens = self.num_asked * period * per_unit
