@@ -1,6 +1,8 @@
 """How well old messages are found again, and what it costs.
 
     python -m benchmarks.memory --locomo FOLDER [--json FILE]
+    python -m benchmarks.memory --cost [--sizes 1000,10000] [--picture FILE] [--json FILE]
+    python -m benchmarks.memory --demo [--turns 50,200,500] [--cases 8] [--modes recall,pins] [--json FILE]
 
 FOLDER holds LoCoMo's conversations (Maharana et al., 2024, arXiv 2402.17753), each in a file of its own with what
 `locomo10.json` has of it: `session_N`, `session_N_date_time` and `qa`. Every turn is a message of its speaker, with the
@@ -9,19 +11,21 @@ the mean share of a question's evidence among the k messages found first.
 """
 
 import argparse
+import asyncio
 import json
 import platform
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.conversation.recall import Passage, RecallIndex
 
+T = TypeVar("T")
 DEPTHS = (5, 10, 25)
 CATEGORIES = (1, 2, 3, 4)
 _TURN = re.compile(r"D\d+:\d+")
@@ -78,9 +82,46 @@ def measure(talk: Talk) -> tuple[list[dict[int, float]], list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n")[0])
-    parser.add_argument("--locomo", type=Path, required=True, metavar="FOLDER")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--locomo", type=Path, metavar="FOLDER")
+    what.add_argument("--demo", action="store_true", help="each mode with the demonstration model; see memory_demo.py")
+    what.add_argument("--cost", action="store_true", help="up to a million turns; see memory_cost.py")
+    parser.add_argument("--sizes", type=_list_of(int), default=[1000, 10_000, 100_000, 1_000_000], help="of the table")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="the costs as SVG")
+    parser.add_argument("--turns", type=_list_of(int), default=[50, 100, 200, 500], help="from a fact to its question")
+    parser.add_argument("--words", choices=("plain", "other"), default="plain", help="of facts and questions")
+    parser.add_argument("--cases", type=int, default=8, help="of each mode and distance; six questions each")
+    parser.add_argument("--modes", type=_list_of(str), default=None)
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
+    if arguments.demo:
+        return demo(arguments)
+    if arguments.cost:
+        return cost(arguments)
+    return locomo(parser, arguments)
+
+
+def cost(arguments: argparse.Namespace) -> None:
+    from benchmarks import memory_cost
+
+    result = memory_cost.main(arguments.sizes, arguments.picture)
+    if arguments.json:
+        result["machine"] = platform.platform()
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    from benchmarks import memory_demo
+
+    print(memory_demo.HEAD)
+    modes = arguments.modes or memory_demo.MODES
+    table, wrong = asyncio.run(memory_demo.run(arguments.turns, arguments.cases, modes, arguments.words))
+    if arguments.json:
+        result = {"demo": table, "wrong": wrong, "machine": platform.platform()}
+        arguments.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def locomo(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     paths = sorted(arguments.locomo.glob("*.json"))
     if not paths:
         parser.error(f"{arguments.locomo} holds no .json files")
@@ -98,6 +139,10 @@ def main() -> None:
         result = {"locomo": rows, "all": summary(all_shares), "cost": cost, "machine": platform.platform()}
         arguments.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     print(line(all_shares))
+
+
+def _list_of(kind: Callable[[str], T]) -> Callable[[str], list[T]]:
+    return lambda text: [kind(part) for part in text.split(",")]
 
 
 def summary(shares: list[dict[int, float]]) -> dict[str, float]:

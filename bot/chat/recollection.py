@@ -140,6 +140,11 @@ class Recollection:
         labels = None if question.is_direct else _labels(turns, conversation, question, speakers)
         return await asyncio.to_thread(self._notes, turns, found, labels, budget)
 
+    @property
+    def num_kept_turns(self) -> int:
+        """Of how many turns what they are found by is in memory."""
+        return sum(len(known.answers) for known in self._known.values())
+
     def forget(self, key: ConversationKey) -> None:
         """Let go of what is found of a conversation, because its words changed or were taken back."""
         self._known.pop(key.identity, None)
@@ -172,7 +177,7 @@ class Recollection:
         if self._known.get(key.identity) is not known:  # it was let go of meanwhile
             return
         self._known.move_to_end(key.identity)
-        while len(self._known) > 1 and sum(len(each.answers) for each in self._known.values()) > _MAX_KEPT_TURNS:
+        while len(self._known) > 1 and self.num_kept_turns > _MAX_KEPT_TURNS:
             self._known.popitem(last=False)
 
     async def _find(self, known: _Known, question: Question) -> tuple[list[SaidTurn], list[int]]:
