@@ -11,6 +11,8 @@ TrinityError
 │   │   ├── CardTooLong       likewise, of a character card; it names the field that takes most
 │   │   ├── UnreadableCard    a file is no character card, or a broken one
 │   │   └── NothingToUndo     no change to a persona is on record that could be taken back
+│   ├── PinError              a fact can't be pinned as asked, or there is none of that number
+│   │   └── PinsTooLong       all facts of a conversation together would cost too much
 │   ├── InvalidSetting        a channel's setting has no such name, or can't have that value
 │   ├── NotAllowed            the person may not do this here
 │   ├── EngineOverloaded      the queue is full
@@ -127,6 +129,25 @@ class UnreadableCard(PersonaError):
 
 class NothingToUndo(PersonaError):
     """No change to a persona is on record that could be taken back."""
+
+
+class PinError(UserError):
+    """A fact can't be kept in mind as asked, or none of that number is."""
+
+
+class PinsTooLong(PinError):
+    """All facts that are kept in mind in a conversation would cost too much together.
+
+    Args:
+        num_tokens: what the new one costs.
+        num_taken: what the others cost.
+        limit: what all together may cost.
+    """
+
+    def __init__(self, num_tokens: int, num_taken: int, limit: int) -> None:
+        super().__init__(phrase("pins_too_long", num_tokens=num_tokens, num_taken=num_taken, limit=limit))
+        self.num_tokens = num_tokens
+        self.limit = limit
 
 
 class InvalidSetting(UserError):

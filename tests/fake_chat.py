@@ -3,14 +3,17 @@
 import asyncio
 import json
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from bot.chat.chat import Finished, TextDelta
 from bot.chat.memory_desk import Copy
+from bot.chat.pin_desk import PinnedFacts
 from bot.chat.settings_desk import Origin, ShownSetting
 from bot.conversation.channel_settings import SETTINGS, find_setting
 from bot.conversation.persona import Persona
-from bot.errors import UnknownPersona, UserError
+from bot.conversation.pins import Pin
+from bot.errors import PinError, UnknownPersona, UserError
 from bot.inference.engine import FinishReason
 
 
@@ -74,6 +77,28 @@ class FakeMemory:
 
 
 @dataclass
+class FakePins:
+    """Keeps facts, at a token for each letter."""
+
+    kept: list = field(default_factory=list)
+
+    async def list(self, key):
+        return PinnedFacts(tuple(self.kept), sum(len(pin.content) for pin in self.kept))
+
+    async def add(self, key, person_id, person_name, text):
+        number = max((pin.number for pin in self.kept), default=0) + 1
+        self.kept.append(Pin(number, person_id, person_name, text, datetime.now(UTC)))
+        return replace(await self.list(key), num_newest_tokens=len(text))
+
+    async def forget(self, key, number, person_id, *, may_forget_others):
+        found = [pin for pin in self.kept if pin.number == number]
+        if not found:
+            raise PinError(f"There is no number {number}.")
+        self.kept.remove(found[0])
+        return await self.list(key)
+
+
+@dataclass
 class FakeChat:
     """Keeps the questions since the last reset; answers with them, or as a test's script says."""
 
@@ -85,6 +110,7 @@ class FakeChat:
     calls: list = field(default_factory=list)
     personas: FakePersonas = field(default_factory=FakePersonas)
     settings: FakeSettings = field(default_factory=FakeSettings)
+    pins: FakePins = field(default_factory=FakePins)
     open_questions: list = field(default_factory=list)
     is_stuck: bool = False
     """Whether a stop doesn't end an answer."""

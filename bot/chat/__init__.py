@@ -7,7 +7,7 @@ answer is replaced or gone on with (`regeneration`), who may go first (`queue`),
 where some are read first (`reading_order`), what may run together (`company`), and what happens while the database is
 away (`outage`). What is found of turns that left the window: `recollection` and `summary`. What people may see and
 choose: `persona_desk` and `settings_desk`, `preview` (a persona that isn't kept), `memory_desk` (what is remembered of
-a conversation), `privacy_desk` (of a person), `tally` and `about`. Who may ask at all is `access`; what becomes of what
-is too old, and of a guild that was left, is in `retention` and `departures`. How an answer is made again is `recipe`
-and `replay`.
+a conversation), `pin_desk` (what is kept in mind there), `privacy_desk` (what is kept of a person), `tally` and
+`about`. Who may ask at all is `access`; what becomes of what is too old, and of a guild that was left, is in
+`retention` and `departures`. How an answer is made again is `recipe` and `replay`.
 """

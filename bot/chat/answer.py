@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 
 from bot.chat.overheard import Overheard
+from bot.chat.pin_desk import section_of
 from bot.chat.recipe import Recipe
 from bot.chat.recollection import Recollection
 from bot.chat.summary import Summariser
@@ -327,7 +328,7 @@ class AnswerWriter:
         speakers = Speakers(conversation.speakers, self._own_name)
         named = None if is_direct else name_turns(conversation.turns, speakers, person_id, person_name)
         budget = self._budget.with_longest_answer(conversation.settings.longest_answer)
-        sections = [*conversation.settings.sections(self._today())]
+        sections = self._standing(conversation, speakers, (person_id, person_name), self._today())
         if (summary := await self._summary(conversation, budget)) is not None:
             sections.append(summary)
         use = await asyncio.to_thread(
@@ -361,6 +362,13 @@ class AnswerWriter:
             beginning=beginning,
         )
 
+    def _standing(
+        self, conversation: Conversation, speakers: Speakers, asker: tuple[int, str], day: date
+    ) -> list[Section]:
+        """What stands in every prompt of a conversation, until somebody changes it."""
+        pins = section_of(conversation.pins, conversation, speakers, asker)
+        return [*conversation.settings.sections(day), *([pins] if pins is not None else [])]
+
     async def _sections(
         self, question: Question, conversation: Conversation, speakers: Speakers, budget: TokenBudget, day: date
     ) -> list[Section]:
@@ -371,8 +379,8 @@ class AnswerWriter:
             notes = await self.recollection.section(conversation, question, speakers, budget.num_prompt_tokens)
             self._observer.on_recall(time.monotonic() - began_at)
         heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, self._own_name)
-        found = (section for section in (summary, notes, heard) if section is not None)
-        return [*settings.sections(day), *found]
+        standing = self._standing(conversation, speakers, (question.author_id, question.author_name), day)
+        return [*standing, *(section for section in (summary, notes, heard) if section is not None)]
 
     async def _summary(self, conversation: Conversation, budget: TokenBudget) -> Section | None:
         return await self._summaries.section(conversation, budget) if conversation.settings.summarises else None

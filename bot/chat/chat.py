@@ -24,6 +24,7 @@ from bot.chat.memory_desk import MemoryDesk
 from bot.chat.outage import Outage
 from bot.chat.overheard import Overheard
 from bot.chat.persona_desk import PersonaDesk
+from bot.chat.pin_desk import PinDesk
 from bot.chat.preview import Previews
 from bot.chat.privacy_desk import PrivacyDesk
 from bot.chat.queue import QuestionQueue
@@ -110,7 +111,9 @@ class Chat:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         sampling = sampling or SamplingChoice()
-        self.personas = PersonaDesk(personas, engine, encoder, budget)
+        self.pins = PinDesk(history, engine, encoder, budget, own_name)
+        """Keeps facts in mind, shows and forgets them."""
+        self.personas = PersonaDesk(personas, self.pins, engine, encoder, budget)
         """Shows, chooses and changes who the bot is in a channel."""
         self.settings = SettingsDesk(chosen, sampling, budget)
         """Shows and changes what people chose for a channel or its server."""
@@ -143,7 +146,7 @@ class Chat:
         self.memory = MemoryDesk(history, writer)
         """Shows what is remembered of a conversation."""
         self._previews = Previews(writer, engine, self.queue, limits.waiting_seconds)
-        self.privacy = PrivacyDesk(history.own_words, engine, self._withdraw_all)
+        self.privacy = PrivacyDesk(history.own_words, history.pins, engine, self._withdraw_all)
         """Shows and erases what one person said."""
         self._context = ExchangeContext(
             inbox=inbox,
@@ -295,7 +298,7 @@ class Chat:
         return await self._regeneration.continue_answer(key, message_id, person_id, generation)
 
     async def reset(self, key: ConversationKey) -> Reset:
-        """Forget a conversation: hide it at once, stop its answer, withdraw what waits.
+        """Forget a conversation and its pins: hide them at once, stop its answer, withdraw what waits.
 
         The messages are deleted for good a minute later, by `delete_hidden`; until then `undo_reset` brings them back.
         """
@@ -309,17 +312,17 @@ class Chat:
     async def undo_reset(self, key: ConversationKey, at: datetime | None = None) -> int:
         """Bring back what the last reset of a conversation hid, or that of the moment `at`, within a minute of it.
 
-        Returns the number of turns.
-        They stand before what was said since. What waited, or was being answered, at the reset does not come back.
+        Returns the number of turns and pins.
+        Turns stand before what was said since. What waited, or was being answered, at the reset does not come back.
 
         Raises:
             UserError: there is nothing that can be brought back any more.
         """
-        num_turns = await self._history.undo_reset(key, self._clock() - timedelta(seconds=HIDDEN_SECONDS), at)
-        if not num_turns:
+        num_restored = await self._history.undo_reset(key, self._clock() - timedelta(seconds=HIDDEN_SECONDS), at)
+        if not num_restored:
             raise UserError(TOO_LATE_TO_UNDO)
         await self._forget(key)
-        return num_turns
+        return num_restored
 
     async def withdraw(self, platform: str, message_id: int) -> None:
         """Follow the deletion of a message: a question, or a part of an answer, takes the whole turn with it.

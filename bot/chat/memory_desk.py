@@ -1,13 +1,14 @@
 """What the bot remembers of a conversation, for the people in it: what the next prompt holds, and a copy to keep."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.chat.answer import AnswerWriter
 from bot.conversation.channel_settings import RECALL, SUMMARY, WINDOW
 from bot.conversation.messages import ConversationKey
+from bot.conversation.pins import Pin
 from bot.conversation.window import WindowUse
 from bot.store.rows.history import History
 from bot.store.rows.transcripts import SaidTurn
@@ -38,15 +39,18 @@ class ContextView:
     """Whether something older was said that it will not see."""
     mode: Phrase
     """What becomes of that."""
+    num_pins: int = 0
+    """How many facts people asked to be kept in mind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What was said in a conversation, as a text; `is_whole` is False where the oldest part didn't fit."""
+    """What was said and pinned, as a text; `is_whole` is False where the oldest turns didn't fit."""
 
     text: str
     num_turns: int
     is_whole: bool
+    num_pins: int = 0
 
 
 class MemoryDesk:
@@ -69,17 +73,20 @@ class MemoryDesk:
             oldest=oldest,
             was_trimmed=use.was_trimmed or conversation.is_trim_announced,
             mode=_MODES[conversation.settings.memory],
+            num_pins=len(conversation.pins),
         )
 
     async def copy(self, key: ConversationKey, *, as_json: bool) -> Copy:
-        """All that is remembered of a conversation, the oldest first, as Markdown or as JSON."""
-        return await copied(self._transcripts.newest_first(key), as_json=as_json)
+        """All that is remembered of a conversation, the pins and the oldest turns first, as Markdown or as JSON."""
+        pins = await self._history.pins.of(key)
+        return await copied(self._transcripts.newest_first(key), pins, as_json=as_json)
 
 
-async def copied(newest_first: AsyncIterator[SaidTurn], *, as_json: bool) -> Copy:
-    """Turns as a text, the oldest first: as many of the newest as a file may hold."""
+async def copied(newest_first: AsyncIterator[SaidTurn], pins: Sequence[Pin] = (), *, as_json: bool) -> Copy:
+    """Pins, and turns with the oldest first, as a text: as many of the newest turns as a file may hold."""
     entries: list[str] = []
-    num_bytes, is_whole = 0, True
+    pinned = [_pin_json(pin) if as_json else _pin_markdown(pin) for pin in pins]
+    num_bytes, is_whole = sum(len(entry.encode("utf-8", "replace")) for entry in pinned), True
     async for turn in newest_first:
         entry = json.dumps(_record(turn), ensure_ascii=False, indent=2) if as_json else _markdown(turn)
         num_bytes += len(entry.encode("utf-8", "replace"))
@@ -87,9 +94,29 @@ async def copied(newest_first: AsyncIterator[SaidTurn], *, as_json: bool) -> Cop
             is_whole = False
             break
         entries.append(entry)
-    entries.reverse()
+    num_turns = len(entries)
+    entries = [*pinned, *reversed(entries)]
     text = "[\n" + ",\n".join(entries) + "\n]\n" if as_json else "\n".join(entries)
-    return Copy(text, len(entries), is_whole)
+    return Copy(text, num_turns, is_whole, len(pinned))
+
+
+def pin_record(pin: Pin) -> dict[str, object]:
+    """A pin in JSON."""
+    return {
+        "pinned_at": _iso(pin.pinned_at),
+        "number": pin.number,
+        "author_id": str(pin.author_id),
+        "author": pin.author_name,
+        "pinned": pin.content,
+    }
+
+
+def _pin_json(pin: Pin) -> str:
+    return json.dumps(pin_record(pin), ensure_ascii=False, indent=2)
+
+
+def _pin_markdown(pin: Pin) -> str:
+    return f"**{pin.author_name}** · {_iso(pin.pinned_at)} · pinned, {pin.number}\n\n{pin.content}\n\n---\n"
 
 
 def _record(turn: SaidTurn) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from bot.chat.pin_desk import PinDesk
 from bot.conversation.cards import Card, fitting_prompt
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
@@ -25,8 +26,11 @@ from bot.words import phrase
 class PersonaDesk:
     """Personas by conversation. A change drops what the engine kept of it, since its prompt begins anew."""
 
-    def __init__(self, personas: Personas, engine: Engine, encoder: TurnEncoder, budget: TokenBudget) -> None:
+    def __init__(
+        self, personas: Personas, pins: PinDesk, engine: Engine, encoder: TurnEncoder, budget: TokenBudget
+    ) -> None:
         self._personas = personas
+        self._pins = pins
         self._engine = engine
         self._encoder = encoder
         self._budget = budget
@@ -52,6 +56,7 @@ class PersonaDesk:
 
         Raises:
             UnknownPersona: there is none of that name here.
+            PinError: beside it there is no room for what is to be kept in mind here.
         """
         persona = self._find_provided(name)
         if persona is None:
@@ -59,6 +64,7 @@ class PersonaDesk:
             if own is None:
                 raise UnknownPersona(phrase("unknown_persona", name=name))
             persona = Persona(own.name, own.prompt)
+        await self._pins.require_room(key, persona)
         await self._personas.choose(key, persona.name, author_id=by, author_name="")
         await self._engine.forget(key.cache_owner)
         return persona
@@ -70,11 +76,14 @@ class PersonaDesk:
             InvalidPersonaName: the name can't be one.
             BuiltInPersona: the name is a built-in persona's.
             PersonaTooLong: the prompt leaves too little room for the conversation.
+            PinError: it is the one in use, and leaves none for what is to be kept in mind here.
         """
         name = check_name(name)
         if self._find_provided(name):
             raise BuiltInPersona(phrase("built_in_stays", name=name))
         prompt = check_prompt(prompt, self._encoder, self._budget)
+        if is_called(await self.show(key), name):
+            await self._pins.require_room(key, Persona(name, prompt))
         await self._personas.save(key, name, prompt, author_id=by, author_name="")
         await self._engine.forget(key.cache_owner)
         return Persona(name, prompt)

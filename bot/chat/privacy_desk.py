@@ -5,11 +5,12 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bot.chat.memory_desk import Copy, copied
+from bot.chat.memory_desk import Copy, copied, pin_record
 from bot.conversation.messages import ConversationKey
 from bot.conversation.quotes import opening_of
 from bot.inference.engine import Engine
 from bot.store.rows.own_words import OwnPlace, OwnTraces, OwnWords
+from bot.store.rows.pins import Pins
 from bot.store.rows.transcripts import SaidTurn
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,10 @@ class PrivacyDesk:
     """A person's own words."""
 
     def __init__(
-        self, own_words: OwnWords, engine: Engine, withdraw: Callable[[str, int, Iterable[int]], None]
+        self, own_words: OwnWords, pins: Pins, engine: Engine, withdraw: Callable[[str, int, Iterable[int]], None]
     ) -> None:
         self._own_words = own_words
+        self._pins = pins
         self._engine = engine
         self._withdraw = withdraw
         """Stops what is being answered: by platform, person and the questions that were withdrawn."""
@@ -68,14 +70,17 @@ class PrivacyDesk:
         return Holdings(tuple(places), await self._own_words.traces(platform, person_id))
 
     async def copy(self, platform: str, person_id: int) -> Copy:
-        """A person's questions with the answers to them, of all places, as JSON."""
-        texts: dict[str, object] = {}
+        """A person's questions with the answers to them, and their pins, of all places, as JSON."""
+        texts: dict[str, list[object]] = {}
         num_turns, is_whole = 0, True
         for place in await self._own_words.places(platform, person_id):
             part = await copied(self._own_words.turns(place, person_id), as_json=True)
             texts[f"channel {place.key.channel_id}"] = json.loads(part.text)
             num_turns, is_whole = num_turns + part.num_turns, is_whole and part.is_whole
-        return Copy(json.dumps(texts, ensure_ascii=False, indent=2), num_turns, is_whole)
+        pins = await self._pins.by(platform, person_id)
+        for key, pin in pins:
+            texts.setdefault(f"pinned in channel {key.channel_id}", []).append(pin_record(pin))
+        return Copy(json.dumps(texts, ensure_ascii=False, indent=2), num_turns, is_whole, len(pins))
 
     async def erase(self, platform: str, person_id: int, *, name: str = "", guild_id: int | None = None) -> Receipt:
         """Erase what a person said everywhere. What was repeated of it is looked for before.
@@ -84,6 +89,7 @@ class PrivacyDesk:
         under `name`, the present one; in the guilds where they have asked something and in `guild_id`, where they are.
         """
         held = await self.show(platform, person_id)
+        pinned_in = {key.cache_owner for key, _ in await self._pins.by(platform, person_id)}
         repeated: list[Repeated] = []
         quoted = await self._quoted(held, platform, person_id, name, guild_id)
         for place in held.places:
@@ -92,8 +98,8 @@ class PrivacyDesk:
             quoted += [each for each in questions if each not in quoted]
         withdrawn = await self._own_words.erase(platform, person_id)
         self._withdraw(platform, person_id, withdrawn)
-        for place in held.places:
-            await self._engine.forget(place.key.cache_owner)
+        for owner in sorted(pinned_in.union(place.key.cache_owner for place in held.places)):
+            await self._engine.forget(owner)
         log.info("a person's words were erased: %d turns in %d places", held.num_turns, len(held.places))
         return Receipt(held, tuple(repeated), tuple(quoted))
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 
 from bot import __version__
 from bot.chat.overheard import OVERHEARD
+from bot.chat.pin_desk import section_of
 from bot.chat.recipe import Recipe, hash_prompt
 from bot.chat.recollection import NOTES, Recollection, turns_noted
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import Turn
 from bot.conversation.persona import Persona
+from bot.conversation.pins import PINS
 from bot.conversation.sanitize import DEFAULT_OWN_NAME
 from bot.conversation.sections import Section
 from bot.conversation.speakers import Speakers, name_turns
@@ -164,11 +166,18 @@ class Replay:
         """What `AnswerWriter` makes of the same."""
         settings = replace(made.settings, persona=Persona(made.persona_name, persona_text))
         sections = [*settings.sections(recipe.day)]
+        question = made.question
+        conversation = Conversation(
+            question.conversation, settings=settings, turns=tuple(turns), speakers=made.speakers
+        )
+        pins = [pin for pin in made.pins if pin.number in recipe.sections.get(PINS, ())]
+        speakers, asker = Speakers(made.speakers, self._own_name), (question.author_id, question.author_name)
+        if (kept := section_of(pins, conversation, speakers, asker)) is not None:
+            sections.append(kept)
         if NOTES in recipe.sections:
-            key = made.question.conversation
             notes = await self._recollection.section_again(
-                Conversation(key, settings=settings, turns=tuple(turns), speakers=made.speakers),
-                made.question,
+                conversation,
+                question,
                 Speakers(made.speakers, self._own_name),
                 recipe.num_prompt_tokens,
                 recipe.sections[NOTES],

@@ -5,7 +5,7 @@ Read it in this order:
 - `messages`: the values. A question, an answered turn, the key of a conversation.
 - `chat_format`: what a turn is made of in the model's own template, and the encoder that makes token ids of it. All
   that is one model family's own stands here; another family is another `ChatFormat`. `tokenizer` reads the vocabulary.
-- `sections`: what stands in a prompt beside what was said, each with a budget. `persona` is one of them, and
+- `sections`: what stands in a prompt beside what was said, each with a budget, such as `persona` and `pins`;
   `channel_settings` is what a channel chose; `cards` are personas as other programs write them.
 - `window`: which turns still fit, and the prompt they make with the sections and the newest question.
 - `sanitize`: what people may not smuggle into a prompt. `speakers` gives each account in a channel a name of its own.

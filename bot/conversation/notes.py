@@ -6,6 +6,8 @@ Nothing in a note or a line can begin a line of the prompt by itself, so that no
 from collections.abc import Iterable
 from datetime import date
 
+from bot.conversation.quotes import in_marks
+
 NOTES_HEADING = "What was said earlier; where it differs, the last one holds."
 SUMMARY_HEADING = "What was said here before, in short; where it differs, the last one holds."
 SUMMARY_PROMPT = (
@@ -23,10 +25,7 @@ THE_BOT, THE_USER = "you", "the user"
 
 def note(day: date, who: str, text: str, max_characters: int) -> str:
     """One line: when, who, and the beginning of what was said."""
-    text = " ".join(text.split())
-    if len(text) > max_characters:
-        text = text[: max_characters - 1].rstrip() + "…"
-    return f"- {day:%Y-%m-%d}, {who} said: “{text.replace('“', chr(34)).replace('”', chr(34))}”"
+    return f"- {day:%Y-%m-%d}, {who} said: {in_marks(text, max_characters)}"
 
 
 def notes_text(notes: Iterable[str]) -> str:

@@ -19,6 +19,14 @@ def quoted(author_name: str, text: str, *, longest: int = LONGEST, is_own: bool 
     return f"{opening}\n{lines}"
 
 
+def in_marks(text: str, longest: int | None = None) -> str:
+    """A text as one line in quotation marks, which nothing in it ends; the rest of a longer one is left out."""
+    text = " ".join(repair(text).split())
+    if longest is not None and len(text) > longest:
+        text = text[: longest - 1].rstrip() + "…"
+    return f"“{text.replace('“', chr(34)).replace('”', chr(34))}”"
+
+
 def opening_of(author_name: str) -> str:
     """The line above what somebody of that name wrote, who can't have the bot's."""
     return f"{speaker_name(author_name)[:MAX_NAME_LENGTH] or FALLBACK_NAME} wrote:"

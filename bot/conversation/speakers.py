@@ -85,6 +85,13 @@ class NamedTurns:
     labels: frozenset[str]
 
 
+def newest_names(turns: Iterable[Turn], asker: tuple[int, str] | None = None) -> dict[int, str]:
+    """The display names of those who said something, by account: each the last one that they had."""
+    named = ((turn.author_id, turn.author_name) for turn in turns)
+    names = {author_id: name for author_id, name in named if author_id is not None and name is not None}
+    return names if asker is None else {**names, asker[0]: asker[1]}
+
+
 def name_turns(turns: Iterable[Turn], speakers: Speakers, asker_id: int, asker_name: str) -> NamedTurns:
     """Put labels in the place of display names: one for each account, by its newest name."""
     turns = tuple(turns)

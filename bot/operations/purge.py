@@ -24,14 +24,14 @@ async def purge_older_than(
         history = History(database)
         due = await history.count_older_than(moment)
         tell(f"By this machine's clock it is {now:%Y-%m-%d %H:%M} UTC, and {days} days before that {moment:%Y-%m-%d}.")
-        if not due.num_turns and not due.num_persona_changes:
+        if not due:
             await history.delete_older_than(moment)  # what was seen and refused, and the hints
             tell("Nothing that was said is older.")
             return 0
         since = f", from {due.oldest:%Y-%m-%d} on" if due.oldest else ""
         tell(
             f"Older are {due.num_turns:,} turns of {due.num_conversations:,} conversations{since}, "
-            f"and {due.num_persona_changes:,} changes to personas."
+            f"{due.num_pins:,} pinned facts and {due.num_persona_changes:,} changes to personas."
         )
         if not confirm("Delete them for good?"):
             tell("Nothing was deleted. (--yes deletes without asking.)")

@@ -79,7 +79,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0013"
+SCHEMA_VERSION = "0014"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -232,6 +232,24 @@ summarised_turns = Table(
     metadata,
     Column("turn_id", ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("summary_id", ForeignKey("summaries.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+
+# What people asked to be kept in mind. A number stays a pin's own; it is what people call it by.
+pins = Table(
+    "pins",
+    metadata,
+    _id_column(),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("author_id", BigId, nullable=False, index=True),
+    Column("author_name", RepairedText, nullable=False),
+    Column("content", RepairedText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    # As with messages: set by a reset, and a minute later it is deleted for good.
+    Column("hidden_at", UtcDateTime, index=True),
+    UniqueConstraint("conversation_id", "number"),
+    sqlite_autoincrement=True,
 )
 
 

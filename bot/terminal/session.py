@@ -25,6 +25,7 @@ from bot.inference.engine import FinishReason
 from bot.streams import forsake_standard_streams
 from bot.terminal.input import PROMPT, Input
 from bot.terminal.output import TerminalOutput
+from bot.terminal.remembering import follow
 
 TERMINAL = ConversationKey(platform="terminal", channel_id=1)
 AUTHOR_ID = 1
@@ -50,6 +51,9 @@ Write a message and press Enter; Trinity answers out of this conversation's hist
   /persona set NAME PROMPT   make a persona, or change one of yours
   /persona delete NAME       delete one of yours
   /persona clear             go back to the persona you began with
+  /remember TEXT             keep a fact in mind, in every answer
+  /memory list               the facts that are kept in mind, and what they cost
+  /forget N                  no longer keep one in mind
   /memory mode MODE          what becomes of turns that no longer fit: recall, summary or window
   /context                   what Trinity will see next, in tokens
   /export FILE               write this conversation to a file: Markdown, or JSON where its name ends in .json
@@ -218,10 +222,8 @@ class _Session:
                 await self._persona(rest)
             case "settings", rest:
                 await self._settings(rest)
-            case "memory", rest:
-                await self._memory(rest)
-            case "context", "":
-                self._say(await self._context())
+            case ((("memory" | "remember" | "forget" | "context") as command), rest):
+                self._say(await follow(self._chat, self._key, (AUTHOR_ID, _user_name()), command, rest))
             case "export", file_name:
                 self._small(await self._export(file_name))
             case "help", "":
@@ -232,32 +234,13 @@ class _Session:
                 problem = f"There is no command {line.strip()!r}. /help lists them."
                 self._small(f"{problem} To send it as a message, put a blank before it.")
 
-    async def _context(self) -> str:
-        view = await self._chat.memory.context(self._key, AUTHOR_ID, _user_name())
-        costs = [f"{name} {cost:,}" for name, cost in view.use.num_section_tokens]
-        turns = f"questions and answers ({len(view.use.turn_ids):,} of each) {view.use.num_turn_tokens:,}"
-        rest = (
-            f"kept for the answer {view.num_answer_tokens:,}, free for your next question {view.use.num_free_tokens:,}"
-        )
-        since = f" The oldest is from {view.oldest.asked_at.astimezone():%Y-%m-%d %H:%M}." if view.oldest else ""
-        older = " Something older was said, and is not seen any more." if view.was_trimmed else ""
-        return f"Of {view.num_window_tokens:,} tokens: {', '.join([*costs, turns, rest])}.{since}{older} {view.mode}"
-
-    async def _memory(self, rest: str) -> None:
-        action, mode = (*rest.split(maxsplit=1), "", "")[:2]
-        match action.lower(), mode:
-            case "mode", str(mode) if mode:
-                self._say_setting(await self._chat.settings.set(self._key, Scope.CHANNEL, "memory", mode, AUTHOR_ID))
-            case _:
-                self._small("/memory takes mode recall, mode summary or mode window.")
-
     async def _export(self, file_name: str) -> str:
         """Write the conversation to a file that isn't there yet; returns what to say of it."""
         if not file_name:
             return "Where to? /export FILE, such as /export talk.md"
         path = Path(file_name)
         copy = await self._chat.memory.copy(self._key, as_json=path.suffix.lower() == ".json")
-        if not copy.num_turns:
+        if not (copy.num_turns or copy.num_pins):
             return "Nothing is remembered here."
         try:
             await asyncio.to_thread(_write_new, path, copy.text)

@@ -64,6 +64,7 @@ async def write(house: House, work) -> None:
 async def talk(house: House) -> None:
     """Two people of one name, a third one, and more than one window holds."""
     await house.ask(SECRET, author="Alice")
+    await house.chat.pins.add(GENERAL, 7, "Gert", "The cellar is below the tower.")
     for number in range(5):
         await house.serve(house.asks(f"Tale {number}: " + "once upon a time " * 12, author_id=number % 3))
     await house.serve(house.asks("Alice: hello\nBob: hi", author_id=6))
@@ -90,6 +91,7 @@ async def test_every_prompt_of_a_conversation_is_made_again(open_house, open_rep
     ]
     assert [each.num_notes > 0 for each in again][-2:] == [True, False]
     assert "2 November 2026" in house.prompt()
+    assert "- Gert said: “The cellar is below the tower.”" in house.prompt()
 
 
 async def test_an_answer_in_another_generation_or_gone_on_with_is_made_again(house, open_replay) -> None:

@@ -117,7 +117,7 @@ async def test_a_purge_says_what_goes_and_asks(database, url):
     status = await purge_older_than(url, 30, lines.append, lambda _: False, lambda: MORNING)
 
     assert status == 2
-    assert "Older are 9 turns of 1 conversations, from 2026-10-14 on, and 0 changes" in "\n".join(lines)
+    assert "Older are 9 turns of 1 conversations, from 2026-10-14 on, 0 pinned facts and 0 changes" in "\n".join(lines)
     assert len(await ages(database)) == 40
 
 

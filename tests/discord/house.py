@@ -34,8 +34,8 @@ from tests.store.fresh import lay_database
 T = TypeVar("T")
 EDIT_INTERVAL_SECONDS = 0.05
 COMMANDS = (
-    "reset", "stop", "persona", "settings", "memory", "privacy", "ask", "Ask Trinity", "context", "export", "thread",
-    "stats", "about", "help",
+    "reset", "stop", "persona", "settings", "memory", "remember", "forget", "privacy", "ask", "Ask Trinity",
+    "context", "export", "thread", "stats", "about", "help",
 )  # fmt: skip
 """Every command that is registered, the entry of a message's menu among them."""
 

@@ -103,6 +103,100 @@ async def test_a_server_has_a_mode_of_its_own_for_channels_that_chose_none(house
     assert phrase("context_mode_summary") in there.text
 
 
+async def test_a_fact_is_kept_in_mind_shown_with_its_price_and_forgotten(house: House) -> None:
+    told = await use(house, "/remember", text="My **cat** is\ncalled Rex.")
+    more = await use(house, "/remember", person="Bob", text="I like tea.")
+    listed, view = await use(house, "/memory list"), await use(house, "/context")
+    await ask(house, "What is my cat called?")
+    facts = await house.chat.pins.list(house.key)
+    forgotten = await use(house, "/forget", number=1)
+    left, gone = await use(house, "/memory list"), await use(house, "/forget", number=1)
+
+    assert (told.is_ephemeral, more.is_ephemeral, listed.is_ephemeral, view.is_ephemeral) == (False, False, True, True)
+    assert "number 1" in told.text
+    assert "cat" not in told.text
+    assert f"all 2 facts together {facts.num_tokens} of 300" in more.text
+    alice, bob = house.server.person("Alice").id, house.server.person("Bob").id
+    assert f"- `1` My \\*\\*cat\\*\\* is called Rex. (<@{alice}>, <t:" in listed.text
+    assert f"- `2` I like tea. (<@{bob}>, <t:" in listed.text
+    assert phrase("pins_listed", num_tokens=facts.num_tokens, limit=300) in listed.text
+    assert phrase("context_pins", num_pins=2, n=facts.num_tokens) in view.text
+    whole, *parts = numbers(view.text)
+    assert sum(parts) == whole
+    assert "- Alice said: “My **cat** is called Rex.”\n- Bob said: “I like tea.”" in house.prompts[-1]
+    assert "number 1" in forgotten.text
+    assert ("Rex" in left.text, "tea" in left.text) == (False, True)
+    assert (gone.text, gone.is_ephemeral) == (phrase("unknown_pin", number=1), True)
+    judge(house.server)
+
+
+async def test_facts_of_others_are_forgotten_by_who_manages_the_channel_only(house: House) -> None:
+    house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    await use(house, "/remember", text="My cat is called Rex.")
+
+    refused = await use(house, "/forget", person="Bob", number=1)
+    kept = (await house.chat.pins.list(house.key)).pins
+    managed = await use(house, "/forget", person="Mod", number=1)
+
+    assert (refused.text, refused.is_ephemeral) == (phrase("may_not_forget_pin"), True)
+    assert len(kept) == 1
+    assert not managed.is_ephemeral
+    assert (await house.chat.pins.list(house.key)).pins == ()
+
+
+async def test_who_may_not_write_here_pins_nothing_and_who_may_not_read_here_is_shown_nothing(house: House) -> None:
+    general = house.server.channel("general")
+    await use(house, "/remember", text="My cat is called Rex.")
+    general.overwrites[house.server.guild.id] = Overwrite(
+        deny=Permission.SEND_MESSAGES | Permission.READ_MESSAGE_HISTORY
+    )
+
+    pinned, listed = await use(house, "/remember", text="I like tea."), await use(house, "/memory list", person="Bob")
+
+    assert (pinned.text, pinned.is_ephemeral) == (MAY_NOT[Right.PIN], True)
+    assert (listed.text, listed.is_ephemeral) == (MAY_NOT_READ, True)
+    assert len((await house.chat.pins.list(house.key)).pins) == 1
+
+
+async def test_a_reset_says_that_facts_are_forgotten_and_undo_brings_them_back(house: House) -> None:
+    await use(house, "/remember", text="My cat is called Rex.")
+    forgotten = await use(house, "/reset")
+    said, between = forgotten.text, await use(house, "/memory list")
+    await (await house.server.person("Bob").clicks(forgotten.original, "Undo")).answered()
+    await house.server.wait_until(lambda: not labels(forgotten.original))
+
+    assert phrase("pins_forgotten", n=1) in said
+    assert between.text == phrase("no_pins")
+    assert "Rex" in (await use(house, "/memory list")).text
+
+
+async def test_facts_outlive_a_restart_and_are_each_persons_own_where_conversations_are(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    async with enter(server) as house:
+        await server.wait_until(lambda: server.bot.commands)
+        await use(house, "/settings set", person="Mod", name="session", value="person")
+        await use(house, "/remember", text="My cat is called Rex.")
+    async with enter(server) as house:
+        await ask(house, "What is my cat called?")
+
+        assert "Rex" in house.prompts[-1]
+        assert (await use(house, "/memory list", person="Bob")).text == phrase("no_pins")
+
+
+async def test_ones_facts_are_shown_copied_and_erased_with_ones_words(house: House) -> None:
+    await use(house, "/remember", text="My cat is called Rex.")
+
+    shown, copied = await use(house, "/privacy show"), await use(house, "/privacy export")
+    erased = await use(house, "/privacy erase", confirm=True)
+
+    assert phrase("privacy_pins", n=1) in shown.text
+    assert "My cat is called Rex." in file_of(copied)
+    assert phrase("privacy_pins", n=1) in erased.text
+    assert (await use(house, "/memory list")).text == phrase("no_pins")
+
+
 @pytest.mark.parametrize("form", ["md", "json"])
 async def test_an_export_has_every_word_in_order_for_the_asker_alone(house: House, form: str) -> None:
     await ask(house, "first ```")

@@ -130,7 +130,8 @@ async def test_every_role_with_every_command_may_exactly_what_it_may(
 
 CHECKED_ELSEWHERE = {
     "settings show", "settings set", "settings clear",  # tests/discord/test_settings.py
-    "context", "export", "stats", "about", "memory mode",  # tests/discord/test_memory_commands.py
+    "context", "export", "stats", "about",  # tests/discord/test_memory_commands.py
+    "memory mode", "memory list", "remember", "forget",  # there too
     "thread",  # tests/discord/test_threads.py
     "ask",  # tests/discord/test_asking.py
     "stop",  # tests/discord/test_buttons.py

@@ -18,6 +18,7 @@ from bot.inference.engine import FinishReason
 from bot.terminal.input import PipedInput, ScriptedInput
 from bot.terminal.session import DEMONSTRATION, TERMINAL, chat_at_terminal
 from bot.terminal.standard_input import open_standard_input
+from bot.words import phrase
 from tests.fake_chat import FakeChat
 
 
@@ -86,10 +87,32 @@ async def test_how_answers_are_drawn_is_shown_chosen_and_taken_back():
     assert "memory is window here." in lines
     assert "memory is recall here." in lines
     assert "That has to be `recall`, `summary` or `window`." in lines
-    assert "/memory takes mode recall, mode summary or mode window." in lines
+    assert "/memory takes list, or mode with recall, summary or window." in lines
     assert "session means nothing here: nobody else is in this conversation." in lines
     assert "/settings takes show, set NAME VALUE or clear NAME." in lines
     assert [*chat.settings.values] == ["memory"]
+
+
+async def test_facts_are_kept_in_mind_listed_and_forgotten():
+    chat = FakeChat()
+
+    transcript = await talk(
+        chat, "/memory list", "/remember", "/remember My cat is called Rex.", "/remember I like  tea.", "/memory list",
+        "/forget", "/forget one", "/forget 7", "/forget 1", "/memory list",
+    )  # fmt: skip
+
+    lines = transcript.splitlines()
+    assert "Nothing is kept in mind here. /remember TEXT adds a fact." in lines
+    assert any(line.startswith("What? /remember TEXT") for line in lines)
+    kept = "That is kept in mind as number 2. It costs 12 tokens in every prompt; all together 33 of 300."
+    assert kept in lines
+    assert lines.count("2. I like  tea.") == 2
+    assert lines.count("1. My cat is called Rex.") == 1
+    assert any(line.startswith("Which one? /forget N") for line in lines)
+    assert phrase("unknown_pin", number="one") in lines
+    assert "There is no number 7." in lines
+    assert "Number 1 is forgotten. What is left costs 12 of 300 tokens." in lines
+    assert [pin.author_id for pin in chat.pins.kept] == [1]
 
 
 async def test_a_reset_is_undone():

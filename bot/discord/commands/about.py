@@ -55,6 +55,8 @@ def _help(interaction: discord.Interaction) -> Phrase:
     if may(interaction, Right.RESET):
         lines.append(phrase("help_reset"))
     lines += [phrase("help_look"), phrase("help_memory")]
+    if may(interaction, Right.PIN):
+        lines.append(phrase("help_pins"))
     if isinstance(interaction.channel, discord.TextChannel) and interaction.permissions.create_public_threads:
         lines.append(phrase("help_thread"))
     if may(interaction, Right.CHANGE_PERSONAS):

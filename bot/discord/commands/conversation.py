@@ -8,7 +8,7 @@ from bot.discord.access import may_moderate
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.shared import Right, chat_of, has_buttons, key_of, number_of, ready, require
 from bot.discord.components import ReplyButton, ReplyButtonKind
-from bot.words import joined, phrase
+from bot.words import Phrase, joined, phrase
 
 
 @app_commands.command(description=phrase("reset_description"))
@@ -23,12 +23,15 @@ async def reset(interaction: discord.Interaction, undo: bool = False) -> None:
             return CommandReply(phrase("reset_undone"), is_private=False)
         key = key_of(interaction)
         done = await chat_of(interaction).reset(key)
-        if not done.num_turns:
+        if not (done.num_turns or done.num_pins):
             return CommandReply(phrase("nothing_to_forget"))
+        forgotten: list[Phrase] = [phrase("forgotten")]
+        if done.num_pins:
+            forgotten.append(phrase("pins_forgotten", n=done.num_pins))
         if not has_buttons(interaction):
-            return CommandReply(joined([phrase("forgotten"), phrase("reset_can_be_undone")]), is_private=False)
+            return CommandReply(joined([*forgotten, phrase("reset_can_be_undone")]), is_private=False)
         button = ReplyButton(ReplyButtonKind.UNDO, key.person_id or 0, number_of(done.at))
-        said = joined([phrase("forgotten"), phrase("undo_works_a_minute")])
+        said = joined([*forgotten, phrase("undo_works_a_minute")])
         return CommandReply(said, is_private=False, buttons=(button,))
 
     await reply_to(interaction, work(), is_private=False)

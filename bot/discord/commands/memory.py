@@ -42,7 +42,7 @@ async def export(interaction: discord.Interaction, form: str = _MARKDOWN) -> Non
     async def work() -> CommandReply:
         require_reading(interaction)
         copy = await chat_of(interaction).memory.copy(key_of(interaction), as_json=form == _JSON)
-        if not copy.num_turns:
+        if not (copy.num_turns or copy.num_pins):
             return CommandReply(phrase("nothing_remembered"))
         said = phrase("exported" if copy.is_whole else "exported_newest", n=copy.num_turns)
         return CommandReply(
@@ -66,10 +66,11 @@ def require_reading(interaction: discord.Interaction) -> None:
 def said_of_context(view: ContextView, key: ConversationKey) -> Phrase:
     """A view in words."""
     num_tokens = dict(view.use.num_section_tokens)
-    num_persona_tokens = num_tokens.pop("persona", 0)
+    num_persona_tokens, num_pin_tokens = num_tokens.pop("persona", 0), num_tokens.pop("pins", 0)
     lines = [
         phrase("context_window", n=view.num_window_tokens),
         phrase("context_persona", n=num_persona_tokens),
+        *([phrase("context_pins", n=num_pin_tokens, num_pins=view.num_pins)] if view.num_pins else []),
         phrase("context_notes", n=sum(num_tokens.values())),
         phrase("context_turns", n=view.use.num_turn_tokens, num_turns=len(view.use.turn_ids)),
         phrase("context_answer", n=view.num_answer_tokens),

@@ -36,7 +36,7 @@ class PrivacyCommands(app_commands.Group):
     async def export(self, interaction: discord.Interaction) -> None:
         async def work() -> CommandReply:
             copy = await chat_of(interaction).privacy.copy(PLATFORM, interaction.user.id)
-            if not copy.num_turns:
+            if not (copy.num_turns or copy.num_pins):
                 return CommandReply(phrase("privacy_nothing"))
             said = phrase("privacy_exported" if copy.is_whole else "privacy_exported_newest", n=copy.num_turns)
             return CommandReply(said, attached=ReplyFile("my-words.json", copy.text))
@@ -92,5 +92,7 @@ def _lines(held: Holdings) -> list[str]:
         lines.append(phrase("privacy_more_places", num_places=len(rest), n=sum(place.num_turns for place in rest)))
     traces = held.traces
     lines.append(phrase("privacy_open", n=traces.num_open_questions))
+    if traces.num_pins:
+        lines.append(phrase("privacy_pins", n=traces.num_pins))
     lines.append(phrase("privacy_personas", n=traces.num_personas, num_changes=traces.num_changes))
     return lines

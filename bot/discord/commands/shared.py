@@ -28,6 +28,8 @@ class Right(Enum):
     """The same for a conversation that all shared, also if everybody has one of their own by now."""
     CHANGE_SETTINGS = auto()
     CHANGE_GUILD_SETTINGS = auto()
+    PIN = auto()
+    """Have a fact kept in mind: who may write in a channel, and so ask there."""
 
 
 MAY_NOT = {
@@ -36,6 +38,7 @@ MAY_NOT = {
     Right.RESET_SHARED: phrase("may_not_reset"),
     Right.CHANGE_SETTINGS: phrase("may_not_change_settings"),
     Right.CHANGE_GUILD_SETTINGS: phrase("may_not_change_settings"),
+    Right.PIN: phrase("may_not_pin"),
 }
 """What is said to who hasn't the right."""
 
@@ -66,14 +69,18 @@ def may(interaction: discord.Interaction, right: Right) -> bool:
     settings = chat_of(interaction).settings.now(channel_of(interaction))
     match right:
         case Right.CHANGE_PERSONAS:
-            return allowed.manage_channels or settings.persona_changes == EVERYONE
+            is_allowed = allowed.manage_channels or settings.persona_changes == EVERYONE
         case Right.RESET | Right.RESET_SHARED:
             is_own = right is Right.RESET and settings.is_per_person
-            return allowed.manage_channels or settings.resets == EVERYONE or is_own
+            is_allowed = allowed.manage_channels or settings.resets == EVERYONE or is_own
         case Right.CHANGE_SETTINGS:
-            return allowed.manage_channels
+            is_allowed = allowed.manage_channels
         case Right.CHANGE_GUILD_SETTINGS:
-            return allowed.manage_guild
+            is_allowed = allowed.manage_guild
+        case Right.PIN:
+            is_thread = isinstance(interaction.channel, discord.Thread)
+            is_allowed = allowed.send_messages_in_threads if is_thread else allowed.send_messages
+    return is_allowed
 
 
 def require(interaction: discord.Interaction, right: Right) -> None:

@@ -20,7 +20,7 @@ from bot.discord.commands.conversation import reset, stop
 from bot.discord.commands.memory import context, export
 from bot.discord.commands.personas import PersonaCommands
 from bot.discord.commands.privacy import PrivacyCommands
-from bot.discord.commands.remembering import MemoryCommands
+from bot.discord.commands.remembering import MemoryCommands, forget, remember
 from bot.discord.commands.settings import SettingsCommands
 from bot.discord.commands.shared import ready
 from bot.discord.commands.threads import thread
@@ -52,6 +52,8 @@ class TrinityTree(app_commands.CommandTree[ReceivingClient]):
         self.add_command(PersonaCommands())
         self.add_command(SettingsCommands())
         self.add_command(MemoryCommands())
+        self.add_command(remember)
+        self.add_command(forget)
         self.add_command(PrivacyCommands())
         self.add_command(ask)
         self.add_command(ask_about)

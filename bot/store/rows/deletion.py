@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    Table,
     and_,
     bindparam,
     delete,
@@ -42,6 +43,7 @@ from bot.store.tables import (
     persona_changes,
     persona_choices,
     personas,
+    pins,
     speakers,
     summaries,
     summarised_turns,
@@ -70,25 +72,32 @@ async def delete_hidden(
 
     With `now`, what was hidden later than now goes too: the clock was set back, and it must not wait for that.
     """
-    num_turns = sum([await delete_turns(connection, is_hidden) for is_hidden in _hidden(hidden_until, now)])
+    num_turns = sum([await delete_turns(connection, is_hidden) for is_hidden in _hidden(messages, hidden_until, now)])
+    for is_hidden in _hidden(pins, hidden_until, now):
+        await connection.execute(delete(pins).where(is_hidden))
     await connection.execute(update(inbox).where(*_HAS_STALE_TEXT).values(content="", author_name=""))
     return num_turns
 
 
 async def find_oldest(connection: AsyncConnection) -> datetime | None:
-    """When the oldest of what people said, or did to personas, is from; None where there is nothing."""
+    """When the oldest of what people said, pinned or did to personas is from; None where there is nothing."""
     moments = [await connection.scalar(_first(column, *conditions)) for column, *conditions in _AGES]
     return min((moment for moment in moments if moment is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is older than it may get: turns, of how many conversations, from when on; and changes to personas."""
+    """What is older than it may get: turns, of how many conversations, from when on; pins and changes to personas."""
 
     num_turns: int
     num_conversations: int
     oldest: datetime | None
+    num_pins: int
     num_persona_changes: int
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.num_turns or self.num_pins or self.num_persona_changes)
 
 
 async def count_due(connection: AsyncConnection, moment: datetime) -> Due:
@@ -99,15 +108,18 @@ async def count_due(connection: AsyncConnection, moment: datetime) -> Due:
         select(func.count(), conversations_of, func.min(messages.c.created_at)).where(*old)
     )
     num_turns, num_conversations, oldest = counted.one()
-    changes = select(func.count()).select_from(persona_changes).where(persona_changes.c.changed_at < moment)
-    return Due(num_turns, num_conversations, oldest, int(await connection.scalar(changes) or 0))
+    others = [
+        int(await connection.scalar(select(func.count()).select_from(column.table).where(column < moment)) or 0)
+        for column in (pins.c.created_at, persona_changes.c.changed_at)
+    ]
+    return Due(num_turns, num_conversations, oldest, *others)
 
 
 async def delete_turns_before(connection: AsyncConnection, moment: datetime) -> int:
     """Delete turns from before a moment, a thousand at most; returns their number.
 
-    With the last of them go the questions that are done with, the hints and the record of personas, from before that
-    moment.
+    With the last of them go the pins, the questions that are done with, the hints and the record of personas, from
+    before that moment.
     """
     is_old = and_(messages.c.role == "user", messages.c.created_at < moment)
     oldest = select(messages.c.id).where(is_old).order_by(messages.c.created_at).limit(MAX_DELETED_AT_ONCE)
@@ -115,6 +127,7 @@ async def delete_turns_before(connection: AsyncConnection, moment: datetime) -> 
     if num_turns == MAX_DELETED_AT_ONCE:
         return num_turns
     await connection.execute(delete(inbox).where(inbox.c.received_at < moment, ~IS_OPEN, inbox.c.turn_id.is_(None)))
+    await connection.execute(delete(pins).where(pins.c.created_at < moment))
     await connection.execute(delete(hints).where(hints.c.day < moment.date()))
     await connection.execute(delete(persona_changes).where(persona_changes.c.changed_at < moment))
     return num_turns
@@ -191,30 +204,44 @@ async def hide_turns(connection: AsyncConnection, conversation_id: int, now: dat
 async def show_hidden(connection: AsyncConnection, conversation_id: int, since: datetime, at: datetime | None) -> int:
     """Bring back what a conversation's last reset hid, or that of the moment `at`, if that was later than `since`.
 
-    Returns the number of turns.
+    Returns the number of turns and pins.
 
     All that one reset hides has the same moment. A purge at the same time deletes no row of it, or all.
     """
-    of_conversation = messages.c.conversation_id == conversation_id
-    is_later = messages.c.hidden_at > since
-    if at is not None:
-        is_later &= messages.c.hidden_at == at
-    last = select(func.max(messages.c.hidden_at)).where(of_conversation, is_later).scalar_subquery()
-    result = await connection.execute(
-        update(messages).where(of_conversation, messages.c.hidden_at == last).values(hidden_at=None)
-    )
-    if result.rowcount:
+    last = at
+    if last is None:
+        hidden = [
+            await connection.scalar(
+                select(func.max(table.c.hidden_at)).where(table.c.conversation_id == conversation_id)
+            )
+            for table in (messages, pins)
+        ]
+        last = max((moment for moment in hidden if moment is not None), default=None)
+    if last is None or last <= since:
+        return 0
+    num_messages, num_pins = [
+        (
+            await connection.execute(
+                update(table)
+                .where(table.c.conversation_id == conversation_id, table.c.hidden_at == last)
+                .values(hidden_at=None)
+            )
+        ).rowcount
+        for table in (messages, pins)
+    ]
+    if num_messages:
         # How far the prompt reached before isn't known any more: it is found again at the next question.
         await connection.execute(
             update(conversations).where(conversations.c.id == conversation_id).values(first_kept_turn_id=None)
         )
-    return result.rowcount // 2
+    return num_messages // 2 + num_pins
 
 
 async def delete_turns(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:
     """Delete turns, picked by a condition on their user messages; returns their number.
 
-    Who has no turn left in a conversation loses their label there, and a persona's text goes with its last answer.
+    Who has no turn and no pin left in a conversation loses their label there, and a persona's text goes with its last
+    answer.
     """
     is_picked = and_(messages.c.role == "user", condition)
     # Not DISTINCT: for that, SQLite would rather read the whole table in the order of conversations.
@@ -233,7 +260,11 @@ async def delete_turns(connection: AsyncConnection, condition: ColumnElement[boo
     has_spoken = select(messages.c.id).where(
         messages.c.conversation_id == speakers.c.conversation_id, messages.c.author_id == speakers.c.author_id
     )
-    await connection.execute(delete(speakers).where(speakers.c.conversation_id.in_(concerned), ~has_spoken.exists()))
+    has_pinned = select(pins.c.id).where(
+        pins.c.conversation_id == speakers.c.conversation_id, pins.c.author_id == speakers.c.author_id
+    )
+    is_unknown = and_(~has_spoken.exists(), ~has_pinned.exists())
+    await connection.execute(delete(speakers).where(speakers.c.conversation_id.in_(concerned), is_unknown))
     await forget_persona_texts(connection, persona_hashes)
     return result.rowcount
 
@@ -251,25 +282,29 @@ _AGES = (
     # Joined to nothing, the role fits no index: newer SQLites would sort the whole index of questions by age.
     (messages.c.created_at, messages.c.role.concat("") == "user"),
     (persona_changes.c.changed_at,),
+    (pins.c.created_at,),
 )
 
 
-def _hidden(hidden_until: datetime | None, now: datetime | None) -> Iterator[ColumnElement[bool]]:
+def _hidden(table: Table, hidden_until: datetime | None, now: datetime | None) -> Iterator[ColumnElement[bool]]:
     # One by one: with OR between them, SQLite would rather read the whole table.
     if hidden_until is None:
-        yield messages.c.hidden_at.is_not(None)
+        yield table.c.hidden_at.is_not(None)
         return
-    yield messages.c.hidden_at <= hidden_until
+    yield table.c.hidden_at <= hidden_until
     if now is not None:
-        yield messages.c.hidden_at > now
+        yield table.c.hidden_at > now
 
 
 _HAS_STALE_ROW = exists(inbox.c.id).where(*_HAS_STALE_TEXT)
-_IS_ANYTHING_HIDDEN = select(or_(exists(messages.c.id).where(messages.c.hidden_at.is_not(None)), _HAS_STALE_ROW))
+_HAVE_HIDDEN = (messages.c, pins.c)
+_IS_ANYTHING_HIDDEN = select(
+    or_(*(exists(columns.id).where(columns.hidden_at.is_not(None)) for columns in _HAVE_HIDDEN), _HAS_STALE_ROW)
+)
 _IS_ANYTHING_HIDDEN_BEFORE = select(
     or_(
-        exists(messages.c.id).where(messages.c.hidden_at <= bindparam("hidden_until")),
-        exists(messages.c.id).where(messages.c.hidden_at > bindparam("hidden_after")),
+        *(exists(columns.id).where(columns.hidden_at <= bindparam("hidden_until")) for columns in _HAVE_HIDDEN),
+        *(exists(columns.id).where(columns.hidden_at > bindparam("hidden_after")) for columns in _HAVE_HIDDEN),
         _HAS_STALE_ROW,
     )
 )

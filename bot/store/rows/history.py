@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import ConversationKey, Question, Turn
 from bot.conversation.persona import DEFAULT, Persona
+from bot.conversation.pins import Pin
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
 from bot.store.rows.conversations import (
@@ -49,19 +50,19 @@ from bot.store.rows.deletion import (
 )
 from bot.store.rows.own_words import OwnWords
 from bot.store.rows.personas import load_settings
+from bot.store.rows.pins import Pins, delete_pins, hide_pins, load_speakers_and_pins
 from bot.store.rows.questions import IS_OPEN, IS_ROW, row_params
 from bot.store.rows.summaries import Summaries
 from bot.store.rows.transcripts import Transcripts
 from bot.store.rows.turns import (
     Answer,
     find_wanted,
-    load_speakers,
     load_turns,
     save_answer,
     save_question,
     save_speakers,
 )
-from bot.store.tables import conversations, inbox, messages
+from bot.store.tables import conversations, inbox, messages, pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Conversation:
     is_trim_announced: bool = False
     turns: tuple[Turn, ...] = ()
     speakers: tuple[Speaker, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    """What people asked to be kept in mind, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Reset:
     """
 
     num_turns: int
+    num_pins: int
     at: datetime
     waiting: tuple[int, ...]
     answering: tuple[int, ...]
@@ -113,6 +117,8 @@ class History:
         """What is written in short of turns that have left a window."""
         self.own_words = OwnWords(database)
         """The same turns by who asked, and what else is kept of people."""
+        self.pins = Pins(database)
+        """What people asked to be kept in mind, which goes the way of the turns."""
         self._database = database
         self.default_persona = default_persona
         """Who answers where nobody chose."""
@@ -144,8 +150,9 @@ class History:
         if row is None:
             return Conversation(key, settings=settings)
         turns = await load_turns(connection, row, without_question)
-        speakers = await load_speakers(connection, row.id)
-        return Conversation(key, row.epoch, settings, row.first_kept_turn_id, row.is_trim_announced, turns, speakers)
+        speakers, kept = await load_speakers_and_pins(connection, row.id)
+        first, is_announced = row.first_kept_turn_id, row.is_trim_announced
+        return Conversation(key, row.epoch, settings, first, is_announced, turns, speakers, kept)
 
     async def save_turn(
         self, question: Question, answer: Answer, *, epoch: int, speakers: Sequence[Speaker] = ()
@@ -184,7 +191,7 @@ class History:
         return await self._update(_MARK_TRIM_ANNOUNCED, key, epoch)
 
     async def reset(self, key: ConversationKey) -> Reset:
-        """Hide everything said in a conversation at once, and take the words out of the questions that wait in it.
+        """Hide everything said and pinned in a conversation, and take the words out of the questions that wait in it.
 
         `purge_hidden` deletes it for good.
         """
@@ -198,15 +205,16 @@ class History:
             )
             waiting = await empty(connection, belongs & inbox.c.state.in_(("received", "waiting")))
             num_turns = await hide_turns(connection, row.id, now)
+            num_pins = await hide_pins(connection, row.id, now)
             await begin_epoch(connection, [row.id])
-            return Reset(num_turns, now, waiting, tuple(answering))
+            return Reset(num_turns, num_pins, now, waiting, tuple(answering))
 
         return await self._database.write(work)
 
     async def undo_reset(self, key: ConversationKey, since: datetime, at: datetime | None = None) -> int:
         """Bring back what the last reset hid, or that of the moment `at`, if that was later than `since`.
 
-        Returns the number of turns.
+        Returns the number of turns and pins.
 
         What was said after the reset stays behind it, and an answer that is being written then is stored as well.
         Nothing comes back that waited, or that was being answered, at the reset.
@@ -256,6 +264,7 @@ class History:
             is_open = inbox.c.conversation_id.in_(ids) & IS_OPEN
             withdrawn = await withdraw(connection, is_open)
             num_turns = await delete_turns(connection, messages.c.conversation_id.in_(ids))
+            await delete_pins(connection, pins.c.conversation_id.in_(ids))
             await begin_epoch(connection, ids)
             await forget_channels(connection, platform, {key.channel_id for key in keys})
             return ChannelDeletion(num_turns, keys, withdrawn)

@@ -11,13 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.channel_settings import ChannelSettings
 from bot.conversation.messages import Question, Turn
+from bot.conversation.pins import Pin
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
 from bot.store.rows.conversations import KEY_COLUMNS, ConversationRow, key_in
 from bot.store.rows.own_words import LONG_AGO
 from bot.store.rows.personas import NOBODY, load_settings
+from bot.store.rows.pins import load_speakers_and_pins
 from bot.store.rows.questions import OPEN_STATES
-from bot.store.rows.turns import load_speakers, load_turns, unpacked
+from bot.store.rows.turns import load_turns, unpacked
 from bot.store.tables import conversations, inbox, messages, parts, persona_texts
 
 _IDS_AT_ONCE = 200
@@ -64,6 +66,8 @@ class MadeAnswer:
     settings: ChannelSettings
     """What is chosen in its channel now."""
     speakers: tuple[Speaker, ...]
+    pins: tuple[Pin, ...]
+    """What is kept in mind in its conversation now."""
     conversation_id: int
 
 
@@ -138,6 +142,7 @@ async def _find(connection: AsyncConnection, platform: str, message_id: int) -> 
     if row.hidden_at is not None:
         return Missing.ERASED if row.hidden_at <= LONG_AGO else Missing.RESET
     key = key_in(seen)
+    speakers, pins = await load_speakers_and_pins(connection, row.conversation_id)
     return MadeAnswer(
         question=Question(
             key, row.message_id, row.author_id, row.author_name, row.content, row.created_at, is_direct=row.is_direct
@@ -157,7 +162,8 @@ async def _find(connection: AsyncConnection, platform: str, message_id: int) -> 
         persona_name=row.persona or "",
         persona_text=row.prompt,
         settings=await load_settings(connection, key, key.parent_channel_id),
-        speakers=await load_speakers(connection, row.conversation_id),
+        speakers=speakers,
+        pins=pins,
         conversation_id=row.conversation_id,
     )
 

@@ -19,6 +19,7 @@ from bot.store.files.database import Database
 from bot.store.rows.conversations import KEY_COLUMNS, ensure_conversation, key_in
 from bot.store.rows.deletion import MAX_DELETED_AT_ONCE, delete_turns, empty
 from bot.store.rows.personas import NOBODY
+from bot.store.rows.pins import delete_pins
 from bot.store.rows.questions import ERASED, IS_OPEN
 from bot.store.rows.transcripts import TURNS_AT_ONCE, SaidTurn, asked, said_turns
 from bot.store.rows.turn_limits import forget_whose
@@ -31,6 +32,7 @@ from bot.store.tables import (
     parts,
     persona_changes,
     personas,
+    pins,
     speakers,
 )
 
@@ -52,6 +54,7 @@ class OwnTraces:
     """What is kept of a person beside the turns, as counts."""
 
     num_open_questions: int
+    num_pins: int
     num_personas: int
     num_changes: int
 
@@ -81,6 +84,7 @@ class OwnWords:
         """What else is kept of a person."""
         conditions = (
             (inbox, and_(_asked_by(platform, person_id), IS_OPEN)),
+            (pins, _pinned_by(platform, person_id)),
             (personas, and_(personas.c.platform == platform, personas.c.changed_by == person_id)),
             (persona_changes, _changed_by(platform, person_id)),
         )
@@ -179,13 +183,19 @@ def _changed_by(platform: str, person_id: int) -> ColumnElement[bool]:
     return and_(persona_changes.c.platform == platform, persona_changes.c.author_id == person_id)
 
 
+def _pinned_by(platform: str, person_id: int) -> ColumnElement[bool]:
+    places = select(conversations.c.id).where(conversations.c.platform == platform)
+    return and_(pins.c.author_id == person_id, pins.c.conversation_id.in_(places))
+
+
 def _own(platform: str, person_id: int) -> ColumnElement[bool]:
     places = select(conversations.c.id).where(conversations.c.platform == platform)
     return and_(_said_by(person_id), messages.c.conversation_id.in_(places))
 
 
 async def _hide_some(connection: AsyncConnection, platform: str, person_id: int) -> bool:
-    """Take a thousand turns out of every prompt; whether there may be more."""
+    """Take all pins and a thousand turns out of every prompt; whether there may be more turns."""
+    await delete_pins(connection, _pinned_by(platform, person_id))
     is_shown = or_(messages.c.hidden_at.is_(None), messages.c.hidden_at > LONG_AGO)
     query = select(messages.c.id).where(_own(platform, person_id), is_shown).limit(MAX_DELETED_AT_ONCE)
     ids = [*await connection.scalars(query)]

@@ -123,12 +123,6 @@ async def save_answer(
     await connection.execute(_ADD_ANSWER, values)
 
 
-async def load_speakers(connection: AsyncConnection, conversation_id: int) -> tuple[Speaker, ...]:
-    """The labels of a conversation."""
-    rows = await connection.execute(_SPEAKERS, {"its_conversation_id": conversation_id})
-    return tuple(Speaker(*row) for row in rows)
-
-
 async def save_speakers(connection: AsyncConnection, conversation_id: int, given: Iterable[Speaker]) -> None:
     """Keep labels that were given; one that is kept already stays."""
     for speaker in given:
@@ -189,7 +183,4 @@ _DELETE_ANSWER = (
 )
 _ADD_QUESTION = messages.insert().returning(messages.c.id)
 _ADD_ANSWER = messages.insert()
-_SPEAKERS = select(speakers.c.author_id, speakers.c.name_key, speakers.c.label, speakers.c.label_key).where(
-    speakers.c.conversation_id == bindparam("its_conversation_id")
-)
 _ADD_SPEAKER = inserts(speakers, lambda statement: statement.on_conflict_do_nothing())

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -11,10 +11,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from bot.conversation.pins import Pin
 from bot.conversation.turn_limits import TurnLimits
 from bot.doctor.database import look_at_database
 from bot.doctor.finding import State
-from bot.errors import DatabaseBusy, DatabaseUnusable, TurnsSpent
+from bot.errors import DatabaseBusy, DatabaseUnusable, PinError, TurnsSpent
 from bot.store.files.database import Database, migrate, open_database
 from bot.store.files.reading import open_for_reading
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
@@ -24,6 +25,7 @@ from bot.store.rows.inbox import Inbox
 from bot.store.rows.made_answers import MadeAnswer, MadeAnswers, Missing
 from bot.store.rows.own_words import OwnWords
 from bot.store.rows.personas import NOBODY, Personas
+from bot.store.rows.pins import Pins
 from bot.store.rows.questions import InboxState
 from bot.store.tables import (
     SCHEMA_VERSION,
@@ -85,6 +87,36 @@ async def test_what_was_said_is_there_after_a_restart_and_gone_after_a_reset(url
         assert len(await said(database, THREAD)) == 1
         assert await History(database).purge_hidden(clock() + timedelta(minutes=2)) == 1
         assert await database.read(lambda connection: connection.scalar(select(func.count(messages.c.id)))) == 2
+
+
+async def test_facts_are_kept_hidden_brought_back_and_erased(url: str) -> None:
+    clock = Clock()
+    async with open_database(url, clock=clock) as database, open_database(url, clock=clock) as other:
+        history, pins = History(database), Pins(database)
+
+        def at_most_three(those: Sequence[Pin]) -> None:
+            if len(those) > 3:
+                raise PinError("full")
+
+        adding = (Pins(each).add(HERE, 5, "Ada", "Rex \x00", at_most_three) for each in (database, other) * 4)
+        results = await asyncio.gather(*adding, return_exceptions=True)
+        assert sum(isinstance(result, PinError) for result in results) == 5
+        await pins.add(HERE, 6, "Bob", "Minka", lambda _: None)
+        await hold_turn(database, ask(1))
+        assert [(pin.number, pin.content) for pin in (await history.load(HERE)).pins] == [
+            (1, "Rex \ufffd"), (2, "Rex \ufffd"), (3, "Rex \ufffd"), (4, "Minka"),
+        ]  # fmt: skip
+
+        clock.move(seconds=1)
+        assert (await history.reset(HERE)).num_pins == 4
+        assert await pins.of(HERE) == ()
+        assert await history.undo_reset(HERE, clock() - timedelta(seconds=60)) == 5
+        assert await pins.forget(HERE, 1, lambda _: None) is not None
+        assert (await history.count_older_than(clock())).num_pins == 3
+        await OwnWords(database).erase("discord", 5)
+        assert [pin.content for pin in await pins.of(HERE)] == ["Minka"]
+        await history.delete_older_than(clock())
+        assert await pins.by("discord", 6) == []
 
 
 async def test_a_question_is_received_once_by_whichever_process(url: str) -> None:
