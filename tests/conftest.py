@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 FOLDER = Path(__file__).parent
 UNMEASURED = ("demo_model", "end_to_end", "loopback_selftest", "scenarios", "training")
@@ -34,6 +35,11 @@ LONGEST = (
     *("discord/test_refusals.py", "discord/test_payloads.py", "discord/test_faults.py"),
     *("test_main.py", "security", "discord", "store/files", "test_packaging.py", "inference", "store", "chat"),
 )
+
+
+# A busy machine is no failure.
+settings.register_profile("without a clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("without a clock")
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks

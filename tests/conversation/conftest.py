@@ -3,14 +3,10 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from tokenizers import Tokenizer
 
 from bot.conversation.chat_format import TurnEncoder
 from tests.conversation.vocabularies import load_any_vocabulary, needs_real_vocabulary
-
-settings.register_profile("without a clock", deadline=None)  # a busy machine is no failure
-settings.load_profile("without a clock")
 
 
 @pytest.fixture(scope="session", params=["small", pytest.param("real", marks=needs_real_vocabulary)])
