@@ -140,6 +140,11 @@ class Discord:
                 self._tell(kind, message)
         return is_resumed
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a process hears what happens."""
+        return self._receive is not None
+
     def disconnect(self, *, is_resumable: bool) -> None:
         """The connection is lost, and perhaps the session with it."""
         self._receive = None

@@ -31,13 +31,15 @@ class Faults:
     restarts: int = 0
     jumps: int = 0
     engine_losses: int = 0
+    sudden: float = 0.0
+    """Of what people do, how much the process dies from, so to say: in the middle of what it does about that."""
     poison: bool = False
     """Whether one question ends the process as soon as the engine runs it."""
 
     def heal(self) -> None:
         """Nothing goes wrong any more."""
         self.refused = self.lost = self.limited = self.slow = self.banned = self.unclear = 0.0
-        self.statements = self.stalls = self.failed_answers = 0.0
+        self.statements = self.stalls = self.failed_answers = self.sudden = 0.0
 
 
 def drawn(chance: random.Random) -> Faults:
@@ -67,6 +69,7 @@ def drawn(chance: random.Random) -> Faults:
         restarts=number(0.2, 2),
         jumps=number(0.2, 2),
         engine_losses=number(0.15, 1),
+        sudden=rate(0.2, 0.15),
         poison=chance.random() < 0.08,
     )
 

@@ -72,6 +72,7 @@ class FrontEnd:
     _is_caught_up: bool = True
     _session: int = 0
     _deleted: dict[int, bool] = field(default_factory=dict)
+    _gone: set[int] = field(default_factory=set)
     _following: asyncio.Task[None] | None = None
     _is_followed: asyncio.Event = field(default_factory=asyncio.Event)
     _is_closed: bool = False
@@ -239,6 +240,8 @@ class FrontEnd:
     async def _take(self, message: Message, *, is_live: bool = True, is_begun: bool = False) -> None:
         if is_live:
             await self.gate.passage(message.channel.id)
+        if message.id in self._gone:
+            return
         if not self.sender.closed_channels.is_closed(message.channel.id):
             self.answers.begin(self.chat.open(question_in(message)), is_begun=is_begun)
 
@@ -263,6 +266,7 @@ class FrontEnd:
         return await self.chat.outlast(lambda: self.chat.edit(question, edited_at=edited_at, is_live=is_live))
 
     async def _take_deletions(self, message_ids: Collection[int]) -> None:
+        self._gone.update(message_ids)
         for message_id in message_ids:
             asked = self.chat.exchanges.asked_by(PLATFORM, message_id)
             shown = self.chat.exchanges.shown_by(PLATFORM, message_id)

@@ -56,7 +56,7 @@ class People:
             self._add_channel(None)
         self._people = chance.sample([*NAMES], chance.randint(1, len(NAMES)))
         weights = {
-            self._ask: 60, self._follow_up: 10, self._edit: 7, self._delete: 5, self._delete_answer: 2,
+            self._ask: 60, self._follow_up: 10, self._edit: 7, self.delete: 5, self._delete_answer: 2,
             self._stop: 5, self._again: 6, self._continue: 3, self._reset: 3, self._undo: 1.5, self._erase: 0.7,
             self._flood: 1.5,
         }  # fmt: skip
@@ -114,7 +114,8 @@ class People:
             self.marks[mark], self.said_at[mark] = message, self.discord.loop.time()
             self.discord.edit(message, f"{mark} {self._words()}")
 
-    def _delete(self) -> None:
+    def delete(self) -> None:
+        """Somebody deletes what they asked a moment ago."""
         if message := self._recent():
             self.discord.delete(message)
 

@@ -7,12 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bot.delivery import outcomes
+from bot.delivery import outcomes, parts
+from bot.delivery.limits import Urgency
 from bot.delivery.outcomes import Outcomes
 from bot.delivery.parts import Parts, is_waiting
 from bot.delivery.refusals import MessageGone
 from bot.delivery.sender import Sender
+from bot.store.rows import history, own_words
+from bot.store.rows.deletion import withdraw
 from bot.store.rows.history import History
+from bot.store.rows.questions import IS_OPEN
 
 
 def answers_go_on_in_anothers_message() -> None:
@@ -98,13 +102,60 @@ def deleted_questions_are_answered() -> None:
     Sender.exists = exists  # type: ignore[method-assign]
 
 
-FOUND = (answers_go_on_in_anothers_message, creates_are_left_behind, the_rest_of_a_deleted_answer_stays)
+def answers_go_on_in_the_line_about_an_outage() -> None:
+    """After a restart, the line that says that the memory is away was taken for an answer's second message."""
+    parts._ASIDES = frozenset()
+
+
+def edits_overtake_each_other() -> None:
+    """The last growing state of an answer, whose asker was stopped, could arrive after the words that end it."""
+
+    async def edit(
+        self: Any, channel_id: int, message_id: int, latest: Any, urgency: Any = None, buttons: Any = ()
+    ) -> Any:
+        async def request() -> str:
+            content = latest()
+            await self._transport.edit(channel_id, message_id, content, buttons)
+            return str(content)
+
+        return await self._repeat("edit", channel_id, urgency or Urgency.FIRST, request)
+
+    Sender.edit = edit  # type: ignore[method-assign]
+
+
+def resets_withdraw_what_waits() -> None:
+    """A reset withdrew what waited at once: a death just then left the lines that tell to wait."""
+
+    async def withdraw_at_once(connection: Any, condition: Any, **_: Any) -> Any:
+        return await withdraw(connection, condition)
+
+    history.empty = withdraw_at_once  # type: ignore[assignment]
+
+
+def erasures_withdraw_what_is_answered() -> None:
+    """Erasing somebody's words withdrew their questions at once: a death just then left half an answer."""
+
+    async def withdraw_at_once(connection: Any, condition: Any, **_: Any) -> Any:
+        return await withdraw(connection, condition & IS_OPEN)
+
+    own_words.empty = withdraw_at_once  # type: ignore[assignment]
+
+
+FOUND = (
+    answers_go_on_in_anothers_message,
+    creates_are_left_behind,
+    the_rest_of_a_deleted_answer_stays,
+    erasures_withdraw_what_is_answered,
+)
 """Found again within the first hundred seeds."""
 NOT_FOUND_YET = (
     what_is_shown_outlives_its_question,
     surplus_is_forgotten_first,
     questions_are_withdrawn_first,
     deleted_questions_are_answered,
+    answers_go_on_in_the_line_about_an_outage,
+    edits_overtake_each_other,
+    resets_withdraw_what_waits,
 )
 """Wait for a seed that has all that they need, or for people and faults that meet them more often."""
 DEFECTS: dict[str, Callable[[], None]] = {defect.__name__: defect for defect in (*FOUND, *NOT_FOUND_YET)}

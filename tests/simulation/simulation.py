@@ -133,6 +133,9 @@ class Simulation:
             await self._live_once(len(self.lives) + 1)
             if not self._is_over:
                 pause = self.chance.expovariate(0.5) if self.chance.random() < 0.9 else self.chance.uniform(30, 300)
+                if self.chance.random() < 0.3:  # what happens while nobody listens, a long time before somebody does
+                    self.people.delete()
+                    pause += 25.0
                 await asyncio.sleep(pause)
 
     async def _live_once(self, number: int) -> None:
@@ -240,6 +243,8 @@ class Simulation:
             self.loop.call_at(began_at + after, event)
         for number in range(num_acts):
             self.people.act()
+            if faults.sudden and self.chance.random() < faults.sudden:
+                self._kill()
             if faults.poison and number == num_acts // 2:
                 self.engine.poisoned = str(self.people.questions[-1].id)  # type: ignore[union-attr]
             await asyncio.sleep(self.chance.expovariate(1 / pace))
@@ -274,6 +279,8 @@ class Simulation:
     def _take_database_away(self) -> None:
         self._away_until = self.loop.time() + self.chance.choice((2.0, 8.0, 40.0, 400.0))
         self.journal.note("database away until", round(self._away_until, 3))
+        if self.faults.kills and self.chance.random() < 0.5:
+            self.loop.call_later(self.chance.uniform(0.0, 20.0), self._kill)
 
     def _jump(self) -> None:
         universe.wall_offset = self.chance.choice((-86_400.0, -3600.0, -30.0, 0.0, 30.0, 3600.0, 86_400.0))
@@ -334,7 +341,7 @@ class Simulation:
         if daemon is None or daemon.chat is None or daemon.inbox is None or len(daemon.chat.exchanges):
             return False
         front_end = daemon.front_end
-        if front_end is None or not front_end._is_caught_up:
+        if front_end is None or not front_end._is_caught_up or not self.discord.is_connected:
             return False
         return await self._has_no_unfinished(daemon)
 
