@@ -99,16 +99,8 @@ def truncate_log(connection: Connection) -> bool:
 
     Does nothing to another kind of database. A reader elsewhere can keep it from finishing: then False.
     """
-    if connection.dialect.name != "sqlite":
-        return True
-    usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
-    connection.exec_driver_sql("PRAGMA busy_timeout = 200")
-    try:
-        is_blocked = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
-        return not is_blocked
-    finally:
-        statement = f"PRAGMA busy_timeout = {usual:d}"  # a pragma takes no parameters
-        connection.exec_driver_sql(statement)
+    adapter = connection.connection.dbapi_connection
+    return bool(adapter.trip(_truncate_log)) if isinstance(adapter, OneTripConnection) else True
 
 
 async def abort(connection: Any) -> None:
@@ -202,6 +194,17 @@ def shorten_statements(engine: Engine) -> None:
     def connect(dialect: Any, _record: object, arguments: Any, options: Any) -> OneTripConnection:
         made = dialect.connect(*arguments, **options)
         return OneTripConnection(made.dbapi, made.driver_connection)
+
+
+def _truncate_log(connection: sqlite3.Connection) -> bool:
+    (usual,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 200")
+    try:
+        (is_blocked, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_blocked
+    finally:
+        statement = f"PRAGMA busy_timeout = {usual:d}"  # a pragma takes no parameters
+        connection.execute(statement)
 
 
 def _mark_next(connection: sqlite3.Connection, *, is_open: bool) -> None:
