@@ -96,6 +96,18 @@ def _refuse_unless_backup(file: Path) -> None:
         raise DatabaseUnusable(f"There is no backup {file}.")
 
 
+_DELETE_HIDDEN = {
+    # First: a piece of a summary goes with any of its turns.
+    "summaries": "DELETE FROM summaries WHERE id IN (SELECT summary_id FROM summarised_turns "
+    "JOIN messages ON messages.id = summarised_turns.turn_id WHERE messages.hidden_at IS NOT NULL)",
+    "messages": "DELETE FROM messages WHERE hidden_at IS NOT NULL",
+    "persona_texts": "DELETE FROM persona_texts WHERE hash NOT IN "
+    "(SELECT persona_hash FROM messages WHERE persona_hash IS NOT NULL)",
+    "pins": "DELETE FROM pins WHERE hidden_at IS NOT NULL",
+}
+"""What takes out of a copy what a reset hid, by table."""
+
+
 @contextmanager
 def _checked_copy(source: sqlite3.Connection, copy: Path) -> Iterator[Path]:
     """A copy, whole and on the disk; removed if the block leaves it where it is."""
@@ -106,7 +118,10 @@ def _checked_copy(source: sqlite3.Connection, copy: Path) -> Iterator[Path]:
         with closing(open_existing(copy)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("DELETE FROM messages WHERE hidden_at IS NOT NULL")
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            for table, delete_hidden in _DELETE_HIDDEN.items():
+                if table in tables:  # a database of an older Trinity has not all
+                    connection.execute(delete_hidden)
             # No log of the source's, nor of another copy's, fits this file.
             marking = f"PRAGMA user_version = {Mark.drawn(is_open=False).value:d}"
             connection.execute(marking)

@@ -127,7 +127,9 @@ async def delete_turns_before(connection: AsyncConnection, moment: datetime) -> 
     if num_turns == MAX_DELETED_AT_ONCE:
         return num_turns
     await connection.execute(delete(inbox).where(inbox.c.received_at < moment, ~IS_OPEN, inbox.c.turn_id.is_(None)))
-    await connection.execute(delete(pins).where(pins.c.created_at < moment))
+    old_pins = delete(pins).where(pins.c.created_at < moment).returning(pins.c.conversation_id)
+    if concerned := {*await connection.scalars(old_pins)}:
+        await forget_unknown(connection, concerned)
     await connection.execute(delete(hints).where(hints.c.day < moment.date()))
     await connection.execute(delete(persona_changes).where(persona_changes.c.changed_at < moment))
     return num_turns
@@ -237,6 +239,18 @@ async def show_hidden(connection: AsyncConnection, conversation_id: int, since: 
     return num_messages // 2 + num_pins
 
 
+async def forget_unknown(connection: AsyncConnection, conversation_ids: Collection[int]) -> None:
+    """Forget the labels of those who have no turn and no pin left in these conversations."""
+    here = speakers.c
+    is_theirs = [
+        and_(table.c.conversation_id == here.conversation_id, table.c.author_id == here.author_id)
+        for table in (messages, pins)
+    ]
+    has_spoken, has_pinned = exists(messages.c.id).where(is_theirs[0]), exists(pins.c.id).where(is_theirs[1])
+    is_unknown = and_(here.conversation_id.in_(conversation_ids), ~has_spoken, ~has_pinned)
+    await connection.execute(delete(speakers).where(is_unknown))
+
+
 async def delete_turns(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:
     """Delete turns, picked by a condition on their user messages; returns their number.
 
@@ -257,14 +271,7 @@ async def delete_turns(connection: AsyncConnection, condition: ColumnElement[boo
     )
     await connection.execute(delete(summaries).where(summaries.c.id.in_(summary_ids)))
     result = await connection.execute(delete(messages).where(is_picked))
-    has_spoken = select(messages.c.id).where(
-        messages.c.conversation_id == speakers.c.conversation_id, messages.c.author_id == speakers.c.author_id
-    )
-    has_pinned = select(pins.c.id).where(
-        pins.c.conversation_id == speakers.c.conversation_id, pins.c.author_id == speakers.c.author_id
-    )
-    is_unknown = and_(~has_spoken.exists(), ~has_pinned.exists())
-    await connection.execute(delete(speakers).where(speakers.c.conversation_id.in_(concerned), is_unknown))
+    await forget_unknown(connection, concerned)
     await forget_persona_texts(connection, persona_hashes)
     return result.rowcount
 

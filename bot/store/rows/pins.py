@@ -11,6 +11,7 @@ from bot.conversation.pins import Pin
 from bot.conversation.speakers import Speaker
 from bot.store.files.database import Database
 from bot.store.rows.conversations import IS_CONVERSATION, KEY_COLUMNS, ensure_conversation, key_in, key_params
+from bot.store.rows.deletion import forget_unknown
 from bot.store.tables import UtcDateTime, conversations, pins, speakers
 
 
@@ -72,6 +73,7 @@ class Pins:
                 return None
             check(Pin(*found))
             await connection.execute(_DELETE_ONE, it)
+            await forget_unknown(connection, [row.id])
             return Pin(*found)
 
         forgotten = await self._database.write(work)

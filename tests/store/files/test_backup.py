@@ -60,8 +60,12 @@ async def test_a_backup_made_under_load_is_a_prefix_of_what_was_said(database, u
 
 
 async def test_what_was_reset_is_in_no_backup(database, url, copy):
-    await hold_turn(database, ask(1, "the canary is called Gertrude"))
-    await History(database).reset(ask(1).conversation)
+    history, here = History(database), ask(1).conversation
+    turn_id = await hold_turn(database, ask(1, "the canary is called Gertrude"))
+    await history.pins.add(here, 5, "Ada", "Gertrude is a canary.", lambda _: None)
+    (turn,) = await history.transcripts.turns(here, [turn_id])
+    assert await history.summaries.save(here, 0, [turn], ["Ada calls a canary Gertrude."])
+    await history.reset(here)
 
     await backup(url, copy)
 

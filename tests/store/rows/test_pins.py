@@ -238,20 +238,25 @@ async def test_an_erasure_that_ends_in_between_has_taken_them(database, num_writ
     assert await num_rows(database) == 0
 
 
-async def test_who_has_a_pin_keeps_the_name_it_stands_under(database):
+@pytest.mark.parametrize("way", ["forget", "retention"])
+async def test_who_has_a_pin_keeps_the_name_it_stands_under_and_loses_it_with_it(database, file, clock, way):
+    history = History(database)
     await hold_turn(database, ask(1))
     await pin(database, "fact")
-    row = {"conversation_id": 1, "label_key": "ada", "author_id": ADA, "name_key": "ada", "label": "Ada"}
+    row = {"conversation_id": 1, "label_key": "ada", "author_id": ADA, "name_key": "ada", "label": "Ada Lovelace"}
     await database.write(lambda connection: connection.execute(speakers.insert().values(**row)))
 
-    await History(database).delete_message("discord", 1)
-    with_pin = (await History(database).load(HERE)).speakers
-    await hold_turn(database, ask(2))
-    await Pins(database).forget(HERE, 1, allow)
-    await History(database).delete_message("discord", 2)
+    await history.delete_message("discord", 1)
+    with_pin = (await history.load(HERE)).speakers
+    clock.move(days=2)
+    if way == "forget":
+        await Pins(database).forget(HERE, 1, allow)
+    else:
+        await history.delete_older_than(clock.now)
 
-    assert [speaker.label for speaker in with_pin] == ["Ada"]
-    assert (await History(database).load(HERE)).speakers == ()
+    assert [speaker.label for speaker in with_pin] == ["Ada Lovelace"]
+    assert (await history.load(HERE)).speakers == ()
+    assert not in_files(file, "Ada Lovelace")
 
 
 RESETS_AFTER = 7
