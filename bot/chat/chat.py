@@ -400,6 +400,10 @@ class Chat:
         """Channels in which something was asked, and the newest question in each; the most recently used first."""
         return await self._inbox.known_channels(platform)
 
+    async def note_channel(self, question: Question) -> None:
+        """Have a channel known from before a question on, which is left to the next process."""
+        await self._inbox.note_channel(question.conversation, question.message_id - 1)
+
     async def known_messages(self, platform: str, channel_id: int, oldest: int, newest: int | None) -> set[int]:
         """Messages between two ids that the history or an open question rests on: what was asked, and the answers."""
         return await self._history.message_ids(platform, channel_id, oldest, newest)

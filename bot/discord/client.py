@@ -127,7 +127,9 @@ class TrinityClient(ReceivingClient):
         await self._follow_guilds(GuildWatch.compare)
 
     async def on_message(self, message: discord.Message) -> None:
-        if not self.is_draining:
+        if self.is_draining:
+            await self.receivers.intake.put_off(message)
+        else:
             self.receivers.catch_up.note_seen(message)
             if is_direct(message):
                 self.languages.note_direct(message.channel.id, message.author.id)

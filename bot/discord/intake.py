@@ -31,6 +31,7 @@ from bot.discord.messages import (
     Address,
     can_speak,
     is_by_person,
+    is_direct,
     question_in,
     quote_in,
     replies_to_unread,
@@ -151,6 +152,15 @@ class Intake:
             self._answers.begin(exchange, note=_note(unreadable_in(message)), is_begun=is_begun)
         elif is_live and message.id not in self._hinted and address is not Address.NOT_FOR_US:
             await self._hint(address, message, question)
+
+    async def put_off(self, message: discord.Message) -> None:
+        """Leave a message to the next process, which Discord doesn't tell who began to write directly meanwhile."""
+        if not (is_direct(message) and is_by_person(message)):
+            return
+        try:
+            await self._chat.note_channel(self._question_in(message))
+        except StoreError as error:
+            log.warning("channel %s may not be looked at after the restart: %s", message.channel.id, error)
 
     async def _follow_paste(self, question: Question) -> None:
         """See to it that a later message of a paste was committed with it; else it is a question of its own."""

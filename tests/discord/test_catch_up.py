@@ -299,6 +299,30 @@ async def test_what_is_deleted_while_it_waits_for_what_was_missed_is_not_answere
     judge(server).require(turns=4, replies=3)
 
 
+async def test_who_writes_directly_for_the_first_time_while_the_bot_ends_is_answered_by_the_next_process(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    engine = EchoEngine(answer=lambda _: ANSWER, words_before_gate=2, is_held=True)
+    alice, bob, general = server.person("Alice"), server.person("Bob"), server.channel("general")
+    async with enter(server, engine=engine, drain_seconds=60.0) as house:
+        growing = await alice.says(general, "hello", mention=True)
+        await general.answer_to(growing, until=lambda text: text.startswith("one two"))
+        house.stop.set()
+        await asyncio.sleep(0.1)
+        questions = [await bob.dms("hello"), await bob.dms("are you there?")]
+        async with asyncio.timeout(60):
+            while len(await house.inbox.known_channels("discord")) < 2:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.01)
+        engine.gate.set()
+        await house.end()
+
+    async with enter(server) as house:
+        for question in questions:
+            await house.reaches(question, "answered")
+
+    judge(server).require(turns=3, replies=3)
+
+
 class Hesitant:
     """A chat whose database refuses the first look at what an earlier process left."""
 

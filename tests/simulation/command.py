@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bot.conversation.chat_format import TurnEncoder
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--prints", action="store_true", help="print every event as it happens")
     parser.add_argument("--digests", action="store_true", help="print the digest of each journal")
     parser.add_argument("--first-failure", action="store_true", help="end at the first seed that fails")
-    parser.add_argument("--reverted", choices=[*DEFECTS], help="bring a defect back that was mended")
+    parser.add_argument("--reverted", help="bring a defect back that was mended, see reverted.py")
     parser.add_argument("--state", type=Path, help="run in several processes, and go on where this file says")
     options = parser.parse_args()
     first, _, end = options.seeds.partition(":")
@@ -44,7 +44,7 @@ def main() -> None:
     if options.state is not None:
         sys.exit(1 if _run_in_processes(seeds, options.state) else 0)
     if options.reverted:
-        DEFECTS[options.reverted]()
+        _defects(is_whole=options.whole)[options.reverted]()
     num_failed = _run(seeds, options)
     sys.stdout.flush()
     os._exit(1 if num_failed else 0)  # what was killed in the last seed can't be taken apart in any order
@@ -78,6 +78,14 @@ def _run(seeds: Iterable[int], options: argparse.Namespace) -> int:
     speed = num_turns / (real_process_time() - began_at)
     print(f"{num_seeds} seeds, {num_failed} failed, {num_turns} turns, {speed:.0f} a second of one core")
     return num_failed
+
+
+def _defects(*, is_whole: bool) -> dict[str, Callable[[], None]]:
+    if not is_whole:
+        return DEFECTS
+    from tests.simulation.whole.reverted import DEFECTS as OF_WHOLE
+
+    return OF_WHOLE
 
 
 def _whole_simulation() -> type[Simulation]:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Integer, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Integer, Select, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
@@ -354,7 +354,7 @@ class Inbox:
 
     async def last_message_id(self, platform: str, channel_id: int) -> int | None:
         """The newest question's message id in a channel, whoever's conversation it belongs to."""
-        query = select(func.max(conversations.c.last_message_id)).where(in_channel(platform, channel_id))
+        query = _last_in_channel(platform, channel_id)
         return await self._database.read(lambda connection: connection.scalar(query))
 
     async def known_channels(self, platform: str, limit: int = 200) -> list[KnownChannel]:
@@ -366,6 +366,15 @@ class Inbox:
             return [KnownChannel(ConversationKey(platform, *row[:3]), row[3]) for row in rows]
 
         return await self._database.read(work)
+
+    async def note_channel(self, key: ConversationKey, last_message_id: int) -> None:
+        """Know a channel in which nothing was asked before, as if this had been."""
+
+        async def work(connection: AsyncConnection) -> None:
+            if await connection.scalar(_last_in_channel(key.platform, key.channel_id)) is None:
+                await ensure_conversation(connection, key, asked=last_message_id)
+
+        await self._database.write(work)
 
     async def claim_hint(self, platform: str, author_id: int, day: date) -> bool:
         """Note that a person gets today's hint; False if they had it."""
@@ -432,3 +441,7 @@ _MARK_SURPLUS = (
 )
 _REMOVE_PART = delete(parts).where(_IS_PURPOSE, parts.c.part_index == bindparam("its_index"))
 _CLAIM_HINT = inserts(hints, lambda statement: statement.on_conflict_do_nothing())
+
+
+def _last_in_channel(platform: str, channel_id: int) -> Select[tuple[int | None]]:
+    return select(func.max(conversations.c.last_message_id)).where(in_channel(platform, channel_id))

@@ -49,8 +49,8 @@ class WholeSimulation(Simulation):
     def is_beyond_reach(self, question: Message) -> bool:
         """Whether nobody can know of it.
 
-        Discord doesn't tell a new process who began to write directly before; and of a channel no more is fetched than
-        its newest messages.
+        Discord doesn't tell a new process who began to write directly before, which a dying one couldn't note; and of
+        a channel no more is fetched than its newest messages.
         """
         heard_in, _ = self.heard.get(("create", question.id), (0, 0.0))
         if heard_in == len(self.lives):
