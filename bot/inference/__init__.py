@@ -8,8 +8,8 @@ Read it in this order:
 - `idle`: giving the card back while nobody asks.
 - `scheduling`: who runs next and in which blocks of the cache. Plain Python: no torch, no numpy. `step` is what it asks
   of a model runner, `core` one turn of schedule, launch, read back, update.
-- `model`: a Llama in torch: `weights`, `llama`, the operations it asks for (`ops`) and their plain form
-  (`reference_ops`), and the `runner` that turns a step into tensors.
+- `model`: a Llama in torch: `weights`, `llama`, the operations it asks for (`ops`), their plain form
+  (`reference_ops`) and the CPU's (`cpu_ops`), and the `runner` that turns a step into tensors.
 - `kernels`: the operations in Triton, for who tunes a card: which of them a card gets, and the test they must pass.
 - `loading`: from a model's name to a runner: files, config, weights, and how memory is given out.
 """

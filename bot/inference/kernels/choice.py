@@ -1,4 +1,4 @@
-"""Chooses the operations that a card runs on: what agrees with the reference on a real layer, the fastest first.
+"""Chooses the operations that a card, or the CPU, runs on: what agrees with the reference on a real layer.
 
 Kernels are compiled while the weights are still being read: compiling takes the tensors' shapes, not what is in them.
 Where a kernel doesn't agree, or can't be compiled, plain torch does that operation (`MixedOps`).
@@ -7,9 +7,10 @@ Where a kernel doesn't agree, or can't be compiled, plain torch does that operat
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from bot.inference.kernels.self_test import MOST_TEST_TOKENS, NUM_TEST_BLOCKS, NUM_TEST_POSITIONS, Difference, LayerTest
 from bot.inference.kernels.tiles import DENSE_NUMBERS
+from bot.inference.model.cpu_ops import CpuOps
 from bot.inference.model.kv_cache import CacheKind, KVCache, build_kv_cache
 from bot.inference.model.ops import ForwardPass, Ops, Workspace
 from bot.inference.model.reference_ops import ReferenceOps
@@ -31,6 +33,9 @@ log = logging.getLogger(__name__)
 
 
 _MOST_ERROR = 0.02
+_MOST_CPU_ERROR = 1e-4
+"""In float32: rounding, and nothing but rounding."""
+_CPU_TEST_ROWS = (1, 2, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,42 @@ def choose_ops(
     if best.broken:
         log.warning("plain torch, which is slower, does %s", ", ".join(sorted(best.broken)))
     return best
+
+
+def choose_cpu_ops(
+    shape: LlamaShape,
+    weights: LlamaWeights,
+    workspace: Workspace,
+    window: int,
+    num_sequences: int,
+    cache_kind: CacheKind = CacheKind.FLOAT,
+    *,
+    use_fast: bool = True,
+    fast_ops: Callable[..., Ops] = CpuOps,
+) -> Callable[[KVCache], Ops]:
+    """The operations for the CPU, to be called with the cache: the fast ones, where they agree with the reference."""
+    num_positions = max(window, NUM_TEST_POSITIONS)
+    plain = partial(ReferenceOps, shape, num_positions=num_positions)
+    fast = partial(fast_ops, shape, num_positions=num_positions)
+    device, dtype = weights.embedding.device, weights.embedding.dtype
+    if not use_fast or dtype != torch.float32:
+        return plain
+    cache = build_kv_cache(replace(shape, num_layers=1), NUM_TEST_BLOCKS, device, dtype, cache_kind)
+    test = LayerTest(shape, weights, cache, workspace)
+    try:
+        for num_rows in _CPU_TEST_ROWS:
+            if num_rows <= num_sequences:
+                _require_agreement(test.compare(fast(cache), plain(cache), test.decode_spans(num_rows), is_decode=True))
+    except Exception as error:  # whatever another numpy or torch may raise
+        log.warning("plain torch, which is slower, is used on this CPU: %s", error)
+        return plain
+    return fast
+
+
+def _require_agreement(differences: list[Difference]) -> None:
+    for difference in differences:
+        if not difference.error <= _MOST_CPU_ERROR:
+            raise ArithmeticError(str(difference))
 
 
 def _compile_together(test: LayerTest, kernels: "KernelOps", num_sequences: int) -> None:

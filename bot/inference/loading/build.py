@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from bot.errors import ConfigError
-from bot.inference.kernels.choice import OpsChoice, choose_ops, kernel_choices, kernels_compiling
+from bot.inference.kernels.choice import OpsChoice, choose_cpu_ops, choose_ops, kernel_choices, kernels_compiling
 from bot.inference.kernels.tiles import LEAST_DENSE_NUMBERS
 from bot.inference.loading import memory
 from bot.inference.loading.config import read_shape
@@ -27,7 +27,6 @@ from bot.inference.model.inputs import Sizes, StepInputs
 from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind, KVCache, build_kv_cache
 from bot.inference.model.llama import LlamaModel
 from bot.inference.model.ops import Workspace
-from bot.inference.model.reference_ops import ReferenceOps
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LlamaWeights, MatrixKind
@@ -154,7 +153,8 @@ def assemble_runner(
         runner = _assemble_cuda(shape, weights, limits, cache_kind, model_hash, use_kernels=use_kernels)
         name = torch.cuda.get_device_name(weights.embedding.device)
     else:
-        runner, name = _assemble_cpu(shape, weights, limits, cache_kind, model_hash), "CPU"
+        runner = _assemble_cpu(shape, weights, limits, cache_kind, model_hash, use_kernels=use_kernels)
+        name = "CPU"
     num_tokens = (runner.num_blocks - 1) * BLOCK_SIZE
     longest = min(num_tokens, runner.context_window)
     log.info(
@@ -168,14 +168,22 @@ def assemble_runner(
 
 
 def _assemble_cpu(
-    shape: LlamaShape, weights: LlamaWeights, limits: MemoryLimits, cache_kind: CacheKind, model_hash: str
+    shape: LlamaShape,
+    weights: LlamaWeights,
+    limits: MemoryLimits,
+    cache_kind: CacheKind,
+    model_hash: str,
+    *,
+    use_kernels: bool,
 ) -> LlamaRunner:
     window, num_sequences = limits.window_of(shape), limits.max_num_sequences or CPU_SEQUENCES
     num_tokens = limits.max_prefill_tokens or memory.settle_cpu_prefill_tokens(shape)
     parts = _Parts(shape, weights, window, num_sequences, num_tokens)
     num_blocks = limits.num_blocks or num_sequences * -(-window // BLOCK_SIZE) + 1
     cache = build_kv_cache(shape, num_blocks, weights.embedding.device, weights.embedding.dtype, cache_kind)
-    model = LlamaModel(weights, cache, ReferenceOps(shape, cache, window))
+    build_ops = choose_cpu_ops(shape, weights, parts.workspace, window, num_sequences, cache_kind, use_fast=use_kernels)
+    parts.workspace.clear()
+    model = LlamaModel(weights, cache, build_ops(cache))
     return parts.runner(cache, Execution(model, parts.workspace, parts.inputs, parts.state), model_hash)
 
 

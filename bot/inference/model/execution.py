@@ -89,13 +89,13 @@ class Execution:
 
     def run_head(self, num_rows: int, *, is_greedy: bool) -> None:
         """Sample a token for each of the residual stream's leading rows, into the state."""
-        state, sampling = self.state, self.inputs.sampling.head(num_rows)
+        state = self.state
         logits, tokens, finite = state.logits[:num_rows], state.tokens[:num_rows], state.finite[:num_rows]
         self.model.project(self.decode_pass(num_rows), logits)
         self.model.ops.pick_greedy(logits, tokens, finite)
         if not is_greedy:
-            self.model.ops.sample(logits, sampling, state.seen, tokens)
-        state.last_tokens.index_copy_(0, sampling.slots, tokens)
+            self.model.ops.sample(logits, self.inputs.sampling.head(num_rows), state.seen, tokens)
+        state.last_tokens.index_copy_(0, self.inputs.sampling.slots[:num_rows], tokens)
 
     def decode_pass(self, num_rows: int, spans: tuple[Span, ...] = ()) -> ForwardPass:
         """The pass over one token of each of `num_rows` sequences."""

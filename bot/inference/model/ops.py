@@ -1,7 +1,7 @@
 """What a forward pass asks of its arithmetic: seven operations, and the tensors they work on.
 
-The model is one code path; the operations are injected. `ReferenceOps` is plain torch (CPU, tests, the yardstick),
-`KernelOps` is Triton and cuBLAS. Everything a pass writes lies in a workspace that is allocated once.
+The model is one code path; the operations are injected. `ReferenceOps` is plain torch (the yardstick), `CpuOps` is
+faster on the CPU, `KernelOps` is Triton and cuBLAS. Everything a pass writes lies in a workspace, allocated once.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The operations in plain torch: what the CPU and the tests run, and the yardstick that kernels are held to.
+"""The operations in plain torch: the yardstick that others are held to, and what runs where they fail.
 
 A step costs what it costs in calls, so rows are batched: one `index_select` brings keys and values of all rows into
 the layout that attention reads, and everything that all layers share is derived once per pass.
@@ -15,14 +15,13 @@ from bot.inference.model.int8 import dequantise, quantise
 from bot.inference.model.kv_cache import BLOCK_SIZE, KVCache
 from bot.inference.model.ops import ForwardPass, Span
 from bot.inference.model.rope import rope_tables
-from bot.inference.model.running_copy import RunningCopy
 from bot.inference.model.sampler import SamplingRows, sample
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LayerWeights, Matrix
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class Reading:
     """Where one attention call finds its keys and values."""
 
     cache_rows: Tensor
@@ -39,8 +38,8 @@ class _Plan:
     cosines: Tensor  # [n, 1, head_dim]
     sines: Tensor  # [n, 1, head_dim], the first half negated
     store_rows: Tensor  # [n * 2 * kv_heads]: rows of the cache seen as [2 * blocks * kv_heads * BLOCK_SIZE, head_dim]
-    decode: _Reading | None
-    spans: tuple[tuple[Span, _Reading], ...]
+    decode: Reading | None
+    spans: tuple[tuple[Span, Reading], ...]
 
 
 class ReferenceOps:
@@ -55,7 +54,6 @@ class ReferenceOps:
         cosines, sines = rope_tables(shape, num_positions, cache.blocks.device)
         self._cosines = torch.cat((cosines, cosines), dim=1).to(cache.dtype)
         self._sines = torch.cat((-sines, sines), dim=1).to(cache.dtype)
-        self._running = RunningCopy(cache) if cache.blocks.device.type == "cpu" else None
         heads = torch.arange(2 * shape.num_kv_heads, device=cache.blocks.device)
         # Row of (key or value, block 0, head) in the cache seen as [2 * blocks * kv_heads, ...].
         self._head_rows = (heads // shape.num_kv_heads) * cache.num_blocks * shape.num_kv_heads
@@ -75,10 +73,6 @@ class ReferenceOps:
         positions = forward.positions
         blocks = torch.div(forward.kv_slots, BLOCK_SIZE, rounding_mode="floor")
         self._clean(forward)
-        if self._running and forward.is_decode:
-            self._running.follow(forward, max(span.end for span in forward.spans))
-        elif self._running:
-            self._running.forget()
         store = self._head_rows[None, :] + (blocks * self._shape.num_kv_heads)[:, None]
         store = store * BLOCK_SIZE + (forward.kv_slots - blocks * BLOCK_SIZE)[:, None]
         forward.plan = _Plan(
@@ -105,7 +99,7 @@ class ReferenceOps:
         """Cache rows for block tables [sequences, blocks], ordered as [sequences, 2, heads, blocks]."""
         return (head_rows[None, :, None] + (tables * self._shape.num_kv_heads)[:, None, :]).reshape(-1)
 
-    def _read_decode(self, forward: ForwardPass) -> _Reading:
+    def _read_decode(self, forward: ForwardPass) -> Reading:
         spans, device = forward.spans, forward.positions.device
         longest, most = max(span.end for span in spans), max(span.num_rows for span in spans)
         num_blocks = -(-longest // BLOCK_SIZE)
@@ -120,13 +114,13 @@ class ReferenceOps:
             mask = self._mask(is_seen).view(len(spans), 1, most, longest).repeat(1, 1, group, 1)
         size = (len(spans), 2, self._shape.num_kv_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
         tables = forward.block_tables[[span.table_row for span in spans], :num_blocks]
-        return _Reading(self._gather_rows(tables, self._head_rows), size, longest, mask, query_rows)
+        return Reading(self._gather_rows(tables, self._head_rows), size, longest, mask, query_rows)
 
     def _mask(self, is_seen: Tensor) -> Tensor:
         """What is added to the scores: made here once, not from booleans by every attention call."""
         return torch.zeros_like(is_seen, dtype=self._cache.dtype).masked_fill_(~is_seen, float("-inf"))
 
-    def _read_span(self, forward: ForwardPass, span: Span) -> _Reading:
+    def _read_span(self, forward: ForwardPass, span: Span) -> Reading:
         num_blocks = -(-span.end // BLOCK_SIZE)
         tables = forward.block_tables[span.table_row : span.table_row + 1, :num_blocks]
         mask = None
@@ -136,7 +130,7 @@ class ReferenceOps:
             mask = self._mask(torch.arange(span.end, device=device)[None, :] <= queries[:, None])
         # Keys are repeated for each query head: not every attention kernel of torch's knows grouped queries.
         size = (1, 2, self._shape.num_heads, num_blocks * BLOCK_SIZE, self._shape.head_dim)
-        return _Reading(self._gather_rows(tables, self._query_head_rows), size, span.end, mask)
+        return Reading(self._gather_rows(tables, self._query_head_rows), size, span.end, mask)
 
     def project_qkv(self, forward: ForwardPass, layer: LayerWeights, cache: Tensor) -> None:
         """Norm, project, rotate in place, store."""
@@ -149,21 +143,18 @@ class ReferenceOps:
         torch.mul(rotating, plan.cosines, out=rotating)
         rotating.addcmul_(swapped, plan.sines)
         stored = heads[:, shape.num_heads :].reshape(-1, shape.head_dim)
-        stored = self._store(cache, plan.store_rows, stored)
-        if self._running and forward.is_decode:
-            self._running.add(cache, stored)
+        self._store(cache, plan.store_rows, stored)
 
-    def _store(self, cache: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:
-        """Write keys and values [n, head_dim] to the cache, and return them as they will be read."""
+    def _store(self, cache: Tensor, rows: Tensor, vectors: Tensor) -> None:
+        """Write keys and values [n, head_dim] to the cache."""
         places = cache.view(-1, self._shape.head_dim)
         scales = self._cache.scales_of(cache)
         if scales is None:
             places.index_copy_(0, rows, vectors)
-            return vectors
+            return
         data, scale = quantise(vectors, scales.dtype)
         places.index_copy_(0, rows, data)
         scales.view(-1).index_copy_(0, rows, scale)
-        return dequantise(data, scale, vectors.dtype)
 
     def attend(self, forward: ForwardPass, cache: Tensor) -> None:
         """One attention call for all decode rows, or one for each span of a prefill."""
@@ -173,7 +164,7 @@ class ReferenceOps:
         for span, reading in plan.spans:
             self._attend_span(forward, cache, span, reading)
 
-    def _attend_decode(self, forward: ForwardPass, cache: Tensor, reading: _Reading) -> None:
+    def _attend_decode(self, forward: ForwardPass, cache: Tensor, reading: Reading) -> None:
         """The query heads that share keys lie side by side as further queries, and so do a row's tokens."""
         shape, rows = self._shape, reading.query_rows
         queries = forward.qkv[:, : shape.q_size]
@@ -189,7 +180,7 @@ class ReferenceOps:
         out = out.view(heads.shape).transpose(1, 2).reshape(-1, shape.q_size)
         forward.attended.index_copy_(0, rows, out)
 
-    def _attend_span(self, forward: ForwardPass, cache: Tensor, span: Span, reading: _Reading) -> None:
+    def _attend_span(self, forward: ForwardPass, cache: Tensor, span: Span, reading: Reading) -> None:
         shape = self._shape
         within = slice(span.first_row, span.first_row + span.num_rows)
         queries = forward.qkv[within, : shape.q_size].view(1, span.num_rows, shape.num_heads, shape.head_dim)
@@ -203,16 +194,12 @@ class ReferenceOps:
         )
         forward.attended[within].view(span.num_rows, shape.num_heads, shape.head_dim).copy_(out[0].transpose(0, 1))
 
-    def _keys_and_values(self, cache: Tensor, reading: _Reading) -> tuple[Tensor, Tensor]:
-        """Those of decode rows, each [rows, heads, length, head_dim]: kept from the step before, or gathered."""
-        both = self._running.read(cache, reading.shape[0]) if self._running else None
-        if both is None:
-            both = self._gather(cache, reading)
-            if self._running:
-                self._running.keep(cache, both)
+    def _keys_and_values(self, cache: Tensor, reading: Reading) -> tuple[Tensor, Tensor]:
+        """Those of decode rows, each [rows, heads, length, head_dim]."""
+        both = self._gather(cache, reading)
         return both[:, 0, :, : reading.length], both[:, 1, :, : reading.length]
 
-    def _gather(self, cache: Tensor, reading: _Reading) -> Tensor:
+    def _gather(self, cache: Tensor, reading: Reading) -> Tensor:
         """Keys and values: [sequences, 2, heads, padded length, head_dim]."""
         blocks = cache.view(-1, BLOCK_SIZE * self._shape.head_dim)
         gathered = torch.index_select(blocks, 0, reading.cache_rows).view(reading.shape)

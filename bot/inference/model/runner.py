@@ -155,7 +155,8 @@ class LlamaRunner:
             torch.OutOfMemoryError: nothing of this step took effect on the slots' state.
         """
         run = self._launch_decode if isinstance(step, DecodeStep) else self._launch_prefill
-        with torch.inference_mode(), torch.cuda.stream(self._stream):  # a stream of None changes nothing
+        # A stream of None changes nothing. Numbers that are none are found in the logits: numpy need not warn of them.
+        with torch.inference_mode(), torch.cuda.stream(self._stream), np.errstate(all="ignore"):
             slots = run(step)  # type: ignore[arg-type]
             return self._give_back(slots)
 

@@ -14,6 +14,9 @@ from torch import Tensor
 from bot.inference.model.int8 import dequantise_matrix, quantise_matrix
 from bot.inference.model.shape import LlamaShape
 
+FEW_ROWS = 16
+"""So many are multiplied faster by a matrix that lies by rows; one, and many, by one that lies by columns."""
+
 
 class MatrixKind(StrEnum):
     """How a matrix's numbers are stored."""
@@ -49,7 +52,8 @@ class Matrix:
 
     def factor(self, num_rows: int, dtype: torch.dtype) -> Tensor:
         """What `num_rows` rows of values are multiplied with [in, out], as it is read fastest."""
-        return self.dense(dtype).t() if self.by_rows is None or num_rows == 1 else self.by_rows.t()
+        is_few = 1 < num_rows <= FEW_ROWS
+        return self.by_rows.t() if is_few and self.by_rows is not None else self.dense(dtype).t()
 
     def split(self, sizes: Sequence[int]) -> tuple["Matrix", ...]:
         """Runs of its rows, as views."""
@@ -123,7 +127,7 @@ def empty_weights(
     """Allocate a model's tensors without filling them; `kind` is that of the layers' matrices and of the head.
 
     A head that is the embedding stays as that is. With `by_columns` matrices of floats lie in memory as [in, out],
-    though their shape is the same: on the CPU a product of one row then takes two thirds of the time. Several rows are
+    though their shape is the same: on the CPU a product of one row then takes two thirds of the time. A few rows are
     faster with the usual order, in which they lie a second time with `also_by_rows`. The kernels read [out, in].
     """
 
