@@ -45,6 +45,7 @@ from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.made_answers import MadeAnswers
 from bot.store.rows.personas import Personas
+from bot.store.rows.summaries import Summaries
 from bot.store.rows.transcripts import Transcripts
 from bot.tasks import in_background, in_daemon_thread, keep_running
 
@@ -245,7 +246,9 @@ async def open_replay(
     async with open_for_reading(settings.effective_database_url) as database:
         model = await _find_model(settings, on_progress or LoggedProgress("downloading"))
         encoder = TurnEncoder(model.tokenizer, model.chat_format)
-        replay = Replay(MadeAnswers(database), Transcripts(database), encoder, name_setup(settings))
+        transcripts = Transcripts(database)
+        summaries = Summaries(database, transcripts)
+        replay = Replay(MadeAnswers(database), transcripts, summaries, encoder, name_setup(settings))
         with open_running_file(None) as running:
             progress = on_progress or LoggedProgress("loading")
             yield ReplayParts(replay, model.num_bytes, partial(model.open_engine, progress, running, LogObserver()))

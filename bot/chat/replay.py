@@ -13,6 +13,7 @@ from bot.chat.overheard import OVERHEARD
 from bot.chat.pin_desk import section_of
 from bot.chat.recipe import Recipe, hash_prompt
 from bot.chat.recollection import NOTES, Recollection, turns_noted
+from bot.chat.summary import SUMMED_UP, summary_section
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import Turn
 from bot.conversation.persona import Persona
@@ -25,6 +26,7 @@ from bot.errors import CannotReplay, PromptTooLong
 from bot.inference.engine import Engine, Request, SamplingParams, Weighing, Weight
 from bot.store.rows.history import Conversation
 from bot.store.rows.made_answers import MadeAnswer, MadeAnswers, Missing
+from bot.store.rows.summaries import Summaries
 from bot.store.rows.transcripts import Transcripts
 
 _WHY_MISSING = {
@@ -80,6 +82,7 @@ class Replay:
     Args:
         made_answers: where they are.
         transcripts: where the turns are that notes were made of.
+        summaries: where what was summed up is.
         encoder: knows the chat format.
         setup: which model is to make them again, and how it is set up; for people.
         own_name: the bot's name.
@@ -89,6 +92,7 @@ class Replay:
         self,
         made_answers: MadeAnswers,
         transcripts: Transcripts,
+        summaries: Summaries,
         encoder: TurnEncoder,
         setup: str = "",
         own_name: str = DEFAULT_OWN_NAME,
@@ -97,6 +101,7 @@ class Replay:
         self.setup = setup
         self._made_answers = made_answers
         self._recollection = Recollection(transcripts, encoder)
+        self._summaries = summaries
         self._own_name = own_name
 
     async def rebuild(self, platform: str, message_id: int) -> Rebuilt:
@@ -174,6 +179,10 @@ class Replay:
         speakers, asker = Speakers(made.speakers, self._own_name), (question.author_id, question.author_name)
         if (kept := section_of(pins, conversation, speakers, asker)) is not None:
             sections.append(kept)
+        if SUMMED_UP in recipe.sections:
+            pieces = await self._summaries.these(question.conversation, recipe.sections[SUMMED_UP])
+            summary = summary_section(self.encoder, pieces, conversation, recipe.num_prompt_tokens)
+            sections += [] if summary is None else [summary]
         if NOTES in recipe.sections:
             notes = await self._recollection.section_again(
                 conversation,

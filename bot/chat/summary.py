@@ -34,6 +34,8 @@ from bot.store.rows.transcripts import SaidTurn
 
 log = logging.getLogger(__name__)
 
+SUMMED_UP = "summary"
+"""The section's name."""
 SHARE_OF_PROMPT = 6
 """The summary takes a sixth of the prompt's tokens at most; its oldest lines go first."""
 _MAX_TOKENS = 512
@@ -88,13 +90,7 @@ class Summariser:
         if first is None:
             return None
         pieces = await self._history.summaries.pieces(conversation.key, first)
-        max_tokens = min(_MAX_TOKENS, budget.num_prompt_tokens // SHARE_OF_PROMPT)
-        lines = await asyncio.to_thread(self._newest_lines, pieces, max_tokens)
-        if not lines:
-            return None
-        is_direct = conversation.key.guild_id is None
-        people = frozenset() if is_direct else frozenset(speaker.label for speaker in conversation.speakers)
-        return Section("summary", summary_text(lines), max_tokens, Place.NEWEST_QUESTION, people=people)
+        return await asyncio.to_thread(summary_section, self._encoder, pieces, conversation, budget.num_prompt_tokens)
 
     def note_behind(self, key: ConversationKey) -> None:
         """A conversation may have turns that are to be summed up, once there is time for it."""
@@ -155,15 +151,9 @@ class Summariser:
 
     def _has_room(self, pieces: Sequence[Piece], turn_id: int) -> bool:
         """Whether lines of that turn would be in the prompt, beside those of later ones."""
-        max_tokens = min(_MAX_TOKENS, self._budget.num_prompt_tokens // SHARE_OF_PROMPT)
+        max_tokens = _most_tokens(self._budget.num_prompt_tokens)
         later = [line for piece in pieces if piece.first_turn_id > turn_id for line in piece.lines]
-        return not later or self._encoder.num_added_tokens(self._clean(summary_text(later))) < max_tokens
-
-    def _newest_lines(self, pieces: Sequence[Piece], max_tokens: int) -> list[str]:
-        lines = [line for piece in pieces for line in piece.lines]
-        while lines and self._encoder.num_added_tokens(self._clean(summary_text(lines))) > max_tokens:
-            lines = lines[max(1, len(lines) // 8) :]
-        return lines
+        return not later or _cost(self._encoder, later) < max_tokens
 
     def _prompt(self, conversation: Conversation, turns: list[SaidTurn]) -> tuple[list[SaidTurn], tuple[int, ...]]:
         """The turns that fit into one prompt, and that prompt; an empty one where not even one does."""
@@ -203,6 +193,30 @@ class Summariser:
 
     def _clean(self, text: str) -> str:
         return self._encoder.format.tags.clean(text)
+
+
+def summary_section(
+    encoder: TurnEncoder, pieces: Sequence[Piece], conversation: Conversation, num_prompt_tokens: int
+) -> Section | None:
+    """The place in a prompt of as many of the newest lines as there is room for; None where there is none."""
+    max_tokens = _most_tokens(num_prompt_tokens)
+    lines = [line for piece in pieces for line in piece.lines]
+    while lines and _cost(encoder, lines) > max_tokens:
+        lines = lines[max(1, len(lines) // 8) :]
+    if not lines:
+        return None
+    is_direct = conversation.key.guild_id is None
+    people = frozenset[str]() if is_direct else frozenset(speaker.label for speaker in conversation.speakers)
+    made_of = tuple(piece.id for piece in pieces)
+    return Section(SUMMED_UP, summary_text(lines), max_tokens, Place.NEWEST_QUESTION, people=people, made_of=made_of)
+
+
+def _most_tokens(num_prompt_tokens: int) -> int:
+    return min(_MAX_TOKENS, num_prompt_tokens // SHARE_OF_PROMPT)
+
+
+def _cost(encoder: TurnEncoder, lines: Sequence[str]) -> int:
+    return encoder.num_added_tokens(encoder.format.tags.clean(summary_text(lines)))
 
 
 def _labels(turns: Sequence[SaidTurn], conversation: Conversation, speakers: Speakers) -> dict[int, str]:

@@ -15,6 +15,7 @@ from bot.store.files.database import Database
 from bot.store.files.reading import open_for_reading
 from bot.store.rows.made_answers import MadeAnswers
 from bot.store.rows.questions import Part
+from bot.store.rows.summaries import Summaries
 from bot.store.rows.transcripts import Transcripts
 from bot.store.tables import messages, persona_texts
 from tests.chat.house import ASKED_AT, GENERAL, House, text
@@ -40,7 +41,9 @@ def open_replay(tmp_path, small_encoder):
     @asynccontextmanager
     async def opened():
         async with open_for_reading(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
-            yield Replay(MadeAnswers(database), Transcripts(database), small_encoder, "another setup")
+            transcripts = Transcripts(database)
+            summaries = Summaries(database, transcripts)
+            yield Replay(MadeAnswers(database), transcripts, summaries, small_encoder, "another setup")
 
     return opened
 
@@ -92,6 +95,23 @@ async def test_every_prompt_of_a_conversation_is_made_again(open_house, open_rep
     assert [each.num_notes > 0 for each in again][-2:] == [True, False]
     assert "2 November 2026" in house.prompt()
     assert "- Gert said: “The cellar is below the tower.”" in house.prompt()
+
+
+async def test_a_prompt_with_a_summary_is_made_again_as_long_as_that_is_there(open_house, open_replay) -> None:
+    async with open_house(num_prompt_tokens=600) as house:
+        await house.chat.settings.set(GENERAL, Scope.CHANNEL, "memory", "summary", by=1)
+        await talk(house)
+        while await house.chat.summaries.write_next():
+            pass
+        await house.ask("Well?")
+        made = await rebuilt(open_replay, house.last_id)
+
+        await house.chat.withdraw("discord", 1)
+        refused = await refusal(open_replay, house.last_id)
+
+    assert made.request.prompt_token_ids == house.engine.requests[-1].prompt_token_ids
+    assert made.recipe.sections["summary"]
+    assert refused.reason == "sections"
 
 
 async def test_an_answer_in_another_generation_or_gone_on_with_is_made_again(house, open_replay) -> None:

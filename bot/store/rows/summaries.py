@@ -4,7 +4,7 @@ A piece is as good as its turns. It is deleted with the first of them that is de
 while one of them is hidden: so a reset takes it along, and one that is undone brings it back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ MOST_TURNS = 400
 class Piece:
     """What a summary has of some turns, a line for each fact; it may be none."""
 
+    id: int
     first_turn_id: int
     last_turn_id: int
     lines: tuple[str, ...]
@@ -41,11 +42,18 @@ class Summaries:
 
     async def pieces(self, key: ConversationKey, before: int) -> list[Piece]:
         """What is summarised of the turns whose ids are below `before`, oldest first."""
+        return [piece for piece in await self._pieces(key) if piece.last_turn_id < before]
+
+    async def these(self, key: ConversationKey, piece_ids: Collection[int]) -> list[Piece]:
+        """Those of some pieces that are still there, oldest first."""
+        return [piece for piece in await self._pieces(key) if piece.id in piece_ids]
+
+    async def _pieces(self, key: ConversationKey) -> list[Piece]:
         rows = await self._database.read(lambda connection: _all(connection, _PIECES, key_params(key)))
         return [
-            Piece(row.first, row.last, tuple(row.content.splitlines()))
+            Piece(row.id, row.first, row.last, tuple(row.content.splitlines()))
             for row in reversed(rows)
-            if row.num_shown == row.num_turns and row.last < before
+            if row.num_shown == row.num_turns
         ]
 
     async def unsummarised(self, key: ConversationKey, before: int, at_once: int) -> list[SaidTurn]:
@@ -90,7 +98,7 @@ async def forget_summaries_of(connection: AsyncConnection, turn_ids: Sequence[in
 _shown = messages.alias("shown")
 _PIECES = (
     select(
-        summaries.c.content, summaries.c.num_turns, func.count(_shown.c.id).label("num_shown"),
+        summaries.c.id, summaries.c.content, summaries.c.num_turns, func.count(_shown.c.id).label("num_shown"),
         func.min(summarised_turns.c.turn_id).label("first"), func.max(summarised_turns.c.turn_id).label("last"),
     )
     .join(conversations, conversations.c.id == summaries.c.conversation_id)
