@@ -19,6 +19,7 @@ from bot.delivery.parts import is_growing
 from bot.delivery.sender import Sender
 from bot.delivery.transport import Button, ButtonKind
 from bot.discord.gate import Gate
+from bot.discord.recent_changes import RecentChanges
 from bot.errors import DatabaseBusy, DiscordError, StoreError, UserError
 from tests.simulation.discord import BOT_ID, Channel, Discord, Message, Wire
 from tests.simulation.universe import universe
@@ -72,10 +73,10 @@ class FrontEnd:
     _is_caught_up: bool = True
     _session: int = 0
     _deleted: dict[int, bool] = field(default_factory=dict)
-    _gone: set[int] = field(default_factory=set)
     _following: asyncio.Task[None] | None = None
     _is_followed: asyncio.Event = field(default_factory=asyncio.Event)
     _is_closed: bool = False
+    _changes: RecentChanges = field(default_factory=RecentChanges)
 
     # --- the connection
 
@@ -240,19 +241,24 @@ class FrontEnd:
     async def _take(self, message: Message, *, is_live: bool = True, is_begun: bool = False) -> None:
         if is_live:
             await self.gate.passage(message.channel.id)
-        if message.id in self._gone:
+        if self._changes.is_deleted(message.id):
             return
         if not self.sender.closed_channels.is_closed(message.channel.id):
             self.answers.begin(self.chat.open(question_in(message)), is_begun=is_begun)
 
     async def _take_edit(self, message: Message, *, is_live: bool = True) -> None:
+        self._changes.note_edit(message.id, message.edited_at)
         edit = await self._edit(message, is_live=is_live)
         if edit.exchange is not None:
             self.answers.begin(edit.exchange)
+            if self._changes.is_deleted(message.id):
+                edit.exchange.stop(StopReason.QUESTION_DELETED)
         if not edit.is_known and is_live and message.edited_at is not None:
             await self._take(message)
 
     async def _edit(self, message: Message, *, is_live: bool) -> Edit:
+        if self._changes.is_outdated(message.id, message.edited_at):
+            return Edit(is_known=True)
         question = question_in(message)
         now = datetime.fromtimestamp(universe.true_time, UTC)
         is_recent = message.edited_at is not None and now - message.edited_at < _LATEST_EDIT
@@ -266,7 +272,7 @@ class FrontEnd:
         return await self.chat.outlast(lambda: self.chat.edit(question, edited_at=edited_at, is_live=is_live))
 
     async def _take_deletions(self, message_ids: Collection[int]) -> None:
-        self._gone.update(message_ids)
+        self._changes.note_deleted(message_ids)
         for message_id in message_ids:
             asked = self.chat.exchanges.asked_by(PLATFORM, message_id)
             shown = self.chat.exchanges.shown_by(PLATFORM, message_id)
