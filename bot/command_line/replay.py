@@ -54,12 +54,7 @@ async def _replay(settings: Settings, link: str, *, as_json: bool) -> int:
         rebuilt = await replay.rebuild(_PLATFORM, linked.message_id)
         if not as_json:
             typer.echo(_told(rebuilt))
-        size = f"{parts.num_bytes / 1024**3:.1f} GiB" if parts.num_bytes > 2**30 else f"{parts.num_bytes >> 20} MiB"
-        typer.echo(
-            f"Now {size} of weights are loaded, as for a start and beside a daemon that runs, and "
-            f"{len(rebuilt.made.token_ids)} tokens generated.",
-            err=True,
-        )
+        typer.echo(_announced(parts.num_bytes, len(rebuilt.made.token_ids)), err=True)
         with progress:
             async with parts.open_engine() as engine:
                 progress.update(bar, description="Answering", completed=0, total=None, visible=True)
@@ -71,6 +66,15 @@ async def _replay(settings: Settings, link: str, *, as_json: bool) -> int:
         if difference is not None and rebuilt.recipe.setup != replay.setup:
             typer.echo(f"It was made by {rebuilt.recipe.setup}; this was {replay.setup}.")
     return SAME if difference is None else DIFFERS
+
+
+def _announced(num_bytes: int, num_tokens: int) -> str:
+    """What it takes now."""
+    if not num_bytes:
+        return f"Now the server is asked for {num_tokens} tokens."
+    size = f"{num_bytes / 1024**3:.1f} GiB" if num_bytes > 1024**3 else f"{num_bytes >> 20} MiB"
+    beside = "as for a start and beside a daemon that runs"
+    return f"Now {size} of weights are loaded, {beside}, and {num_tokens} tokens generated."
 
 
 def _told(rebuilt: Rebuilt) -> str:

@@ -118,7 +118,7 @@ async def save_answer(
         "finish_reason": answer.finish_reason,
         "recipe": None if answer.recipe is None else dict(answer.recipe),
         "persona_hash": persona_hash,
-        "token_ids": packed(answer.token_ids) if answer.token_ids else None,
+        "token_ids": packed(answer.token_ids) or None,
     }
     await connection.execute(_ADD_ANSWER, values)
 
@@ -137,7 +137,10 @@ async def save_speakers(connection: AsyncConnection, conversation_id: int, given
 
 
 def packed(token_ids: Iterable[int]) -> bytes:
-    """Token ids as the table has them."""
+    """Token ids as the table has them; none of them where one is no such number, as from an odd server."""
+    token_ids = tuple(token_ids)
+    if token_ids and not 0 <= min(token_ids) <= max(token_ids) < 256**_BYTES_PER_TOKEN:
+        return b""
     return b"".join(token_id.to_bytes(_BYTES_PER_TOKEN, "little") for token_id in token_ids)
 
 
