@@ -32,7 +32,7 @@ class Faults:
     jumps: int = 0
     engine_losses: int = 0
     sudden: float = 0.0
-    """Of what people do, how much the process dies from, so to say: in the middle of what it does about that."""
+    """How often the process dies in the middle of what it does about something that somebody does."""
     poison: bool = False
     """Whether one question ends the process as soon as the engine runs it."""
 
@@ -69,7 +69,7 @@ def drawn(chance: random.Random) -> Faults:
         restarts=number(0.2, 2),
         jumps=number(0.2, 2),
         engine_losses=number(0.15, 1),
-        sudden=rate(0.2, 0.15),
+        sudden=rate(0.3, 0.15),
         poison=chance.random() < 0.08,
     )
 

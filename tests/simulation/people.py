@@ -1,7 +1,7 @@
 """People at random: they ask, edit, delete, click, reset, and some of them flood."""
 
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,9 +64,11 @@ class People:
         # Every seed has its own habits.
         self._weights = [weight * chance.choice((0.2, 1, 1, 3)) for weight in self._weights]
 
-    def act(self) -> None:
-        """Somebody does something."""
-        self.chance.choices(self._acts, self._weights)[0]()
+    def act(self) -> bool:
+        """Somebody does something; whether that takes back what was said."""
+        act: Callable[[], None] = self.chance.choices(self._acts, self._weights)[0]
+        act()
+        return act in (self.delete, self._delete_answer, self._reset, self._erase)
 
     def ask(self, channel: Channel, person_id: int, words: str = "") -> Message:
         """A person asks something that nobody asked before."""

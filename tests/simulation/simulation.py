@@ -242,8 +242,8 @@ class Simulation:
         for after, event in events:
             self.loop.call_at(began_at + after, event)
         for number in range(num_acts):
-            self.people.act()
-            if faults.sudden and self.chance.random() < faults.sudden:
+            takes_back = self.people.act()
+            if faults.sudden and self.chance.random() < (0.6 if takes_back else faults.sudden):
                 self._kill()
             if faults.poison and number == num_acts // 2:
                 self.engine.poisoned = str(self.people.questions[-1].id)  # type: ignore[union-attr]

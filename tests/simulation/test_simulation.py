@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SEEDS_PER_PROCESS = 10
-FIRST_SEEDS = range(0, 40, SEEDS_PER_PROCESS)
+SEEDS_PER_PROCESS = 16
+FIRST_SEEDS = range(0, 48, SEEDS_PER_PROCESS)
 """Beyond these, chance finds what they don't: `make simulate`."""
 
 pytestmark = pytest.mark.no_cover

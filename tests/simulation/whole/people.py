@@ -37,10 +37,9 @@ class WholePeople(People):
         self._acts += [self._look, self._chat]
         self._weights += [self.chance.choice((1, 4, 12)), self.chance.choice((0, 4, 12))]
 
-    def act(self) -> None:
+    def act(self) -> bool:
         """Somebody does something, unless nobody can."""
-        if not self.discord.loopback.guild.is_unavailable:
-            super().act()
+        return not self.discord.loopback.guild.is_unavailable and super().act()
 
     def _add_channel(self, guild_id: int | None) -> None:
         self._places.append(None if guild_id is None else self.discord.loopback.guild.id)
