@@ -147,7 +147,7 @@ FOUND = (
     the_rest_of_a_deleted_answer_stays,
     erasures_withdraw_what_is_answered,
 )
-"""Found again within the first hundred seeds."""
+"""Were found again within the first hundred seeds, as the code and the faults stood then."""
 NOT_FOUND_YET = (
     what_is_shown_outlives_its_question,
     surplus_is_forgotten_first,

@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.reverted import FOUND
 from tests.simulation.test_simulation import simulated
 
-NUM_SEEDS = 100
+NUM_SEEDS = 400
 
 pytestmark = [pytest.mark.soak, pytest.mark.no_cover]
 
