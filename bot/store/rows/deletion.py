@@ -33,7 +33,7 @@ from bot.conversation.messages import ConversationKey
 from bot.store.rows.chosen_settings import Scope, forget_settings
 from bot.store.rows.conversations import KEY_COLUMNS, in_channel, key_in
 from bot.store.rows.persona_texts import forget_persona_texts
-from bot.store.rows.questions import IS_OPEN, OPEN_STATES
+from bot.store.rows.questions import ERASED, IS_OPEN, OPEN_STATES
 from bot.store.tables import (
     conversations,
     hints,
@@ -352,7 +352,8 @@ async def delete_message(
 ) -> MessageDeletion:
     """Follow a message's deletion: delete the turn or withdraw the question that it belongs to.
 
-    With `leaves_shown`, an open question stays open where messages of ours say something about it.
+    With `leaves_shown`, an open question stays open where messages of ours say something about it; where one of them
+    was deleted, it is emptied as if its words were erased.
     """
     of_platform = select(*_INBOX).join(conversations).where(inbox.c.platform == platform)
     row = (await connection.execute(of_platform.where(inbox.c.message_id == message_id))).one_or_none()
@@ -367,6 +368,11 @@ async def delete_message(
         if part.is_surplus or part.purpose != ANSWER:
             return _NOTHING
         row = (await connection.execute(of_platform.where(inbox.c.id == part.inbox_id))).one()
+        if leaves_shown and row.state in OPEN_STATES:  # whoever resumes it takes the rest of the answer out
+            if row.turn_id is not None:
+                await delete_turns(connection, messages.c.id == row.turn_id)
+            await empty(connection, inbox.c.id == row.id, epoch=ERASED)
+            return MessageDeletion(DeletedMessage.OPEN_QUESTION, key_in(row), row.message_id)
     elif leaves_shown and row.state in OPEN_STATES and await _is_shown(connection, row.id):
         return _NOTHING
     return await _delete_question(connection, row, is_asked=is_asked)

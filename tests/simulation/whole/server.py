@@ -226,6 +226,9 @@ class WholeDiscord:
         return answered
 
     def _take_request(self, request: "_Request", answered: Any) -> None:
+        if answered.cancelled():  # with whoever gave up, the connection is gone
+            self.journal.note("request", request.method, request.path, "taken back")
+            return
         try:
             response: web.Response = _run(self._router.handler_of(request)(request))
         except NoAnswer:

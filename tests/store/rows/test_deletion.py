@@ -52,6 +52,18 @@ async def test_an_open_question_of_which_something_is_shown_can_be_left_to_whoev
     assert await inbox.recorded_among("discord", [499, 500]) == {500}
 
 
+async def test_of_an_open_question_whose_answer_was_deleted_the_rest_is_left_to_whoever_resumes_it(history, inbox):
+    await inbox.receive(ask(1))
+    for part in (Part("answer", 0, 500), Part("answer", 1, 501)):
+        await inbox.record_part(ask(1), part)
+
+    deletion = await history.delete_message("discord", 501, leaves_shown=True)
+
+    (left,) = await inbox.unfinished()
+    assert deletion == MessageDeletion(DeletedMessage.OPEN_QUESTION, HERE, 1)
+    assert (left.is_erased, left.question.content, [part.message_id for part in left.parts]) == (True, "", [500])
+
+
 async def test_an_answered_question_goes_with_its_turn_and_names_what_is_left_of_the_answer(database, history, inbox):
     await hold_turn(database, ask(1))
     for part in (Part("answer", 0, 500), Part("answer", 1, 501), Part("notice", 0, 600)):
