@@ -45,7 +45,8 @@ def question_about(c: Conversation, key: Key) -> Drawn:
         answer = c.answer_to("fallback")
     elif name == "name" and own and c.is_group and value is None and is_spellable(c.speaker):
         answer = Answer(f"Your name is {marked(c.speaker)}.", marked(c.speaker))
-    return c.finish(text, answer, f"{'recall' if c.known(key) else 'not told'} {name if own else 'other'}")
+    skill = f"{'recall' if c.known(key) else 'not told'} {name if own else 'other'}"
+    return c.finish(text, answer, "recall pinned" if key.slot in c.pinned else skill)
 
 
 def _block(c: Conversation, key: Key) -> str:

@@ -87,6 +87,10 @@ class Conversation:
     """The speakers who said something that may have been a wish to remember, or not: their notes are not asked for."""
     said: list[tuple[str, str]] = field(default_factory=list)
     """What each speaker typed, without the name before it."""
+    heard: list[Fact] = field(default_factory=list)
+    """Every fact as it was told, whatever became of it."""
+    pinned: set[tuple[str, str, str]] = field(default_factory=set)
+    """The facts that are known from a pin alone."""
     user_style: Style | None = None
 
     def __post_init__(self) -> None:
@@ -97,7 +101,7 @@ class Conversation:
         count = self.rng.choice((1, 2, 2, 2, 3, 3, 4, 6))
         while len(self.speakers) < count:
             name = display_name(self.rng)
-            if self.speakers and self.rng.random() < 0.15:
+            if self.speakers and self.rng.random() < 0.25:
                 name = f"{self.speakers[0]} (2)"  # the bot's label for a second person of that name
             taken = {speaker.lower() for speaker in self.speakers} | {self.persona.name.lower()}
             if name.lower() not in taken:
@@ -148,6 +152,8 @@ class Conversation:
 
     def tell(self, key: Key, value: str) -> None:
         """Keeps a fact, in place of or beside what was told before."""
+        self.heard.append((key, value))
+        self.pinned.discard(key.slot)
         before = self.told.pop(key.slot, None)
         if before is not None:
             self.retold.add(key.slot)

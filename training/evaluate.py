@@ -65,13 +65,13 @@ def evaluate_folder(folder: Path, per_skill: int = 100) -> Report:
     greedy, started = Greedy(folder), time.monotonic()
     rng, encoder = random.Random(_SEED), WordEncoder()
     parts: dict[str, Callable[[], tuple[Report, list[Report]]]] = {
-        "probes": lambda: _of_probes(greedy, read_probes(NEVER_TRAINED)),
-        "known_probes": lambda: _of_probes(greedy, read_probes(KNOWN)),
-        "silent": lambda: _of_silent(greedy),
         "skills": lambda: _by_skill(greedy, skill_cases(rng, encoder, per_skill, 60 * per_skill), _SHORT_TOKENS),
         "personas": lambda: _by_skill(greedy, switch_cases(rng, encoder, per_skill), _SHORT_TOKENS),
         "distances": lambda: _by_skill(greedy, far_cases(rng, encoder, per_skill), _SHORT_TOKENS),
         "long": lambda: _by_skill(greedy, long_cases(encoder), _LONG_TOKENS),
+        "probes": lambda: _of_probes(greedy, read_probes(NEVER_TRAINED)),
+        "known_probes": lambda: _of_probes(greedy, read_probes(KNOWN)),
+        "silent": lambda: _of_silent(greedy),
     }
     report: Report = {"misses": {}}
     for name, part in parts.items():

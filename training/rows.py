@@ -8,31 +8,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.conversation.chat_format import LLAMA_2
+from bot.conversation.notes import SUMMARY_PROMPT
 from bot.conversation.tokenizer import encode
-from training import asking, talking, telling
+from training import asking, memories, talking, telling
 from training.conversation import Conversation, Drawn
 from training.facts import Key
 from training.noise import plain
 from training.personas import draw_persona
-from training.values import tokenizer
+from training.values import display_name, is_spellable, tokenizer
 
 BATCH_TOKENS = 131_072
 ROW_LENGTHS = (256, 512, 1024, 4096)
 ROW_SHARES = (0.16, 0.24, 0.25, 0.35)
 """The share of the training steps that a row length gets."""
+SUMMARY_SHARE, PINS_SHARE, NOTES_SHARE = 0.09, 0.16, 0.36
+"""The shares of the rows that ask for a summary, begin with pins, or have questions with notes before them."""
 Ids = NDArray[np.int16]
 Draw = Callable[[Conversation], Drawn | None]
 
 MIXED: dict[Draw, float] = {
     telling.tell_fact: 19, telling.tell_several: 5, telling.tell_pair: 2.5, telling.tell_about_other: 3.5,
-    asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 14, talking.talk: 20, talking.tell_nothing: 19,
-    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 6,
-    asking.ask_summary: 11, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 36,
+    asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 14, talking.talk: 20, talking.tell_nothing: 24,
+    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 12,
+    asking.ask_summary: 22, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 36,
     talking.style_wish: 2.5, talking.styled_once: 3.5,
 }  # fmt: skip
 FILLER: dict[Draw, float] = {
     talking.talk: 22, talking.tell_nothing: 15, talking.ask_the_world: 11, talking.echo: 6, asking.ask_untold: 12,
-    asking.ask_note: 2, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 15, asking.ask_summary: 2,
+    asking.ask_note: 5, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 15, asking.ask_summary: 6,
 }  # fmt: skip
 
 
@@ -114,16 +117,44 @@ class RowWriter:
             self.conversation.speaker = self.rng.choice(self.conversation.speakers)
 
     def fill(self) -> "RowWriter":
-        """Turns until the row is full: mixed, or facts first and questions far away."""
-        if self.rng.random() < 0.12:
+        """Turns until the row is full: mixed, or facts first and questions far away; some with what is remembered."""
+        roll = self.rng.random()
+        if roll < SUMMARY_SHARE and self.num_tokens > 400:
+            return self._fill(self._summaries())
+        if roll < SUMMARY_SHARE + PINS_SHARE and (pins := memories.pin_facts(self.conversation)):
+            self.system = f"{self.system}\n\n{pins}".strip()
+        elif self.rng.random() < 0.12:
             self.begin_in_the_middle()
         if self.rng.random() < 0.22:
             self._begin_as_another()
         is_far = self.rng.random() < (0.7 if self.num_tokens > 1000 else 0.25)
-        for drawn in self._far() if is_far else self._mixed():
+        turns = self._far() if is_far else self._mixed()
+        return self._fill(self._remembering(turns) if self.rng.random() < NOTES_SHARE else turns)
+
+    def _fill(self, turns: Iterator[Drawn | None]) -> "RowWriter":
+        for drawn in turns:
             if not self.add(drawn) or self.tokens_left < 24:
                 break
         return self
+
+    def _summaries(self) -> Iterator[Drawn]:
+        """The bot's own requests for pieces of a summary, which have no persona."""
+        c = self.conversation
+        self.system, c.user_style = SUMMARY_PROMPT, None
+        c.speakers = [name for name in c.speakers if is_spellable(name)] or ([display_name(self.rng)] * c.is_group)
+        c.speaker = c.speakers[0] if c.is_group else ""
+        return memories.summaries(c)
+
+    def _remembering(self, turns: Iterator[Drawn | None]) -> Iterator[Drawn | None]:
+        """Turns, and questions with sections before them in between."""
+        rng, longest = self.rng, min(40, self.num_tokens // 40)
+        remembered = memories.Memories(self.conversation, rng.randint(2, longest), has_summary=rng.random() < 0.45)
+        share = rng.choice((0.2, 0.4, 0.7))
+        for drawn in turns:
+            yield drawn
+            while rng.random() < share:
+                self.next_speaker()
+                yield remembered.turn(self.tokens_left)
 
     def _begin_as_another(self) -> None:
         """The persona was changed on the way, once or more: the turns before were answered by another, which shows."""
@@ -198,7 +229,7 @@ class RowWriter:
             c.told[key.slot] = (key, value)
             drawn = asking.question_about(c, key)
             c.told[key.slot] = (Key(key.kind, key.thing, key.owner, c.asked.thing), value)
-            if plain(value).lower() not in drawn.answer.lower():
+            if plain(value).lower() not in f"{drawn.user} {drawn.answer}".lower():
                 c.told.pop(key.slot, None)
             self.add(drawn, is_learnt=False)
 

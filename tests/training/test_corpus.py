@@ -4,9 +4,10 @@ import re
 import pytest
 
 from bot.conversation.chat_format import ChatPrompt, TurnEncoder
+from bot.conversation.notes import NOTES_HEADING, NOTHING, SUMMARY_HEADING, SUMMARY_PROMPT
 from bot.conversation.persona import BUILT_IN
 from bot.conversation.tokenizer import BEGIN_ID, END_ID, encode
-from training import asking, facts, personas, statements, talking, telling, values
+from training import asking, facts, memories, personas, statements, talking, telling, values
 from training.conversation import Conversation
 from training.noise import add_noise, marked, plain
 from training.probes import KNOWN, NEVER_TRAINED, held_back_texts, read_probes
@@ -243,3 +244,52 @@ def test_a_slip_is_never_put_where_the_end_of_a_value_would_be_unclear() -> None
     typed = {plain(add_noise(f"I like {marked('tea')} very much", rng, "statement")).lower() for _ in range(3000)}
 
     assert not [text for text in typed if "tea v" in text and "tea very much" not in text]
+
+
+@pytest.fixture(scope="module")
+def remembering(encoder: WordEncoder) -> list[RowWriter]:
+    """Rows of Trinity's, of which many have notes, pins or summaries."""
+    rows = [RowWriter(random.Random(seed), encoder, 900) for seed in range(150)]
+    for row in rows:
+        row.conversation.persona = personas.TRINITY
+    return [row.fill() for row in rows]
+
+
+def test_what_is_answered_from_a_note_or_a_summary_stands_there(remembering: list[RowWriter]) -> None:
+    skills = ("from a note", "corrected in notes", "from the summary")
+    turns = [turn for row in remembering for turn in row.turns if turn.skill in skills and "one" not in row.system]
+
+    told = [turn.answer.rstrip(".!").split(",")[0].rsplit(" ", 1)[-1].lower() in turn.user.lower() for turn in turns]
+
+    assert len(told) > 30
+    assert sum(told) > 0.9 * len(told)  # a manner of speaking stands behind some of them
+
+
+def test_notes_and_pins_stand_as_the_bot_puts_them(remembering: list[RowWriter]) -> None:
+    texts = [turn.user for row in remembering for turn in row.turns if turn.user.startswith("What was said")]
+
+    lines = [line for text in texts for line in text.rpartition("\n\n")[0].split("\n")]
+
+    assert any(row.system.count("\n- ") for row in remembering)
+    assert len(lines) > 100
+    assert not [line for line in lines if line and not line.startswith(("- ", NOTES_HEADING, SUMMARY_HEADING))]
+
+
+def test_a_summary_has_a_line_for_each_fact_or_says_that_there_is_none(remembering: list[RowWriter]) -> None:
+    answers = [turn.answer for row in remembering for turn in row.turns if row.system == SUMMARY_PROMPT]
+
+    assert NOTHING in answers
+    assert all(answer == NOTHING or all(line.startswith("- ") for line in answer.split("\n")) for answer in answers)
+
+
+def test_drawing_what_was_said_before_tells_the_conversation_nothing() -> None:
+    conversation = several("Ann", "Bob")
+    conversation.told = {}
+
+    past = memories.draw_past(conversation, 12)
+
+    assert len(past) == 12
+    assert any(turn.told for turn in past)
+    assert not conversation.told
+    assert not conversation.said
+    assert not conversation.notes
