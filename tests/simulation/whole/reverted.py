@@ -78,14 +78,13 @@ def _never(*_: object) -> bool:
     return False
 
 
-FOUND = (edits_overtake_each_other, what_is_deleted_at_the_gate_is_answered)
+FOUND = (edits_overtake_each_other, what_is_deleted_at_the_gate_is_answered, what_is_shown_is_read_once)
 """Found again within the first hundred seeds."""
 NOT_FOUND_YET = (
     lines_about_an_outage_hold_up_the_end,
     older_edits_win,
     commands_are_followed_late,
     a_reset_leaves_lines_behind,
-    what_is_shown_is_read_once,
 )
 """Were found in other runs than those of today's first seeds."""
 DEFECTS: dict[str, Callable[[], None]] = {defect.__name__: defect for defect in (*FOUND, *NOT_FOUND_YET)}
