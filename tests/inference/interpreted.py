@@ -31,8 +31,8 @@ SHAPES = {
 SMALL = KernelShapes(
     gemv_qkv=Tile(16, 32, 1),
     gemv_output=Tile(8, 64, 1),
-    gemv_gated=Tile(16, 64, 1),
-    gemv_down=Tile(8, 32, 1),
+    gemv_gated=Tile(16, 64, 1, turns=2),
+    gemv_down=Tile(8, 32, 1, turns=2),
     gemv_head=Tile(16, 64, 1),
     skinny_qkv={4: Tile(16, 32, 1, 2)},
     skinny_gated={4: Tile(16, 32, 1, 2)},

@@ -100,17 +100,20 @@ def dot_attention_kernel(
         arrival = arrivals + number * num_parts + part
         if tl.atomic_add(arrival, 1, sem="acq_rel") == num_shares - 1:
             highest = tl.full([TOKENS * TOGETHER], float("-inf"), dtype=tl.float32)
-            for each in range(num_shares):
-                one_top = tl.load(partial_scales + (place + each) * 2, mask=is_line, other=0.0, cache_modifier=".cg")
-                highest = tl.maximum(highest, one_top)
+            for each in tl.static_range(SHARES):  # unrolled, so that the loads don't wait for each other
+                mask = is_line & (rows * 0 + each < num_shares)
+                top = tl.load(partial_scales + (place + each) * 2, mask=mask, other=float("-inf"), cache_modifier=".cg")
+                highest = tl.maximum(highest, top)
             total = tl.zeros([TOKENS * TOGETHER], dtype=tl.float32)
             sums = tl.zeros([TOKENS * TOGETHER, DIM_BLOCK], dtype=tl.float32)
-            for each in range(num_shares):
+            for each in tl.static_range(SHARES):
+                mask = is_line & (rows * 0 + each < num_shares)
                 of_part = partial_scales + (place + each) * 2
-                weight = tl.exp2(tl.load(of_part, mask=is_line, other=0.0, cache_modifier=".cg") - highest)
-                total += tl.load(of_part + 1, mask=is_line, other=1.0, cache_modifier=".cg") * weight
+                top = tl.load(of_part, mask=mask, other=float("-inf"), cache_modifier=".cg")
+                weight = tl.exp2(top - highest)
+                total += tl.load(of_part + 1, mask=mask, other=0.0, cache_modifier=".cg") * weight
                 parts = partial_sums + ((place + each) * DIM_BLOCK)[:, None] + dims[None, :]
-                one = tl.load(parts, mask=is_line[:, None], other=0.0, cache_modifier=".cg")
+                one = tl.load(parts, mask=mask[:, None], other=0.0, cache_modifier=".cg")
                 sums += one * weight[:, None]
             tl.store(target, (sums / total[:, None]).to(out.dtype.element_ty), mask=is_query)
             tl.store(arrival, 0)

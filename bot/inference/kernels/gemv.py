@@ -5,20 +5,19 @@
 Each fuses what stands before and after its product (norm, rotation and storage, gating, the residual), so that a layer
 is five kernels. The first tile of weights is loaded before the wait for the kernel before it: weights never change.
 No tl.dot: products are summed in float32 by ordinary arithmetic, which on every card outruns memory. Weights are
-floats, or int8 with a scale for each output; floats have none (`scale` is None).
+floats; of eight-bit ones `int8_gemv` takes care.
 """
 
 import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.int8 import widened
 from bot.inference.kernels.pointwise import store_rotated
 
 
 @triton.jit
 def _normed_products(
-    x, norm, weight, scale, first_rows, second_rows, inside, eps,
+    x, norm, weight, first_rows, second_rows, inside, eps,
     WIDTH: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """rms_norm(x) @ weight[rows] for two sets of BLOCK_N rows."""
@@ -29,8 +28,8 @@ def _normed_products(
     second_sums = tl.zeros([BLOCK_N, BLOCK_K], dtype=tl.float32)
     squares = tl.zeros([BLOCK_K], dtype=tl.float32)
     mask = inside[:, None] & (columns < WIDTH)[None, :]
-    first_tile = tl.load(first, mask=mask, other=0, eviction_policy="evict_first")
-    second_tile = tl.load(second, mask=mask, other=0, eviction_policy="evict_first")
+    first_tile = tl.load(first, mask=mask, other=0.0, eviction_policy="evict_first")
+    second_tile = tl.load(second, mask=mask, other=0.0, eviction_policy="evict_first")
     if PDL:
         gdc_wait()
         gdc_launch_dependents()
@@ -39,24 +38,19 @@ def _normed_products(
         value = tl.load(x + start + columns, mask=in_row, other=0.0).to(tl.float32)
         scaled = value * tl.load(norm + start + columns, mask=in_row, other=0.0).to(tl.float32)
         squares += value * value
-        first_sums += widened(first_tile, tl.float32) * scaled[None, :]
-        second_sums += widened(second_tile, tl.float32) * scaled[None, :]
+        first_sums += first_tile.to(tl.float32) * scaled[None, :]
+        second_sums += second_tile.to(tl.float32) * scaled[None, :]
         if BLOCK_K < WIDTH:
             mask = inside[:, None] & (start + BLOCK_K + columns < WIDTH)[None, :]
-            first_tile = tl.load(first + start + BLOCK_K, mask=mask, other=0, eviction_policy="evict_first")
-            second_tile = tl.load(second + start + BLOCK_K, mask=mask, other=0, eviction_policy="evict_first")
+            first_tile = tl.load(first + start + BLOCK_K, mask=mask, other=0.0, eviction_policy="evict_first")
+            second_tile = tl.load(second + start + BLOCK_K, mask=mask, other=0.0, eviction_policy="evict_first")
     inverse = tl.rsqrt(tl.sum(squares, 0) / WIDTH + eps)
-    first_sum = tl.sum(first_sums, 1) * inverse
-    second_sum = tl.sum(second_sums, 1) * inverse
-    if scale is not None:
-        first_sum *= tl.load(scale + first_rows, mask=inside, other=0.0)
-        second_sum *= tl.load(scale + second_rows, mask=inside, other=0.0)
-    return first_sum, second_sum
+    return tl.sum(first_sums, 1) * inverse, tl.sum(second_sums, 1) * inverse
 
 
 @triton.jit
 def gemv_qkv_kernel(
-    x, norm, weight, scale, qkv, cache, cosines, sines, positions, kv_slots, cache_half, eps,
+    x, norm, weight, qkv, cache, cosines, sines, positions, kv_slots, cache_half, eps,
     WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
@@ -67,7 +61,7 @@ def gemv_qkv_kernel(
     heads, dims = pairs // HALF, pairs % HALF
     low_rows = heads * HEAD_DIM + dims
     low, high = _normed_products(
-        x, norm, weight, scale, low_rows, low_rows + HALF, inside, eps, WIDTH, BLOCK_N, BLOCK_K, PDL
+        x, norm, weight, low_rows, low_rows + HALF, inside, eps, WIDTH, BLOCK_N, BLOCK_K, PDL
     )  # fmt: skip
     angle = tl.load(positions) * HALF + dims
     store_rotated(
@@ -78,21 +72,21 @@ def gemv_qkv_kernel(
 
 @triton.jit
 def gemv_gated_kernel(
-    x, norm, weight, scale, out, eps,
+    x, norm, weight, out, eps,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """out = silu(gate) * up of the normed x; one program for BLOCK_N gates and their ups."""
     rows = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = rows < OUT_WIDTH
     gate, up = _normed_products(
-        x, norm, weight, scale, rows, rows + OUT_WIDTH, inside, eps, WIDTH, BLOCK_N, BLOCK_K, PDL
+        x, norm, weight, rows, rows + OUT_WIDTH, inside, eps, WIDTH, BLOCK_N, BLOCK_K, PDL
     )  # fmt: skip
     tl.store(out + rows, (gate * tl.sigmoid(gate) * up).to(out.dtype.element_ty), mask=inside)
 
 
 @triton.jit
 def gemv_kernel(
-    values, norm, weight, scale, residual, out, eps,
+    values, norm, weight, residual, out, eps,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """out = values @ weight.T; one program for BLOCK_N outputs.
@@ -106,7 +100,7 @@ def gemv_kernel(
     sums = tl.zeros([BLOCK_N, BLOCK_K], dtype=tl.float32)
     squares = tl.zeros([BLOCK_K], dtype=tl.float32)
     mask = inside[:, None] & (columns < WIDTH)[None, :]
-    tile = tl.load(source, mask=mask, other=0, eviction_policy="evict_first")
+    tile = tl.load(source, mask=mask, other=0.0, eviction_policy="evict_first")
     if PDL:
         gdc_wait()
         gdc_launch_dependents()
@@ -116,15 +110,13 @@ def gemv_kernel(
         if norm is not None:
             squares += value * value
             value *= tl.load(norm + start + columns, mask=in_row, other=0.0).to(tl.float32)
-        sums += widened(tile, tl.float32) * value[None, :]
+        sums += tile.to(tl.float32) * value[None, :]
         if BLOCK_K < WIDTH:
             mask = inside[:, None] & (start + BLOCK_K + columns < WIDTH)[None, :]
-            tile = tl.load(source + start + BLOCK_K, mask=mask, other=0, eviction_policy="evict_first")
+            tile = tl.load(source + start + BLOCK_K, mask=mask, other=0.0, eviction_policy="evict_first")
     total = tl.sum(sums, 1)
     if norm is not None:
         total *= tl.rsqrt(tl.sum(squares, 0) / WIDTH + eps)
-    if scale is not None:
-        total *= tl.load(scale + rows, mask=inside, other=0.0)
     if residual is not None:
         total += tl.load(residual + rows, mask=inside, other=0.0).to(tl.float32)
     tl.store(out + rows, total.to(out.dtype.element_ty), mask=inside)

@@ -115,9 +115,7 @@ class SkinnyProducts:
         return _dividing(table, num_rows, *weight.data.shape)
 
     def head_tile(self, num_rows: int, head: Matrix) -> Tile | None:
-        """The tile for logits; of a head of floats cuBLAS makes them as fast."""
-        if head.kind is MatrixKind.FLOAT:
-            return None
+        """The tile for logits."""
         return _dividing(self._shapes.skinny_head, num_rows, *head.data.shape)
 
     def halves(self, x: Tensor, norm: Tensor | None) -> Values:

@@ -30,6 +30,24 @@ def _whole(sums, scale, outputs, value_scales, num_rows, BLOCK_N: tl.constexpr, 
 
 
 @triton.jit
+def _two_as_one(first, second, BLOCK_N: tl.constexpr):
+    """Two runs of rows as those of one tile: eight of the first, eight of the second, and so on.
+
+    In a tile of sums the two of a pair are then in one thread.
+    """
+    both = tl.join(tl.reshape(first, [BLOCK_N // 8, 8]), tl.reshape(second, [BLOCK_N // 8, 8]))
+    return tl.reshape(tl.permute(both, (0, 2, 1)), [2 * BLOCK_N])
+
+
+@triton.jit
+def _one_as_two(sums, BLOCK_N: tl.constexpr, LINES: tl.constexpr):
+    """The sums [BLOCK_N, LINES] of each of the two runs."""
+    both = tl.permute(tl.reshape(sums, [BLOCK_N // 8, 2, 8, LINES]), (0, 2, 3, 1))
+    first, second = tl.split(both)
+    return tl.reshape(first, [BLOCK_N, LINES]), tl.reshape(second, [BLOCK_N, LINES])
+
+
+@triton.jit
 def _pair_of_products(
     values, value_scales, weight, scale, first_rows, second_rows, num_rows,
     WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, STAGES: tl.constexpr,
@@ -42,19 +60,17 @@ def _pair_of_products(
     is_line = (lines < num_rows * (LINES // BLOCK_M))[:, None]
     columns = tl.arange(0, BLOCK_K)
     source = values + lines[:, None] * WIDTH + columns[None, :]
-    first = weight + first_rows[:, None].to(tl.int64) * WIDTH + columns[None, :]
-    second = weight + second_rows[:, None].to(tl.int64) * WIDTH + columns[None, :]
-    first_sums = tl.zeros([BLOCK_N, LINES], dtype=SUM)
-    second_sums = tl.zeros([BLOCK_N, LINES], dtype=SUM)
+    rows = _two_as_one(first_rows, second_rows, BLOCK_N)
+    weights = weight + rows[:, None].to(tl.int64) * WIDTH + columns[None, :]
+    sums = tl.zeros([2 * BLOCK_N, LINES], dtype=SUM)
     if PDL:
         gdc_wait()
         gdc_launch_dependents()
     for start in tl.range(0, WIDTH, BLOCK_K, num_stages=STAGES):
-        first_tile = tl.load(first + start)
-        second_tile = tl.load(second + start)
-        value = tl.trans(tl.load(source + start, mask=is_line, other=0))
-        first_sums = tl.dot(first_tile, value, first_sums, out_dtype=SUM)
-        second_sums = tl.dot(second_tile, value, second_sums, out_dtype=SUM)
+        tile = tl.load(weights + start)
+        value = tl.load(source + start, mask=is_line, other=0)
+        sums = tl.dot(tile, tl.trans(value), sums, out_dtype=SUM)
+    first_sums, second_sums = _one_as_two(sums, BLOCK_N, LINES)
     if scale is not None:
         first_sums = _whole(first_sums, scale, first_rows, value_scales, num_rows, BLOCK_N, BLOCK_M)
         second_sums = _whole(second_sums, scale, second_rows, value_scales, num_rows, BLOCK_N, BLOCK_M)

@@ -1,4 +1,4 @@
-"""Tile sizes of the kernels, by what they were measured to be best at; every figure is from one NVIDIA H200."""
+"""Tile sizes of the kernels, by what they were measured to be best at, on one NVIDIA H200 or one H100."""
 
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -18,7 +18,8 @@ LEAST_DENSE_NUMBERS = 8 * 1024**2
 class Tile:
     """`rows` outputs by `columns` inputs in a program of `num_warps` warps, `num_stages` loads in flight.
 
-    The sum over the inputs is cut into `shares`, each a program of its own (skinny products into the residual only).
+    The sum over the inputs is cut into `shares`, each a program of its own (skinny products into the residual only). A
+    program takes `turns` times its rows, one after the other (matrix-vector kernels over eight-bit weights only).
     """
 
     rows: int
@@ -26,6 +27,7 @@ class Tile:
     num_warps: int
     num_stages: int = 1
     shares: int = 1
+    turns: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ def _decode() -> dict[int, Split]:
 
 def _grouped() -> dict[int, AttentionTile]:
     return {
+        2: AttentionTile(1, 64, 2, 2, shares=8),
+        4: AttentionTile(1, 32, 2, 2, shares=8),
         8: AttentionTile(1, 64, 2, 3, shares=4),
         16: AttentionTile(1, 32, 1, 3, shares=4),
         32: AttentionTile(1, 32, 1, 3, shares=2, least=8),
@@ -92,12 +96,16 @@ def _prefill() -> dict[int, AttentionTile]:
     return {128: AttentionTile(64, 64, 4, 2, shares=4), 256: AttentionTile(64, 64, 4, 2, shares=2)}
 
 
-def _skinny_down() -> dict[int, Tile]:
-    return {64: Tile(64, 128, 4, 6, shares=2)}
+def _skinny_qkv() -> dict[int, Tile]:
+    return {64: Tile(32, 128, 4, 4)}
 
 
 def _skinny_gated() -> dict[int, Tile]:
-    return {16: Tile(64, 128, 4, 3), 32: Tile(64, 64, 4, 4), 64: Tile(64, 64, 8, 4)}
+    return {32: Tile(32, 128, 4, 3), 64: Tile(64, 128, 8, 4)}
+
+
+def _skinny_down() -> dict[int, Tile]:
+    return {32: Tile(64, 128, 4, 6, shares=2), 64: Tile(64, 128, 4, 4, shares=2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +117,16 @@ class KernelShapes:
     gemv_gated: Tile = Tile(1, 4096, 4)
     gemv_down: Tile = Tile(2, 2048, 4)
     gemv_head: Tile = Tile(2, 2048, 8)
-    skinny_qkv: dict[int, Tile] = field(default_factory=lambda: {32: Tile(64, 128, 4, 4), 64: Tile(64, 64, 4, 6)})
+    skinny_qkv: dict[int, Tile] = field(default_factory=_skinny_qkv)
     skinny_gated: dict[int, Tile] = field(default_factory=_skinny_gated)
     skinny_output: dict[int, Tile] = field(default_factory=lambda: {32: Tile(64, 128, 4, 6, shares=2)})
     """Above the last, cuBLAS is faster."""
     skinny_down: dict[int, Tile] = field(default_factory=_skinny_down)
-    skinny_head: dict[int, Tile] = field(default_factory=dict)
-    """Of a head in eight bits only."""
+    skinny_head: dict[int, Tile] = field(default_factory=lambda: {64: Tile(128, 128, 8, 3)})
     decode: dict[int, Split] = field(default_factory=_decode)
     grouped: dict[int, AttentionTile] = field(default_factory=_grouped)
     """Decode attention where query heads share keys; above the last, and on cards without tensor cores, `decode`."""
-    least_grouped: int = 4
+    least_grouped: int = 2
     """With fewer rows `decode` is faster."""
     prefill: dict[int, AttentionTile] = field(default_factory=_prefill)
     """By the pass's tokens."""
@@ -146,7 +153,7 @@ class KernelShapes:
         small = replace(
             shapes, packed=None, skinny_qkv=pair, skinny_gated=pair, skinny_output=single, skinny_down=single
         )
-        return small if weights_kind is MatrixKind.FLOAT else replace(small, skinny_head=single)
+        return replace(small, skinny_head={} if weights_kind is MatrixKind.FLOAT else single)
 
     @property
     def skinny_tables(self) -> tuple[dict[int, Tile], ...]:
@@ -169,22 +176,28 @@ def first_fitting(table: dict[int, T], number: int) -> T | None:
     return table[min(fitting)] if fitting else None
 
 
-# Those of skinny products are guessed after the ones of floats: they have run on no card yet.
 _EIGHT_BIT_WEIGHTS = KernelShapes(
-    gemv_qkv=Tile(4, 4096, 4),
-    gemv_output=Tile(8, 4096, 4),
-    gemv_gated=Tile(4, 4096, 4),
-    gemv_down=Tile(2, 16384, 4),
-    gemv_head=Tile(8, 4096, 4),
-    skinny_qkv={32: Tile(64, 128, 4, 4), 64: Tile(64, 128, 8, 4)},
-    skinny_gated={32: Tile(64, 128, 4, 4), 64: Tile(64, 128, 8, 4)},
-    skinny_output={32: Tile(64, 128, 4, 6, shares=2), 64: Tile(64, 128, 4, 4, shares=2)},
-    skinny_down={32: Tile(64, 128, 4, 6, shares=2), 64: Tile(64, 128, 4, 6, shares=2)},
-    skinny_head={32: Tile(64, 128, 4, 4), 64: Tile(128, 128, 8, 4)},
+    gemv_qkv=Tile(4, 4096, 4, turns=2),
+    gemv_output=Tile(4, 4096, 8, turns=2),
+    gemv_gated=Tile(4, 4096, 4, turns=2),
+    gemv_down=Tile(2, 16384, 4, turns=8),
+    gemv_head=Tile(4, 4096, 4, turns=2),
+    skinny_qkv={32: Tile(64, 256, 4, 4), 64: Tile(32, 128, 4, 4)},
+    skinny_gated={
+        16: Tile(32, 128, 4, 4),
+        32: Tile(64, 128, 4, 4),
+        64: Tile(32, 128, 4, 3),
+    },
+    skinny_output={
+        16: Tile(64, 256, 4, 4, shares=3),
+        32: Tile(64, 128, 4, 6, shares=3),
+        64: Tile(64, 256, 4, 3, shares=2),
+    },
+    skinny_down={32: Tile(64, 128, 4, 6, shares=3), 64: Tile(64, 256, 4, 4, shares=2)},
+    skinny_head={32: Tile(64, 128, 4, 3), 64: Tile(128, 128, 8, 3)},
 )
 
 _EIGHT_BIT_DECODE = {
-    1: Split(16, 1, 3, 1),
     2: Split(32, 1, 1, 1),
     4: Split(16, 1, 1, 4),
     8: Split(8, 1, 1, 4),

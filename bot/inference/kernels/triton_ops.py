@@ -10,7 +10,7 @@ import torch
 import triton
 from torch import Tensor
 
-from bot.inference.kernels import attention, gemv, pointwise, sampling
+from bot.inference.kernels import attention, gemv, int8_gemv, pointwise, sampling
 from bot.inference.kernels.dot_launch import DotAttention
 from bot.inference.kernels.eight_bit_cache import EightBitCache, KVTarget
 from bot.inference.kernels.launch import KernelLauncher
@@ -135,14 +135,15 @@ class KernelOps:
             self._rotate_and_store(forward, target)
 
     def _gemv_qkv(self, forward: ForwardPass, layer: LayerWeights, target: KVTarget) -> None:
-        shape, tile = self._shape, self.shapes.gemv_qkv
+        shape = self._shape
+        kernel = gemv.gemv_qkv_kernel if layer.qkv.scale is None else int8_gemv.int8_gemv_qkv_kernel
+        num_rows, numbers, constants = _gemv_tiling(self.shapes.gemv_qkv, layer.qkv)
         self._run(
-            gemv.gemv_qkv_kernel, (triton.cdiv(shape.qkv_size // 2, tile.rows),),
-            forward.x, layer.input_norm, layer.qkv.data, layer.qkv.scale, forward.qkv, target.cache,
+            kernel, (triton.cdiv(shape.qkv_size // 2, num_rows),),
+            forward.x, layer.input_norm, *numbers, forward.qkv, target.cache,
             self._cosines, self._sines, forward.positions, target.slots, target.half, self._eps,
             WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
-            BLOCK_SIZE=target.block_size, BLOCK_N=tile.rows, BLOCK_K=_columns(tile, shape.hidden_size),
-            num_warps=tile.num_warps,
+            BLOCK_SIZE=target.block_size, **constants,
         )  # fmt: skip
 
     def _rotate_and_store(self, forward: ForwardPass, target: KVTarget) -> None:
@@ -198,11 +199,11 @@ class KernelOps:
         self, tile: Tile, values: Tensor, norm: Tensor | None, weight: Matrix, residual: Tensor | None, out: Tensor
     ) -> None:
         out_width, width = weight.data.shape
+        kernel = gemv.gemv_kernel if weight.scale is None else int8_gemv.int8_gemv_kernel
+        num_rows, numbers, constants = _gemv_tiling(tile, weight)
         self._run(
-            gemv.gemv_kernel, (triton.cdiv(out_width, tile.rows),),
-            values, norm, weight.data, weight.scale, residual, out, self._eps,
-            WIDTH=width, OUT_WIDTH=out_width, BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width),
-            num_warps=tile.num_warps,
+            kernel, (triton.cdiv(out_width, num_rows),),
+            values, norm, *numbers, residual, out, self._eps, WIDTH=width, OUT_WIDTH=out_width, **constants,
         )  # fmt: skip
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
@@ -220,12 +221,13 @@ class KernelOps:
             self._silu_mul(forward)
 
     def _gemv_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
-        width, out_width, tile = self._shape.hidden_size, self._shape.intermediate_size, self.shapes.gemv_gated
+        width, out_width = self._shape.hidden_size, self._shape.intermediate_size
+        kernel = gemv.gemv_gated_kernel if layer.gate_up.scale is None else int8_gemv.int8_gemv_gated_kernel
+        num_rows, numbers, constants = _gemv_tiling(self.shapes.gemv_gated, layer.gate_up)
         self._run(
-            gemv.gemv_gated_kernel, (triton.cdiv(out_width, tile.rows),),
-            forward.x, layer.mlp_norm, layer.gate_up.data, layer.gate_up.scale, forward.activated, self._eps,
-            WIDTH=width, OUT_WIDTH=out_width,
-            BLOCK_N=tile.rows, BLOCK_K=_columns(tile, width), num_warps=tile.num_warps,
+            kernel, (triton.cdiv(out_width, num_rows),),
+            forward.x, layer.mlp_norm, *numbers, forward.activated, self._eps,
+            WIDTH=width, OUT_WIDTH=out_width, **constants,
         )  # fmt: skip
 
     def _silu_mul(self, forward: ForwardPass) -> None:
@@ -282,5 +284,12 @@ class KernelOps:
         )  # fmt: skip
 
 
-def _columns(tile: Tile, width: int) -> int:
-    return min(tile.columns, 1 << (width - 1).bit_length())
+def _gemv_tiling(tile: Tile, weight: Matrix) -> tuple[int, tuple[Tensor, ...], dict[str, int]]:
+    """Outputs of a matrix-vector program, the weight as it takes it, and its constants."""
+    block = triton.next_power_of_2(weight.data.shape[1])
+    if weight.scale is None:
+        constants = {"BLOCK_N": tile.rows, "BLOCK_K": min(tile.columns, block), "num_warps": tile.num_warps}
+        return tile.rows, (weight.data,), constants
+    num_rows = max(1, min(tile.rows, tile.rows * tile.columns // block))  # a program has rows as a whole
+    constants = {"BLOCK_N": num_rows, "BLOCK_K": block, "TURNS": tile.turns, "num_warps": tile.num_warps}
+    return num_rows * tile.turns, (weight.data.view(torch.int32), weight.scale), constants
