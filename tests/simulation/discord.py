@@ -176,11 +176,15 @@ class Discord:
         self._count(kind)
         answered = loop.create_future()
         way = chance.expovariate(12) + (chance.expovariate(0.2) if chance.random() < faults.slow else 0.0)
-        loop.call_later(way, self._do, kind, channel_id, effect, what, answered, LIFE.get(), context=OUTSIDE)
+        doing = loop.call_later(way, self._do, kind, channel_id, effect, what, answered, LIFE.get(), context=OUTSIDE)
         try:
             async with asyncio.timeout(_LIMIT_SECONDS):
                 return await answered
         except TimeoutError:
+            if kind == "edit":
+                # It hangs up, and what Discord hasn't done by then it doesn't do any more: nobody could tell otherwise
+                # which of two edits came last.
+                doing.cancel()
             raise Unreachable("no answer") from None
 
     def _do(
@@ -192,8 +196,8 @@ class Discord:
         answered: "asyncio.Future[Any]",
         life: Life | None,
     ) -> None:
-        # What was given up, or had not arrived when the next process began, went with its connection.
-        if answered.done() or (life is not None and life.is_dead and self.loop.life not in (None, life)):
+        # What had not arrived when the next process began went with its connection.
+        if life is not None and life.is_dead and self.loop.life not in (None, life):
             return
         chance, faults = self.chance, self.faults
         draw = chance.random()
