@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="the costs as SVG")
     parser.add_argument("--turns", type=_list_of(int), default=[50, 100, 200, 500], help="from a fact to its question")
     parser.add_argument("--words", choices=("plain", "other"), default="plain", help="of facts and questions")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="other weights of the same kind")
     parser.add_argument("--cases", type=int, default=8, help="of each mode and distance; six questions each")
     parser.add_argument("--modes", type=_list_of(str), default=None)
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -115,7 +116,8 @@ def demo(arguments: argparse.Namespace) -> None:
 
     print(memory_demo.HEAD)
     modes = arguments.modes or memory_demo.MODES
-    table, wrong = asyncio.run(memory_demo.run(arguments.turns, arguments.cases, modes, arguments.words))
+    model = arguments.model or memory_demo.DEMO_MODEL
+    table, wrong = asyncio.run(memory_demo.run(arguments.turns, arguments.cases, modes, arguments.words, model))
     if arguments.json:
         result = {"demo": table, "wrong": wrong, "machine": platform.platform()}
         arguments.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")

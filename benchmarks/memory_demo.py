@@ -205,13 +205,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(folder: Path) -> AsyncGenerator[Bench, None]:
-    tokenizer = load_tokenizer(DEMO_MODEL)
+async def open_bench(folder: Path, model: Path) -> AsyncGenerator[Bench, None]:
+    tokenizer = load_tokenizer(model)
     encoder = TurnEncoder(tokenizer)
 
     def load(_report: object) -> LoadedModel:
-        runner = build_runner(DEMO_MODEL, "cpu", max_num_sequences=4)
-        return LoadedModel(runner, read_tokenizer(DEMO_MODEL), runner.model_hash)
+        runner = build_runner(model, "cpu", max_num_sequences=4)
+        return LoadedModel(runner, read_tokenizer(model), runner.model_hash)
 
     async with open_database(f"sqlite:///{folder / 'memory.db'}") as database, open_local_engine(load) as local:
         history, engine, records = History(database), _Counting(local), _Records()
@@ -256,6 +256,7 @@ async def run_case(bench: Bench, case: Case, mode: str, channel_id: int) -> list
                 "background_tokens": background / len(case.questions), "background_seconds": seconds,
             }
         )  # fmt: skip
+    await bench.chat.settings.set(key, Scope.CHANNEL, "memory", "window", by=1)  # nothing more is summed up of it
     await bench.engine.forget(key.cache_owner)
     return rows
 
@@ -278,12 +279,16 @@ def summed_up(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 async def run(
-    distances: Sequence[int], num_cases: int, modes: Sequence[str] = MODES, words: str = PLAIN
+    distances: Sequence[int],
+    num_cases: int,
+    modes: Sequence[str] = MODES,
+    words: str = PLAIN,
+    model: Path = DEMO_MODEL,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The table, a row for each mode and distance, and every question that was answered wrong."""
     table, wrong, channel_id = [], [], 0
     with tempfile.TemporaryDirectory() as folder:
-        async with open_bench(Path(folder)) as bench:
+        async with open_bench(Path(folder), model) as bench:
             for distance, mode in _cells(distances, modes):
                 rows = []
                 for seed in range(num_cases):
