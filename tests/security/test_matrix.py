@@ -25,6 +25,7 @@ from tests.security.test_permissions import ALWAYS, ROLES, person_with, places, 
 FILE = {"id": "1", "filename": "a", "size": 1, "url": "http://x/a", "proxy_url": "http://x/a"}
 VALUES: dict[discord.AppCommandOptionType, Any] = {
     discord.AppCommandOptionType.string: "x",
+    discord.AppCommandOptionType.integer: 1,
     discord.AppCommandOptionType.attachment: FILE,
 }
 
