@@ -25,7 +25,7 @@ def upgrade() -> None:
             ["conversation_id"],
             ["conversations.id"],
             ondelete="CASCADE",
-            name="fk_summaries_conversation_id_conversations",
+            name="fk_summaries_conversation_id",
         ),
         sqlite_autoincrement=True,
     )
@@ -35,11 +35,9 @@ def upgrade() -> None:
         sa.Column("turn_id", _BIG_ID, autoincrement=False, nullable=False),
         sa.Column("summary_id", _BIG_ID, nullable=False),
         sa.PrimaryKeyConstraint("turn_id", name="pk_summarised_turns"),
+        sa.ForeignKeyConstraint(["turn_id"], ["messages.id"], ondelete="CASCADE", name="fk_summarised_turns_turn_id"),
         sa.ForeignKeyConstraint(
-            ["turn_id"], ["messages.id"], ondelete="CASCADE", name="fk_summarised_turns_turn_id_messages"
-        ),
-        sa.ForeignKeyConstraint(
-            ["summary_id"], ["summaries.id"], ondelete="CASCADE", name="fk_summarised_turns_summary_id_summaries"
+            ["summary_id"], ["summaries.id"], ondelete="CASCADE", name="fk_summarised_turns_summary_id"
         ),
     )
     op.create_index("ix_summarised_turns_summary_id", "summarised_turns", ["summary_id"])
