@@ -7,13 +7,13 @@ pause and not an error. A request is always streamed: only then does leaving it 
 
 import asyncio
 import hashlib
-import json
 import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -22,16 +22,16 @@ from tokenizers import Tokenizer
 from bot.conversation.chat_format import ChatFormat
 from bot.conversation.tokenizer import encode
 from bot.errors import ConfigError, EngineError, EngineUnavailable, RequestFailed
-from bot.inference.engine import Counters, Delta, FinishReason, Request
+from bot.inference.engine import Delta, Request
+from bot.inference.remote.answer import PASSING_STATUS, BrokenOff, RemoteAnswer, parsed, refusal
 from bot.inference.remote.events import END_OF_STREAM, UnreadableStream, read_events
 from bot.inference.remote.line import Line, Place
-from bot.inference.remote.prompts import AnswerText, PromptSpeller
+from bot.inference.remote.requests import RequestWriter
 from bot.inference.remote.server import (
     Probe,
     Server,
     ServerAway,
     ServerClient,
-    ServerKind,
     Wanted,
     away_in_words,
     survey,
@@ -54,14 +54,7 @@ LOOK_SECONDS = 5.0
 MAX_WAITING = 128
 _MAX_PAUSE_SECONDS = 4.0
 _USAGE_SECONDS = 1.0
-_PASSING_STATUS = frozenset({408, 425, 429, 502, 503, 504})
 _PROBE_QUESTIONS = ("Ab, 12\n\tß ☃ \U0001f98a", "the end?")
-_FINISH_REASONS = {
-    "stop": FinishReason.STOP,
-    "eos_token": FinishReason.STOP,
-    "stop_sequence": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,37 +70,8 @@ class RemoteOptions:
     look_seconds: float = LOOK_SECONDS
 
 
-class _BrokenOff(Exception):
-    """The server went away, or ended a stream without saying that the answer is whole."""
-
-
 class _Yielded(Exception):
     """The place at the server was wanted for somebody who waits."""
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What came of a request so far, over all the streams that it took."""
-
-    started_at: float
-    begun_at: float
-    answer_text: AnswerText
-    said: str = ""
-    """As the server wrote it, for a stream that goes on behind it."""
-    num_new_tokens: int = 0
-    num_cached_tokens: int = 0
-    first_token_seconds: float = 0.0
-
-    def counters(self, num_prompt_tokens: int) -> Counters:
-        now = time.monotonic()
-        return Counters(
-            num_prompt_tokens=num_prompt_tokens,
-            num_cached_tokens=self.num_cached_tokens,
-            num_new_tokens=self.num_new_tokens,
-            queued_seconds=self.begun_at - self.started_at,
-            first_token_seconds=self.first_token_seconds,
-            total_seconds=now - self.started_at,
-        )
 
 
 @dataclass(slots=True)
@@ -136,7 +100,7 @@ class RemoteEngine:
         self._tokenizer = tokenizer
         self._format = chat_format
         self._observer = observer or Observers()
-        self._speller = PromptSpeller(tokenizer, chat_format)
+        self._requests = RequestWriter(tokenizer, chat_format)
         self._probe = _probe(tokenizer, chat_format)
         self._end_tokens = [chat_format.control_tokens[each] for each in chat_format.stop_ids]
         self._server: Server | None = None
@@ -210,14 +174,13 @@ class RemoteEngine:
         if self._is_closed:
             raise EngineUnavailable("The engine is shutting down.")
         check_request(request, self.max_sequence_tokens)
-        started_at, is_done = time.monotonic(), False
+        answer, is_done = RemoteAnswer(request, self._tokenizer, self._end_tokens), False
         self._totals.requests += 1
         try:
             async with self._line.place(request) as place:
                 self._report()
-                text = AnswerText(self._end_tokens, is_continued=request.is_continued)
-                progress = _Progress(started_at, time.monotonic(), text)
-                async with aclosing(self._answer(place, progress)) as deltas:
+                answer.begin()
+                async with aclosing(self._answer(place, answer)) as deltas:
                     async for delta in deltas:
                         is_done = delta.finish_reason is not None
                         yield delta
@@ -239,7 +202,7 @@ class RemoteEngine:
         while True:
             await asyncio.sleep(self._options.look_seconds)
             if self._problem is not None:
-                with suppress(_BrokenOff):
+                with suppress(BrokenOff):
                     await self._find_again(0.0)
             elif not self._line.num_running:
                 try:
@@ -247,7 +210,7 @@ class RemoteEngine:
                 except ServerAway as away:
                     self._lose(str(away))
                 else:
-                    if status in _PASSING_STATUS:
+                    if status in PASSING_STATUS:
                         self._lose(f"it isn't ready ({status})")
 
     @property
@@ -256,45 +219,46 @@ class RemoteEngine:
             raise EngineUnavailable("The engine is not running.")
         return self._server
 
-    async def _answer(self, place: Place, progress: _Progress) -> AsyncGenerator[Delta, None]:
+    async def _answer(self, place: Place, answer: RemoteAnswer) -> AsyncGenerator[Delta, None]:
         """The deltas of one answer, over as many streams as it takes."""
         request = place.request
         broken_since: float | None = None
         pause = 0.25
         while True:
-            num_before = progress.num_new_tokens
+            num_before = answer.num_new_tokens
             try:
                 if self._problem is not None:
                     await self._find_again(self._options.outage_patience_seconds + self._lost_at - time.monotonic())
-                async with aclosing(self._stream(place, progress)) as deltas:
+                async with aclosing(self._stream(place, answer)) as deltas:
                     async for delta in deltas:
                         yield delta
                 return
             except _Yielded:
                 await self._line.wait_again(place)
-            except _BrokenOff as broken:
-                if progress.num_new_tokens > num_before:
+            except BrokenOff as broken:
+                if answer.num_new_tokens > num_before:
                     broken_since, pause = None, 0.25
                 self._lose(str(broken))
                 now = time.monotonic()
                 broken_since = now if broken_since is None else broken_since
-                left = request.sampling.max_new_tokens - progress.num_new_tokens
+                left = request.sampling.max_new_tokens - answer.num_new_tokens
                 if left < 1 or now + pause > min(broken_since, self._lost_at) + self._options.outage_patience_seconds:
                     raise EngineUnavailable(f"The model's server can't be used: {broken}.") from broken
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
-    async def _stream(self, place: Place, progress: _Progress) -> AsyncGenerator[Delta, None]:
+    async def _stream(self, place: Place, answer: RemoteAnswer) -> AsyncGenerator[Delta, None]:
         """One stream of an answer, behind what was said before.
 
         Raises:
-            _BrokenOff: it ended before the answer did.
+            BrokenOff: it ended before the answer did.
             _Yielded: the place is wanted.
             RequestFailed: the server refuses this request, or fell silent.
         """
         request = place.request
-        body = self._body(request, progress)
-        headers = {"X-Session-ID": self._session_of(request)}
+        session = self._session_of(request)
+        body = self._requests.body(self._known, answer, session)
+        headers = {"X-Session-ID": session}
         reading: AsyncGenerator[dict[str, Any], None]
         async with aclosing(self._events(body, headers)) as reading:
             next_event = None
@@ -308,26 +272,24 @@ class RemoteEngine:
                         raise _Yielded
                     event = next_event.result()
                     if event is None:
-                        raise _BrokenOff("the stream ended before the answer did")
-                    delta, finish_reason = self._read(event, request, progress)
+                        raise BrokenOff("the stream ended before the answer did")
+                    delta, finish_reason = answer.read(event)
                     if delta is not None and finish_reason is None:
                         yield delta
-                with suppress(_BrokenOff, RequestFailed, TimeoutError):  # what it took comes behind the end, if at all
+                with suppress(BrokenOff, RequestFailed, TimeoutError):  # what it took comes behind the end, if at all
                     async with asyncio.timeout(_USAGE_SECONDS):
                         async for event in reading:
-                            self._note_usage(event.get("usage"), progress)
-                self._totals.new_tokens += progress.num_new_tokens
+                            answer.note_usage(event)
+                self._totals.new_tokens += answer.num_new_tokens
                 self._totals.prompt_tokens += len(request.prompt_token_ids)
-                self._totals.cached_tokens += progress.num_cached_tokens
-                rest = (delta.text if delta else "") + progress.answer_text.finish()
-                token_ids = delta.token_ids if delta else ()
-                yield Delta(rest, token_ids, finish_reason, progress.counters(len(request.prompt_token_ids)))
+                self._totals.cached_tokens += answer.num_cached_tokens
+                yield answer.last(delta, finish_reason)
             finally:
-                for waiting in (yielding, next_event):
-                    if waiting is not None and not waiting.done():
-                        waiting.cancel()
-                        with suppress(asyncio.CancelledError, StopAsyncIteration, _BrokenOff, RequestFailed):
-                            await waiting
+                waiting = {each for each in (yielding, next_event) if each is not None and not each.done()}
+                for each in waiting:
+                    each.cancel()
+                if waiting:
+                    await asyncio.wait(waiting)  # a stream that is read can't be closed
 
     async def _events(
         self, body: Mapping[str, Any], headers: Mapping[str, str]
@@ -336,97 +298,19 @@ class RemoteEngine:
         try:
             async with self._client.post(
                 "/v1/completions", body, headers=headers, silence_seconds=self._options.silence_seconds
-            ) as answer:
-                if answer.status != 200:
-                    raise await _refusal(answer)
-                async with aclosing(read_events(answer.content.iter_any())) as events:
+            ) as response:
+                if response.status != HTTPStatus.OK:
+                    raise refusal(response.status)
+                async with aclosing(read_events(response.content.iter_any())) as events:
                     async for data in events:
                         if data.strip() == END_OF_STREAM:
                             return
-                        yield _parsed(data)
+                        yield parsed(data)
         except aiohttp.SocketTimeoutError:
             log.warning("the model's server was silent for %g s", self._options.silence_seconds)
             raise RequestFailed from None
         except (aiohttp.ClientError, OSError, TimeoutError, UnreadableStream) as error:
-            raise _BrokenOff(away_in_words(error)) from error
-
-    def _read(
-        self, event: Mapping[str, Any], request: Request, progress: _Progress
-    ) -> tuple[Delta | None, FinishReason | None]:
-        """What an event says: a piece of the answer, its end, or nothing."""
-        self._note_usage(event.get("usage"), progress)
-        choices = event.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
-        if choice is None:
-            return None, None
-        ended = choice.get("finish_reason")
-        finish_reason = _FINISH_REASONS.get(ended) if isinstance(ended, str) else None
-        if ended and finish_reason is None:
-            raise _BrokenOff(f"it ended an answer with “{str(ended)[:40]}”")
-        text = choice.get("text")
-        text = text if isinstance(text, str) else ""
-        given = choice.get("token_ids")
-        token_ids = tuple(each for each in given if isinstance(each, int)) if isinstance(given, list) else ()
-        if not token_ids and text:
-            token_ids = tuple(encode(self._tokenizer, text))
-        is_first = not progress.num_new_tokens
-        progress.said += text
-        progress.num_new_tokens += len(token_ids)
-        if is_first and token_ids:
-            progress.first_token_seconds = time.monotonic() - progress.started_at
-        shown = progress.answer_text.push(text)
-        if not shown and not token_ids:
-            return None, finish_reason
-        counters = progress.counters(len(request.prompt_token_ids)) if is_first else None
-        return Delta(shown, token_ids, counters=counters), finish_reason
-
-    def _note_usage(self, usage: Any, progress: _Progress) -> None:
-        details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
-        cached = details.get("cached_tokens") if isinstance(details, dict) else None
-        if isinstance(cached, int):
-            progress.num_cached_tokens = max(progress.num_cached_tokens, cached)
-
-    def _body(self, request: Request, progress: _Progress) -> dict[str, Any]:
-        """The request as this kind of server takes it: every value is sent, since defaults differ."""
-        server, sampling = self._known, request.sampling
-        body: dict[str, Any] = {
-            "model": server.model,
-            "prompt": self._prompt(request, progress),
-            "max_tokens": min(
-                sampling.max_new_tokens, self.max_sequence_tokens - len(request.prompt_token_ids)
-            ) - progress.num_new_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": sampling.seed,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }  # fmt: skip
-        if server.is_strict:
-            del body["stream_options"]
-            return body
-        body["user"] = self._session_of(request)
-        match server.kind:
-            case ServerKind.LLAMA_SERVER | ServerKind.LLAMA_CPP_PYTHON:
-                body |= {"top_k": sampling.top_k, "repeat_penalty": sampling.repetition_penalty, "min_p": 0.0}
-            case ServerKind.TGI:
-                body["repetition_penalty"] = sampling.repetition_penalty
-                if not sampling.temperature:
-                    del body["temperature"]
-            case kind:
-                body |= {
-                    "top_k": sampling.top_k or -1,
-                    "repetition_penalty": sampling.repetition_penalty,
-                    "stop_token_ids": list(self._format.stop_ids),
-                }
-                if kind is ServerKind.VLLM:
-                    body |= {"cache_salt": self._session_of(request), "return_token_ids": True}
-        return body
-
-    def _prompt(self, request: Request, progress: _Progress) -> list[int] | str:
-        said = progress.said
-        if self._known.takes_token_ids:
-            return [*request.prompt_token_ids, *(encode(self._tokenizer, said.removeprefix(" ")) if said else ())]
-        return self._speller.spell(request.prompt_token_ids, adds_begin=self._known.adds_begin) + said
+            raise BrokenOff(away_in_words(error)) from error
 
     def _session_of(self, request: Request) -> str:
         """The conversation's name at the server: always the same, and nobody's id."""
@@ -444,7 +328,7 @@ class RemoteEngine:
         """Wait for a server that went away, and make sure that it is what it was.
 
         Raises:
-            _BrokenOff: it doesn't come back in time, or is another one.
+            BrokenOff: it doesn't come back in time, or is another one.
         """
         give_up_at = time.monotonic() + patience_seconds
         async with self._surveying:  # one asks, and the others wait for what comes of it
@@ -452,19 +336,19 @@ class RemoteEngine:
                 return
             left = give_up_at - time.monotonic()
             if left < 0:
-                raise _BrokenOff(self._problem)
+                raise BrokenOff(self._problem)
             try:
                 found = await wait_for_server(self._client, self._options.wanted, self._probe, left)
             except (ServerAway, ConfigError) as problem:
                 self._problem = str(problem)
-                raise _BrokenOff(self._problem) from problem
+                raise BrokenOff(self._problem) from problem
             before = self._known
             if found.max_sequence_tokens < before.max_sequence_tokens:
                 self._problem = (
                     f"it takes {found.max_sequence_tokens} tokens now, and took {before.max_sequence_tokens} when this "
                     "process began; restart this process"
                 )
-                raise _BrokenOff(self._problem)
+                raise BrokenOff(self._problem)
             if found.model_hash != before.model_hash:
                 log.warning("the model's server runs something else than before")
             self._server, self._problem = found, None
@@ -557,34 +441,3 @@ def _probe(tokenizer: Tokenizer, chat_format: ChatFormat) -> Probe:
         for part in parts:
             token_ids += encode(tokenizer, part) if isinstance(part, str) else [part]
     return Probe(tuple(token_ids), first, len(encode(tokenizer, first)))
-
-
-def _parsed(data: str) -> dict[str, Any]:
-    try:
-        event = json.loads(data)
-    except ValueError:
-        raise _BrokenOff("it sent an event that is no JSON") from None
-    if not isinstance(event, dict):
-        raise _BrokenOff("it sent an event of an unknown kind")
-    error = event.get("error")
-    if error:
-        code = error.get("code") if isinstance(error, dict) else None
-        if isinstance(code, int) and 400 <= code < 500 and code not in _PASSING_STATUS:
-            log.warning("the model's server refuses a request in mid-stream (%d)", code)
-            raise RequestFailed
-        raise _BrokenOff("it reports an error in mid-stream")
-    return event
-
-
-async def _refusal(answer: aiohttp.ClientResponse) -> Exception:
-    """What a status other than 200 means."""
-    status = answer.status
-    if status in _PASSING_STATUS:
-        return _BrokenOff(f"it answers {status}")
-    if status in (401, 403):
-        return EngineUnavailable(f"The model's server refuses TRINITY_ENGINE_API_KEY ({status}).")
-    if status == 404:
-        return _BrokenOff("it doesn't have the model any more (404)")
-    # What it says may repeat what people wrote, so that it isn't logged.
-    log.warning("the model's server refuses a request (%d)", status)
-    return RequestFailed()

@@ -1,0 +1,148 @@
+"""One answer, as it comes from a server: its pieces over all the streams that it takes, and what their events mean."""
+
+import json
+import logging
+import time
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from bot.conversation.tokenizer import encode
+from bot.errors import EngineUnavailable, RequestFailed
+from bot.inference.engine import Counters, Delta, FinishReason, Request
+from bot.inference.remote.prompts import AnswerText
+
+log = logging.getLogger(__name__)
+
+PASSING_STATUS = frozenset({408, 425, 429, 502, 503, 504})
+"""What may be over in a moment."""
+_FINISH_REASONS = {
+    "stop": FinishReason.STOP,
+    "eos_token": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+}
+
+
+class BrokenOff(Exception):
+    """The server went away, or ended a stream without saying that the answer is whole."""
+
+
+class RemoteAnswer:
+    """What came of a request so far.
+
+    Args:
+        request: what is asked.
+        tokenizer: makes ids of a text where the server doesn't give them.
+        end_tokens: how the tokens are spelled that end an answer.
+    """
+
+    def __init__(self, request: Request, tokenizer: Tokenizer, end_tokens: Collection[str]) -> None:
+        self.request = request
+        self.said = ""
+        """As the server wrote it, for a stream that goes on behind it."""
+        self.num_new_tokens = 0
+        self.num_cached_tokens = 0
+        self._tokenizer = tokenizer
+        self._text = AnswerText(end_tokens, is_continued=request.is_continued)
+        self._started_at = time.monotonic()
+        self._begun_at = self._started_at
+        self._first_token_seconds = 0.0
+
+    def begin(self) -> None:
+        """It has a place at the server now."""
+        self._begun_at = time.monotonic()
+
+    def read(self, event: Mapping[str, Any]) -> tuple[Delta | None, FinishReason | None]:
+        """What an event says: a piece of the answer, its end, or nothing.
+
+        Raises:
+            BrokenOff: it ended in a way that no whole answer does.
+        """
+        self.note_usage(event)
+        choices = event.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
+        if choice is None:
+            return None, None
+        ended = choice.get("finish_reason")
+        finish_reason = _FINISH_REASONS.get(ended) if isinstance(ended, str) else None
+        if ended and finish_reason is None:
+            raise BrokenOff(f"it ended an answer with “{str(ended)[:40]}”")
+        text = choice.get("text")
+        text = text if isinstance(text, str) else ""
+        token_ids = self._token_ids(choice.get("token_ids"), text)
+        is_first = not self.num_new_tokens
+        self.said += text
+        self.num_new_tokens += len(token_ids)
+        if is_first and token_ids:
+            self._first_token_seconds = time.monotonic() - self._started_at
+        shown = self._text.push(text)
+        if not shown and not token_ids:
+            return None, finish_reason
+        return Delta(shown, token_ids, counters=self._counters() if is_first else None), finish_reason
+
+    def last(self, delta: Delta | None, finish_reason: FinishReason) -> Delta:
+        """The last piece, with what is still held back."""
+        text, token_ids = ("", ()) if delta is None else (delta.text, delta.token_ids)
+        return Delta(text + self._text.finish(), token_ids, finish_reason, self._counters())
+
+    def note_usage(self, event: Mapping[str, Any]) -> None:
+        """Note what an event says of the prompt's tokens that the server had already."""
+        usage = event.get("usage")
+        details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+        cached = details.get("cached_tokens") if isinstance(details, dict) else None
+        if isinstance(cached, int):
+            self.num_cached_tokens = max(self.num_cached_tokens, cached)
+
+    def _token_ids(self, given: Any, text: str) -> tuple[int, ...]:
+        if isinstance(given, list) and given:
+            return tuple(each for each in given if isinstance(each, int))
+        return tuple(encode(self._tokenizer, text)) if text else ()
+
+    def _counters(self) -> Counters:
+        return Counters(
+            num_prompt_tokens=len(self.request.prompt_token_ids),
+            num_cached_tokens=self.num_cached_tokens,
+            num_new_tokens=self.num_new_tokens,
+            queued_seconds=self._begun_at - self._started_at,
+            first_token_seconds=self._first_token_seconds,
+            total_seconds=time.monotonic() - self._started_at,
+        )
+
+
+def parsed(data: str) -> dict[str, Any]:
+    """An event's data.
+
+    Raises:
+        BrokenOff: it is nothing that belongs to an answer, or an error that may pass.
+        RequestFailed: the server refuses this request.
+    """
+    try:
+        event = json.loads(data)
+    except ValueError:
+        raise BrokenOff("it sent an event that is no JSON") from None
+    if not isinstance(event, dict):
+        raise BrokenOff("it sent an event of an unknown kind")
+    error = event.get("error")
+    if error:
+        code = error.get("code") if isinstance(error, dict) else None
+        if isinstance(code, int) and 400 <= code < 500 and code not in PASSING_STATUS:
+            log.warning("the model's server refuses a request in mid-stream (%d)", code)
+            raise RequestFailed
+        raise BrokenOff("it reports an error in mid-stream")
+    return event
+
+
+def refusal(status: int) -> Exception:
+    """What a status other than 200 means."""
+    if status in PASSING_STATUS:
+        return BrokenOff(f"it answers {status}")
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return EngineUnavailable(f"The model's server refuses TRINITY_ENGINE_API_KEY ({status}).")
+    if status == HTTPStatus.NOT_FOUND:
+        return BrokenOff("it doesn't have the model any more (404)")
+    # What it says may repeat what people wrote, so that it isn't logged.
+    log.warning("the model's server refuses a request (%d)", status)
+    return RequestFailed()

@@ -1,0 +1,64 @@
+"""A request as each kind of server takes it."""
+
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from bot.conversation.chat_format import ChatFormat
+from bot.conversation.tokenizer import encode
+from bot.inference.remote.answer import RemoteAnswer
+from bot.inference.remote.prompts import PromptSpeller
+from bot.inference.remote.server import Server, ServerKind
+
+
+class RequestWriter:
+    """Writes requests as each kind of server takes them.
+
+    Args:
+        tokenizer: the model's.
+        chat_format: says what ends an answer, and how control tokens are spelled.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, chat_format: ChatFormat) -> None:
+        self._tokenizer = tokenizer
+        self._speller = PromptSpeller(tokenizer, chat_format)
+        self._stop_ids = list(chat_format.stop_ids)
+
+    def body(self, server: Server, answer: RemoteAnswer, session: str) -> dict[str, Any]:
+        """The request for an answer, or for what is left of it: every value is sent, since defaults differ."""
+        request, sampling = answer.request, answer.request.sampling
+        most = min(sampling.max_new_tokens, server.max_sequence_tokens - len(request.prompt_token_ids))
+        body: dict[str, Any] = {
+            "model": server.model,
+            "prompt": self._prompt(server, answer),
+            "max_tokens": most - answer.num_new_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": sampling.seed,
+            "stream": True,
+        }
+        if server.is_strict:
+            return body
+        body |= {"stream_options": {"include_usage": True}, "user": session}
+        match server.kind:
+            case ServerKind.LLAMA_SERVER | ServerKind.LLAMA_CPP_PYTHON:
+                body |= {"top_k": sampling.top_k, "repeat_penalty": sampling.repetition_penalty, "min_p": 0.0}
+            case ServerKind.TGI:
+                body["repetition_penalty"] = sampling.repetition_penalty
+                if not sampling.temperature:
+                    del body["temperature"]
+            case kind:
+                body |= {
+                    "top_k": sampling.top_k or -1,
+                    "repetition_penalty": sampling.repetition_penalty,
+                    "stop_token_ids": self._stop_ids,
+                }
+                if kind is ServerKind.VLLM:
+                    body |= {"cache_salt": session, "return_token_ids": True}
+        return body
+
+    def _prompt(self, server: Server, answer: RemoteAnswer) -> list[int] | str:
+        token_ids, said = answer.request.prompt_token_ids, answer.said
+        if server.takes_token_ids:
+            return [*token_ids, *(encode(self._tokenizer, said.removeprefix(" ")) if said else ())]
+        return self._speller.spell(token_ids, adds_begin=server.adds_begin) + said
