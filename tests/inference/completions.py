@@ -100,9 +100,9 @@ class CompletionsServer:
         return response
 
     async def _words(self, response: web.StreamResponse, body: dict[str, Any], num_prompt_tokens: int) -> None:
-        words = self.answer.split(" ")[: body["max_tokens"]]
-        said = self._said_before(body["prompt"])
-        words = words[said:]
+        rest = self.answer.split(" ")[self._said_before(body["prompt"]) :]
+        words = rest[: body["max_tokens"]]
+        finish_reason = self.finish_reason if len(words) == len(rest) else "length"
         break_after = self.break_after_words.popleft() if self.break_after_words else None
         for number, word in enumerate(words):
             if number == break_after:
@@ -115,7 +115,9 @@ class CompletionsServer:
             if body.get("return_token_ids") and self.tells_token_ids:
                 choice["token_ids"] = encode(self.tokenizer, word)
             await _send(response, {"choices": [choice]})
-        await _send(response, {"choices": [{"index": 0, "text": "", "finish_reason": self.finish_reason}]})
+        if break_after == len(words):
+            return
+        await _send(response, {"choices": [{"index": 0, "text": "", "finish_reason": finish_reason}]})
         if body.get("stream_options", {}).get("include_usage"):
             usage = {
                 "prompt_tokens": num_prompt_tokens,

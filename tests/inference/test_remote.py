@@ -135,6 +135,17 @@ async def test_an_answer_that_breaks_off_goes_on_where_it_was(tokenizer: Tokeniz
     assert server.asked[1]["max_tokens"] < server.asked[0]["max_tokens"]
 
 
+async def test_an_answer_that_breaks_off_behind_its_last_token_is_whole(tokenizer: Tokenizer) -> None:
+    server = CompletionsServer(tokenizer)
+    server.break_after_words.append(1)
+    async with engine_over(server) as engine:
+        text, deltas = await whole(engine, request(server, sampling=SamplingParams(max_new_tokens=1)))
+
+    assert text == "one"
+    assert deltas[-1].finish_reason is FinishReason.LENGTH
+    assert len(server.asked) == 1
+
+
 async def test_an_answer_outlives_a_restart_of_the_server(tokenizer: Tokenizer) -> None:
     server = CompletionsServer(tokenizer, words_before_gate=2)
     async with serve(server), asyncio.timeout(LIMIT_SECONDS):

@@ -13,11 +13,10 @@ from bot.conversation.tokenizer import encode
 from bot.errors import EngineUnavailable, RequestFailed
 from bot.inference.engine import Counters, Delta, FinishReason, Request
 from bot.inference.remote.prompts import AnswerText
+from bot.inference.remote.server import PASSING_STATUS
 
 log = logging.getLogger(__name__)
 
-PASSING_STATUS = frozenset({408, 425, 429, 502, 503, 504})
-"""What may be over in a moment."""
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
     "eos_token": FinishReason.STOP,

@@ -22,12 +22,13 @@ from tokenizers import Tokenizer
 from bot.conversation.chat_format import ChatFormat
 from bot.conversation.tokenizer import encode
 from bot.errors import ConfigError, EngineError, EngineUnavailable, RequestFailed
-from bot.inference.engine import Delta, Request
-from bot.inference.remote.answer import PASSING_STATUS, BrokenOff, RemoteAnswer, parsed, refusal
+from bot.inference.engine import Delta, FinishReason, Request
+from bot.inference.remote.answer import BrokenOff, RemoteAnswer, parsed, refusal
 from bot.inference.remote.events import END_OF_STREAM, UnreadableStream, read_events
 from bot.inference.remote.line import Line, Place
-from bot.inference.remote.requests import RequestWriter
+from bot.inference.remote.requests import RequestWriter, num_left
 from bot.inference.remote.server import (
+    PASSING_STATUS,
     Probe,
     Server,
     ServerAway,
@@ -37,7 +38,7 @@ from bot.inference.remote.server import (
     survey,
     wait_for_server,
 )
-from bot.inference.scheduling.core import check_request
+from bot.inference.scheduling.core import Totals, check_request
 from bot.observer import Observer, Observers, StepRecord
 from bot.tasks import in_background, keep_running
 
@@ -74,16 +75,6 @@ class _Yielded(Exception):
     """The place at the server was wanted for somebody who waits."""
 
 
-@dataclass(slots=True)
-class _Totals:
-    requests: int = 0
-    failed: int = 0
-    aborted: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    new_tokens: int = 0
-
-
 class RemoteEngine:
     """An `Engine` over a server that completes prompts. Made by `open_remote_engine`; it lives on the event loop."""
 
@@ -110,7 +101,7 @@ class RemoteEngine:
         self._surveying = asyncio.Lock()
         self._salt = secrets.token_hex(16)
         self._generations: dict[str, int] = {}
-        self._totals = _Totals()
+        self._totals = Totals()
         self._is_closed = False
 
     @property
@@ -221,7 +212,6 @@ class RemoteEngine:
 
     async def _answer(self, place: Place, answer: RemoteAnswer) -> AsyncGenerator[Delta, None]:
         """The deltas of one answer, over as many streams as it takes."""
-        request = place.request
         broken_since: float | None = None
         pause = 0.25
         while True:
@@ -241,8 +231,10 @@ class RemoteEngine:
                 self._lose(str(broken))
                 now = time.monotonic()
                 broken_since = now if broken_since is None else broken_since
-                left = request.sampling.max_new_tokens - answer.num_new_tokens
-                if left < 1 or now + pause > min(broken_since, self._lost_at) + self._options.outage_patience_seconds:
+                if num_left(self._known, answer) < 1:  # it broke off behind its last word
+                    yield answer.last(None, FinishReason.LENGTH)
+                    return
+                if now + pause > min(broken_since, self._lost_at) + self._options.outage_patience_seconds:
                     raise EngineUnavailable(f"The model's server can't be used: {broken}.") from broken
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_PAUSE_SECONDS)

@@ -11,6 +11,13 @@ from bot.inference.remote.prompts import PromptSpeller
 from bot.inference.remote.server import Server, ServerKind
 
 
+def num_left(server: Server, answer: RemoteAnswer) -> int:
+    """How many tokens more an answer may have."""
+    request = answer.request
+    most = min(request.sampling.max_new_tokens, server.max_sequence_tokens - len(request.prompt_token_ids))
+    return most - answer.num_new_tokens
+
+
 class RequestWriter:
     """Writes requests as each kind of server takes them.
 
@@ -26,12 +33,11 @@ class RequestWriter:
 
     def body(self, server: Server, answer: RemoteAnswer, session: str) -> dict[str, Any]:
         """The request for an answer, or for what is left of it: every value is sent, since defaults differ."""
-        request, sampling = answer.request, answer.request.sampling
-        most = min(sampling.max_new_tokens, server.max_sequence_tokens - len(request.prompt_token_ids))
+        sampling = answer.request.sampling
         body: dict[str, Any] = {
             "model": server.model,
             "prompt": self._prompt(server, answer),
-            "max_tokens": most - answer.num_new_tokens,
+            "max_tokens": num_left(server, answer),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": sampling.seed,

@@ -27,7 +27,8 @@ MARGIN_TOKENS = 64
 """Left free where the server makes the ids: it may make a few more of a text than we count."""
 _MAX_ANSWER_BYTES = 4 << 20
 _MAX_REASON = 200
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+PASSING_STATUS = frozenset({408, 425, 429, 502, 503, 504})
+"""What may be over in a moment."""
 
 
 class ServerKind(StrEnum):
@@ -205,7 +206,7 @@ def _entries(listed: Any) -> list[dict[str, Any]]:
 def _refuse_status(status: int) -> None:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise ConfigError(KEY_SETTING, f"the server at {URL_SETTING} refuses it ({status}), or wants one")
-    if status in (429, 502, 503, 504):
+    if status in PASSING_STATUS:
         raise ServerAway(f"it isn't ready ({status})")
     if 300 <= status < 400:
         raise ConfigError(URL_SETTING, f"answers with a redirect ({status}); name the address that it leads to")
@@ -297,7 +298,7 @@ async def _probe_text(client: ServerClient, model: str, probe: Probe) -> bool:
     body = {"model": model, "prompt": probe.text, "max_tokens": 1, "temperature": 0, "stream": False}
     status, answer = await client.ask("/v1/completions", body)
     _refuse_status(status)
-    if status in _PASSING:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ServerAway(f"a request of one token is answered with {status}: {_reason(answer)}")
     if status == HTTPStatus.NOT_FOUND:
         raise ConfigError("TRINITY_MODEL", f"the server has no model {model}: {_reason(answer)}")

@@ -47,7 +47,9 @@ class Output:
 
 
 @dataclass(slots=True)
-class _Totals:
+class Totals:
+    """What an engine did since its start."""
+
     requests: int = 0
     failed: int = 0
     aborted: int = 0
@@ -91,7 +93,7 @@ class EngineCore:
         self._outputs: list[Output] = []
         self._unbegun: set[int] = set()
         """Requests of which nothing was handed out yet."""
-        self._totals = _Totals()
+        self._totals = Totals()
         self._next_look_at_queue = 0.0
 
     @property
