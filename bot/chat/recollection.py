@@ -137,7 +137,7 @@ class Recollection:
         num_prompt_tokens: int,
     ) -> Section | None:
         budget = min(_MAX_TOKENS, num_prompt_tokens // SHARE_OF_PROMPT)
-        labels = None if question.is_direct else _labels(turns, conversation, question, speakers)
+        labels = None if question.is_direct else labels_of(turns, conversation, speakers, question)
         return await asyncio.to_thread(self._notes, turns, found, labels, budget)
 
     @property
@@ -213,14 +213,17 @@ def turns_noted(made_of: Iterable[int]) -> set[int]:
     return {passage_id // 2 for passage_id in made_of}
 
 
-def _labels(
-    turns: Iterable[SaidTurn], conversation: Conversation, question: Question, speakers: Speakers
+def labels_of(
+    turns: Iterable[SaidTurn], conversation: Conversation, speakers: Speakers, question: Question | None = None
 ) -> dict[int, str]:
-    """What those are called who said something: by their newest names, as in the rest of the prompt."""
+    """What those are called who said something: by their newest names, as in the rest of the prompt.
+
+    With a `question`, its author has the name of now.
+    """
     names = {turn.author_id: turn.author_name for turn in turns}
     later = ((turn.author_id, turn.author_name) for turn in conversation.turns)
     names.update((who, name) for who, name in later if who in names and who is not None and name is not None)
-    if question.author_id in names:
+    if question is not None and question.author_id in names:
         names[question.author_id] = question.author_name
     return {who: speakers.label(who, name) for who, name in names.items()}
 

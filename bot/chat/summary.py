@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
+from bot.chat.recollection import labels_of
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
 from bot.conversation.notes import (
@@ -158,7 +159,7 @@ class Summariser:
     def _prompt(self, conversation: Conversation, turns: list[SaidTurn]) -> tuple[list[SaidTurn], tuple[int, ...]]:
         """The turns that fit into one prompt, and that prompt; an empty one where not even one does."""
         is_direct = conversation.key.guild_id is None
-        labels = {} if is_direct else _labels(turns, conversation, Speakers(conversation.speakers, self._own_name))
+        labels = {} if is_direct else labels_of(turns, conversation, Speakers(conversation.speakers, self._own_name))
         system_message = self._clean(SUMMARY_PROMPT)
         for characters in (_NOTE_CHARACTERS, _NOTE_CHARACTERS // 4):
             kept = turns
@@ -217,15 +218,6 @@ def _most_tokens(num_prompt_tokens: int) -> int:
 
 def _cost(encoder: TurnEncoder, lines: Sequence[str]) -> int:
     return encoder.num_added_tokens(encoder.format.tags.clean(summary_text(lines)))
-
-
-def _labels(turns: Sequence[SaidTurn], conversation: Conversation, speakers: Speakers) -> dict[int, str]:
-    """What those who said something are called, by their newest names."""
-    names = {turn.author_id: turn.author_name for turn in turns}
-    for turn in conversation.turns:
-        if turn.author_id in names and turn.author_name is not None:
-            names[turn.author_id] = turn.author_name
-    return {author_id: speakers.label(author_id, name) for author_id, name in names.items()}
 
 
 def _notes(turn: SaidTurn, labels: dict[int, str], characters: int) -> tuple[str, str]:
