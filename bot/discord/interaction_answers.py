@@ -98,6 +98,9 @@ class InteractionAnswers:
                 state = InboxState.ANSWERED
         except (DiscordError, discord.DiscordException):
             raise
+        except asyncio.CancelledError:
+            state = InboxState.EXPIRED  # as the next process would say of it
+            raise
         except Exception as error:
             outcome = outcome_of(error).logged(exchange, error)
             reply.note(outcome.sentence or phrase("not_possible_now"))
