@@ -10,7 +10,6 @@ Where the question asks for so many times the same, it gets them, and no more.
 """
 
 import re
-from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 LONGEST_PERIOD = 400
@@ -25,6 +24,8 @@ _COUNTED_TOKENS = 1200
 """The same of numbers that count on and nothing else: somebody asked for all of them, one on each line."""
 _ASKED_TOKENS = 1200
 """At most so many are let pass for having been asked for."""
+_FEW = 4
+"""So many units in a row are looked up together: in a text that is no loop, nearly none have stood there before."""
 _LONGEST_STRETCH = 400
 """So many characters of one kind, or of blanks, are a loop by themselves."""
 
@@ -57,15 +58,20 @@ class LoopGuard:
     _units: list[str] = field(default_factory=list)
     _ends: list[int] = field(default_factory=list)
     """Behind which character of the text each unit ends."""
-    _places: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=LONGEST_PERIOD)))
-    """Where each unit stood last."""
+    _places: dict[tuple[str, ...], int] = field(default_factory=dict)
+    """Where each few units in a row ended last."""
+    _earlier: list[int] = field(default_factory=list)
+    """For each unit, where the same few in a row ended before; -1 where they never did."""
     _num_letters: list[int] = field(default_factory=lambda: [0])
-    """How many of the units before each one begin with a letter, so that a long run is not read again and again."""
+    """How many of the units before each one begin with a letter, so that a long run is not read again and again.
+
+    This and the two below are counted on when somebody asks.
+    """
     _num_digits: list[int] = field(default_factory=lambda: [0])
     """The same of numbers that don't count."""
     _num_data_signs: list[int] = field(default_factory=lambda: [0])
     _runs: dict[int, int] = field(default_factory=dict)
-    """By period, how many units in a row equal the one that stood a period before."""
+    """By period, how many units in a row equal the one that stood a period before, where it is more than a few."""
     _rest: str = ""
     """What may go on with the next piece."""
     _length: int = 0
@@ -123,19 +129,19 @@ class LoopGuard:
         number = len(self._units)
         self._units.append(counted)
         self._ends.append(end)
-        self._num_letters.append(self._num_letters[-1] + counted[0].isalpha())
-        self._num_digits.append(self._num_digits[-1] + counted[0].isdigit())
-        self._num_data_signs.append(self._num_data_signs[-1] + (counted[0] in _DATA_SIGNS))
-        # Only a period at whose distance the same unit stands can go on.
-        runs, places = self._runs, self._places[counted]
-        self._runs = {
-            period: runs.get(period, 0) + 1 for place in places if (period := number - place) <= LONGEST_PERIOD
-        }
-        places.append(number)
+        # Only a period at whose distance the same units stand can go on; a run of fewer units is no loop.
+        few = tuple(self._units[-_FEW:])
+        place = self._places.get(few, -1)
+        self._places[few] = number
+        self._earlier.append(place)
+        runs, self._runs = self._runs, {}
+        while place >= 0 and (period := number - place) <= LONGEST_PERIOD:
+            self._runs[period] = runs.get(period, _FEW - 1) + 1
+            place = self._earlier[place]
 
     def _counts(self, unit: str, following: str) -> bool:
         """Whether a unit numbers a list's item: it begins a line, behind a word at most, or counts on inside one."""
-        if not _NUMBER.fullmatch(unit):
+        if not unit[0].isdigit() or not _NUMBER.fullmatch(unit):
             return False
         goes_on = following in (".", ")") and int(unit) == self._last_count + 1
         if goes_on or self._line_units == 0 or (self._line_units == 1 and following in (".", ")", ":")):
@@ -146,8 +152,7 @@ class LoopGuard:
         return False
 
     def _loop(self) -> int | None:
-        repeated = [(period, run) for period, run in self._runs.items() if run >= period]
-        if not repeated:
+        if not self._runs or not (repeated := [(period, run) for period, run in self._runs.items() if run >= period]):
             return None
         per_unit = min(max(self._num_tokens / len(self._units), 0.5), 4.0)
         asked: list[tuple[int, int]] = []
@@ -166,6 +171,7 @@ class LoopGuard:
 
     def _needed_tokens(self, first: int, end: int, per_unit: float) -> float:
         """What the repetitions of a period, from one unit to another, take before they are a loop."""
+        self._count_kinds()
         if self._num_letters[first] == self._num_letters[end]:
             has_digits = self._num_digits[first] != self._num_digits[end]
             if not has_digits and _COUNT in self._units[first:end]:
@@ -173,6 +179,12 @@ class LoopGuard:
             if self._num_data_signs[first] != self._num_data_signs[end]:
                 return _REPEATED_DATA_TOKENS
         return max(min(_REPEATED_TOKENS, MOST_LOOP_TOKENS - (end - first) * per_unit), 0.0)
+
+    def _count_kinds(self) -> None:
+        for unit in self._units[len(self._num_letters) - 1 :]:
+            self._num_letters.append(self._num_letters[-1] + unit[0].isalpha())
+            self._num_digits.append(self._num_digits[-1] + unit[0].isdigit())
+            self._num_data_signs.append(self._num_data_signs[-1] + (unit[0] in _DATA_SIGNS))
 
     def _end_of_sentence(self, last: int, period: int) -> int:
         """Behind the sentence or line in which a unit stands, if that ends within a period."""
