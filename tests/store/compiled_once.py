@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
@@ -14,6 +14,11 @@ class OneDialect(SQLiteDialect_aiosqlite):
 
     supports_statement_cache = True
 
+    def initialize(self, connection: Connection) -> None:
+        """Have the engine that has just got its first connection share what is compiled."""
+        super().initialize(connection)
+        connection.engine.update_execution_options(compiled_cache=_compiled)
+
     def __eq__(self, other: object) -> bool:
         return type(other) is OneDialect
 
@@ -24,9 +29,3 @@ class OneDialect(SQLiteDialect_aiosqlite):
 def compile_once() -> None:
     """Have every engine of this process that is made from now on share what is compiled."""
     registry.register("sqlite.aiosqlite", __name__, OneDialect.__name__)
-    event.listen(Engine, "engine_connect", _share)
-
-
-def _share(connection: Connection) -> None:
-    if isinstance(connection.dialect, OneDialect):
-        connection.execution_options(compiled_cache=_compiled)

@@ -9,7 +9,7 @@ from bot.store.files import postgresql as server
 from bot.store.files import sqlite as embedded
 from bot.store.files.server_url import ServerAddress, ServerUrlError, read_server_url
 from bot.store.files.sqlite import is_server_url, parse_url
-from bot.store.files.timeouts import Timeouts, report_progress
+from bot.store.files.timeouts import Timeouts
 
 
 def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
@@ -23,12 +23,10 @@ def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
         "pool_size": 5, "max_overflow": 0, "pool_timeout": timeouts.step_seconds, "hide_parameters": True,
     }  # fmt: skip
     if is_server_url(url):
-        engine = server.build_server_engine(_read_address(url), timeouts, **options)
-    else:
-        engine = create_async_engine(parse_url(url), **options)
-        embedded.shorten_statements(engine.sync_engine)
-        embedded.prepare_connections(engine.sync_engine, busy_seconds=timeouts.busy_seconds)
-    report_progress(engine.sync_engine)
+        return server.build_server_engine(_read_address(url), **options)
+    engine = create_async_engine(parse_url(url), **options)
+    embedded.shorten_statements(engine.sync_engine)
+    embedded.set_connections_up(engine.sync_engine, busy_seconds=timeouts.busy_seconds)
     return engine
 
 

@@ -9,7 +9,7 @@ Writers of one process take turns at a lock, so that SQLite never refuses one of
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.util.concurrency import await_, greenlet_spawn
+from sqlalchemy.util.concurrency import greenlet_spawn
 
 from bot.errors import DatabaseBusy, StoreError
 from bot.observer import Observer, Observers, TransactionRecord
@@ -28,20 +28,18 @@ from bot.store.files.cancellation import COMMITTED, ROLLED_BACK, UNKNOWN, wait_f
 from bot.store.files.check import refuse_newer
 from bot.store.files.connections import build_engine
 from bot.store.files.failures import translated_failures
+from bot.store.files.in_greenlet import DirectConnection, run_here
 from bot.store.files.migrate import Migration, prepare_file
 from bot.store.files.schema import migrations_folder, read_version, refuse_altered_server, run_migrations
 from bot.store.files.sqlite import database_file, mark_anew, mark_next, truncate_log
-from bot.store.files.timeouts import SILENT, Timeouts, TransactionProgress
+from bot.store.files.timeouts import SILENT, Purpose, Timeouts, TransactionProgress
 from bot.store.tables import SCHEMA_VERSION
 from bot.tasks import in_daemon_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
+Work = Callable[[AsyncConnection], Coroutine[Any, Any, T]]
 
-READ = {"transaction": "read"}
-WRITE = {"transaction": "write"}
-NO_TRANSACTION = {"transaction": None}
 _LOCKED = "The database is locked by another process, or very slow."
 
 # How long a transaction that was given up gets to clean up after itself before its asker goes on without it.
@@ -74,6 +72,7 @@ class Database:
         self._timeouts = timeouts or Timeouts()
         self._is_server = engine.dialect.name == "postgresql"
         self._abort = server.abort if self._is_server else embedded.abort
+        self._begin = partial(server.begin, timeouts=self._timeouts) if self._is_server else embedded.begin
         self._running: set[asyncio.Task[Any]] = set()
         self._idle = server.IdleConnections(engine)
         self._write_lock = asyncio.Lock()
@@ -88,7 +87,7 @@ class Database:
         """
         self._refuse_if_closed()
         with self._observed(is_write=False):
-            return await self._run(work, READ)
+            return await self._run(work, Purpose.READ)
 
     async def write(self, work: Work[T], *, is_long: bool = False) -> T:
         """Run `work` in a writing transaction, committed when it returns and rolled back when it raises.
@@ -104,7 +103,7 @@ class Database:
         """
         with self._observed(is_write=True):
             async with self._writers_turn():
-                return await self._run(work, WRITE, is_long=is_long)
+                return await self._run(work, Purpose.WRITE, is_long=is_long)
 
     async def check_writable(self) -> None:
         """Commit a change that changes nothing.
@@ -119,12 +118,12 @@ class Database:
     async def erase_traces(self) -> bool:
         """Empty SQLite's log, which may still hold what was deleted; False if another process keeps it from that."""
         async with self._writers_turn():
-            return await self._run(lambda connection: connection.run_sync(truncate_log), NO_TRANSACTION, is_long=True)
+            return await self._run(lambda connection: connection.run_sync(truncate_log), Purpose.NONE, is_long=True)
 
     async def upgrade(self) -> Migration:
         """Bring a server's database to this Trinity's schema; `migrate` says what may be raised."""
         migration = partial(_migrate_server, long_step_seconds=self._timeouts.long_step_seconds)
-        return await self._run(lambda connection: connection.run_sync(migration), NO_TRANSACTION)
+        return await self._run(lambda connection: connection.run_sync(migration), Purpose.NONE)
 
     async def mark_opened(self) -> None:
         """Show in an SQLite file that it is in use, and what is written from now on as of this use (`header.py`)."""
@@ -212,11 +211,11 @@ class Database:
         if self._last_busy_at > asked_at and time.monotonic() - asked_at >= self._timeouts.busy_seconds:
             raise DatabaseBusy(_LOCKED)
 
-    async def _run(self, work: Work[T], options: Mapping[str, Any], *, is_long: bool = False) -> T:
+    async def _run(self, work: Work[T], purpose: Purpose, *, is_long: bool = False) -> T:
         try:
             progress = self._new_progress(is_long)
             try:
-                return await self._watched(self._transact(work, options, progress), progress)
+                return await self._watched(self._transact(work, purpose, progress), progress)
             except DatabaseBusy:
                 is_stale = progress.connection is not None and (progress.is_lost or progress.is_abandoned)
                 if self._is_server and progress.is_committing and await self._find_out(progress):
@@ -225,7 +224,7 @@ class Database:
                     raise
             # The connection was a kept one, and the server, or somebody on the way, has dropped it meanwhile.
             progress = self._new_progress(is_long)
-            return await self._watched(self._transact(work, options, progress), progress)
+            return await self._watched(self._transact(work, purpose, progress), progress)
         except DatabaseBusy:
             self._last_busy_at = time.monotonic()
             raise
@@ -235,25 +234,27 @@ class Database:
             self._timeouts.long_step_seconds if is_long and not self._is_server else self._timeouts.step_seconds
         )
 
-    async def _transact(self, work: Work[T], options: Mapping[str, Any], progress: TransactionProgress) -> T:
+    async def _transact(self, work: Work[T], purpose: Purpose, progress: TransactionProgress) -> T:
         with translated_failures():
             try:
-                return await greenlet_spawn(self._transact_in_greenlet, work, options, progress)
+                return await greenlet_spawn(self._transact_in_greenlet, work, purpose, progress)
             except DBAPIError as error:
                 progress.is_lost = error.connection_invalidated
                 if self._is_server and server.leads_to_copy(error):
                     self._idle.abandon()  # another server may have become the one that is written to
                 raise
 
-    def _transact_in_greenlet(self, work: Work[T], options: Mapping[str, Any], progress: TransactionProgress) -> T:
+    def _transact_in_greenlet(self, work: Work[T], purpose: Purpose, progress: TransactionProgress) -> T:
         # SQLAlchemy would make one of its own for each of these steps, and a task to give the connection back.
         with self.engine.sync_engine.connect() as connection:
             progress.connection = connection.connection.driver_connection
             progress.moved()
-            connection.execution_options(progress=progress, **options)
             with connection.begin():
+                self._begin(connection, purpose, progress)
                 progress.has_begun = True
-                progress.result = result = await_(work(AsyncConnection(self.engine, connection)))
+                progress.result = result = run_here(work(DirectConnection(self.engine, connection)))
+                progress.moved()
+                progress.is_committing = True
             return result
 
     async def _watched(self, work: Coroutine[Any, Any, T], progress: TransactionProgress) -> T:
@@ -301,7 +302,7 @@ class Database:
         while time.monotonic() < give_up_at:
             try:
                 asking = self._new_progress(is_long=False)
-                answer = await self._watched(self._transact(ask, READ, asking), asking)
+                answer = await self._watched(self._transact(ask, Purpose.READ, asking), asking)
             except asyncio.CancelledError:
                 raise asyncio.CancelledError(UNKNOWN) from None
             except DatabaseBusy:

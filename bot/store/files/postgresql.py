@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.errors import DatabaseUnusable
 from bot.store.files.server_url import ServerAddress
-from bot.store.files.timeouts import Timeouts, TransactionProgress
+from bot.store.files.timeouts import Purpose, Timeouts, TransactionProgress
 
 # Any number that no other program takes, and not the one that migrations take turns by.
 _WRITE = text(
@@ -31,7 +31,7 @@ _READ_ONLY = "25006"
 _STATUS = select(func.txid_status(bindparam("transaction_id", type_=BigInteger)))
 
 
-def build_server_engine(address: ServerAddress, timeouts: Timeouts, **options: Any) -> AsyncEngine:
+def build_server_engine(address: ServerAddress, **options: Any) -> AsyncEngine:
     """An engine whose connections go to `address` and report their progress."""
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -43,7 +43,7 @@ def build_server_engine(address: ServerAddress, timeouts: Timeouts, **options: A
         },
         **options,
     )
-    _prepare_transactions(engine.sync_engine, timeouts)
+    _report_progress(engine.sync_engine)
     return engine
 
 
@@ -91,22 +91,32 @@ def _no_name() -> str:
     return ""
 
 
-def _prepare_transactions(engine: Engine, timeouts: Timeouts) -> None:
-    """Begin every transaction that says what it is for, in the execution option `transaction`, accordingly."""
-    # Longer than any step of ours takes: a connection that idles longer has lost its process.
-    time_limits = {"lock": str(int(timeouts.busy_seconds * 1000)), "idle": str(int(timeouts.step_seconds * 1500))}
+def begin(connection: Connection, purpose: Purpose, progress: TransactionProgress, timeouts: Timeouts) -> None:
+    """Begin a transaction as what it is for needs; its statements report to `progress`."""
+    connection.execution_options(progress=progress)
+    if purpose is Purpose.READ:
+        connection.exec_driver_sql(_READ)
+    elif purpose is Purpose.WRITE:
+        # Longer than any step of ours takes: a connection that idles longer has lost its process.
+        limits = {"lock": str(int(timeouts.busy_seconds * 1000)), "idle": str(int(timeouts.step_seconds * 1500))}
+        progress.transaction_id = connection.execute(_WRITE, limits).one()[-1]
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        match options.get("transaction"):
-            case "read":
-                connection.exec_driver_sql(_READ)
-            case "write":
-                row = connection.execute(_WRITE, time_limits).one()
-                progress: TransactionProgress | None = options.get("progress")
-                if progress is not None:
-                    progress.transaction_id = row[-1]
+
+def _report_progress(engine: Engine) -> None:
+    """Have all statements of transactions with the execution option `progress` report to it."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def statement_begins(connection: Connection, *_: object) -> None:
+        moved(connection)
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def statement_ends(connection: Connection, *_: object) -> None:
+        moved(connection)
+
+    def moved(connection: Connection) -> None:
+        progress: TransactionProgress | None = connection.get_execution_options().get("progress")
+        if progress is not None:
+            progress.moved()
 
 
 class IdleConnections:

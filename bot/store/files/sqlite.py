@@ -6,7 +6,6 @@ way. So every writing transaction begins as one (BEGIN IMMEDIATE), and waits for
 
 import os
 import sqlite3
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from bot.errors import DatabaseUnusable
 from bot.store.files import server_url
 from bot.store.files.header import Mark
 from bot.store.files.sqlite_cursor import OneTripConnection
+from bot.store.files.timeouts import Purpose, TransactionProgress
 
 APPLICATION_ID = int.from_bytes(b"Trin", "big")
 """Stands in the header of every SQLite file of ours (https://sqlite.org/pragma.html#pragma_application_id)."""
@@ -39,7 +39,8 @@ _PRAGMAS = (
 _MIGRATION_PRAGMAS = (*_PRAGMAS[:3], "PRAGMA foreign_keys = OFF", _PRAGMAS[4])
 
 _CHANGES = "changes at the transaction's beginning"
-_BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE"}
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
+_BEGIN = {Purpose.READ: "BEGIN", Purpose.WRITE: _BEGIN_WRITING, Purpose.NONE: ""}
 
 
 def is_server_url(url: str) -> bool:
@@ -90,7 +91,8 @@ def database_file(url: str) -> Path | None:
 def build_migration_engine(file: Path) -> Engine:
     """A plain engine for migrating one file, outside the event loop."""
     engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool, hide_parameters=True)
-    prepare_connections(engine, _MIGRATION_PRAGMAS, stays_open=False)
+    set_connections_up(engine, _MIGRATION_PRAGMAS)
+    _begin_writing(engine)
     return engine
 
 
@@ -140,18 +142,10 @@ def mark_anew(connection: Connection) -> None:
     set_mark(connection, Mark.drawn(is_open=True))
 
 
-def prepare_connections(
-    engine: Engine,
-    pragmas: tuple[str, ...] = _PRAGMAS,
-    *,
-    stays_open: bool = True,
-    busy_seconds: float = BUSY_TIMEOUT_SECONDS,
+def set_connections_up(
+    engine: Engine, pragmas: tuple[str, ...] = _PRAGMAS, *, busy_seconds: float = BUSY_TIMEOUT_SECONDS
 ) -> None:
-    """Set every connection up, and begin transactions as the execution option `transaction` says: read or write.
-
-    The option None begins none; without it, a transaction is for writing. A commit that changes rows moves the
-    database's mark on, and says with it whether the database is in use (`stays_open`).
-    """
+    """Set every connection of an engine up when it is opened."""
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
@@ -164,27 +158,25 @@ def prepare_connections(
         finally:
             cursor.close()
 
+
+def begin(connection: Connection, purpose: Purpose, progress: TransactionProgress) -> None:
+    """Have a transaction begin with its first statement; its statements report to `progress`."""
+    adapter: Any = connection.connection.dbapi_connection
+    adapter.begin(_BEGIN[purpose], progress, _mark_next)
+
+
+def _begin_writing(engine: Engine) -> None:
+    """All transactions of a plain engine are for writing; a commit that changes rows moves the mark on."""
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        purpose = connection.get_execution_options().get("transaction", "write")
-        adapter = connection.connection.dbapi_connection
-        if purpose is None:
-            pass
-        elif isinstance(adapter, OneTripConnection):
-            adapter.begin(_BEGIN[purpose])
-        else:
-            connection.exec_driver_sql(_BEGIN[purpose])
+        connection.exec_driver_sql(_BEGIN_WRITING)
         connection.info[_CHANGES] = _count_changes(connection)
 
     @event.listens_for(engine, "commit")
     def mark(connection: Connection) -> None:
-        if _count_changes(connection) == connection.info.get(_CHANGES):
-            return
-        adapter = connection.connection.dbapi_connection
-        if isinstance(adapter, OneTripConnection):
-            adapter.before_commit(partial(_mark_next, is_open=stays_open))
-        else:
-            mark_next(connection, is_open=stays_open)
+        if _count_changes(connection) != connection.info.get(_CHANGES):
+            mark_next(connection, is_open=False)
 
 
 def shorten_statements(engine: Engine) -> None:
@@ -207,12 +199,12 @@ def _truncate_log(connection: sqlite3.Connection) -> bool:
         connection.execute(statement)
 
 
-def _mark_next(connection: sqlite3.Connection, *, is_open: bool) -> None:
+def _mark_next(connection: sqlite3.Connection) -> None:
     (value,) = connection.execute("PRAGMA user_version").fetchone()
-    statement = f"PRAGMA user_version = {Mark.of_value(value).next(is_open=is_open).value:d}"
+    statement = f"PRAGMA user_version = {Mark.of_value(value).next(is_open=True).value:d}"
     connection.execute(statement)
 
 
 def _count_changes(connection: Connection) -> int:
-    """How many rows were written since the connection was opened (sqlite3's and aiosqlite's name is the same)."""
+    """How many rows were written since the connection was opened."""
     return int(connection.connection.driver_connection.total_changes)  # type: ignore[union-attr]

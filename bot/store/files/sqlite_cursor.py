@@ -4,8 +4,8 @@ SQLAlchemy's own cursor makes four: one to get a cursor, one to execute, one to 
 threads, and where the model computes in a third, each may have to wait for the interpreter's lock. Nothing here holds
 more of a result than before: SQLAlchemy fetches all of it at once anyway.
 
-A transaction begins in the trip of its first statement, and what is to be done last is done in the trip of its commit.
-Where there is nothing to roll back, as whenever a connection is given back, there is no trip for that.
+A transaction begins in the trip of its first statement, and what is done where rows have changed is done in the trip
+of its commit. Where there is nothing to roll back, as whenever a connection is given back, there is no trip for that.
 """
 
 from collections import deque
@@ -17,6 +17,8 @@ from aiosqlite import Connection as Driver
 from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
 from sqlalchemy.util.concurrency import await_
+
+from bot.store.files.timeouts import TransactionProgress
 
 Rows = list[Any]
 
@@ -85,7 +87,7 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     """SQLAlchemy's adapter with these cursors."""
 
-    __slots__ = ("_beginning", "_last_act")
+    __slots__ = ("_beginning", "_changes", "_progress", "_when_changed")
 
     _cursor_cls = OneTripCursor
     _connection: Driver  # type: ignore[assignment]
@@ -93,31 +95,34 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     def __init__(self, dbapi: Any, connection: Any) -> None:
         super().__init__(dbapi, connection)
         self._beginning = ""
-        self._last_act: Callable[[Sqlite], None] | None = None
+        self._changes = -1
+        self._when_changed: Callable[[Sqlite], None] | None = None
+        self._progress: TransactionProgress | None = None
 
-    def begin(self, statement: str) -> None:
-        """Begin a transaction with the next statement."""
-        self._beginning = statement
+    def begin(self, statement: str, progress: TransactionProgress, when_changed: Callable[[Sqlite], None]) -> None:
+        """Begin a transaction with the next statement; each trip is reported to `progress`.
+
+        Where rows have changed, `when_changed` is called just before the commit.
+        """
+        self._beginning, self._progress, self._when_changed = statement, progress, when_changed
+        self._changes = self._connection.total_changes
 
     def take_beginning(self) -> str:
         """What the next trip has to begin with."""
         beginning, self._beginning = self._beginning, ""
         return beginning
 
-    def before_commit(self, act: Callable[[Sqlite], None]) -> None:
-        """Have something done in the trip of the next commit, just before it."""
-        self._last_act = act
-
     def commit(self) -> None:
         """End the transaction, if it has begun."""
-        act, self._last_act = self._last_act, None
-        if self.take_beginning() or self._connection._connection is None:
+        driver, act = self._connection, self._when_changed
+        if self.take_beginning() or driver._connection is None:
             return
-        if act is None and not self._connection.in_transaction:
+        has_changed = driver.total_changes != self._changes
+        if not has_changed and not driver.in_transaction:
             return
 
         def commit(sqlite: Sqlite) -> None:
-            if act is not None:
+            if has_changed and act is not None:
                 act(sqlite)
             sqlite.commit()
 
@@ -125,13 +130,19 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
 
     def rollback(self) -> None:
         """Undo what the transaction did, if it has begun."""
-        self._beginning, self._last_act = "", None
+        self._beginning, self._progress = "", None
         if self._connection._connection is not None and self._connection.in_transaction:
             super().rollback()
 
     def trip(self, run: Callable[[Sqlite], Any]) -> Any:
         """Have something done in the connection's thread."""
+        progress = self._progress
+        if progress is not None:
+            progress.moved()
         try:
-            return await_(self._connection._execute(run, self._connection._conn))  # type: ignore[no-untyped-call]
+            result = await_(self._connection._execute(run, self._connection._conn))  # type: ignore[no-untyped-call]
         except Exception as error:
             self._handle_exception(error)
+        if progress is not None:
+            progress.moved()
+        return result

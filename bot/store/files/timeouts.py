@@ -1,4 +1,4 @@
-"""The timeouts of a transaction's steps, and how far a transaction has come.
+"""What a transaction is for, the timeouts of its steps, and how far it has come.
 
 A server that has gone silent closes nothing and answers nothing, and a disk may stall for minutes. So every step
 (to get a connection and begin, each statement, the commit) has a timeout. Statements report their beginning and their
@@ -7,13 +7,21 @@ end; whoever waits for the transaction gives it up when nothing was reported for
 
 import asyncio
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
-
-from sqlalchemy import Connection, Engine, event
 
 from bot.errors import DatabaseBusy
 
 SILENT = "The database doesn't answer."
+
+
+class Purpose(Enum):
+    """What a transaction is for."""
+
+    READ = "read"
+    WRITE = "write"
+    NONE = "none"
+    """What is done takes care of its transactions itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +70,3 @@ class TransactionProgress:
         if self.is_abandoned:
             raise DatabaseBusy(SILENT)
         self.due_at = asyncio.get_running_loop().time() + self.step_seconds
-
-
-def report_progress(engine: Engine) -> None:
-    """Have all statements of transactions with the execution option `progress` report to it."""
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def statement_begins(connection: Connection, *_: object) -> None:
-        _moved(connection)
-
-    @event.listens_for(engine, "after_cursor_execute")
-    def statement_ends(connection: Connection, *_: object) -> None:
-        _moved(connection)
-
-    @event.listens_for(engine, "commit")
-    def commit_begins(connection: Connection) -> None:
-        progress = _moved(connection)
-        if progress is not None:
-            progress.is_committing = True
-
-
-def _moved(connection: Connection) -> TransactionProgress | None:
-    progress: TransactionProgress | None = connection.get_execution_options().get("progress")
-    if progress is not None:
-        progress.moved()
-    return progress
