@@ -29,7 +29,8 @@ _FAST = 2000.0
 class Disk:
     """The disk that the database of the simulation lies on.
 
-    `refuse` may give an error in place of an operation; `seconds` is how long one takes.
+    `refuse` may give an error in place of an operation; `seconds` is how long one takes. One that takes none is done at
+    once, and nothing comes between it and what is done next.
     """
 
     def __init__(self, loop: SimulatedLoop, folder: Path) -> None:
@@ -37,7 +38,7 @@ class Disk:
         self.num_operations = 0
         self.refuse: Callable[[], sqlite3.Error | None] = lambda: None
         self.seconds: Callable[[], float] = lambda: universe.chance.expovariate(_FAST)
-        self.note: Callable[[str], None] = lambda _: None
+        self.committed: Callable[[], None] = lambda: None
         self._folder = folder
         self._number = 0
         self._open: dict[int, list[Any]] = {}
@@ -102,8 +103,14 @@ class _Operations:
 
     def _begin_next(self) -> None:
         self._is_busy = bool(self._waiting)
-        if self._is_busy:
-            self._disk.loop.call_later(self._disk.seconds(), self._execute, *self._waiting.popleft(), None)
+        if not self._is_busy:
+            return
+        future, function = self._waiting.popleft()
+        seconds = self._disk.seconds()
+        if seconds:
+            self._disk.loop.call_later(seconds, self._execute, future, function, None)
+        else:
+            self._execute(future, function, None)
 
     def _execute(self, future: Any, function: Callable[[], Any], give_up_at: float | None) -> None:
         loop = self._disk.loop
@@ -125,13 +132,18 @@ class _Operations:
         else:
             if future:
                 aiosqlite.core.set_result(future, result)
+            if _name(function) == "commit":
+                self._disk.committed()
         self._begin_next()
 
 
 def _ends(function: Callable[[], Any]) -> bool:
     """Whether it closes the connection, or rolls back: that a broken disk doesn't keep anybody from."""
-    name = getattr(getattr(function, "func", function), "__name__", "")
-    return name in ("close_and_stop", "close", "rollback")
+    return _name(function) in ("close_and_stop", "close", "rollback")
+
+
+def _name(function: Callable[[], Any]) -> str:
+    return getattr(getattr(function, "func", function), "__name__", "")
 
 
 class _NoThread:

@@ -65,6 +65,46 @@ class SimulatedFuture(_Numbered, asyncio.Future):  # type: ignore[type-arg]
     """A future with a number."""
 
 
+class SimulatedHandle:
+    """What is to be called; a timer's says when."""
+
+    __slots__ = ("_arguments", "_callback", "_context", "_when", "is_cancelled")
+
+    def __init__(self, callback: Any, arguments: tuple[Any, ...], context: Context | None, when: float = 0.0) -> None:
+        self._callback = callback
+        self._arguments = arguments
+        self._context = copy_context() if context is None else context
+        self._when = when
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Never call it."""
+        self.is_cancelled = True
+        self._callback = self._arguments = None
+
+    def cancelled(self) -> bool:
+        """Whether it is never called."""
+        return self.is_cancelled
+
+    def when(self) -> float:
+        """By the loop's clock."""
+        return self._when
+
+    def life(self) -> Life | None:
+        """Which it belongs to."""
+        return self._context.get(LIFE)
+
+    def run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Call it."""
+        try:
+            self._context.run(self._callback, *self._arguments)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            said = f"Exception in callback {self._callback}"
+            loop.call_exception_handler({"message": said, "exception": error})
+
+
 class SimulatedLoop(asyncio.BaseEventLoop):
     """The loop; see the module."""
 
@@ -78,35 +118,32 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.life: Life | None = None
         self._has_dead = False
         self._num_timers = 0
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, SimulatedHandle]] = []
         """A heap of tuples: they are compared without asking a handle."""
         self.set_task_factory(_new_task)
 
     def time(self) -> float:
         return self._now
 
+    def get_debug(self) -> bool:
+        return False
+
     def create_future(self) -> SimulatedFuture:
         return SimulatedFuture(loop=self)
 
-    def call_soon(self, callback: Any, *arguments: Any, context: Context | None = None) -> asyncio.Handle:
-        if self._has_dead:
-            context = context or copy_context()
-            life = context.get(LIFE)
-            if life is not None and life.is_dead:
-                return _dead_handle(callback, arguments, self, context)
-        handle = asyncio.Handle(callback, arguments, self, context)
+    def call_soon(self, callback: Any, *arguments: Any, context: Context | None = None) -> Any:
+        handle = SimulatedHandle(callback, arguments, context)
+        if self._has_dead and _is_dead(handle):
+            return handle
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
     call_soon_threadsafe = call_soon
 
     def call_at(self, when: float, callback: Any, *arguments: Any, context: Context | None = None) -> Any:
-        if self._has_dead:
-            context = context or copy_context()
-            life = context.get(LIFE)
-            if life is not None and life.is_dead:
-                return asyncio.TimerHandle(when, callback, arguments, self, context)
-        handle = asyncio.TimerHandle(when, callback, arguments, self, context)
+        handle = SimulatedHandle(callback, arguments, context, when)
+        if self._has_dead and _is_dead(handle):
+            return handle
         self._num_timers += 1
         heapq.heappush(self._timers, (when, self._num_timers, handle))
         return handle
@@ -141,7 +178,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """End a life where it stands."""
         life.is_dead = self._has_dead = True
         for handle in (*self._ready, *(handle for _, _, handle in self._timers)):  # type: ignore[attr-defined]
-            if not handle._cancelled and handle._context.get(LIFE) is life:
+            if not handle.is_cancelled and handle.life() is life:
                 handle.cancel()
         for task in asyncio.all_tasks(self):
             if task.life is life:  # type: ignore[attr-defined]
@@ -152,7 +189,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
-        while timers and timers[0][2]._cancelled:
+        while timers and timers[0][2].is_cancelled:
             heapq.heappop(timers)
         if not ready:
             if not timers:
@@ -162,24 +199,21 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._now += ROUND_SECONDS
         while timers and timers[0][0] <= self._now:
             _, _, handle = heapq.heappop(timers)
-            if not handle._cancelled:
+            if not handle.is_cancelled:
                 ready.append(handle)
         self._max_rounds -= 1
         if self._max_rounds < 0:
             raise RanAway
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if handle._cancelled:
+            if handle.is_cancelled:
                 continue
             self.num_steps += 1
             if self.num_steps == self.step_of_death and self.life is not None:
                 self.kill(self.life)
-                if handle._context.get(LIFE) is self.life:
+                if handle.life() is self.life:
                     continue
-            handle._run()
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        pass
+            handle.run(self)
 
     def _write_to_self(self) -> None:
         pass
@@ -188,10 +222,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         pass
 
 
-def _dead_handle(callback: Any, arguments: Any, loop: SimulatedLoop, context: Context) -> asyncio.Handle:
-    handle = asyncio.Handle(callback, arguments, loop, context)
+def _is_dead(handle: SimulatedHandle) -> bool:
+    """Whether it belongs to a life that has ended; then it is never called."""
+    life = handle.life()
+    if life is None or not life.is_dead:
+        return False
     handle.cancel()
-    return handle
+    return True
 
 
 def _new_task(loop: Any, coroutine: Any, *, context: Context | None = None, **named: Any) -> SimulatedTask:

@@ -120,17 +120,18 @@ class ScriptedEngine:
         if kind < 0.85:
             lines = [" ".join(chance.choices(_WORDS, k=chance.randint(1, 9))) for _ in range(chance.randint(2, 8))]
             return f"{mark}\n" + "\n".join(f"- {line}" for line in lines)
-        if kind < 0.93:
+        if kind < 0.95:
             code = "\n".join(f"print({chance.randrange(1000)})" for _ in range(chance.randint(1, 30)))
             return f"{mark} so:\n```python\n{code}\n```\ndone"
-        sentences = (" ".join(chance.choices(_WORDS, k=8)) + f" {chance.randrange(10**6)}." for _ in range(200))
-        return f"{mark} " + " ".join(sentences)[: chance.choice((2500, 4200, 9000))]
+        size = chance.choice((2200, 2500, 2500, 4200, 4200, 9000))
+        sentences = (" ".join(chance.choices(_WORDS, k=8)) + f" {chance.randrange(10**6)}." for _ in range(size // 40))
+        return f"{mark} " + " ".join(sentences)[:size]
 
     async def _said(self, asked: Asked, num_prompt_tokens: int) -> AsyncGenerator[Delta, None]:
         chance = self.chance
         fails = chance.random() < self.faults.failed_answers
         pieces = re.findall(r"\S+\s*", asked.text)
-        size = max(1, len(pieces) // chance.choice((3, 8, 20)))
+        size = max(1, len(pieces) // chance.choice((1, 3, 3, 10)))
         pace = chance.choice((0.02, 0.1, 0.3, 1.0)) if len(pieces) < 200 else 0.2
         silent_at = chance.randrange(len(pieces) + 1) if fails and chance.random() < 0.3 else -1
         if fails and silent_at < 0 and chance.random() < 0.5:

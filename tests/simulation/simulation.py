@@ -7,7 +7,7 @@ import random
 import sqlite3
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -29,7 +29,13 @@ from tests.simulation.universe import universe
 
 QUIET_SECONDS = 2400.0
 """In so much time everything has to come to its end once nothing goes wrong any more."""
-PURGE_SECONDS = 100.0
+PURGE_SECONDS = 85.0
+_NOTICED = 0.4
+"""So many of the disk's operations take a time in which something may happen."""
+
+
+_pieces: dict[int, str] = {}
+"""By the id of a token."""
 
 
 @dataclass(slots=True)
@@ -81,9 +87,11 @@ class Simulation:
         self._is_over = False
         self._ready = asyncio.Event()
         self._away_until = 0.0
+        self._commits_to_death = 0
+        """When nothing is left of these commits, the process dies; below, it doesn't."""
         self._db_chance = self._chance("disk")
         self._engine_chance = self._chance("engine")
-        disk.refuse, disk.seconds = self._refusal, self._disk_seconds
+        disk.refuse, disk.seconds, disk.committed = self._refusal, self._disk_seconds, self._note_commit
 
     def _chance(self, name: str) -> random.Random:
         return random.Random(f"{name} {self.seed}")
@@ -110,7 +118,7 @@ class Simulation:
         self.faults.heal()
         self._away_until = 0.0
         universe.wall_offset = 0.0
-        self.loop.step_of_death = 0
+        self.loop.step_of_death = self._commits_to_death = 0
         await self._become_quiet()
         for channel in self.people.channels:
             self.people.ask(channel, self.people._people[0], words="probe")
@@ -160,7 +168,7 @@ class Simulation:
         await ended
         self._ready.clear()
         self.daemon = self.people.daemon = self.loop.life = None
-        self.loop.step_of_death = 0
+        self.loop.step_of_death = self._commits_to_death = 0
         self.discord.disconnect(is_resumable=False)
         if life.is_dead:
             self.deaths[number] = self.loop.time()
@@ -208,8 +216,13 @@ class Simulation:
             for channel_id, oldest_id, at in self.full_pages
         )
 
-    def _decode(self, token_ids: object) -> str:
-        return self.encoder.tokenizer.decode([*token_ids])  # type: ignore[no-any-return, misc]
+    def _decode(self, token_ids: Sequence[int]) -> str:
+        """Not as a person reads it, but with every word."""
+        id_to_token = self.encoder.tokenizer.id_to_token
+        for token_id in token_ids:
+            if token_id not in _pieces:
+                _pieces[token_id] = (id_to_token(token_id) or "").replace("\u2581", " ")
+        return "".join(map(_pieces.__getitem__, token_ids))
 
     def _knows_any_channel(self) -> bool:
         with closing(sqlite3.connect(self.disk.folder / "trinity.db")) as connection:
@@ -251,10 +264,17 @@ class Simulation:
         await asyncio.sleep(max(0.0, began_at + length - self.loop.time()))
 
     def _kill(self) -> None:
-        """At any step from now on, not just between two of what people do."""
-        self.loop.step_of_death = (
-            self.loop.num_steps + self.chance.choice((1, 10, 100, 1000)) + self.chance.randrange(50)
-        )
+        """At any step from now on, not just between two of what people do; often soon after something was committed."""
+        if self.chance.random() < 0.5:
+            self._commits_to_death = self.chance.choice((1, 1, 2, 4))
+        else:
+            soon = self.chance.choice((1, 10, 100, 1000)) + self.chance.randrange(50)
+            self.loop.step_of_death = self.loop.num_steps + soon
+
+    def _note_commit(self) -> None:
+        self._commits_to_death -= 1
+        if self._commits_to_death == 0:
+            self.loop.step_of_death = self.loop.num_steps + self.chance.choice((1, 2, 4, 8, 16, 32))
 
     def _restart(self) -> None:
         if self.daemon is not None:
@@ -300,7 +320,7 @@ class Simulation:
     def _disk_seconds(self) -> float:
         if self.faults.stalls and self._db_chance.random() < self.faults.stalls:
             return self._db_chance.uniform(1.0, 25.0)
-        return self._db_chance.expovariate(2000.0)
+        return self._db_chance.expovariate(2000.0) if self._db_chance.random() < _NOTICED else 0.0
 
     # --- the end of it
 
@@ -333,21 +353,21 @@ class Simulation:
                 self.problems.append(f"it doesn't become quiet: {left}")
                 return
             await asyncio.sleep(2.0)
-            is_quiet = self.daemon is not None and self.daemon.chat is not None and await self._has_no_open()
-            num_quiet = num_quiet + 1 if is_quiet else 0
+            num_quiet = num_quiet + 1 if self._has_no_open() else 0
+            if num_quiet == 4 and not await self._has_no_unfinished():
+                num_quiet = 0
 
-    async def _has_no_open(self) -> bool:
+    def _has_no_open(self) -> bool:
         daemon = self.daemon
-        if daemon is None or daemon.chat is None or daemon.inbox is None or len(daemon.chat.exchanges):
+        if daemon is None or daemon.chat is None or len(daemon.chat.exchanges):
             return False
         front_end = daemon.front_end
-        if front_end is None or not front_end._is_caught_up or not self.discord.is_connected:
-            return False
-        return await self._has_no_unfinished(daemon)
+        return front_end is not None and front_end._is_caught_up and self.discord.is_connected
 
-    async def _has_no_unfinished(self, daemon: Daemon) -> bool:
+    async def _has_no_unfinished(self) -> bool:
+        inbox = self.daemon.inbox if self.daemon else None
         try:
-            return daemon.inbox is not None and not await daemon.inbox.unfinished()
+            return inbox is not None and not await inbox.unfinished()
         except DatabaseBusy:
             return False
 
@@ -416,6 +436,7 @@ def _bury() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()
+    gc.freeze()  # what is left is used by the next seed as well, and looked through no more
     logging.disable(logging.NOTSET)
 
 

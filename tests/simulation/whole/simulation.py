@@ -106,19 +106,17 @@ class WholeSimulation(Simulation):
     async def _become_quiet(self) -> None:
         """What couldn't be committed in a long outage is done with by the next start."""
         give_up_at = self.loop.time() + _OUTAGE_SECONDS
-        while self.is_db_faulty and not await self._has_no_open():
+        while self.is_db_faulty and not (self._has_no_open() and await self._has_no_unfinished()):
             await asyncio.sleep(2.0)
             if self.loop.time() > give_up_at:
                 self._restart()
                 break
         await super()._become_quiet()
 
-    async def _has_no_open(self) -> bool:
+    def _has_no_open(self) -> bool:
         daemon = self.daemon
-        if daemon is None or daemon.chat is None or daemon.inbox is None or len(daemon.chat.exchanges):
+        if daemon is None or daemon.chat is None or len(daemon.chat.exchanges):
             return False
         if self.discord.loopback.guild.is_unavailable or self.discord.is_gateway_down:
             return False
-        if not self.discord.is_connected or not self._ready.is_set():
-            return False
-        return await self._has_no_unfinished(daemon)
+        return self.discord.is_connected and self._ready.is_set()

@@ -218,7 +218,7 @@ class KeepAlive:
         self.latency = float("inf")
         self.heartbeat_timeout = ws._max_heartbeat_timeout
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Any = None
         self._sending: asyncio.Task[None] | None = None
         self._is_stopped = False
         self._last_send = self._last_received = self._loop.time()
