@@ -17,8 +17,14 @@ _PROMPT_TOKENS = 500
 
 def idle(setting: Setting, report: Report) -> None:
     """Sleep and wake several times; the card has to be this process's alone."""
+    if setting.device.type != "cuda":  # memory that numpy has seen can't be given back
+        setting.drop_runner()
+        setting.use_kernels = False
     _time_memory(setting, report)
     asyncio.run(_ask_asleep(setting, report))
+    if not setting.use_kernels:
+        setting.drop_runner()
+        setting.use_kernels = True
 
 
 def _time_memory(setting: Setting, report: Report) -> None:

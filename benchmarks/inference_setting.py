@@ -111,6 +111,7 @@ class Setting:
         self.shape_name = shape
         self.weights_kind = weights_kind
         self.cache_kind = cache_kind
+        self.use_kernels = True
         self.device = torch.device("cpu") if is_tiny else torch.device("cuda", 0)
         self.dtype = torch.float32 if is_tiny else torch.float16
         self.config = tiny_config(max_position_embeddings=512) if is_tiny else SHAPES[shape]()
@@ -139,7 +140,7 @@ class Setting:
             self.clean()
             start = time.perf_counter()
             limits = MemoryLimits(max_num_sequences=64, num_blocks=1200) if self.is_tiny else MemoryLimits()
-            self._runner = assemble_runner(self.shape, weights, limits, self.cache_kind)
+            self._runner = assemble_runner(self.shape, weights, limits, self.cache_kind, use_kernels=self.use_kernels)
             self.startup_seconds = time.perf_counter() - start
         return self._runner
 

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     """The most that weights and KV cache may take together; None sets no such limit."""
     gpu_memory_fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     """The same as a share of the whole card. Without either, all that is free is taken: a 16 GB card needs it."""
-    speculation: Annotated[Literal["auto", "off"], LOWER] = "off"
+    speculation: Annotated[Literal["auto", "off"], LOWER] = "auto"
     """Auto proposes tokens that stood in the conversation before, and verifies several at once, where that pays."""
 
     weights: Annotated[Literal["fp16", "int8"], LOWER] = "fp16"

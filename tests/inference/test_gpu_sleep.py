@@ -117,6 +117,7 @@ async def test_the_driver_shows_that_a_7b_has_left_the_card():
         used_asleep, reserved_asleep = used_bytes(), torch.cuda.memory_reserved()
         after_waking = await ask(engine)
 
-    assert used_awake - used_asleep >= runner.memory.num_bytes > 20 * 2**30
+    # A piece of memory that the allocator asks the driver for may hold, beside these tensors, a small one that stays.
+    assert used_awake - used_asleep + 128 * 2**20 >= runner.memory.num_bytes > 20 * 2**30
     assert reserved_asleep - reserved_before < 256 * 2**20
     assert awake == after_waking

@@ -93,11 +93,19 @@ class DeviceMemory:
         return self._is_saved
 
     def release(self) -> None:
-        """Give the memory back. All is saved, and nothing runs on the device that reads or writes it."""
+        """Give the memory back. All is saved, and nothing runs on the device that reads or writes it.
+
+        Raises:
+            RuntimeError: it isn't all saved, or there is some that can't be given back, such as what numpy has seen of
+                the host's; then none is.
+        """
         if not self._is_saved:
             raise RuntimeError("what is to be kept is not saved")
+        storages = (*self._kept.values(), *self._void.values())
+        if not all(storage.resizable() for storage in storages):
+            raise RuntimeError("some of the memory can't be given back")
         self._synchronize()
-        for storage in (*self._kept.values(), *self._void.values()):
+        for storage in storages:
             storage.resize_(0)
         if self._is_cuda:
             torch.cuda.empty_cache()

@@ -177,7 +177,7 @@ class ReferenceOps:
         heads = queries[rows].view(reading.shape[0], -1, shape.num_heads, shape.head_dim).transpose(1, 2)
         grouped = heads.reshape(reading.shape[0], shape.num_kv_heads, -1, shape.head_dim)
         out = F.scaled_dot_product_attention(grouped, keys, values, attn_mask=reading.mask)
-        out = out.view(heads.shape).transpose(1, 2).reshape(-1, shape.q_size)
+        out = out.reshape(heads.shape).transpose(1, 2).reshape(-1, shape.q_size)
         forward.attended.index_copy_(0, rows, out)
 
     def _attend_span(self, forward: ForwardPass, cache: Tensor, span: Span, reading: Reading) -> None:

@@ -50,6 +50,19 @@ def test_nothing_is_given_back_before_all_is_saved():
         memory.release()
 
 
+def test_where_some_can_t_be_given_back_all_of_it_stays():
+    first, seen_by_numpy = torch.randn(10), torch.ones(20)
+    array = seen_by_numpy.numpy()
+    memory = DeviceMemory(CPU, [first, seen_by_numpy], [torch.ones(5)])
+    save_all(memory)
+
+    with pytest.raises(RuntimeError, match="can't be given back"):
+        memory.release()
+
+    assert first.untyped_storage().nbytes() == 40
+    assert array.sum() == 20
+
+
 def test_what_could_not_be_taken_back_is_all_given_back_again():
     class Full(DeviceMemory):
         is_full = False
