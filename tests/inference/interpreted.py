@@ -26,7 +26,9 @@ CPU = torch.device("cpu")
 BASE = {"vocab_size": 112, "intermediate_size": 96, "num_layers": 1, "context_window": 128}
 SHAPES = {
     "multi-head": LlamaShape(hidden_size=64, num_heads=2, num_kv_heads=2, head_dim=32, **BASE),
-    "grouped, odd heads": LlamaShape(hidden_size=96, num_heads=2, num_kv_heads=1, head_dim=48, **BASE),
+    "grouped, odd heads, biases": LlamaShape(
+        hidden_size=96, num_heads=2, num_kv_heads=1, head_dim=48, has_qkv_bias=True, has_output_bias=True, **BASE
+    ),
 }
 SMALL = KernelShapes(
     gemv_qkv=Tile(16, 32, 1),
@@ -103,8 +105,8 @@ def main() -> int:
     if "all" not in sys.argv:
         cases = [
             ("multi-head", torch.float16, "int8 weights and cache", (3,)),
-            ("grouped, odd heads", torch.float16, "floats", (1, 3)),
-            ("grouped, odd heads", torch.float32, "int8 weights and cache", (1,)),
+            ("grouped, odd heads, biases", torch.float16, "floats", (1, 3)),
+            ("grouped, odd heads, biases", torch.float32, "int8 weights and cache", (1,)),
         ]
     for name, dtype, kinds, row_numbers in cases:
         has_dot = dtype == torch.float16 or name == "multi-head"

@@ -1,11 +1,14 @@
 """Drives a model runner as a scheduler would, and transformers' generate beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from bot.inference.engine import SamplingParams
+from bot.inference.model.inputs import fill_prefill, fill_tiles
+from bot.inference.model.kv_cache import BLOCK_SIZE
 from bot.inference.model.runner import LlamaRunner
 from bot.inference.scheduling.step import DecodeRow, DecodeStep, PrefillChunk, PrefillStep
 
@@ -83,6 +86,30 @@ def generate(runner: LlamaRunner, prompt: Sequence[int], num_new: int, blocks: S
     prefill(runner, [conversation])
     decode(runner, [conversation], num_new - 1)
     return conversation.new_tokens
+
+
+def read_logits(runner: LlamaRunner, token_ids: Sequence[int], chunk_tokens: int = 256) -> Iterator[Tensor]:
+    """Logits [tokens, vocab] after each of the tokens, a chunk at a time."""
+    blocks = tuple(range(1, -(-len(token_ids) // BLOCK_SIZE) + 1))
+    for start in range(0, len(token_ids), chunk_tokens):
+        some = tuple(token_ids[start : start + chunk_tokens])
+        yield _logits(runner, PrefillChunk(0, some, start, blocks, SamplingParams(), is_last=False))
+
+
+def _logits(runner: LlamaRunner, chunk: PrefillChunk) -> Tensor:
+    execution, num_tokens = runner._execution, len(chunk.token_ids)
+    model, inputs = execution.model, execution.inputs
+    with torch.inference_mode(), torch.cuda.stream(runner._stream):
+        host = inputs.next_host()
+        spans = fill_prefill(host, (chunk,), num_tokens)
+        num_tiles = fill_tiles(host["tiles"], spans, model.ops.tile_rows(num_tokens))
+        inputs.send("token_ids", "penalties")
+        forward = execution.prefill_pass(num_tokens, num_tiles, spans)
+        model.embed(inputs["token_ids"][:num_tokens], forward)
+        model.run_layers(forward)
+        logits = torch.empty((num_tokens, runner.shape.vocab_size), dtype=forward.x.dtype, device=forward.x.device)
+        model.project(forward, logits)
+        return logits.float().cpu()
 
 
 def decode_beside_nan(runner: LlamaRunner, num_new: int) -> tuple[Conversation, Conversation, Conversation]:

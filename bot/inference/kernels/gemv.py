@@ -50,7 +50,7 @@ def _normed_products(
 
 @triton.jit
 def gemv_qkv_kernel(
-    x, norm, weight, qkv, cache, cosines, sines, positions, kv_slots, cache_half, eps,
+    x, norm, weight, bias, qkv, cache, cosines, sines, positions, kv_slots, cache_half, eps,
     WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
@@ -65,7 +65,7 @@ def gemv_qkv_kernel(
     )  # fmt: skip
     angle = tl.load(positions) * HALF + dims
     store_rotated(
-        low, high, tl.program_id(1), tl.load(kv_slots), heads, dims, inside, qkv, cache, tl.load(cosines + angle),
+        low, high, bias, tl.program_id(1), tl.load(kv_slots), heads, dims, inside, qkv, cache, tl.load(cosines + angle),
         tl.load(sines + angle), cache_half, HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE,
     )  # fmt: skip
 

@@ -73,7 +73,7 @@ def _sums(words, first, second, third, fourth, begin, scale, rows, inside):
 
 @triton.jit
 def int8_gemv_qkv_kernel(
-    x, norm, weight, scale, qkv, cache, cosines, sines, positions, kv_slots, cache_half, eps,
+    x, norm, weight, scale, bias, qkv, cache, cosines, sines, positions, kv_slots, cache_half, eps,
     WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, TURNS: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
@@ -102,7 +102,7 @@ def int8_gemv_qkv_kernel(
         dims = now % HALF
         angle = position * HALF + dims
         store_rotated(
-            low, high, tl.program_id(1), slot, now // HALF, dims, inside, qkv, cache, tl.load(cosines + angle),
+            low, high, bias, tl.program_id(1), slot, now // HALF, dims, inside, qkv, cache, tl.load(cosines + angle),
             tl.load(sines + angle), cache_half, HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE,
         )  # fmt: skip
 

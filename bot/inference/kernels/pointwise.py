@@ -29,15 +29,21 @@ def rms_norm_kernel(x, weight, out, eps, WIDTH: tl.constexpr, BLOCK: tl.constexp
 
 @triton.jit
 def store_rotated(
-    low, high, rows, slot, heads, dims, inside, qkv, cache, cosine, sine, cache_half,
+    low, high, bias, rows, slot, heads, dims, inside, qkv, cache, cosine, sine, cache_half,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr,
     KEEPS_ALL: tl.constexpr = False,
 ):  # fmt: skip
     """Rotate queries and keys; queries go back to `qkv`, keys and values to the cache, and with KEEPS_ALL to both.
 
-    `low` and `high` are the halves d and d + HEAD_DIM / 2 of the heads; the rest broadcasts to their shape.
+    `low` and `high` are the halves d and d + HEAD_DIM / 2 of the heads; the rest broadcasts to their shape. A `bias`,
+    where it isn't None, is added first.
     """
     HALF: tl.constexpr = HEAD_DIM // 2
+    if bias is not None:
+        is_head = heads < HEADS + 2 * KV_HEADS
+        added = bias + heads * HEAD_DIM + dims
+        low += tl.load(added, mask=is_head & (dims < HALF), other=0.0).to(tl.float32)
+        high += tl.load(added + HALF, mask=is_head & (dims < HALF), other=0.0).to(tl.float32)
     turns = heads < HEADS + KV_HEADS
     turned_low = tl.where(turns, low * cosine - high * sine, low)
     turned_high = tl.where(turns, high * cosine + low * sine, high)
@@ -57,7 +63,7 @@ def store_rotated(
 
 @triton.jit
 def rotate_and_store_kernel(
-    qkv, cache, cosines, sines, positions, kv_slots, cache_half,
+    qkv, bias, cache, cosines, sines, positions, kv_slots, cache_half,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, HALF_BLOCK: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, BLOCK_HEADS: tl.constexpr, KEEPS_ALL: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
@@ -76,7 +82,7 @@ def rotate_and_store_kernel(
     cosine = tl.load(cosines + angle, mask=dims < HEAD_DIM // 2, other=0.0)  # [1, HALF_BLOCK]: once for all heads
     sine = tl.load(sines + angle, mask=dims < HEAD_DIM // 2, other=0.0)
     store_rotated(
-        low, high, row, tl.load(kv_slots + row), heads, dims, inside, qkv, cache, cosine, sine, cache_half,
+        low, high, bias, row, tl.load(kv_slots + row), heads, dims, inside, qkv, cache, cosine, sine, cache_half,
         HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE, KEEPS_ALL,
     )  # fmt: skip
 

@@ -134,8 +134,8 @@ class SkinnyProducts:
         shape = self._shape
         self._launcher.run(
             skinny.skinny_qkv_kernel, (shape.qkv_size // 2 // tile.rows,),
-            values.numbers, values.scales, weight.data, weight.scale, qkv, target.cache, *rotation, target.slots,
-            target.half, values.num_rows,
+            values.numbers, values.scales, weight.data, weight.scale, weight.bias, qkv, target.cache, *rotation,
+            target.slots, target.half, values.num_rows,
             WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
             BLOCK_SIZE=target.block_size, **_tiling(tile, values.num_rows),
         )  # fmt: skip

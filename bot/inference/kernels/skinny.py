@@ -79,7 +79,7 @@ def _pair_of_products(
 
 @triton.jit(do_not_specialize=["num_rows"])
 def skinny_qkv_kernel(
-    values, value_scales, weight, scale, qkv, cache, cosines, sines, positions, kv_slots, cache_half, num_rows,
+    values, value_scales, weight, scale, bias, qkv, cache, cosines, sines, positions, kv_slots, cache_half, num_rows,
     WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
     STAGES: tl.constexpr, PDL: tl.constexpr,
@@ -98,7 +98,7 @@ def skinny_qkv_kernel(
     angle = tl.load(positions + rows, mask=rows < num_rows, other=0) * HALF + dims[None, :]
     slot = tl.load(kv_slots + rows, mask=rows < num_rows, other=0)
     store_rotated(
-        low, high, rows, slot, heads[None, :], dims[None, :], inside, qkv, cache, tl.load(cosines + angle),
+        low, high, bias, rows, slot, heads[None, :], dims[None, :], inside, qkv, cache, tl.load(cosines + angle),
         tl.load(sines + angle), cache_half, HEADS, KV_HEADS, HEAD_DIM, BLOCK_SIZE,
     )  # fmt: skip
 

@@ -132,7 +132,7 @@ class KernelOps:
         else:
             self._norm(forward.x, layer.input_norm, forward.normed)
             self._dense.project(forward.normed, layer.qkv, forward.qkv)
-            self._rotate_and_store(forward, target)
+            self._rotate_and_store(forward, layer.qkv.bias, target)
 
     def _gemv_qkv(self, forward: ForwardPass, layer: LayerWeights, target: KVTarget) -> None:
         shape = self._shape
@@ -140,18 +140,18 @@ class KernelOps:
         num_rows, numbers, constants = _gemv_tiling(self.shapes.gemv_qkv, layer.qkv)
         self._run(
             kernel, (triton.cdiv(shape.qkv_size // 2, num_rows),),
-            forward.x, layer.input_norm, *numbers, forward.qkv, target.cache,
+            forward.x, layer.input_norm, *numbers, layer.qkv.bias, forward.qkv, target.cache,
             self._cosines, self._sines, forward.positions, target.slots, target.half, self._eps,
             WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
             BLOCK_SIZE=target.block_size, **constants,
         )  # fmt: skip
 
-    def _rotate_and_store(self, forward: ForwardPass, target: KVTarget) -> None:
+    def _rotate_and_store(self, forward: ForwardPass, bias: Tensor | None, target: KVTarget) -> None:
         shape, block_heads = self._shape, 32
         grid = (forward.num_rows, triton.cdiv(shape.num_heads + 2 * shape.num_kv_heads, block_heads))
         self._run(
             pointwise.rotate_and_store_kernel, grid,
-            forward.qkv, target.cache, self._cosines, self._sines, forward.positions, target.slots, target.half,
+            forward.qkv, bias, target.cache, self._cosines, self._sines, forward.positions, target.slots, target.half,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
             HALF_BLOCK=triton.next_power_of_2(shape.head_dim // 2), BLOCK_SIZE=target.block_size,
             BLOCK_HEADS=block_heads, KEEPS_ALL=not forward.is_decode and self._eight_bit is None, num_warps=4,
@@ -183,6 +183,11 @@ class KernelOps:
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """The residual joins in the kernel, or in cuBLAS's own sum."""
+        self._add_product(x, values, weight)
+        if weight.bias is not None:
+            x.add_(weight.bias)
+
+    def _add_product(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         if x.shape[0] == 1:
             is_down = weight.data.shape[1] == self._shape.intermediate_size
             tile = self.shapes.gemv_down if is_down else self.shapes.gemv_output

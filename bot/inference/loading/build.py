@@ -4,8 +4,10 @@ import logging
 import os
 import platform
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,10 +17,10 @@ from bot.inference.kernels.choice import OpsChoice, choose_cpu_ops, choose_ops, 
 from bot.inference.kernels.tiles import LEAST_DENSE_NUMBERS
 from bot.inference.loading import memory
 from bot.inference.loading.config import read_shape
-from bot.inference.loading.files import find_tokenizer_file
+from bot.inference.loading.files import SETTING, find_tokenizer_file
 from bot.inference.loading.memory import MemoryLimits
 from bot.inference.loading.threads import settle_threads
-from bot.inference.loading.weights import load_weights
+from bot.inference.loading.weights import TooLargeForHalf, load_weights
 from bot.inference.messages import ReportProgress
 from bot.inference.model.device_memory import DeviceMemory
 from bot.inference.model.execution import Execution, SlotState, build_slot_state
@@ -34,6 +36,8 @@ from bot.inference.model.weights import LlamaWeights, MatrixKind
 log = logging.getLogger(__name__)
 
 CPU_SEQUENCES = 8
+_LEAST_FOR_BF16 = (8, 0)
+"""What a card that computes in BF16 calls itself."""
 _SMALLEST_TILE = 16
 _TABLE_STEP = 16
 """Block tables have a multiple of so many columns, as the self-test's have: else attention would be compiled again."""
@@ -108,11 +112,27 @@ def build_runner(
     try:
         compiling = _compiling(shape, chosen, weights_dtype, limits, weights_kind, cache_kind)
         with compiling if use_kernels else nullcontext():
-            weights, model_hash = load_weights(folder, shape, chosen, weights_dtype, progress, kind=weights_kind)
+            load = partial(load_weights, folder, shape, chosen, progress=progress, kind=weights_kind)
+            weights, model_hash = _load_in_range(load, chosen, weights_dtype)
         return assemble_runner(shape, weights, limits, cache_kind, model_hash=model_hash, use_kernels=use_kernels)
     except torch.OutOfMemoryError as error:
         problem = "beside the model's weights the card has no room left to work in: free memory, or use a smaller model"
         raise ConfigError("TRINITY_MODEL", problem) from error
+
+
+def _load_in_range(
+    load: Callable[..., tuple[LlamaWeights, str]], device: torch.device, dtype: torch.dtype
+) -> tuple[LlamaWeights, str]:
+    """Load weights as `dtype`; as BF16 where they are too large for FP16 and the card computes with that."""
+    try:
+        return load(dtype=dtype)
+    except TooLargeForHalf as error:
+        reason = str(error).removeprefix(f"{SETTING}: ")
+        if device.type != "cuda" or torch.cuda.get_device_capability(device) < _LEAST_FOR_BF16:
+            advice = "use TRINITY_DEVICE=cpu, or a card that computes in BF16 (Ampere, RTX 30, or newer)"
+            raise ConfigError(SETTING, f"{reason}; {advice}") from None
+        log.warning("%s: they are kept as BF16, for which some kernels are slower", reason)
+    return load(dtype=torch.bfloat16)
 
 
 def _apply_caps(device: torch.device, limits: MemoryLimits) -> None:

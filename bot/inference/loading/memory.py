@@ -87,6 +87,7 @@ def weights_bytes(shape: LlamaShape, dtype: torch.dtype, kind: MatrixKind = Matr
     numbers = shape.num_layers * hidden * (shape.qkv_size + shape.q_size + 3 * intermediate) + head_height * hidden
     rows = shape.num_layers * (shape.qkv_size + 2 * hidden + 2 * intermediate) + head_height
     others = shape.vocab_size * hidden + (2 * shape.num_layers + 1) * hidden
+    others += shape.num_layers * (shape.has_qkv_bias * shape.qkv_size + shape.has_output_bias * hidden)
     in_matrices = numbers + 4 * rows if kind is MatrixKind.INT8 else numbers * dtype.itemsize
     return in_matrices + others * dtype.itemsize
 

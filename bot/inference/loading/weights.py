@@ -19,6 +19,11 @@ from bot.inference.messages import ReportProgress
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LlamaWeights, Matrix, MatrixKind, checkpoint_places, empty_weights
 
+
+class TooLargeForHalf(ConfigError):
+    """The checkpoint has finite numbers that FP16 can't hold."""
+
+
 _FLOAT_DTYPES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
 
 
@@ -60,6 +65,7 @@ def load_weights(
     for checkpoints up to 64 MiB, 1,024 evenly spaced elements of each tensor above. A kind that rounds changes it.
 
     Raises:
+        TooLargeForHalf: numbers of the checkpoint are beyond FP16's range, in which they were to be stored.
         ConfigError: a file is damaged, or a tensor is missing, unknown, mis-shaped or not finite.
     """
     entries = _read_headers(find_weight_files(folder))
@@ -70,7 +76,7 @@ def load_weights(
     also_by_rows = num_bytes <= _MOST_DOUBLED_BYTES
     weights = empty_weights(shape, device, dtype, kind, by_columns=by_columns, also_by_rows=also_by_rows)
     digests = _fill(checkpoint_places(weights, shape), wanted, num_bytes, progress or (lambda _done, _total: None))
-    _refuse_non_finite(folder, weights, shape)
+    _refuse_non_finite(folder, weights, shape, wanted)
     return weights, _combine(folder, digests, kind)
 
 
@@ -112,12 +118,15 @@ def _expected_shapes(shape: LlamaShape) -> dict[str, tuple[int, ...]]:
         "mlp.up_proj": (intermediate, hidden),
         "mlp.down_proj": (hidden, intermediate),
     }
+    biased = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"] if shape.has_qkv_bias else []
+    biased += ["self_attn.o_proj"] if shape.has_output_bias else []
     expected: dict[str, tuple[int, ...]] = {
         "model.embed_tokens.weight": (shape.vocab_size, hidden),
         "model.norm.weight": (hidden,),
     }
     for layer in range(shape.num_layers):
         expected |= {f"model.layers.{layer}.{name}.weight": size for name, size in in_layer.items()}
+        expected |= {f"model.layers.{layer}.{name}.bias": in_layer[name][:1] for name in biased}
     if not shape.has_tied_embeddings:
         expected["lm_head.weight"] = (shape.vocab_size, hidden)
     return expected
@@ -177,7 +186,7 @@ def _combine(folder: Path, digests: dict[str, str], kind: MatrixKind) -> str:
     return combined.hexdigest()
 
 
-def _refuse_non_finite(folder: Path, weights: LlamaWeights, shape: LlamaShape) -> None:
+def _refuse_non_finite(folder: Path, weights: LlamaWeights, shape: LlamaShape, wanted: dict[str, _Entry]) -> None:
     """Look for NaN and infinity after conversion, so that numbers too large for FP16 are found as well.
 
     Where numbers are rounded to integers, the scale of their row tells.
@@ -187,8 +196,16 @@ def _refuse_non_finite(folder: Path, weights: LlamaWeights, shape: LlamaShape) -
     extremes = torch.stack([torch.stack(torch.aminmax(part)).float() for part in floats])  # [tensors, 2]
     is_finite = torch.isfinite(extremes).all(dim=1).tolist()
     bad = [name for name, fine in zip(places, is_finite, strict=True) if not fine]
-    if bad:
-        raise ConfigError(SETTING, f"{folder} holds NaN, infinity or numbers too large for its type in {_some(bad)}")
+    if not bad:
+        return
+    if any(not _is_finite(wanted[name], name) for name in bad if name in wanted):
+        raise ConfigError(SETTING, f"{folder} holds NaN or infinity in {_some(bad)}")
+    raise TooLargeForHalf(SETTING, f"{folder} holds numbers too large for FP16 (above 65,504) in {_some(bad)}")
+
+
+def _is_finite(entry: _Entry, name: str) -> bool:
+    with safe_open(entry.file, framework="pt") as opened:
+        return bool(torch.isfinite(opened.get_tensor(name)).all())
 
 
 def _some(names: list[str]) -> str:

@@ -146,7 +146,11 @@ class CpuOps(ReferenceOps):
             return
         views = self._views_of(forward)
         self._norm_into(views.x, layer.input_norm, views.normed)
-        torch.mm(forward.normed, self._factor(layer.qkv, forward.num_rows), out=forward.qkv)
+        factor = self._factor(layer.qkv, forward.num_rows)
+        if layer.qkv.bias is None:
+            torch.mm(forward.normed, factor, out=forward.qkv)
+        else:
+            torch.addmm(layer.qkv.bias, forward.normed, factor, out=forward.qkv)
         np.multiply(views.halves_swapped, plan.sines, out=views.scratch)
         np.multiply(views.rotating, plan.cosines, out=views.rotating)
         np.add(views.rotating, views.scratch, out=views.rotating)
@@ -191,6 +195,8 @@ class CpuOps(ReferenceOps):
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         x.addmm_(values, self._factor(weight, len(x)))
+        if weight.bias is not None:
+            x.add_(weight.bias)
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         if not forward.is_decode:

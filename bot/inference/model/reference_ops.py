@@ -136,7 +136,11 @@ class ReferenceOps:
         """Norm, project, rotate in place, store."""
         shape, plan = self._shape, forward.plan
         factor = layer.qkv.factor(forward.num_rows, forward.x.dtype)
-        torch.mm(self._norm(forward.x, layer.input_norm), factor, out=forward.qkv)
+        normed = self._norm(forward.x, layer.input_norm)
+        if layer.qkv.bias is None:
+            torch.mm(normed, factor, out=forward.qkv)
+        else:
+            torch.addmm(layer.qkv.bias, normed, factor, out=forward.qkv)
         heads = forward.qkv.view(forward.num_rows, -1, shape.head_dim)
         rotating = heads[:, : shape.num_heads + shape.num_kv_heads]
         swapped = torch.roll(rotating, shape.head_dim // 2, -1)
@@ -212,6 +216,8 @@ class ReferenceOps:
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
         """The residual joins in the matrix product itself."""
         x.addmm_(values, weight.factor(len(x), x.dtype))
+        if weight.bias is not None:
+            x.add_(weight.bias)
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         factor = layer.gate_up.factor(forward.num_rows, forward.x.dtype)

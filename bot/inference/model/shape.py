@@ -30,6 +30,8 @@ class LlamaShape:
     rope_theta: float = 10000.0
     rope_scaling: RopeScaling = RopeScaling()
     has_tied_embeddings: bool = False
+    has_qkv_bias: bool = False
+    has_output_bias: bool = False
     eos_token_ids: frozenset[int] = frozenset({2})
 
     @property

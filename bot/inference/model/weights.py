@@ -29,13 +29,17 @@ class MatrixKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A weight matrix [out, in]; `scale` is what `data` has to be multiplied with, where its kind has one."""
+    """A weight matrix [out, in]; `scale` is what `data` has to be multiplied with, where its kind has one.
+
+    A `bias` is added to its products by whoever makes them.
+    """
 
     data: Tensor
     kind: MatrixKind = MatrixKind.FLOAT
     scale: Tensor | None = None
     by_rows: Tensor | None = None
     """The same numbers once more, row by row, where `data` lies by columns."""
+    bias: Tensor | None = None  # [out]
 
     def fill(self, values: Tensor) -> None:
         """Take numbers from wherever they lie, and store them as the kind has it."""
@@ -62,13 +66,13 @@ class Matrix:
             return [None] * len(sizes) if tensor is None else torch.split(tensor, list(sizes))
 
         data = torch.split(self.data, list(sizes))
-        others = zip(parts(self.scale), parts(self.by_rows), strict=True)
+        others = zip(parts(self.scale), parts(self.by_rows), parts(self.bias), strict=True)
         return tuple(Matrix(part, self.kind, *other) for part, other in zip(data, others, strict=True))
 
     def tensors(self) -> Iterator[Tensor]:
         """What it takes on the device."""
         yield self.data
-        for other in (self.scale, self.by_rows):
+        for other in (self.scale, self.by_rows, self.bias):
             if other is not None:
                 yield other
 
@@ -134,19 +138,21 @@ def empty_weights(
     def empty(*size: int) -> Tensor:
         return torch.empty(size, device=device, dtype=dtype)
 
-    def matrix(num_out: int, num_in: int) -> Matrix:
+    def matrix(num_out: int, num_in: int, *, has_bias: bool = False) -> Matrix:
+        bias = empty(num_out) if has_bias else None
         if kind is MatrixKind.INT8:
             data = torch.empty((num_out, num_in), device=device, dtype=torch.int8)
-            return Matrix(data, kind, torch.empty(num_out, device=device, dtype=torch.float32))
+            return Matrix(data, kind, torch.empty(num_out, device=device, dtype=torch.float32), bias=bias)
         if not by_columns:
-            return Matrix(empty(num_out, num_in))
-        return Matrix(empty(num_in, num_out).t(), by_rows=empty(num_out, num_in) if also_by_rows else None)
+            return Matrix(empty(num_out, num_in), bias=bias)
+        by_rows = empty(num_out, num_in) if also_by_rows else None
+        return Matrix(empty(num_in, num_out).t(), by_rows=by_rows, bias=bias)
 
     layers = tuple(
         LayerWeights(
             input_norm=empty(shape.hidden_size),
-            qkv=matrix(shape.qkv_size, shape.hidden_size),
-            output=matrix(shape.hidden_size, shape.q_size),
+            qkv=matrix(shape.qkv_size, shape.hidden_size, has_bias=shape.has_qkv_bias),
+            output=matrix(shape.hidden_size, shape.q_size, has_bias=shape.has_output_bias),
             mlp_norm=empty(shape.hidden_size),
             gate_up=matrix(2 * shape.intermediate_size, shape.hidden_size),
             down=matrix(shape.hidden_size, shape.intermediate_size),
@@ -179,7 +185,10 @@ def checkpoint_places(weights: LlamaWeights, shape: LlamaShape) -> dict[str, Mat
             "mlp.up_proj": up,
             "mlp.down_proj": layer.down,
         }
-        places |= {f"model.layers.{number}.{name}.weight": place for name, place in in_layer.items()}
+        for name, place in in_layer.items():
+            places[f"model.layers.{number}.{name}.weight"] = place
+            if place.bias is not None:
+                places[f"model.layers.{number}.{name}.bias"] = Matrix(place.bias)
     return places
 
 

@@ -41,15 +41,21 @@ def test_end_of_text_tokens_of_the_generation_config_go_first(folder):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"architectures": ["MistralForCausalLM"]}, "holds MistralForCausalLM; only LlamaForCausalLM"),
+        ({"architectures": ["GemmaForCausalLM"]}, "holds GemmaForCausalLM; only LlamaForCausalLM, MistralForCausalLM"),
         ({"architectures": []}, "holds nothing; only LlamaForCausalLM"),
+        ({"architectures": ["LlamaForCausalLM", "LlamaModel"]}, "holds LlamaForCausalLM, LlamaModel; only"),
         ({"quantization_config": {"bits": 4}}, "is quantised"),
-        ({"attention_bias": True}, "attention_bias and mlp_bias are not supported"),
+        ({"mlp_bias": True}, "mlp_bias is not supported"),
         ({"hidden_act": "gelu"}, "activation 'gelu' is not supported"),
         ({"num_key_value_heads": 3}, "key-value heads"),
         ({"num_hidden_layers": 0}, "its sizes must be positive"),
         ({"vocab_size": "many"}, "can't be understood"),
         ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "yarn"),
+        ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "partial_rotary_factor 0.5"),
+        ({"rope_parameters": {"rope_type": "llama3", "factor": 8.0}}, "rope_type"),
+        ({"residual_multiplier": 0.22}, "residual_multiplier (0.22) is not known here"),
+        ({"final_logit_softcapping": 30.0}, "final_logit_softcapping (30.0) is not known here"),
+        ({"num_local_experts": 8}, "num_local_experts (8) is not known here"),
     ],
 )
 def test_what_is_no_plain_llama_is_refused(folder, changes, words):
@@ -59,6 +65,13 @@ def test_what_is_no_plain_llama_is_refused(folder, changes, words):
         read_shape(folder)
 
     assert words in str(refusal.value)
+
+
+def test_what_changes_nothing_is_passed_over(folder):
+    others = {"use_sliding_window": False, "sliding_window": 64, "max_window_layers": 1, "qk_norm": False}
+    change_config(folder, **others, logits_scaling=1, window_pattern=None, unsloth_version="2025.1", _scale="of theirs")
+
+    assert read_shape(folder).context_window == 512
 
 
 def test_code_that_comes_with_a_model_is_never_executed(folder, tmp_path, caplog):
@@ -141,8 +154,8 @@ def test_weights_under_a_name_of_their_own_are_found(folder):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["llama.Q4_K_M.gguf"], "GGUF files aren't supported"),
-        (["llama.Q4_K_M.GGUF", "config.json"], "GGUF files aren't supported"),
+        (["llama.Q4_K_M.gguf"], "a GGUF file is named by itself"),
+        (["llama.Q4_K_M.GGUF", "config.json"], "a GGUF file is named by itself"),
         (["adapter_model.safetensors", "adapter_config.json"], "only an adapter"),
         (["consolidated.00.safetensors", "params.json"], "in another layout"),
         (["consolidated.00.pth", "params.json"], "in another layout"),

@@ -110,7 +110,7 @@ def test_tied_embeddings_stay_floats_in_eight_bits(tmp_path):
 def test_nan_is_found_where_numbers_become_integers(folder):
     change(folder, lambda tensors: tensors[QUERY].view(-1)[7:8].fill_(float("nan")))
 
-    with pytest.raises(ConfigError, match=f"NaN, infinity .* in {QUERY}"):
+    with pytest.raises(ConfigError, match=f"NaN or infinity in {QUERY}"):
         load(folder, kind=MatrixKind.INT8)
 
 
@@ -130,8 +130,8 @@ def test_progress_ends_at_the_whole(folder):
         (lambda t: t.update(surprise=torch.zeros(2)), "its config doesn't know: surprise"),
         (lambda t: t.update({NORM: torch.zeros(255)}), rf"{NORM} in .* is \[255\]; its config says \[256\]"),
         (lambda t: t.update({NORM: torch.zeros(256, dtype=torch.int8)}), f"{NORM} in .* is I8"),
-        (lambda t: t[QUERY].view(-1)[7:8].fill_(float("nan")), f"NaN, infinity .* in {QUERY}"),
-        (lambda t: t[NORM][5:6].fill_(float("inf")), f"NaN, infinity .* in {NORM}"),
+        (lambda t: t[QUERY].view(-1)[7:8].fill_(float("nan")), f"NaN or infinity in {QUERY}"),
+        (lambda t: t[NORM][5:6].fill_(float("inf")), f"NaN or infinity in {NORM}"),
     ],
     ids=["missing", "extra", "mis-shaped", "integers", "NaN", "infinity"],
 )
@@ -186,7 +186,7 @@ def test_an_absurd_header_is_refused(folder, content):
     ("content", "words"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n", "git lfs pull"),
-        (b"GGUF\3\0\0\0" + b"0" * 60, "GGUF files aren't supported"),
+        (b"GGUF\3\0\0\0" + b"0" * 60, "a GGUF file is named by itself"),
         (b"PK\3\4" + b"0" * 60, "a zip file or a pickle"),
         (b"\x80\2}q\0" + b"0" * 60, "a pickle under another name"),
         (b"<!DOCTYPE html><html>", "a web page"),
