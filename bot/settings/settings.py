@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     """A TOML file with more settings; what the environment and `.env` set goes before it."""
 
     model: FolderOrHubId | None = None
-    """A folder or a hub id; None is the bundled demonstration model."""
+    """A folder, a GGUF file, a hub id or `smollm2`; None is the bundled demonstration model."""
     engine_url: HttpUrl | None = None
     """A server that completes prompts, such as vLLM; it runs the model then, and nothing of it is loaded here."""
     engine_api_key: Secret | None = None
@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'trinity.db'}"
+
+    @property
+    def made_models(self) -> Path:
+        """The folder for models that are made here: of GGUF files, or the small one."""
+        return self.data_dir / "models"
 
     @property
     def access(self) -> Access:

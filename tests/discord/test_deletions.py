@@ -28,19 +28,22 @@ NUM_OPEN = 1000
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """What any SQLite file gets meanwhile: what each transaction is for, and its statements by their first word."""
+    """What any database gets meanwhile: what each transaction is for, and its statements by their first word."""
     seen: list[str] = []
 
-    def note(connection: Connection, _cursor, statement: str, *_rest) -> None:
-        if beginning := connection.connection.dbapi_connection.beginning:
-            seen.append("write" if beginning == "BEGIN IMMEDIATE" else "read")
+    def note(_connection, _cursor, statement: str, *_rest) -> None:
         seen.append(statement.split(None, 1)[0])
 
+    def note_begin(connection: Connection) -> None:
+        seen.append(connection.get_execution_options().get("transaction", "write"))
+
     event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "begin", note_begin)
     try:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+        event.remove(Engine, "begin", note_begin)
 
 
 async def foreign(house: House) -> list[Message]:

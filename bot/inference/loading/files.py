@@ -16,7 +16,10 @@ from bot.errors import ConfigError
 SETTING = "TRINITY_MODEL"
 INDEX_NAME = "model.safetensors.index.json"
 WEIGHTS_NAME = "model.safetensors"
-GGUF_ADVICE = "GGUF files aren't supported; use the same model's safetensors, which its makers publish beside them"
+GGUF_ADVICE = (
+    "a GGUF file is named by itself (TRINITY_MODEL=/path/to/it.gguf); better is the same model as safetensors, which "
+    "its makers publish beside it"
+)
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 _UNFINISHED_SUFFIXES = (".part", ".incomplete", ".crdownload", ".download", ".tmp", ".aria2", ".!qb")
 _FOREIGN_PREFIXES = ("adapter_", "consolidated", "optimizer", "training_args", "scheduler", "random_states")

