@@ -65,7 +65,7 @@ def evaluate_folder(folder: Path, per_skill: int = 100) -> Report:
     greedy, started = Greedy(folder), time.monotonic()
     rng, encoder = random.Random(_SEED), WordEncoder()
     parts: dict[str, Callable[[], tuple[Report, list[Report]]]] = {
-        "skills": lambda: _by_skill(greedy, skill_cases(rng, encoder, per_skill, 60 * per_skill), _SHORT_TOKENS),
+        "skills": lambda: _by_skill(greedy, skill_cases(rng, encoder, per_skill, 90 * per_skill), _SHORT_TOKENS),
         "personas": lambda: _by_skill(greedy, switch_cases(rng, encoder, per_skill), _SHORT_TOKENS),
         "distances": lambda: _by_skill(greedy, far_cases(rng, encoder, per_skill), _SHORT_TOKENS),
         "long": lambda: _by_skill(greedy, long_cases(encoder), _LONG_TOKENS),

@@ -17,10 +17,11 @@ from training.noise import plain, sentence
 
 Draw = Callable[[Conversation], Drawn | None]
 NOTE_CHARACTERS = 300
-SUMMARISED_TURNS = 8
+SUMMARISED_TURNS = 4
 """So many turns are summarised at a time."""
-MOST_SUMMARISED = 8
+MOST_SUMMARISED = 6
 """The facts of one piece of a summary: more, a model of this size can't list reliably."""
+_MOST_LINES = 24
 _MOST_NOTES = 8
 _MOST_PINS = 6
 _NOTE_TOKENS = 45
@@ -51,7 +52,7 @@ OTHER: dict[Draw, float] = {
 BESIDE: dict[Draw, float] = {
     asking.ask_told: 18, asking.ask_about_other: 6, asking.ask_untold: 26, talking.talk: 14, talking.tell_nothing: 13,
     talking.ask_the_world: 11, telling.tell_fact: 14, telling.tell_about_other: 4, talking.echo: 3, asking.ask_note: 3,
-    asking.ask_who_told: 8, _retell: 9, asking.ask_summary: 4, _ask_said: 2,
+    asking.ask_who_told: 14, _retell: 9, asking.ask_summary: 6, _ask_said: 2,
 }  # fmt: skip
 
 
@@ -144,7 +145,7 @@ class Memories:
         if has_summary:
             turns = list(enumerate(self._past))
             pieces = [turns[at : at + SUMMARISED_TURNS] for at in range(0, len(turns), SUMMARISED_TURNS)]
-            self._lines = [line for piece in pieces for line in _lines_of(c, piece)][-3 * MOST_SUMMARISED :]
+            self._lines = [line for piece in pieces for line in _lines_of(c, piece)][-_MOST_LINES:]
 
     def turn(self, tokens_left: int) -> Drawn | None:
         """A question with sections before it: about something in them, or about something else."""
@@ -193,13 +194,13 @@ class Memories:
         """What is asked for, and the turns that told it: all of them as a rule."""
         c, rng = self._c, self._c.rng
         tellings = [(at, key) for at, turn in enumerate(self._past) for key, _ in turn.told]
-        if not tellings or rng.random() < 0.38:
+        if not tellings or rng.random() < 0.3:
             return None, []
         _, key = rng.choice(tellings)
         newer = [key for _, key in tellings if c.known(key) is not None and not self._is_noted(key)]
-        if newer and rng.random() < 0.3:
+        if newer and rng.random() < 0.4:
             key = rng.choice(newer)
-        elif rng.random() < 0.45:
+        elif rng.random() < 0.55:
             slots = [key.slot for _, key in tellings]
             often = [key for _, key in tellings if slots.count(key.slot) > 1]
             key = rng.choice(often) if often else key
