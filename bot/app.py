@@ -149,7 +149,7 @@ async def open_parts(
         if not turn_limits:
             await inbox.forget_turns(platform)
         async with (
-            noted_deaths(inbox, running_file) as running,
+            noted_deaths(inbox, history, running_file) as running,
             model.open_engine(on_progress or LoggedProgress("loading"), running, observer) as engine,
         ):
             budget = TokenBudget(
@@ -336,12 +336,13 @@ async def describe_server(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def noted_deaths(inbox: Inbox, running_file: Path | None) -> AsyncIterator[RunningFile]:
+async def noted_deaths(inbox: Inbox, history: History, running_file: Path | None) -> AsyncIterator[RunningFile]:
     """Commit what an earlier process ran when it died, and note what this one runs."""
     with open_running_file(running_file) as running:
         # Forgotten first: a death in between then blames a question once too little, not once too often.
         running.write(())
         await inbox.note_deaths(running.left)
+        await history.summaries.note_deaths(running.left)
         yield running
 
 

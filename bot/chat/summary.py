@@ -2,7 +2,8 @@
 
 It is written a few turns at a time, the newest first, whenever nobody is being answered; a question that comes
 meanwhile goes first, and what was begun is given up and written again later. Which turns wait for it is seen in the
-database, so nothing has to be kept over a restart: the conversation's next question brings it up again.
+database, so nothing has to be kept over a restart: the conversation's next question brings it up again. What kills the
+process twice is set aside there (`store/rows/summaries.py`).
 
 In the prompt it stands right before the notes, for the same reason as these: what stands before it stays the same.
 """
@@ -30,7 +31,7 @@ from bot.conversation.window import TokenBudget
 from bot.errors import EngineError, UserError
 from bot.inference.engine import BACKGROUND, Engine, FairnessKey, FinishReason, Request, SamplingParams
 from bot.store.rows.history import Conversation, History
-from bot.store.rows.summaries import Piece
+from bot.store.rows.summaries import Piece, engine_name
 from bot.store.rows.transcripts import SaidTurn
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ SUMMED_UP = "summary"
 SHARE_OF_PROMPT = 6
 """The summary takes a sixth of the prompt's tokens at most; its oldest lines go first."""
 _MAX_TOKENS = 512
-TURNS_AT_ONCE = 8
+TURNS_AT_ONCE = 4
 _NOTE_CHARACTERS = 300
 _NEW_TOKENS = 192
 _MOST_LINES = 12
@@ -147,7 +148,7 @@ class Summariser:
         if not turns or not self._has_room(pieces, turns[-1].id):
             return False
         turns, prompt = await asyncio.to_thread(self._prompt, conversation, turns)
-        lines = await self._write(key, prompt) if prompt else []
+        lines = await self._write(key, turns, prompt) if prompt else []
         return await self._history.summaries.save(key, conversation.epoch, turns, lines)
 
     def _has_room(self, pieces: Sequence[Piece], turn_id: int) -> bool:
@@ -171,7 +172,7 @@ class Summariser:
                 kept = kept[: len(kept) // 2]
         return turns[:1], ()
 
-    async def _write(self, key: ConversationKey, prompt: tuple[int, ...]) -> list[str]:
+    async def _write(self, key: ConversationKey, turns: Sequence[SaidTurn], prompt: tuple[int, ...]) -> list[str]:
         owner = f"summary {key.cache_owner}"
         guild = f"guild {key.guild_id}" if key.guild_id is not None else f"channel {key.channel_id}"
         request = Request(
@@ -181,7 +182,7 @@ class Summariser:
             num_shared_prefix_tokens=len(self._encoder.shared_prefix(self._clean(SUMMARY_PROMPT))),
             fairness=FairnessKey(guild, str(key.channel_id)),
             priority=BACKGROUND,
-            name="a summary",
+            name=engine_name(turns),
         )
         text, reason = "", None
         try:

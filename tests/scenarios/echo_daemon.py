@@ -94,7 +94,7 @@ async def serve(orders: Orders) -> None:
             die_at_commits(database, orders)
             encoder = TurnEncoder(load_any_vocabulary("small", folder))
             inbox, engine = Inbox(database), build_engine(orders, encoder)
-            running = await noted.enter_async_context(noted_deaths(inbox, folder / "engine.running"))
+            running = await noted.enter_async_context(noted_deaths(inbox, History(database), folder / "engine.running"))
             engine.on_running = running.write
             chat = Chat(
                 History(database), inbox, Personas(database), ChosenSettings(database), engine, encoder,

@@ -51,7 +51,7 @@ class Daemon:
             history, inbox, chosen = History(database), Inbox(database), ChosenSettings(database)
             await history.purge_hidden()
             await chosen.load()
-            async with noted_deaths(inbox, self.disk.folder / "engine.running") as running:
+            async with noted_deaths(inbox, history, self.disk.folder / "engine.running") as running:
                 self.engine.on_running = running.write
                 self.inbox = inbox
                 self.chat = Chat(

@@ -2,10 +2,14 @@
 
 A piece is as good as its turns. It is deleted with the first of them that is deleted or changed, and counts for nothing
 while one of them is hidden: so a reset takes it along, and one that is undone brings it back.
+
+Where the process died while it wrote a piece, alone in the engine, its turns are doubtful: each is tried once more, by
+itself. What that kills as well is set aside with an empty piece, until somebody edits it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, func, select
@@ -21,6 +25,9 @@ MOST_PIECES = 100
 """Of one conversation, the newest: more are in no prompt."""
 MOST_TURNS = 400
 """So far before the window, turns are looked for of which there is no piece yet."""
+_DOUBTFUL = -1
+"""Instead of the number of its turns: a piece of a single turn, which is still to be written."""
+_NAME = "summary "
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +67,30 @@ class Summaries:
         """The newest turns below an id of which there is no piece, in a row; oldest first, so many at most."""
         params = key_params(key) | {"before_turn_id": before}
         row: list[int] = []
-        for turn_id, summary_id in await self._database.read(lambda connection: _all(connection, _COVERED, params)):
-            if summary_id is None:
+        for turn_id, num_turns in await self._database.read(lambda connection: _all(connection, _COVERED, params)):
+            if num_turns is None and len(row) < at_once:
                 row.append(turn_id)
             elif row:
                 break
-            if len(row) == at_once:
+            elif num_turns == _DOUBTFUL:
+                row.append(turn_id)
                 break
         return await self._transcripts.turns(key, row)
+
+    async def note_deaths(self, names: Sequence[str]) -> None:
+        """Commit that a process died while the engine ran these; see `engine_name`."""
+        if len(names) != 1 or not names[0].startswith(_NAME):  # in company, others are tried first
+            return
+        turn_ids = [int(turn_id) for turn_id in names[0].removeprefix(_NAME).split(",")]
+        now = self._database.clock()
+
+        async def work(connection: AsyncConnection) -> None:
+            for turn_id, conversation_id, num_turns in await _all(connection, _TRIED, {"turn_ids": turn_ids}):
+                await connection.execute(_FORGET, {"turn_ids": [turn_id]})
+                num_summed_up = 1 if num_turns == _DOUBTFUL else _DOUBTFUL
+                await _add(connection, conversation_id, [turn_id], (), num_summed_up, now)
+
+        await self._database.write(work)
 
     async def save(self, key: ConversationKey, epoch: int, turns: Sequence[SaidTurn], lines: Sequence[str]) -> bool:
         """Keep the piece of some turns; False, and no effect, if one of them has changed or gone since it was read."""
@@ -80,14 +103,15 @@ class Summaries:
             if row.epoch != epoch or [tuple(each) for each in found] != read:
                 return False
             await connection.execute(_FORGET, {"turn_ids": ids})
-            values = {"conversation_id": row.id, "content": "\n".join(lines), "num_turns": len(ids), "created_at": now}
-            summary_id = (await connection.execute(_ADD, values)).scalar_one()
-            await connection.execute(
-                summarised_turns.insert(), [{"turn_id": turn_id, "summary_id": summary_id} for turn_id in ids]
-            )
+            await _add(connection, row.id, ids, lines, len(ids), now)
             return True
 
         return await self._database.write(work)
+
+
+def engine_name(turns: Sequence[SaidTurn]) -> str:
+    """What the engine calls a piece that it writes; `Summaries.note_deaths` reads it."""
+    return _NAME + ",".join(str(turn.id) for turn in turns)
 
 
 async def forget_summaries_of(connection: AsyncConnection, turn_ids: Sequence[int]) -> None:
@@ -110,9 +134,10 @@ _PIECES = (
     .limit(MOST_PIECES)
 )  # fmt: skip
 _COVERED = (
-    select(asked.c.id, summarised_turns.c.summary_id)
+    select(asked.c.id, summaries.c.num_turns)
     .join(conversations, conversations.c.id == asked.c.conversation_id)
     .outerjoin(summarised_turns, summarised_turns.c.turn_id == asked.c.id)
+    .outerjoin(summaries, summaries.c.id == summarised_turns.c.summary_id)
     .where(
         IS_CONVERSATION, asked.c.role == "user", asked.c.hidden_at.is_(None),
         asked.c.id < bindparam("before_turn_id"),
@@ -136,7 +161,32 @@ _FORGET = delete(summaries).where(
         )
     )
 )
+_TRIED = (
+    select(asked.c.id, asked.c.conversation_id, summaries.c.num_turns)
+    .outerjoin(summarised_turns, summarised_turns.c.turn_id == asked.c.id)
+    .outerjoin(summaries, summaries.c.id == summarised_turns.c.summary_id)
+    .where(asked.c.role == "user", asked.c.id.in_(bindparam("turn_ids", expanding=True)))
+)
 _ADD = summaries.insert().returning(summaries.c.id)
+
+
+async def _add(
+    connection: AsyncConnection,
+    conversation_id: int,
+    turn_ids: Sequence[int],
+    lines: Sequence[str],
+    num_turns: int,
+    now: datetime,
+) -> None:
+    values = {
+        "conversation_id": conversation_id,
+        "content": "\n".join(lines),
+        "num_turns": num_turns,
+        "created_at": now,
+    }
+    summary_id = (await connection.execute(_ADD, values)).scalar_one()
+    links = [{"turn_id": turn_id, "summary_id": summary_id} for turn_id in turn_ids]
+    await connection.execute(summarised_turns.insert(), links)
 
 
 async def _all(connection: AsyncConnection, query: Any, params: Mapping[str, Any]) -> list[Any]:
