@@ -64,8 +64,9 @@ class _Known:
         index, known_answers, texts = self.index, self.answers, self.texts
         for turn in turns:
             # The answer is found by the id right behind the question's; nobody is asked for by the bot's name.
+            answered_at = max(turn.asked_at, turn.answered_at)
             index.add(Passage(2 * turn.id, turn.author_name, turn.question, turn.asked_at))
-            index.add(Passage(2 * turn.id + 1, "", turn.answer, max(turn.asked_at, turn.answered_at)))
+            index.add(Passage(2 * turn.id + 1, "", turn.answer, answered_at, addressee=turn.author_name))
             known_answers[turn.id] = answers[turn.id]
             texts[turn.id] = _text_hash(turn)
 

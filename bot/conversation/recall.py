@@ -6,6 +6,7 @@ Okapi BM25 (Robertson and Zaragoza, 2009) over stems, and around it what a conve
   out of the words and makes that person's messages weigh more.
 - What was said next to a match belongs to it, and most of all the message after one that asked something.
 - The best match of a stretch of talk (a session, which ends where nobody spoke for hours) lifts all of it a little.
+- A few facts that people tell of themselves are asked for in other words than they are told in (`asked_for`).
 - "When" is answered by words of time, "how many" by numbers.
 - A month or a day in the question lifts what was said then.
 
@@ -22,18 +23,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
 
-from bot.conversation.word_forms import STOP_WORDS, stem, stems, words
+from bot.conversation.asked_for import Wanted, asks, knows_not, pairs_telling, sentences_asking, wanted_by
+from bot.conversation.word_forms import STOP_WORDS, misspelt, stem, stems, words
 
 _SATURATION = 0.7  # BM25's k1: how much a word counts that is said again in one message
 _LENGTH_PENALTY = 0.3  # BM25's b
 _BESIDE = (0.35, 0.3)  # what a match is worth to the messages one and two away from it
 _AFTER_QUESTION = 0.7  # ... and to the one behind a message that asks something
+_FACT = 1.0  # a fact that is asked for, in whatever words it was told
 _SESSION = 0.3  # a session's best match, for all of the session
 _SEVERAL_WORDS = 0.1  # for each further word of the question in one message
 _PHRASE = 1.0  # two words of the question side by side
 _NAMED_PERSON = 2.0
+_TOLD_PERSON = 1.75  # of what was said to whom a question names
 _ASKS = 0.85  # of a message that is nothing but a question
 _ASKS_TOO = 0.925
+_KNOWS_NOT = 0.5  # of a message that says that something isn't known
 _SAME_MONTH = 3.0
 _SAME_DAYS = 4.0
 _THAT_DAY = 1.0
@@ -50,6 +55,8 @@ _NUMBERS = frozenset(
 )
 MAX_STEMS = 200_000
 """Different stems of one conversation, which take about 40 MB; nothing is found by those that come after."""
+_FEWEST_LETTERS, _MOST_LETTERS = 5, 20
+"""Of a stem that may be misspelt: a shorter one is a letter away from too many others."""
 _PAUSE = timedelta(hours=3)
 _MAX_STEMS = 64
 """As many of a question's stems, its rarest, and of its pairs of words are looked for: a pasted text has thousands."""
@@ -68,6 +75,8 @@ class Passage:
     speaker: str
     text: str
     said_at: datetime
+    addressee: str = ""
+    """Whom it was said to, where that is known: an answer often says again what it is about."""
 
 
 class RecallIndex:
@@ -77,9 +86,10 @@ class RecallIndex:
         self._ids: list[int] = []
         self._said_at: list[datetime] = []
         self._speakers: list[str] = []
+        self._addressees: list[str] = []
         self._session_starts: list[int] = []
         self._sessions: list[int] = []
-        self._asks: list[float] = []
+        self._tells: list[float] = []
         self._has_question: list[bool] = []
         self._stems: list[array[int]] = []
         self._stem_numbers: dict[str, int] = {}
@@ -102,11 +112,11 @@ class RecallIndex:
         """Add a passage that was said after all the others."""
         position = len(self._ids)
         numbers = array("I")
-        for word in words(passage.text):
-            if word not in STOP_WORDS:
-                number = self._number(stem(word))
-                if number is not None:
-                    numbers.append(number)
+        said = words(passage.text)
+        for form in (*(stem(word) for word in said if word not in STOP_WORDS), *pairs_telling(said)):
+            number = self._number(form)
+            if number is not None:
+                numbers.append(number)
         for number in numbers:
             posting = self._postings[number]
             self._nums_with[number] += not posting or posting[-1] != position
@@ -117,10 +127,11 @@ class RecallIndex:
         self._ids.append(passage.id)
         self._said_at.append(passage.said_at)
         self._speakers.append(passage.speaker)
+        self._addressees.append(passage.addressee)
         text = passage.text.rstrip()
         self._has_question.append("?" in text or "？" in text or "؟" in text)
-        is_question = text.endswith(("?", "？", "؟"))
-        self._asks.append(_ASKS if is_question else _ASKS_TOO if self._has_question[-1] else 1.0)
+        share = _ASKS if asks(text, said) else _ASKS_TOO if self._has_question[-1] else 1.0
+        self._tells.append(share * (_KNOWS_NOT if knows_not(said) else 1.0))
         self._stems.append(numbers)
         self._num_stems += len(numbers)
         names = words(passage.speaker)
@@ -151,12 +162,16 @@ class RecallIndex:
         named = {self._names[word] for word in asked if word in self._names}
         if not named and asker is not None and not {"i", "me", "my", "mine"}.isdisjoint(asked):
             named = {asker}
-        about = [word for word in asked if word not in STOP_WORDS and word not in self._names] or asked
-        numbers = [self._stem_numbers.get(stem(word)) for word in about]
+        wanted = wanted_by(asked, self._names)
+        look_up = self._number_of if len(wanted.forms) <= _MAX_STEMS else self._stem_numbers.get
+        numbers = [look_up(form) for form in wanted.forms]
         said = [number for number in dict.fromkeys(numbers) if number is not None]
         scores = self._word_scores(sorted(said, key=self._nums_with.__getitem__)[:_MAX_STEMS])
-        if least_share and self._best_share({*numbers}, scores) < least_share:
-            return []
+        self._add_facts(scores, wanted.facts)
+        if least_share:
+            parts = [wanted, *sentences_asking(question, self._names)]
+            if all(self._best_share(part, scores) < least_share for part in parts):
+                return []
         self._add_phrases(scores, numbers)
         self._weigh_dates(scores, question.casefold())
         ranked = self._with_neighbours(scores, next(iter(named)) if len(named) == 1 else None)
@@ -182,16 +197,47 @@ class RecallIndex:
             scores[position] *= 1 + _SEVERAL_WORDS * (num_words - 1)
         return scores
 
-    def _best_share(self, numbers: set[int | None], scores: Iterable[int]) -> float:
+    def _number_of(self, form: str) -> int | None:
+        """The number of a stem; of the commonest that is a letter away, where nobody said the stem itself."""
+        number = self._stem_numbers.get(form)
+        if number is not None or not _FEWEST_LETTERS <= len(form) <= _MOST_LETTERS or not form.isascii():
+            return number
+        found = [self._stem_numbers[near] for near in misspelt(form) if near in self._stem_numbers]
+        return max(found, key=lambda near: (self._nums_with[near], -near), default=None)
+
+    def _said(self, told: Iterable[str]) -> frozenset[int]:
+        """The numbers of those stems that somebody said."""
+        return frozenset(self._stem_numbers[form] for form in told if form in self._stem_numbers)
+
+    def _add_facts(self, scores: defaultdict[int, float], facts: Iterable[frozenset[str]]) -> None:
+        """Let each fact that is asked for count like a word that stands wherever one of its words does."""
+        for told in facts:
+            positions = {position for number in self._said(told) for position in self._postings[number]}
+            worth = _FACT * self._rarity(len(positions))
+            for position in positions:
+                scores[position] += worth
+
+    def _best_share(self, wanted: Wanted, scores: Iterable[int]) -> float:
         """How much of a question's weight one passage has at most; a word that nobody said weighs most."""
-        weights = {number: self._weight(number) for number in numbers}
-        return max(
-            (sum(weights[number] for number in numbers & {*self._stems[position]}) for position in scores), default=0.0
-        ) / sum(weights.values())
+        units = []
+        for form in sorted({*wanted.forms}):
+            alike = {form}.union(*(told for told in wanted.facts if form in told))
+            units.append((self._said(alike), self._weight(self._stem_numbers.get(form))))
+        for told in wanted.facts:
+            if told.isdisjoint(wanted.forms):
+                said = self._said(told)
+                units.append((said, self._rarity(max((self._nums_with[number] for number in said), default=0))))
+        most, said_units = 0.0, [(unit, weight) for unit, weight in units if unit]
+        for position in scores:
+            stems = {*self._stems[position]}
+            most = max(most, sum(weight for unit, weight in said_units if not stems.isdisjoint(unit)))
+        return most / sum(weight for _, weight in units)
 
     def _weight(self, number: int | None) -> float:
         """The rarer a stem, the more it says."""
-        num_with = 0 if number is None else self._nums_with[number]
+        return self._rarity(0 if number is None else self._nums_with[number])
+
+    def _rarity(self, num_with: int) -> float:
         return math.log(1 + (len(self._ids) - num_with + 0.5) / (num_with + 0.5))
 
     def _add_phrases(self, scores: defaultdict[int, float], numbers: Sequence[int | None]) -> None:
@@ -237,9 +283,11 @@ class RecallIndex:
             lift = _SESSION * max(spread)
             for index, score in enumerate(spread):
                 position = start + index
-                ranked[position] = (score + lift) * self._asks[position]
+                ranked[position] = (score + lift) * self._tells[position]
                 if self._speakers[position] == speaker:
                     ranked[position] *= _NAMED_PERSON
+                elif self._addressees[position] == speaker:
+                    ranked[position] *= _TOLD_PERSON
         return ranked
 
     def _spread(self, own: Sequence[float], index: int, start: int) -> float:

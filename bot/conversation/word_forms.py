@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from string import ascii_lowercase
 
 _IRREGULAR = """
 be am is are was were been; go went gone goes; buy bought; make made making; take took taken; see saw seen; meet met;
@@ -20,7 +21,8 @@ ridden; sing sang sung; sleep slept; spend spent; swim swam swum; wear wore worn
 drawn; hold held; keep kept; lead led; pay paid; sell sold sale; send sent; sit sat; stand stood; bring brought; become
 became; come came; child kid kids children; person people; woman women; man men; wife wives; life lives live lived
 living; foot feet; fall fell fallen; forget forgot forgotten; hear heard; wedding marry married marriage; mouse mice;
-tooth teeth; mother mom mum; father dad; photo picture pic image
+tooth teeth; mother mom mum; father dad; photo picture pic image; colour color; flavour flavor;
+neighbour neighbor; centre center; theatre theater; grey gray; jewellery jewelry; pyjamas pajamas
 """
 _FIRST_FORMS = {form: forms[0] for forms in map(str.split, _IRREGULAR.split(";")) for form in forms}
 
@@ -141,3 +143,12 @@ def _foreign_stem(word: str) -> str:
         return _CYRILLIC.sub("", word)
     plain = "".join(each for each in unicodedata.normalize("NFD", word) if not "\u0300" <= each <= "\u036f")
     return _english_stem(plain) if plain.isascii() else word
+
+
+def misspelt(word: str) -> Iterator[str]:
+    """A word with one letter left out, changed or added, or two beside each other exchanged; its first letter stays."""
+    halves = [(word[:at], word[at:]) for at in range(1, len(word) + 1)]
+    yield from (before + after[1:] for before, after in halves if after)
+    yield from (before + after[1] + after[0] + after[2:] for before, after in halves if len(after) > 1)
+    yield from (before + letter + after[1:] for before, after in halves if after for letter in ascii_lowercase)
+    yield from (before + letter + after for before, after in halves for letter in ascii_lowercase)

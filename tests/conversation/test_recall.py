@@ -145,3 +145,71 @@ def test_there_is_room_for_so_many_different_words_and_no_more(monkeypatch):
 
     assert index.find("almond", 1) == [1]
     assert index.find("cashew", 1) == []
+
+
+@pytest.mark.parametrize(
+    ("fact", "question"),
+    [
+        ("I was born in Oslo and left as a child.", "Can you tell me where I'm from?"),
+        ("I'm from Oslo, by the way", "do you remember what country I come from?"),
+        ("You can call me Nadja.", "What did I say my name was?"),
+        ("I earn my money as a baker", "what's my job again, please?"),
+        ("My wife is called Ida", "Who am I married to?"),
+        ("I turned 61 last week", "How old am I?"),
+        ("We moved to Bergen in spring", "Do you still know where I live?"),
+        ("My favorite colour is teal", "Which is my favourite color?"),
+        ("I prefer teal to any other", "What do I like best?"),
+        ("I drive an old Skoda", "Which car do I have?"),
+    ],
+)
+def test_a_fact_is_found_in_other_words_than_it_was_told_in(fact, question):
+    source = random.Random(5)
+    said = ["Please tell me a joke again.", "Do you remember that film?", "Can you say it once more?", *SMALL_TALK]
+    index = talk(("Anna", fact), *((source.choice(["Anna", "Ben"]), source.choice(said)) for _ in range(60)))
+
+    assert index.find(question, 3, asker="Anna", least_share=0.25)[:1] == [0]
+
+
+def test_among_ten_people_each_has_a_fact_of_their_own():
+    people = ["Anna", "Ben", "Cleo", "Dora", "Emil", "Fritz", "Greta", "Hugo", "Ida", "Jonas"]
+    source = random.Random(3)
+    facts = [(name, f"I live in a town called {name[::-1].title()}.") for name in people]
+    said = [(source.choice(people), source.choice(SMALL_TALK)) for _ in range(300)]
+    index = talk(*facts, *said)
+
+    assert [index.find(f"Where is {name}'s home?", 1, asker="Anna", least_share=0.25) for name in people] == [
+        [number] for number in range(10)
+    ]
+    assert [index.find("which city is my home?", 1, asker=name) for name in people] == [[n] for n in range(10)]
+
+
+def test_a_misspelt_word_of_a_question_is_found_where_nobody_wrote_it_so():
+    index = among_small_talk("Anna", "My accordion is from Italy.")
+
+    assert index.find("Where is the acordion made?", 1) == [0]
+    assert index.find("Where is the akkordeon made?", 1, least_share=0.25) == []
+
+
+def test_a_question_may_stand_beside_sentences_about_something_else():
+    index = among_small_talk("Anna", "My cat is called Miso.")
+    beside = "I have a broken umbrella to mend before Thursday, and nobody helps me."
+
+    assert index.find(f"{beside} What is my cat called?", 1, least_share=0.25) == [0]
+    assert index.find(f"{beside} Explain quantum entanglement, please.", 1, least_share=0.25) == []
+
+
+def test_that_something_is_not_known_weighs_less_than_that_it_is():
+    index = talk(("", "I don't know your city, Anna."), ("Ben", "So?"), ("Anna", "My city has a river"), days_between=1)
+
+    assert index.find("What is the name of the city?", 1) == [2]
+
+
+def test_what_was_said_to_somebody_weighs_more_where_they_are_asked_about():
+    said = [Passage(n, "", f"Got it: you live in {city}.", NOON + timedelta(days=n), who)
+            for n, (city, who) in enumerate([("Oslo", "Anna"), ("Rome", "Ben"), ("Lima", "Cleo")])]  # fmt: skip
+    index = RecallIndex(
+        [*said, *(Passage(3 + n, who, "Hm", NOON, "") for n, who in enumerate(("Anna", "Ben", "Cleo")))]
+    )
+
+    assert index.find("Where do I live?", 1, asker="Ben") == [1]
+    assert index.find("Where does Cleo live?", 1, asker="Ben") == [2]
