@@ -51,7 +51,8 @@ def expected(folder, prompts):
 
 @pytest.fixture(scope="module")
 def core(folder):
-    return EngineCore(build_runner(folder, "cpu", context_window=2048, max_num_sequences=8))
+    runner = build_runner(folder, "cpu", context_window=2048, max_num_sequences=8)
+    return EngineCore(runner, eos_token_ids=frozenset())
 
 
 def answers(core, requests):

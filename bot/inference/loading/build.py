@@ -199,8 +199,10 @@ def _assemble_cpu(
     window, num_sequences = limits.window_of(shape), limits.max_num_sequences or CPU_SEQUENCES
     num_tokens = limits.max_prefill_tokens or memory.settle_cpu_prefill_tokens(shape)
     parts = _Parts(shape, weights, window, num_sequences, num_tokens)
-    num_blocks = limits.num_blocks or num_sequences * -(-window // BLOCK_SIZE) + 1
-    cache = build_kv_cache(shape, num_blocks, weights.embedding.device, weights.embedding.dtype, cache_kind)
+    device, dtype = weights.embedding.device, weights.embedding.dtype
+    room = memory.room_for_weights(device, limits) - weights.num_bytes
+    num_blocks = limits.num_blocks or memory.settle_cpu_blocks(room, shape, dtype, window, num_sequences, cache_kind)
+    cache = build_kv_cache(shape, num_blocks, device, dtype, cache_kind)
     build_ops = choose_cpu_ops(shape, weights, parts.workspace, window, num_sequences, cache_kind, use_fast=use_kernels)
     parts.workspace.clear()
     model = LlamaModel(weights, cache, build_ops(cache))

@@ -135,6 +135,18 @@ def settle_cpu_prefill_tokens(shape: LlamaShape) -> int:
     return max(fewest, min(most, affordable))
 
 
+def settle_cpu_blocks(
+    num_bytes: int, shape: LlamaShape, dtype: torch.dtype, window: int, num_sequences: int, cache_kind: CacheKind
+) -> int:
+    """Blocks for so many conversations of a whole window, in half of `num_bytes` at most, and for one of them always.
+
+    They are taken from the machine as they are first written to.
+    """
+    each = -(-window // BLOCK_SIZE)
+    affordable = num_bytes // 2 // block_bytes(shape, dtype, cache_kind)
+    return max(each, min(num_sequences * each, affordable)) + 1
+
+
 def settle_num_blocks(
     num_bytes: int,
     shape: LlamaShape,

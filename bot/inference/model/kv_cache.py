@@ -8,6 +8,7 @@ a head has a scale of its own, so that a token is stored once and never again, w
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from bot.inference.model.shape import LlamaShape
 BLOCK_SIZE = 32
 
 _SCALE_DTYPE = torch.float16
+_IN_NUMPY = {torch.float32: np.float32, torch.float16: np.float16, torch.int8: np.int8}
 
 
 class CacheKind(StrEnum):
@@ -87,9 +89,16 @@ def build_kv_cache(
     """Allocate the pool, zeroed: attention over padding must read numbers."""
     size = (shape.num_layers, 2, num_blocks, shape.num_kv_heads, BLOCK_SIZE, shape.head_dim)
     if kind is CacheKind.FLOAT:
-        return KVCache(torch.zeros(size, device=device, dtype=dtype))
-    scales = torch.zeros(size[:-1], device=device, dtype=_SCALE_DTYPE)
-    return KVCache(torch.zeros(size, device=device, dtype=torch.int8), scales, dtype)
+        return KVCache(_zeros(size, device, dtype))
+    return KVCache(_zeros(size, device, torch.int8), _zeros(size[:-1], device, _SCALE_DTYPE), dtype)
+
+
+def _zeros(size: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Zeros; on the CPU numpy's, which take memory where something is written to, as torch's do at once."""
+    like = _IN_NUMPY.get(dtype)
+    if device.type != "cpu" or like is None:
+        return torch.zeros(size, device=device, dtype=dtype)
+    return torch.from_numpy(np.zeros(size, like))
 
 
 def block_bytes(shape: LlamaShape, dtype: torch.dtype, kind: CacheKind = CacheKind.FLOAT) -> int:

@@ -19,6 +19,8 @@ LLAMA_13B = LlamaShape(32000, 5120, 13824, 40, 40, 40, 128, 4096)
 LLAMA_70B = LlamaShape(32000, 8192, 28672, 80, 64, 8, 128, 4096)
 MANY_TOKENS = 64 * 4096
 
+BIASED = replace(GROUPED, has_qkv_bias=True, has_output_bias=True)
+
 
 def settle(num_bytes, most_tokens=MANY_TOKENS, shape=LLAMA_2_7B):
     return settle_num_blocks(num_bytes, shape, torch.float16, most_tokens)
@@ -96,7 +98,9 @@ def test_the_least_of_the_caps_counts(total, gib, fraction, left):
 
 
 @pytest.mark.parametrize("kind", MatrixKind)
-@pytest.mark.parametrize("shape", [LLAMA_2_7B, LLAMA_13B, LLAMA_70B, GROUPED], ids=["7B", "13B", "70B", "grouped"])
+@pytest.mark.parametrize(
+    "shape", [LLAMA_2_7B, LLAMA_13B, LLAMA_70B, GROUPED, BIASED], ids=["7B", "13B", "70B", "grouped", "biased"]
+)
 def test_weights_take_what_was_counted_before_they_were_loaded(shape, kind):
     weights = empty_weights(shape, torch.device("meta"), torch.float16, kind)
 
@@ -195,3 +199,15 @@ def test_weights_that_just_fit_without_room_for_a_conversation_are_refused_too()
 )
 def test_a_pass_on_the_cpu_is_shorter_the_larger_the_model(shape, num_tokens):
     assert memory.settle_cpu_prefill_tokens(shape) == num_tokens
+
+
+def test_on_the_cpu_there_are_blocks_for_whole_conversations_in_half_of_the_memory():
+    each = 4096 // BLOCK_SIZE
+    one = each * block_bytes(LLAMA_2_7B, torch.float32)
+
+    def blocks(num_bytes):
+        return memory.settle_cpu_blocks(num_bytes, LLAMA_2_7B, torch.float32, 4096, 8, CacheKind.FLOAT)
+
+    assert blocks(100 * one) == 8 * each + 1
+    assert blocks(4 * one) == 2 * each + 1
+    assert blocks(0) == blocks(-1) == each + 1
