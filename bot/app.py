@@ -23,7 +23,8 @@ from bot.chat.departures import Departures
 from bot.chat.replay import Replay
 from bot.chat.retention import DAILY, HOURLY, Retention
 from bot.chat.time_limits import TimeLimits
-from bot.conversation.chat_format import LLAMA_2, ChatFormat, TurnEncoder
+from bot.conversation.chat_format import ChatFormat, TurnEncoder
+from bot.conversation.formats.choice import choose_format
 from bot.conversation.live_patterns import live_patterns
 from bot.conversation.persona import DEFAULT, Persona, check_prompt
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
@@ -297,13 +298,14 @@ async def _open_local(
 async def _open_remote(
     settings: Settings,
     tokenizer: "Tokenizer",
+    chat_format: ChatFormat,
     _on_progress: Callable[[int, int], None],
     _running: RunningFile,
     observer: Observer,
 ) -> AsyncIterator[Engine]:
     from bot.inference.remote.engine import open_remote_engine  # noqa: PLC0415 - only where it is used
 
-    async with open_remote_engine(_remote_options(settings), tokenizer, LLAMA_2, observer) as engine:
+    async with open_remote_engine(_remote_options(settings), tokenizer, chat_format, observer) as engine:
         yield engine
 
 
@@ -369,6 +371,7 @@ def has_abandoned_threads() -> bool:
 def _read_model(settings: Settings, folder: Path) -> Model:
     """Read what a model's folder says of it. Imports what is slow to import: it runs beside the loop."""
     from bot.inference.loading import build  # noqa: F401, PLC0415 - `_load` needs it, and is to find it imported
+    from bot.inference.loading.chat_template import read_chat_template  # noqa: PLC0415
     from bot.inference.loading.config import read_shape  # noqa: PLC0415
     from bot.inference.loading.files import find_weight_files  # noqa: PLC0415
 
@@ -378,7 +381,8 @@ def _read_model(settings: Settings, folder: Path) -> Model:
         raise ConfigError("TRINITY_CONTEXT_WINDOW", problem)
     find_weight_files(folder)  # what is missing is said before anything is allocated
     tokenizer = load_tokenizer(folder, num_embeddings=shape.vocab_size)
-    chat_format = LLAMA_2
+    template = read_chat_template(folder)
+    chat_format = choose_format(tokenizer, template, settings.chat_format, where=str(folder), setting="TRINITY_MODEL")
     live_patterns(chat_format.tags)  # compiled here, beside the loop, and not by the first answer
     load = partial(_load, settings, folder, shape.eos_token_ids.union(chat_format.stop_ids))
     minutes, num_bytes = settings.idle_unload_minutes, sum(file.stat().st_size for file in folder.glob("*.safetensors"))
@@ -390,6 +394,8 @@ def _read_model(settings: Settings, folder: Path) -> Model:
 
 def _read_remote_model(settings: Settings, url: str) -> Model:
     """Read the vocabulary of a model that a server runs; the rest is the server's to say."""
+    from bot.inference.loading.chat_template import read_chat_template  # noqa: PLC0415
+
     given = settings.tokenizer
     if given is None and settings.model is not None and (Path(settings.model) / "tokenizer.json").is_file():
         given = Path(settings.model)
@@ -399,9 +405,15 @@ def _read_remote_model(settings: Settings, url: str) -> Model:
         )
         raise ConfigError("TRINITY_TOKENIZER", problem)
     tokenizer = load_tokenizer(given, setting="TRINITY_TOKENIZER")
-    live_patterns(LLAMA_2.tags)
+    folder = given.parent if given.suffix == ".json" else given
+    template = read_chat_template(folder, setting="TRINITY_TOKENIZER")
+    chat_format = choose_format(
+        tokenizer, template, settings.chat_format, where=str(folder), setting="TRINITY_TOKENIZER"
+    )
+    live_patterns(chat_format.tags)
     context_window = settings.context_window or _UNKNOWN_WINDOW
-    return Model(url, 0, context_window, tokenizer, LLAMA_2, partial(_open_remote, settings, tokenizer))
+    open_engine = partial(_open_remote, settings, tokenizer, chat_format)
+    return Model(url, 0, context_window, tokenizer, chat_format, open_engine)
 
 
 def _load(

@@ -280,7 +280,7 @@ def test_what_isnt_there_yet_is_said_and_refused(tmp_path):
 
     assert all(
         word in section
-        for word in ("GGUF", "AWQ", "Cards with 6 GB", "Several cards", "AMD", "Ollama", "Mistral", "Windows")
+        for word in ("GGUF", "AWQ", "Cards with 6 GB", "Several cards", "AMD", "Ollama", "Mixtral", "Windows")
     )
     quantised = {"architectures": ["LlamaForCausalLM"], "quantization_config": {"quant_method": "awq"}}
     for config, word in ((quantised, "quantised"), ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM")):

@@ -54,10 +54,10 @@ class WordEncoder:
         self._space = tokenizer().get_vocab()["\u2581"]
         self._word_ids = lru_cache(maxsize=400_000)(partial(encode, tokenizer()))
 
-    def turn(self, question: str, answer: str = "", *, system_message: str | None = None) -> list[int]:
+    def turn(self, question: str, answer: str = "", *, system_message: str = "") -> list[int]:
         """The ids of a turn of these texts, which are cleaned as the bot cleans them."""
         clean = LLAMA_2.tags.clean
-        system_message = system_message and clean(system_message)
+        system_message = clean(system_message)
         ids: list[int] = []
         for part in LLAMA_2.turn(clean(question), clean(answer), system_message=system_message):
             ids += self.encode(part) if isinstance(part, str) else [part]
@@ -95,7 +95,7 @@ class RowWriter:
 
     def turn_ids(self, user: str, answer: str = "") -> list[int]:
         """What a question, or that and its answer, add to the row."""
-        return self.encoder.turn(user, answer, system_message=None if self.ids else self.system)
+        return self.encoder.turn(user, answer, system_message="" if self.ids else self.system)
 
     def add(self, drawn: Drawn | None, *, is_learnt: bool = True) -> bool:
         """Adds a turn; False once one did not fit: what it told stays untold, so that no later turn may rest on it."""

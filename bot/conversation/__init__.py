@@ -4,7 +4,8 @@ Read it in this order:
 
 - `messages`: the values. A question, an answered turn, the key of a conversation.
 - `chat_format`: what a turn is made of in the model's own template, and the encoder that makes token ids of it. All
-  that is one model family's own stands here; another family is another `ChatFormat`. `tokenizer` reads the vocabulary.
+  that is one model family's own stands in `formats`; another family is another `ChatFormat`. `tokenizer` reads the
+  vocabulary, `vocabulary_files` those that come in other files than tokenizer.json.
 - `sections`: what stands in a prompt beside what was said, each with a budget, such as `persona` and `pins`;
   `channel_settings` is what a channel chose; `cards` are personas as other programs write them.
 - `window`: which turns still fit, and the prompt they make with the sections and the newest question.

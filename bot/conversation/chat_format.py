@@ -1,7 +1,7 @@
 """How a conversation becomes prompt token ids: the chat format says what a turn is made of, the encoder makes its ids.
 
-Everything that is one model family's own stands behind `ChatFormat`: which ids and texts a turn is, what its tags and
-control tokens look like, and which ids end an answer. Nothing else in the package knows a template.
+Everything that is one model family's own stands behind `ChatFormat` (`formats`): which ids and texts a turn is, what
+its tags and control tokens look like, and which ids end an answer. Nothing else in the package knows a template.
 
 Every turn is encoded by itself, and control tokens are put in as numbers (Meta's generation.py, chat_completion). A
 string of the whole conversation, encoded at once, gives other ids at every turn, and lets people type control tokens.
@@ -11,15 +11,15 @@ It also means that a turn costs the same wherever it stands, so that its ids are
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
-from typing import Protocol
 
+from bot.conversation.formats.llama2 import LLAMA_2, Llama2Format, turn_text
+from bot.conversation.formats.protocol import ChatFormat
 from bot.conversation.messages import Role
-from bot.conversation.sanitize import TemplateTags
-from bot.conversation.tokenizer import BEGIN_ID, END_ID, SPECIAL_TOKENS, AnyTokenizer, encode, plain_tokenizer
+from bot.conversation.tokenizer import AnyTokenizer, encode, plain_tokenizer
 from bot.errors import (
     EmptyConversation,
     EmptyMessage,
@@ -44,58 +44,6 @@ __all__ = [
 ]
 
 _PROBES = ("a", "7", "\u4e00")
-
-
-class ChatFormat(Protocol):
-    """What a model family's chat template is, for the parts that build prompts and judge texts."""
-
-    @property
-    def tags(self) -> TemplateTags:
-        """The spellings of structure that people and the model may not write."""
-        ...
-
-    @property
-    def control_tokens(self) -> Mapping[int, str]:
-        """How each id that the format puts between texts is spelled where a prompt is written out as a string."""
-        ...
-
-    @property
-    def stop_ids(self) -> tuple[int, ...]:
-        """The ids with which the model ends an answer."""
-        ...
-
-    def turn(
-        self, question: str, answer: str = "", *, system_message: str | None = None, is_complete: bool = True
-    ) -> Sequence[int | str]:
-        """The parts of one turn: ids of control tokens, and texts that are encoded each by itself.
-
-        Args:
-            question: what a person asked, cleaned.
-            answer: what was answered, cleaned; without it the turn ends where the model is to begin.
-            system_message: what stands before the first turn, cleaned; "" if nothing does. None for any later turn.
-            is_complete: the answer is at its end. Otherwise the turn ends where the model is to go on with it.
-        """
-        ...
-
-
-class Llama2Format:
-    """Llama-2's chat template: one text a turn, with ids 1 and 2 (`<s>` and `</s>`) around it."""
-
-    tags = TemplateTags(("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"), tuple(SPECIAL_TOKENS))
-    control_tokens: Mapping[int, str] = {token_id: token for token, token_id in SPECIAL_TOKENS.items()}
-    stop_ids = (END_ID,)
-
-    def turn(
-        self, question: str, answer: str = "", *, system_message: str | None = None, is_complete: bool = True
-    ) -> Sequence[int | str]:
-        """`<s>`, the turn's text and `</s>`; a turn without an answer, or an incomplete one, has no `</s>`."""
-        text = turn_text(question, answer, system_message=system_message or "")
-        if not answer:
-            return BEGIN_ID, text
-        return (BEGIN_ID, text, END_ID) if is_complete else (BEGIN_ID, text.removesuffix(" "))
-
-
-LLAMA_2 = Llama2Format()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +76,25 @@ class TurnEncoder:
         self._lock = threading.Lock()
 
     def turn(
-        self, question: str, answer: str = "", *, system_message: str | None = None, is_complete: bool = True
+        self,
+        question: str,
+        answer: str = "",
+        *,
+        system_message: str = "",
+        is_first: bool = True,
+        is_last: bool = True,
+        is_complete: bool = True,
     ) -> "array[int]":
         """The ids of a turn, as `ChatFormat.turn` describes it; those of all its turns are a prompt's."""
         ids = array("I")
-        for part in self.format.turn(question, answer, system_message=system_message, is_complete=is_complete):
+        for part in self.format.turn(
+            question,
+            answer,
+            system_message=system_message,
+            is_first=is_first,
+            is_last=is_last,
+            is_complete=is_complete,
+        ):
             if isinstance(part, str):
                 ids += self.encode(part)
             else:
@@ -168,6 +130,13 @@ class TurnEncoder:
         """What a persona's prompt costs: the tokens that it adds to a conversation."""
         cleaned = self.format.tags.clean(system_message)
         return len(self.turn(_PROBES[0], system_message=cleaned)) - len(self.turn(_PROBES[0], system_message=""))
+
+    def num_first_tokens(self, system_message: str) -> int:
+        """What a turn costs more where it is the first: in most formats that has the (cleaned) system message."""
+        first, later = (
+            self.turn(_PROBES[0], system_message=system_message, is_first=is_first) for is_first in (True, False)
+        )
+        return len(first) - len(later)
 
     def num_added_tokens(self, text: str) -> int:
         """What a (cleaned) text costs as a paragraph among others."""
@@ -237,10 +206,13 @@ class ChatPrompt:
 
         Since `</s>` and the like are structure in this form, where people typed them they read `‹/s›`.
         """
+        system_message, turns = self._turns(chat_format)
         return "".join(
             chat_format.tags.neutralise_tokens(part) if isinstance(part, str) else chat_format.control_tokens[part]
-            for turn in self._turns(chat_format)
-            for part in chat_format.turn(turn.question, turn.answer, system_message=turn.system_message)
+            for turn in turns
+            for part in chat_format.turn(
+                turn.question, turn.answer, system_message=system_message, is_first=turn.is_first, is_last=turn.is_last
+            )
         )
 
     def token_ids(self, tokenizer: AnyTokenizer | TurnEncoder, *, continue_answer: bool = False) -> list[int]:
@@ -255,13 +227,18 @@ class ChatPrompt:
             LastMessageNotUser: there is no question to answer, and `continue_answer` is off.
         """
         encoder = tokenizer if isinstance(tokenizer, TurnEncoder) else TurnEncoder(tokenizer)
-        turns = self._turns(encoder.format)
+        system_message, turns = self._turns(encoder.format)
         if turns[-1].answer and not continue_answer:
             raise LastMessageNotUser("the last message must be a user's")
         token_ids: list[int] = []
         for turn in turns:
             token_ids += encoder.turn(
-                turn.question, turn.answer, system_message=turn.system_message, is_complete=turn is not turns[-1]
+                turn.question,
+                turn.answer,
+                system_message=system_message,
+                is_first=turn.is_first,
+                is_last=turn.is_last,
+                is_complete=not turn.is_last,
             )
         return token_ids
 
@@ -269,25 +246,26 @@ class ChatPrompt:
         if content := content.strip():
             self.messages.append(Message(role, content))
 
-    def _turns(self, chat_format: ChatFormat) -> list["_CleanTurn"]:
+    def _turns(self, chat_format: ChatFormat) -> "tuple[str, list[_CleanTurn]]":
+        """The system message, and the turns."""
         self.validate_conversation()
         texts = [chat_format.tags.clean(message.content) for message in self.messages]
         system_message = texts.pop(0) if self.messages[0].role == Role.SYSTEM else ""
-        (question, answer), *later = zip_longest(texts[::2], texts[1::2], fillvalue="")
-        return [_CleanTurn(question, answer, system_message), *(_CleanTurn(*texts) for texts in later)]
+        return system_message, [*_clean_turns(texts)]
 
 
 @dataclass(frozen=True, slots=True)
 class _CleanTurn:
     question: str
     answer: str
-    system_message: str | None = None
+    is_first: bool
+    is_last: bool
 
 
-def turn_text(question: str, answer: str = "", *, system_message: str = "") -> str:
-    """One turn in Llama-2's template, from cleaned texts. Without an answer it ends where the model is to begin."""
-    system_block = f"<<SYS>>\n{system_message}\n<</SYS>>\n\n" if system_message else ""
-    return f"[INST] {system_block}{question} [/INST]" + (f" {answer} " if answer else "")
+def _clean_turns(texts: Sequence[str]) -> Iterator[_CleanTurn]:
+    pairs = [*zip_longest(texts[::2], texts[1::2], fillvalue="")]
+    for index, (question, answer) in enumerate(pairs):
+        yield _CleanTurn(question, answer, index == 0, index == len(pairs) - 1)
 
 
 def num_common(first: Sequence[int], second: Sequence[int]) -> int:

@@ -41,7 +41,7 @@ _LOOK_ALIKES = str.maketrans(
     "01l|35" + "аеорсухіјѕтнкмвԁ" + "αεικνορτυχ",
     "oiiies" + "aeopcyxijsthkmbd" + "aeiknoptyx",
 )
-_INERT_COLON = "\u02d0"
+INERT_COLON = "\u02d0"
 """Looks like a colon, is one in no normal form, and costs a single token."""
 
 
@@ -139,7 +139,7 @@ def without_labels(text: str, names: Collection[str]) -> str:
             continue
         if any(begin < label.end and start < stop for begin, stop in code):
             continue
-        pieces += text[end : label.colon_at], _INERT_COLON
+        pieces += text[end : label.colon_at], INERT_COLON
         end = label.colon_at + 1
     return "".join(pieces) + text[end:]
 

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from bot.conversation.markup import INVISIBLE, name_key, without_labels
+from bot.conversation.markup import INERT_COLON, INVISIBLE, name_key, without_labels
 
 FALLBACK_NAME = "someone"
 MAX_NAME_LENGTH = 32
@@ -34,8 +34,9 @@ _GAP = "\x00"
 _BLANK_LETTERS = "\u115f\u1160\u2581\u2800\u3164\uffa0\ufffd\\"
 _UNSEEN = re.compile(f"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{INVISIBLE}]")
 _ANY_GAP = r"\0*+"
-_TAG_PARTS = re.compile(r"([\[<|]+)(/?\w+)([\]>|]+)")
-_BRACKETS = {"[": "⟦", "]": "⟧", "<": "«", ">": "»"}
+_NO_WORD_BEFORE = r"(?<!\w)"
+_TAG_PARTS = re.compile(r"([\[<|]+)(/?\w+)([\]>|]+)|()(\w+)(:)")
+_BRACKETS = {"[": "⟦", "]": "⟧", "<": "«", ">": "»", ":": INERT_COLON}
 
 _NAME_PUNCTUATION = frozenset("[]<>⟦⟧«»‹›`:\ua789\u02d0\u02f8\u2236\u0589\u05c3" + _BLANK_LETTERS)
 _MAX_NAME_MARKS = 2
@@ -53,7 +54,8 @@ class TemplateTags:
     """The spellings of a chat format's structure, which no text of a person or of the model may be taken for.
 
     Args:
-        tags: text to the tokenizer, structure to the model: brackets, a name and brackets, such as `[/INST]`.
+        tags: text to the tokenizer, structure to the model: brackets, a name and brackets, such as `[/INST]`; or a name
+            and a colon, such as `USER:`.
         tokens: how control tokens are spelled, such as `</s>`. No text is encoded to them, so they are made inert only
             where a prompt is written out as a string, and in answers, where a reader may take them for structure.
     """
@@ -79,6 +81,7 @@ class TemplateTags:
             for tags in self._folded_tags
             for match in tags.finditer(folded)
             for group in (1, 2)
+            if match[group]
         ]
         pieces: list[str] = []
         end = 0
@@ -89,11 +92,11 @@ class TemplateTags:
 
     def neutralise_tokens(self, text: str) -> str:
         """Make every spelled control token in `text` inert: `</s>` reads `‹/s›`."""
-        return self._spelled_tokens.sub(lambda match: f"‹{match[0].strip('<|>')}›", text)
+        return self._spelled_tokens.sub(lambda match: f"‹{match[0].strip('<|>[]')}›", text)
 
     @cached_property
     def _openings(self) -> tuple[str, ...]:
-        return tuple({_parts(tag)[0] for tag in self.tags})
+        return tuple({_parts(tag)[0] or _parts(tag)[1][0] for tag in self.tags})
 
     @cached_property
     def _folded_tags(self) -> tuple[re.Pattern[str], ...]:
@@ -103,7 +106,7 @@ class TemplateTags:
             first, name, last = (_ANY_GAP.join(map(re.escape, part)) for part in _parts(tag))
             names.setdefault((first, last), []).append(name)
         return tuple(
-            re.compile(f"({first}){_ANY_GAP}(?:{'|'.join(same)}){_ANY_GAP}({last})")
+            re.compile(f"({first or _NO_WORD_BEFORE}){_ANY_GAP}(?:{'|'.join(same)}){_ANY_GAP}({last})")
             for (first, last), same in names.items()
         )
 
@@ -154,8 +157,8 @@ def _parts(tag: str) -> tuple[str, str, str]:
     """A tag's opening brackets, its name and its closing brackets."""
     parts = _TAG_PARTS.fullmatch(tag)
     if parts is None:
-        raise ValueError(f"{tag!r} is no tag: brackets, a name and brackets")
-    return parts[1], parts[2], parts[3]
+        raise ValueError(f"{tag!r} is no tag: brackets, a name and brackets, or a name and a colon")
+    return (parts[1], parts[2], parts[3]) if parts[1] else ("", parts[5], parts[6])
 
 
 def _folded(text: str) -> str:

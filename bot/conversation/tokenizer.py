@@ -1,6 +1,8 @@
 """Text to token ids with the vocabulary as it was published: tokenizer.json, read by the `tokenizers` library alone.
 
-The vocabulary is Llama-2's kind: another family brings a check of its own, as it brings another `ChatFormat`.
+There are two kinds of vocabulary: pieces as SentencePiece writes them (Llama-2, Mistral), and byte-level ones (Llama-3,
+SmolLM2, Qwen2). Which special tokens there have to be is the chat format's to say (`formats`). A folder with nothing
+but a tokenizer.model is read too (`vocabulary_files`).
 
 `transformers` is kept out on purpose. From version 5 its AutoTokenizer rebuilds a Llama-2 tokenizer without the file's
 normaliser (huggingface/transformers PR 47700), and then no prompt has Meta's ids any more. It also turns a typed "</s>"
@@ -15,6 +17,7 @@ from typing import Protocol
 
 from tokenizers import Tokenizer
 
+from bot.conversation.vocabulary_files import UnknownVocabularyFile, byte_letters, read_vocabulary_file
 from bot.errors import ConfigError
 
 UNKNOWN_ID, BEGIN_ID, END_ID = 0, 1, 2
@@ -24,6 +27,11 @@ SPECIAL_TOKENS = {"<unk>": UNKNOWN_ID, "<s>": BEGIN_ID, "</s>": END_ID}
 
 _UNUSUAL_TEXT = "</s><s><unk> Ab, 12\n\tß ☃ \U0001f98a \U0002070e"
 """No ordinary vocabulary has a piece for every character of this text."""
+
+_RARE_TEXT = "".join(map(chr, range(1, 32))) + "\U00040000"
+"""Byte-level vocabularies may lack such characters, and leave them out; no control token may stand in their place."""
+_NEEDLESS_BYTES = frozenset({*range(0x09), *range(0x0B, 0x20), 0x7F, 0xC0, 0xC1, 0xF1, 0xF2, *range(0xF5, 0x100)})
+"""Control characters, and bytes that stand in no assigned character or in none at all."""
 
 _BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
 _MAX_FILE_BYTES = 256 * 1024**2
@@ -45,7 +53,7 @@ AnyTokenizer = Tokenizer | WrapsTokenizer
 def load_tokenizer(
     folder: str | Path, *, num_embeddings: int | None = None, setting: str = "TRINITY_MODEL"
 ) -> Tokenizer:
-    """Read `folder`/tokenizer.json, and make sure that it can be used for Llama-2's chat template.
+    """Read `folder`/tokenizer.json, and make sure that prompts can be made with it.
 
     Args:
         folder: the model's; or the file itself.
@@ -53,8 +61,8 @@ def load_tokenizer(
         setting: who is to blame for what is wrong.
 
     Raises:
-        ConfigError: the file is missing or broken, numbers its special tokens otherwise, has ids that the model doesn't
-            know, or is of another kind than Llama's: pieces with U+2581 for a blank, and 256 for single bytes.
+        ConfigError: the file is missing or broken, has ids that the model doesn't know, spells text in another way
+            than the two that are known, or makes control tokens of text.
     """
     tokenizer = read_tokenizer(folder, setting=setting)
     problem = _problem(plain_tokenizer(tokenizer), num_embeddings)
@@ -66,12 +74,16 @@ def load_tokenizer(
 def read_tokenizer(folder: str | Path, *, setting: str = "TRINITY_MODEL") -> Tokenizer:
     """Read `folder`/tokenizer.json, or that file, as it is, which is enough to turn ids into text.
 
+    Where there is none, `folder`/tokenizer.model is read.
+
     Raises:
         ConfigError: the file is missing or broken.
     """
     path = _file(folder)
     if not path.is_file():
-        raise ConfigError(setting, _missing(path))
+        if (other := path.with_name("tokenizer.model")).is_file():
+            return _converted(other, setting)
+        raise ConfigError(setting, f"{path} does not exist")
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigError(setting, f"{path} is larger than any tokenizer ({_MAX_FILE_BYTES >> 20} MiB)")
@@ -112,13 +124,19 @@ def plain_tokenizer(tokenizer: AnyTokenizer) -> Tokenizer:
     return plain
 
 
+def is_byte_level(tokenizer: Tokenizer) -> bool:
+    """Whether its pieces are spelled byte by byte (GPT-2's way), rather than in characters (SentencePiece's).
+
+    That is what its decoder says.
+    """
+    return tokenizer.decoder is not None and b'"ByteLevel"' in tokenizer.decoder.__getstate__()
+
+
 def _problem(tokenizer: Tokenizer, num_embeddings: int | None) -> str | None:
     """Why this tokenizer can't be used."""
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-    for token, token_id in SPECIAL_TOKENS.items():
-        if vocabulary.get(token) != token_id:
-            found = vocabulary.get(token, "missing")
-            return f"is not a Llama-2 vocabulary: {token} must have id {token_id}, and is {found}"
+    if not vocabulary:
+        return "is empty"
     if len(set(vocabulary.values())) < len(vocabulary):
         first, second = _same_id(vocabulary)
         return f"is damaged: {first!r} and {second!r} have the same id"
@@ -129,17 +147,31 @@ def _problem(tokenizer: Tokenizer, num_embeddings: int | None) -> str | None:
             f"{num_embeddings - 1}; use the tokenizer that came with the weights, or take out of the file "
             "(added_tokens) what was added without resizing the model"
         )
-    return _problem_of_pieces(tokenizer, vocabulary)
+    return _problem_of_pieces(tokenizer, vocabulary) or _problem_of_control_tokens(tokenizer)
 
 
 def _problem_of_pieces(tokenizer: Tokenizer, vocabulary: Mapping[str, int]) -> str | None:
-    if any(f"<0x{byte:02X}>" not in vocabulary for byte in range(256)):
-        return "is not a Llama-2 vocabulary: it has no byte pieces for characters outside the vocabulary"
+    if is_byte_level(tokenizer):
+        pieces = [letter for letter, byte in byte_letters().items() if byte not in _NEEDLESS_BYTES]
+    else:
+        pieces = [f"<0x{byte:02X}>" for byte in range(256)]
+    if any(piece not in vocabulary for piece in pieces):
+        return "is of no kind that can be used: it has no byte pieces for characters outside the vocabulary"
     ids = encode(tokenizer, _UNUSUAL_TEXT)
-    if min(ids) <= END_ID:
-        return "is not a Llama-2 vocabulary: it has no byte pieces in use (byte_fallback)"
+    if not tokenizer.get_added_tokens_decoder().keys().isdisjoint([*ids, *encode(tokenizer, _RARE_TEXT)]):
+        return "is of no kind that can be used: it has no byte pieces in use (byte_fallback)"
     if _spelled(tokenizer, ids) != _UNUSUAL_TEXT:
-        return "is not a Llama-2 vocabulary: its pieces spell text in another way"
+        return "is of no kind that can be used: its pieces spell text in another way"
+    return None
+
+
+def _problem_of_control_tokens(tokenizer: Tokenizer) -> str | None:
+    """Whether a text becomes an added token although it is taken as text: by way of pieces that merge."""
+    added = tokenizer.get_added_tokens_decoder()
+    texts = [token.content for token in added.values()]
+    for text, encoding in zip(texts, tokenizer.encode_batch_fast(texts, add_special_tokens=False), strict=True):
+        if not added.keys().isdisjoint(encoding.ids):
+            return f"is of no kind that can be used: whoever writes {text!r} would write a control token"
     return None
 
 
@@ -153,8 +185,11 @@ def _same_id(vocabulary: Mapping[str, int]) -> tuple[str, str]:
 
 
 def _spelled(tokenizer: Tokenizer, token_ids: Sequence[int]) -> str:
-    """The text of ids by Llama's rule; where tokenizer.json names another decoder, its pieces are of another kind."""
+    """The text of ids by their pieces; where tokenizer.json says otherwise, its pieces are of another kind."""
     pieces = [tokenizer.id_to_token(token_id) or "" for token_id in token_ids]
+    if is_byte_level(tokenizer):
+        letters = byte_letters()
+        return bytes(letters.get(letter, 0) for piece in pieces for letter in piece).decode(errors="replace")
     spelled = b"".join(
         bytes([int(byte[1], 16)]) if (byte := _BYTE_PIECE.fullmatch(piece)) else piece.replace("\u2581", " ").encode()
         for piece in pieces
@@ -162,16 +197,15 @@ def _spelled(tokenizer: Tokenizer, token_ids: Sequence[int]) -> str:
     return spelled.decode(errors="replace").removeprefix(" ")
 
 
+def _converted(path: Path, setting: str) -> Tokenizer:
+    try:
+        return read_vocabulary_file(path)
+    except (UnknownVocabularyFile, OSError) as error:
+        problem = f"there is no tokenizer.json in {path.parent}, and its tokenizer.model can't be converted: {error}"
+        raise ConfigError(setting, problem) from error
+
+
 def _file(folder: str | Path) -> Path:
     """The file in a folder; a file that is named itself is that one."""
     path = Path(folder)
     return path if path.suffix == ".json" else path / "tokenizer.json"
-
-
-def _missing(path: Path) -> str:
-    if path.with_name("tokenizer.model").is_file():
-        return (
-            f"{path.parent} has only tokenizer.model; tokenizer.json is needed too "
-            "(meta-llama/Llama-2-7b-chat-hf has both)"
-        )
-    return f"{path} does not exist"

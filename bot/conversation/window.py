@@ -232,7 +232,7 @@ def _without_last_optional(sections: Sequence[Section]) -> list[Section] | None:
 
 
 class _Fitting:
-    """What one conversation's turns cost, the unanswered one last; the first kept one has the system message."""
+    """What one conversation's turns cost, the unanswered one last; the format says which one has the system message."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class _Fitting:
             newest = f"{sections.before_question}{SEPARATOR}{newest}"
         self._texts = [*answered, (newest, beginning)]
         self._last = len(answered)
-        self._later = [self._turn(index) for index in range(1, len(self._texts))]
+        self._later = [self._turn(index, is_first=False) for index in range(1, len(self._texts))]
         """The ids of every turn but turn 0, which is never kept behind another."""
         self._costs_from = [0, *[*accumulate(map(len, reversed(self._later)), initial=0)][::-1]]
         """What the turns from an index on cost; index 0 is never asked for."""
@@ -258,9 +258,9 @@ class _Fitting:
         if self._num_tokens(0) <= limit:
             return 0
         target = limit * 3 // 4
-        num_system_tokens = self._encoder.num_system_tokens(self._sections.system_message)
+        num_first_tokens = self._encoder.num_first_tokens(self._sections.system_message)
         for index in range(1, self._last):
-            estimate = num_system_tokens + self._costs_from[index]
+            estimate = num_first_tokens + self._costs_from[index]
             if estimate <= target + _ESTIMATE_MARGIN and self._num_tokens(index) <= target:
                 return index
         if self._num_tokens(self._last) > limit:
@@ -269,7 +269,7 @@ class _Fitting:
 
     def token_ids(self, first: int) -> "array[int]":
         """The prompt that begins with turn `first`."""
-        token_ids = self._with_system(first)
+        token_ids = self._turn(first, is_first=True)
         for ids in self._later[first:]:
             token_ids += ids
         return token_ids
@@ -283,11 +283,14 @@ class _Fitting:
 
     def _num_tokens(self, first: int) -> int:
         """What the prompt that begins with turn `first` costs, exactly."""
-        return len(self._with_system(first)) + self._costs_from[first + 1]
+        return len(self._turn(first, is_first=True)) + self._costs_from[first + 1]
 
-    def _with_system(self, index: int) -> "array[int]":
-        return self._turn(index, self._sections.system_message)
-
-    def _turn(self, index: int, system_message: str | None = None) -> "array[int]":
-        is_complete = index < self._last
-        return self._encoder.turn(*self._texts[index], system_message=system_message, is_complete=is_complete)
+    def _turn(self, index: int, *, is_first: bool) -> "array[int]":
+        is_last = index == self._last
+        return self._encoder.turn(
+            *self._texts[index],
+            system_message=self._sections.system_message,
+            is_first=is_first,
+            is_last=is_last,
+            is_complete=not is_last,
+        )

@@ -104,7 +104,7 @@ class Bench:
         for _ in range(number):
             prompt, owner = self._prompt(), f"bench {next(self._numbers)}"
             first = await self._ask(prompt, owner, num_new_tokens=8)
-            follow = (*prompt, *first.token_ids, *self._encoder.turn("And then?"))
+            follow = (*prompt, *first.token_ids, *self._encoder.turn("And then?", is_first=False))
             warm.append((await self._ask(follow, owner, num_new_tokens=8)).first_words)
             cold.append(first.first_words)
             await self._engine.forget(owner)

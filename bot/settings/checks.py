@@ -8,9 +8,10 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+from bot.conversation.formats.choice import check_name as check_format_name
 from bot.conversation.persona import BUILT_IN, Persona, check_name, find_built_in
 from bot.conversation.sanitize import has_visible_text, repair
-from bot.errors import InvalidPersonaName
+from bot.errors import ConfigError, InvalidPersonaName
 from bot.store.files.server_url import SCHEMES, ServerUrlError, read_server_url
 
 
@@ -161,6 +162,14 @@ def _read_ids(value: object) -> object:
     return found
 
 
+def _check_chat_format(name: str) -> str:
+    try:
+        check_format_name(name)
+    except ConfigError as error:
+        raise refusal(error.problem) from None
+    return name
+
+
 _MAX_PERSONA_BYTES = 64 * 1024
 
 
@@ -211,4 +220,5 @@ Ids = Annotated[frozenset[int], BeforeValidator(_read_ids)]
 """Discord's ids of guilds, channels, roles or people."""
 DefaultPersona = Annotated[Persona, BeforeValidator(_read_persona)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+ChatFormatName = Annotated[str, LOWER, AfterValidator(_check_chat_format)]
 Device = Annotated[str, LOWER, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")]

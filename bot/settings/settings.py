@@ -23,6 +23,7 @@ from bot.settings.checks import (
     LOWER,
     UPPER,
     Address,
+    ChatFormatName,
     DatabaseUrl,
     DefaultPersona,
     Device,
@@ -75,6 +76,8 @@ class Settings(BaseSettings):
     """So many are at the server at once; None is what its kind takes."""
     tokenizer: Folder | None = None
     """The tokenizer.json of the server's model, or its folder; None looks into the model's."""
+    chat_format: ChatFormatName | None = None
+    """The prompt format that the model was trained on; None asks the chat template that comes with it."""
     device: Device = "auto"
     gpu_memory_gib: Annotated[Number, Field(gt=0)] | None = None
     """The most that weights and KV cache may take together; None sets no such limit."""

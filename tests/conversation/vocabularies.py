@@ -2,12 +2,14 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, trainers
 
 from bot.conversation.tokenizer import load_tokenizer
+from bot.conversation.vocabulary_files import byte_letters, byte_level_tokenizer
 
 REAL_FOLDER = os.environ.get("LLAMA2_TOKENIZER", "")
 DEMO_FOLDER = Path(__file__).parents[2] / "bot" / "demo_model"
@@ -59,3 +61,37 @@ def _trained() -> tuple[list[str], list[tuple[str, str]]]:
     )
     model = json.loads(learner.to_str())["model"]
     return sorted(model["vocab"], key=model["vocab"].get), [tuple(merge) for merge in model["merges"]]
+
+
+CONTROL_TOKENS = (
+    *("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>"),
+    *("<|im_start|>", "<|im_end|>", "<|endoftext|>"),
+)
+"""What Llama-3 and ChatML put between texts."""
+
+
+def small_byte_level_vocabulary(
+    control_tokens: Sequence[str] = CONTROL_TOKENS, *, splits: str = "llama-3"
+) -> Tokenizer:
+    """A byte-level vocabulary of a few hundred pieces, and control tokens behind them."""
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = byte_level_tokenizer({}, [], [], splits=splits).pre_tokenizer
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, show_progress=False, initial_alphabet=sorted(byte_letters()), min_frequency=2
+    )
+    learner.train_from_iterator([*_SAMPLE, "\n\n\n", "  \n"] * 3, trainer)
+    model = json.loads(learner.to_str())["model"]
+    return byte_level_tokenizer(
+        model["vocab"], [tuple(merge) for merge in model["merges"]], control_tokens, splits=splits
+    )
+
+
+def small_mistral_vocabulary(folder: Path) -> Tokenizer:
+    """The small vocabulary, with brackets that are control tokens."""
+    content = json.loads(write_small_vocabulary(folder).read_text())
+    model = content["model"]
+    model["merges"] = [merge for merge in model["merges"] if "INST" not in "".join(merge)]  # no text may become them
+    model["vocab"] = {piece: index for piece, index in model["vocab"].items() if "INST" not in piece}
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    tokenizer.add_special_tokens(["[INST]", "[/INST]"])
+    return tokenizer

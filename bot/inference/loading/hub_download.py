@@ -23,6 +23,10 @@ WANTED_FILES = (
     "config.json",
     "generation_config.json",
     "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "chat_template.json",
 )
 UNWANTED_FILES = ("*/*", ".*", "adapter_*", "consolidated*", "optimizer*")
 _MAX_REASON = 300

@@ -429,7 +429,11 @@ def _session(options: RemoteOptions) -> aiohttp.ClientSession:
 def _probe(tokenizer: Tokenizer, chat_format: ChatFormat) -> Probe:
     first, second = _PROBE_QUESTIONS
     token_ids: list[int] = []
-    for parts in (chat_format.turn(first, "Yes.", system_message="Be kind."), chat_format.turn(second)):
+    system_message = "Be kind."
+    for parts in (
+        chat_format.turn(first, "Yes.", system_message=system_message, is_last=False),
+        chat_format.turn(second, system_message=system_message, is_first=False),
+    ):
         for part in parts:
             token_ids += encode(tokenizer, part) if isinstance(part, str) else [part]
     return Probe(tuple(token_ids), first, len(encode(tokenizer, first)))
