@@ -6,6 +6,16 @@ LLAMA_2_NOTICE = (
     "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
 )
 """What the licence of Llama 2 asks whoever passes it on to say."""
+_LLAMA_3_NOTICE = (
+    "Built with Llama. {name} is licensed under the {licence} Community License, Copyright © Meta Platforms, Inc. All "
+    "Rights Reserved."
+)
+_LLAMA_3_LICENCES = {
+    "llama33": ("Llama 3.3", "Llama 3.3"),
+    "llama32": ("Llama 3.2", "Llama 3.2"),
+    "llama31": ("Llama 3.1", "Llama 3.1"),
+    "llama3": ("Meta Llama 3", "Meta Llama 3"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +41,7 @@ class About:
     def model_notice(self) -> str | None:
         """The notice that the model's licence asks for; None where none is known."""
         name = "".join(character for character in (self.model or "").lower() if character.isalnum())
-        return LLAMA_2_NOTICE if "llama2" in name else None
+        if "llama2" in name:
+            return LLAMA_2_NOTICE
+        found = next((words for part, words in _LLAMA_3_LICENCES.items() if part in name), None)
+        return None if found is None else _LLAMA_3_NOTICE.format(name=found[0], licence=found[1])

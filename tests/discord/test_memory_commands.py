@@ -355,12 +355,19 @@ async def test_about_links_to_the_source_where_the_operator_says_where_that_is(h
     assert "http" not in without.text
 
 
+LLAMA_3_1_NOTICE = (
+    "Built with Llama. Llama 3.1 is licensed under the Llama 3.1 Community License, Copyright © Meta Platforms, Inc. "
+    "All Rights Reserved."
+)
+
+
 @pytest.mark.parametrize(
     ("model", "name", "notice"),
     [(None, None, None), ("meta-llama/Llama-2-7b-chat-hf", "meta-llama/Llama-2-7b-chat-hf", LLAMA_2_NOTICE),
-     ("/home/me/models/llama2-13b", "models/llama2-13b", LLAMA_2_NOTICE), ("./tiny", "./tiny", None)],
+     ("/home/me/models/llama2-13b", "models/llama2-13b", LLAMA_2_NOTICE), ("./tiny", "./tiny", None),
+     ("meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B-Instruct", LLAMA_3_1_NOTICE)],
 )  # fmt: skip
-def test_the_notice_is_told_where_the_model_is_llama_2(model: str | None, name: str | None, notice: str | None) -> None:
+def test_the_notice_is_told_where_the_model_is_a_llama(model: str | None, name: str | None, notice: str | None) -> None:
     about = About(model, 30)
 
     assert (about.model_name, about.model_notice) == (name, notice)

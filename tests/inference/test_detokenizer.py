@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from bot.inference.detokenizer import Detokenizer, TokenTexts
+from tests.conversation.vocabularies import small_byte_level_vocabulary
 from tests.inference.vocabulary import build_tokenizer
 
 REAL_FOLDER = os.environ.get("LLAMA2_TOKENIZER")
@@ -37,6 +38,7 @@ class Vocabulary:
 
 TINY = Vocabulary("tiny", build_tokenizer())
 REAL = Vocabulary("llama-2", Tokenizer.from_file(str(Path(REAL_FOLDER) / "tokenizer.json"))) if REAL_FOLDER else None
+BYTE_LEVEL = Vocabulary("byte-level", small_byte_level_vocabulary())
 everyone = pytest.mark.parametrize(
     "vocabulary",
     [
@@ -164,3 +166,35 @@ def test_a_completion_that_goes_on_with_a_text_keeps_its_first_blank(vocabulary:
 
     assert "".join(stream(vocabulary, token_ids)) == "hello there"
     assert "".join(stream(vocabulary, token_ids, is_continued=True)) == " hello there"
+
+
+@settings(max_examples=200, deadline=None)
+@given(parts=texts_of_people)
+@example(parts=["  two blanks", "\n\n"])
+def test_bytes_joined_are_the_text_in_whole_characters(parts: list[str]) -> None:
+    text = "".join(parts)
+
+    shown = ""
+    for piece in stream(BYTE_LEVEL, BYTE_LEVEL.encode(text)):
+        shown += piece
+        assert text.startswith(shown)
+    assert shown == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(choices=st.lists(st.integers(0, BYTE_LEVEL.tokenizer.get_vocab_size() + 3), max_size=40))
+def test_any_byte_level_tokens_give_what_their_decoder_gives(choices: list[int]) -> None:
+    assert "".join(stream(BYTE_LEVEL, choices)) == BYTE_LEVEL.decode(choices)
+
+
+def test_byte_level_blanks_stay_also_the_first() -> None:
+    assert "".join(stream(BYTE_LEVEL, BYTE_LEVEL.encode(" hello there"))) == " hello there"
+
+
+def test_an_added_token_that_is_not_special_is_shown() -> None:
+    tokenizer = small_byte_level_vocabulary(("<|im_end|>",))
+    tokenizer.add_tokens(["<note é>"])
+    vocabulary = Vocabulary("with a note", tokenizer)
+    note, end = (tokenizer.token_to_id(token) for token in ("<note é>", "<|im_end|>"))
+
+    assert "".join(stream(vocabulary, [note, end, note])) == "<note é><note é>"

@@ -24,12 +24,13 @@ class PromptSpeller:
     def __init__(self, tokenizer: Tokenizer, chat_format: ChatFormat) -> None:
         self._texts = TokenTexts(tokenizer)
         self._control_tokens = chat_format.control_tokens
+        self._begin_id = chat_format.begin_id
         added = (token.content for token in tokenizer.get_added_tokens_decoder().values())
         self._tags = TemplateTags((), tuple(dict.fromkeys([*self._control_tokens.values(), *added])))
 
     def spell(self, token_ids: Sequence[int], *, adds_begin: bool) -> str:
-        """The prompt as text; with `adds_begin` the server puts the first control token there itself."""
-        if adds_begin and token_ids and token_ids[0] in self._control_tokens:
+        """The prompt as text; with `adds_begin` the server puts the token there itself that begins every prompt."""
+        if adds_begin and self._begin_id is not None and token_ids and token_ids[0] == self._begin_id:
             token_ids = token_ids[1:]
         return "".join(self._parts(token_ids))
 

@@ -5,7 +5,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from bot.conversation.chat_format import ChatFormat
-from bot.conversation.tokenizer import encode
+from bot.conversation.tokenizer import encode, is_byte_level
 from bot.inference.remote.answer import RemoteAnswer
 from bot.inference.remote.prompts import PromptSpeller
 from bot.inference.remote.server import Server, ServerKind
@@ -66,5 +66,7 @@ class RequestWriter:
     def _prompt(self, server: Server, answer: RemoteAnswer) -> list[int] | str:
         token_ids, said = answer.request.prompt_token_ids, answer.said
         if server.takes_token_ids:
-            return [*token_ids, *(encode(self._tokenizer, said.removeprefix(" ")) if said else ())]
+            # SentencePiece's vocabularies put that blank there themselves.
+            said = said if is_byte_level(self._tokenizer) else said.removeprefix(" ")
+            return [*token_ids, *(encode(self._tokenizer, said) if said else ())]
         return self._speller.spell(token_ids, adds_begin=server.adds_begin) + said
