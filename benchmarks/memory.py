@@ -2,6 +2,7 @@
 
     python -m benchmarks.memory --locomo FOLDER [--json FILE]
     python -m benchmarks.memory --cost [--sizes 1000,10000] [--picture FILE] [--json FILE]
+    python -m benchmarks.memory --demo --look-up [--words other] [--turns 50,200,500] [--cases 60]
     python -m benchmarks.memory --demo [--turns 50,200,500] [--cases 8] [--modes recall,pins] [--json FILE]
 
 FOLDER holds LoCoMo's conversations (Maharana et al., 2024, arXiv 2402.17753), each in a file of its own with what
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="the costs as SVG")
     parser.add_argument("--turns", type=_list_of(int), default=[50, 100, 200, 500], help="from a fact to its question")
     parser.add_argument("--words", choices=("plain", "other"), default="plain", help="of facts and questions")
+    parser.add_argument("--look-up", action="store_true", help="only whether facts are found, without the model")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="other weights of the same kind")
     parser.add_argument("--cases", type=int, default=8, help="of each mode and distance; six questions each")
     parser.add_argument("--modes", type=_list_of(str), default=None)
@@ -114,6 +116,11 @@ def cost(arguments: argparse.Namespace) -> None:
 def demo(arguments: argparse.Namespace) -> None:
     from benchmarks import memory_demo
 
+    if arguments.look_up:
+        result = {"looked_up": memory_demo.looked_up(arguments.turns, arguments.cases, arguments.words)}
+        if arguments.json:
+            arguments.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        return
     print(memory_demo.HEAD)
     modes = arguments.modes or memory_demo.MODES
     model = arguments.model or memory_demo.DEMO_MODEL

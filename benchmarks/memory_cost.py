@@ -185,7 +185,7 @@ _SERIES = (("insert_ms", "store a turn"), ("cold_ms", "look up, after a start"),
 def picture(result: dict[str, Any]) -> str:
     """Milliseconds over the turns in the table, both in powers of ten: lines for many conversations, dashes for one."""
     width, height, left, top, bottom, right = 760, 430, 70, 50, 60, 190
-    lowest, highest, most = -1, 4, 6
+    lowest, highest, most = -1, 3, 6
 
     def at(turns: float, milliseconds: float) -> tuple[float, float]:
         from math import log10
@@ -211,13 +211,18 @@ def picture(result: dict[str, Any]) -> str:
         parts.append(f'<path d="M{x} {top}V{y}" stroke="#dddddd"/>')
         parts.append(text(x, y + 20, f"{10**power:,}"))
     parts.append(text((left + width - right) / 2, height - 14, "turns in the table"))
+    labels: list[tuple[float, float, str, str]] = []
     for place, dashes in (("many", ""), ("alone", ' stroke-dasharray="5 4"')):
         for colour, (name, label) in zip(_COLOURS, _SERIES, strict=True):
             points = [at(row["turns"], row[name]) for row in result[place]]
             line = " ".join(f"{x},{y}" for x, y in points)
             parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
             if place == "many":
-                parts.append(text(points[-1][0] + 8, points[-1][1] + 4, label, "start", colour))
+                labels.append((points[-1][1] + 4, points[-1][0] + 8, label, colour))
+    lowest_yet = 0.0
+    for y, x, label, colour in sorted(labels):
+        lowest_yet = max(y, lowest_yet + 15)  # lines that end together have labels below each other
+        parts.append(text(x, lowest_yet, label, "start", colour))
     parts.append(text(width - right + 8, top + 10, "dashes: one conversation,", "start"))
     parts.append(text(width - right + 8, top + 26, "which grows alone", "start"))
     return "\n".join([*parts, "</svg>"]) + "\n"

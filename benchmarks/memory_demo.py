@@ -22,8 +22,10 @@ from typing import Any
 
 from bot.app import DEMO_MODEL
 from bot.chat.chat import Chat, InboxState, SamplingChoice, Scope
+from bot.chat.recollection import LEAST_SHARE, MAX_NOTES
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.recall import Passage, RecallIndex
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
 from bot.conversation.window import TokenBudget
 from bot.inference.engine import BACKGROUND, Delta, FinishReason, Request
@@ -52,6 +54,9 @@ _NUM_PEOPLE = 3
 PLAIN, OTHER = "plain", "other"
 _PLAIN = {"favourite": "", "property": "", "relative": " called"}
 _MAX_NEW_TOKENS = 256
+_WINDOW_TOKENS = 2900
+_LOOKED_UP = 1000
+"""The first case that is only looked up."""
 _BEGAN_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _BETWEEN = {
     talking.talk: 22, talking.tell_nothing: 16, talking.ask_the_world: 11, talking.echo: 6, asking.ask_untold: 12,
@@ -298,6 +303,33 @@ async def run(
                 wrong += [{"mode": mode, "turns_between": distance, **row} for row in rows if not row["right"]]
                 print(line(table[-1]), flush=True)
     return table, wrong
+
+
+def looked_up(distances: Sequence[int], num_cases: int, words: str) -> list[dict[str, Any]]:
+    """How often a fact's newest value is in the window or in its question's notes, by no more than looking it up."""
+    encoder, table = TurnEncoder(load_tokenizer(DEMO_MODEL)), []
+    for distance in distances:
+        found: list[bool] = []
+        for seed in range(_LOOKED_UP, _LOOKED_UP + num_cases):
+            case = draw_case(seed, distance, words)
+            costs = [encoder.num_added_tokens(f"{said.speaker}: {said.user}{said.answer}") + 10 for said in case.turns]
+            first = next((at for at in range(len(costs)) if sum(costs[at:]) <= _WINDOW_TOKENS), len(costs))
+            index = RecallIndex(_passages(case.turns[:first]))
+            window = " ".join(f"{said.user} {said.answer}" for said in case.turns[first:]).lower()
+            for asked in case.questions:
+                notes = index.find(asked.user, MAX_NOTES, asker=asked.speaker, least_share=LEAST_SHARE)
+                texts = [(case.turns[at // 2].user, case.turns[at // 2].answer)[at % 2].lower() for at in notes]
+                found.append(any(asked.value.lower() in text for text in [window, *texts]))
+        table.append({"words": words, "turns_between": distance, "questions": len(found), "found": mean(found)})
+        print(f"{distance:>6} turns, {words} words: {mean(found):.1%} of {len(found)}", flush=True)
+    return table
+
+
+def _passages(turns: Sequence[Said]) -> Iterator[Passage]:
+    for number, said in enumerate(turns):
+        at = _BEGAN_AT + timedelta(minutes=number)
+        yield Passage(2 * number, said.speaker, said.user, at)
+        yield Passage(2 * number + 1, "", said.answer, at, addressee=said.speaker)
 
 
 def _cells(distances: Sequence[int], modes: Sequence[str]) -> Iterator[tuple[int, str]]:

@@ -25,13 +25,14 @@ NOTES = "notes"
 MAX_TURNS = 4000
 """Of one conversation, the newest before its window."""
 MAX_NOTES = 8
+LEAST_SHARE = 0.25
+"""Of what a question is about: where no message has as much, there are no notes."""
 LENGTHS = (300, 150, 75)
 """Characters of a message in its note, the rest is left out: the first length that there is room for."""
 SHARE_OF_PROMPT = 6
 """Notes take a sixth of the prompt's tokens at most."""
 _MAX_TOKENS = 512
 _MAX_KEPT_TURNS = 20_000
-_LEAST_SHARE = 0.25
 
 
 @dataclass(slots=True)
@@ -184,7 +185,7 @@ class Recollection:
     async def _find(self, known: _Known, question: Question) -> tuple[list[SaidTurn], list[int]]:
         """The turns that have to do with a question, as they read now, and the ids of the passages, best first."""
         found = await asyncio.to_thread(
-            known.index.find, question.content, MAX_NOTES, asker=question.author_name, least_share=_LEAST_SHARE
+            known.index.find, question.content, MAX_NOTES, asker=question.author_name, least_share=LEAST_SHARE
         )
         return await self._transcripts.turns(question.conversation, turns_noted(found)), found
 
