@@ -10,7 +10,7 @@ In the prompt it stands right before the notes, for the same reason as these: wh
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 
 from bot.chat.recollection import labels_of
@@ -202,7 +202,7 @@ def summary_section(
 ) -> Section | None:
     """The place in a prompt of as many of the newest lines as there is room for; None where there is none."""
     max_tokens = _most_tokens(num_prompt_tokens)
-    lines = [line for piece in pieces for line in piece.lines]
+    lines = _last_of_each(line for piece in pieces for line in piece.lines)
     while lines and _cost(encoder, lines) > max_tokens:
         lines = lines[max(1, len(lines) // 8) :]
     if not lines:
@@ -235,4 +235,9 @@ def _lines(text: str, *, is_cut: bool) -> list[str]:
     lines = [line[:_LINE_CHARACTERS] for line in lines if line and line.rstrip(".").casefold() != NOTHING]
     if is_cut and len(lines) > 1:
         lines.pop()  # the last one ended at the limit
-    return lines[:_MOST_LINES]
+    return _last_of_each(lines[:_MOST_LINES])
+
+
+def _last_of_each(lines: Iterable[str]) -> list[str]:
+    """Lines, each once: where it was said last, for there it holds."""
+    return [*dict.fromkeys([*lines][::-1])][::-1]

@@ -2,6 +2,9 @@
 
 They stand behind the persona, so that a prompt's beginning stays the same until they change. They are people's words
 and no instructions: each is one line, in quotation marks that it can't end, under the name of whoever said it.
+
+A thread is a conversation of its own and has pins of its own; its channel's are not in it. What is said in a channel
+isn't seen in its threads either, and a pin that is forgotten, reset or erased has one place to be gone from.
 """
 
 from collections.abc import Callable, Sequence

@@ -293,6 +293,15 @@ async def test_nothing_that_is_summed_up_poses_as_a_speaker_a_tag_or_a_heading(o
         assert sum(line.endswith(SUMMARY_HEADING) and not line.startswith("- ") for line in lines) == 1
 
 
+async def test_a_line_that_is_written_again_and_again_stands_there_once(open_long_house) -> None:
+    async with open_long_house(fact=f"{FACT}\n- Alice has an oboe\n- {FACT}\n- {FACT}") as house:
+        await write_all(house)
+
+        summary = await summary_for(house)
+
+        assert [line for line in summary.splitlines() if line.startswith("- ")] == ["- Alice has an oboe", f"- {FACT}"]
+
+
 async def test_what_the_model_can_not_write_is_left_for_later(open_long_house) -> None:
     async with open_long_house() as house:
         answer = house.engine.answer
