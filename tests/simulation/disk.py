@@ -132,8 +132,6 @@ class _Operations:
         else:
             if future:
                 aiosqlite.core.set_result(future, result)
-            if _name(function) == "commit":
-                self._disk.committed()
         self._begin_next()
 
 
@@ -160,6 +158,16 @@ class _Connection(sqlite3.Connection):
     """SQLite's own wait for a lock would stop the loop: it is told not to wait, and the disk waits in its place."""
 
     busy_milliseconds = 0
+
+    def commit(self) -> None:
+        """A transaction runs as one operation: a disk that is full may show only at its end."""
+        assert disk is not None
+        is_open = self.in_transaction
+        if is_open and (error := disk.refuse()) is not None:
+            raise error
+        super().commit()
+        if is_open:
+            disk.committed()
 
     def cursor(self, factory: Any = None) -> Any:
         return super().cursor(factory or _Cursor)

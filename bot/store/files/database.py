@@ -28,7 +28,7 @@ from bot.store.files.cancellation import COMMITTED, ROLLED_BACK, UNKNOWN, wait_f
 from bot.store.files.check import refuse_newer
 from bot.store.files.connections import build_engine
 from bot.store.files.failures import translated_failures
-from bot.store.files.in_greenlet import DirectConnection, run_here
+from bot.store.files.in_greenlet import DirectConnection, at_once, run_here
 from bot.store.files.migrate import Migration, prepare_file
 from bot.store.files.schema import migrations_folder, read_version, refuse_altered_server, run_migrations
 from bot.store.files.sqlite import database_file, mark_anew, mark_next, truncate_log
@@ -249,13 +249,18 @@ class Database:
         with self.engine.sync_engine.connect() as connection:
             progress.connection = connection.connection.driver_connection
             progress.moved()
-            with connection.begin():
+            with connection.begin() as transaction:
                 self._begin(connection, purpose, progress)
                 progress.has_begun = True
-                progress.result = result = run_here(work(DirectConnection(self.engine, connection)))
-                progress.moved()
-                progress.is_committing = True
-            return result
+
+                def commit(result: T) -> None:
+                    progress.result = result
+                    progress.moved()
+                    progress.is_committing = True
+                    transaction.commit()
+
+                do = at_once if self._is_server else embedded.staying(connection)
+                return run_here(work(DirectConnection(self.engine, connection)), commit, do)
 
     async def _watched(self, work: Coroutine[Any, Any, T], progress: TransactionProgress) -> T:
         """Run a transaction to its end, come what may, or until it doesn't move on any more."""

@@ -6,6 +6,7 @@ way. So every writing transaction begins as one (BEGIN IMMEDIATE), and waits for
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,12 @@ def begin(connection: Connection, purpose: Purpose, progress: TransactionProgres
     """Have a transaction begin with its first statement; its statements report to `progress`."""
     adapter: Any = connection.connection.dbapi_connection
     adapter.begin(_BEGIN[purpose], progress, _mark_next)
+
+
+def staying(connection: Connection) -> Callable[[Callable[[], Any]], Any]:
+    """What runs code in the connection's thread, where its statements need no trip."""
+    adapter: Any = connection.connection.dbapi_connection
+    return adapter.stay  # type: ignore[no-any-return]
 
 
 def _begin_writing(engine: Engine) -> None:

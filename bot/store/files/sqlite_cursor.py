@@ -1,25 +1,31 @@
-"""A statement on an SQLite file in one trip to the connection's thread, and a transaction in few.
+"""A transaction on an SQLite file in one trip to the connection's thread.
 
-SQLAlchemy's own cursor makes four: one to get a cursor, one to execute, one to fetch, one to close. Each trip wakes two
-threads, and where the model computes in a third, each may have to wait for the interpreter's lock. Nothing here holds
-more of a result than before: SQLAlchemy fetches all of it at once anyway.
+SQLAlchemy's own cursor makes four for each statement: one to get a cursor, one to execute, one to fetch, one to close.
+Each trip wakes two threads, and where the model computes in a third, each may have to wait for the interpreter's lock.
+So a transaction's own code runs in that thread, too (`stay`); there its statements are plain calls, and so is its
+commit. Nothing here holds more of a result than before: SQLAlchemy fetches all of it at once anyway.
 
-A transaction begins in the trip of its first statement, and what is done where rows have changed is done in the trip
-of its commit. Where there is nothing to roll back, as whenever a connection is given back, there is no trip for that.
+Where a statement is executed elsewhere, it is one trip. A transaction begins in its first trip. Where there is nothing
+to roll back, as whenever a connection is given back, there is no trip for that.
 """
 
+import asyncio
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from sqlite3 import Connection as Sqlite
-from typing import Any
+from threading import get_ident
+from typing import Any, TypeVar
 
 from aiosqlite import Connection as Driver
 from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util.concurrency import await_
 
 from bot.store.files.timeouts import TransactionProgress
 
+T = TypeVar("T")
 Rows = list[Any]
 
 
@@ -87,7 +93,7 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     """SQLAlchemy's adapter with these cursors."""
 
-    __slots__ = ("_beginning", "_changes", "_progress", "_when_changed")
+    __slots__ = ("_beginning", "_changes", "_progress", "_thread", "_when_changed")
 
     _cursor_cls = OneTripCursor
     _connection: Driver  # type: ignore[assignment]
@@ -98,6 +104,8 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         self._changes = -1
         self._when_changed: Callable[[Sqlite], None] | None = None
         self._progress: TransactionProgress | None = None
+        self._thread: int | None = None
+        """The connection's, while code runs there that stays. Whoever gives that up goes on in another meanwhile."""
 
     def begin(self, statement: str, progress: TransactionProgress, when_changed: Callable[[Sqlite], None]) -> None:
         """Begin a transaction with the next statement; each trip is reported to `progress`.
@@ -131,8 +139,38 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     def rollback(self) -> None:
         """Undo what the transaction did, if it has begun."""
         self._beginning, self._progress = "", None
-        if self._connection._connection is not None and self._connection.in_transaction:
-            super().rollback()
+        if self._connection._connection is None or not self._connection.in_transaction:
+            return
+
+        def rollback(sqlite: Sqlite) -> None:
+            sqlite.rollback()
+
+        self.trip(rollback)
+
+    def stay(self, run: Callable[[], T]) -> T:
+        """Have `run` done in the connection's thread, behind the transaction's beginning; it may use the connection.
+
+        It may be any code that waits for nothing. The event loop that it belongs to counts as running there.
+        """
+        beginning, loop = self.take_beginning(), asyncio.get_running_loop()
+
+        def stay(sqlite: Sqlite) -> T:
+            # Where it was locked, and is tried again, it may have begun.
+            if beginning and not sqlite.in_transaction:
+                sqlite.execute(beginning)
+            before = asyncio._get_running_loop()
+            asyncio._set_running_loop(loop)
+            self._thread = get_ident()
+            try:
+                return run()
+            finally:
+                self._thread = None
+                asyncio._set_running_loop(before)
+
+        try:
+            return self.trip(stay)  # type: ignore[no-any-return]  # it is what `run` returned
+        except sqlite3.Error as error:  # of the beginning, which SQLAlchemy knows nothing of
+            raise DBAPIError.instance(beginning, None, error, sqlite3.Error, hide_parameters=True) from error
 
     def trip(self, run: Callable[[Sqlite], Any]) -> Any:
         """Have something done in the connection's thread."""
@@ -140,7 +178,10 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         if progress is not None:
             progress.moved()
         try:
-            result = await_(self._connection._execute(run, self._connection._conn))  # type: ignore[no-untyped-call]
+            if self._thread == get_ident():
+                result = run(self._connection._conn)
+            else:
+                result = await_(self._connection._execute(run, self._connection._conn))  # type: ignore[no-untyped-call]
         except Exception as error:
             self._handle_exception(error)
         if progress is not None:

@@ -3,6 +3,7 @@ import random
 import sqlite3
 import threading
 from contextlib import closing
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -38,19 +39,20 @@ async def test_every_pooled_connection_syncs_every_commit(database):
     assert set(pragmas) == {("wal", 2, 1, 1, 5000)}
 
 
-async def test_a_statement_is_one_trip_to_the_connections_thread(database):
+async def test_a_transaction_is_one_trip_to_the_connections_thread(database):
     async def work(connection: AsyncConnection) -> list[int]:
-        driver = (await connection.get_raw_connection()).driver_connection
-        execute = driver._execute
-        driver._execute = lambda *arguments: trips.append(arguments) or execute(*arguments)
-        try:
-            return list(await connection.scalars(text("SELECT 1 UNION SELECT 2")))
-        finally:
-            driver._execute = execute
+        await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        return list(await connection.scalars(text("SELECT 1 UNION SELECT 2")))
 
-    trips = []
+    async def find_driver(connection: AsyncConnection) -> Any:
+        return (await connection.get_raw_connection()).driver_connection
 
-    assert await database.read(work) == [1, 2]
+    trips, driver = [], await database.read(find_driver)
+    execute = driver._execute
+    driver._execute = lambda *arguments: trips.append(arguments) or execute(*arguments)
+
+    assert await database.write(work) == [1, 2]
+
     assert len(trips) == 1
 
 
