@@ -385,12 +385,14 @@ class Exchange:
         # The first token may take its time: the engine's queue and its watchdog have limits of their own.
         silence_seconds = self._context.silence_seconds if answer.has_begun else None
         try:
-            async with self._interruption.ends_wait_for_piece(silence_seconds):
+            async with asyncio.timeout(silence_seconds) as self._interruption.piece:
                 return await anext(deltas, None)
         except TimeoutError:
             if not self._interruption.is_there:
                 answer.fall_silent()
             return None
+        finally:
+            self._interruption.piece = None
 
     async def _store(self, answer: PendingAnswer) -> FinishReason | None:
         """Store the answer; None where its question was edited before that."""

@@ -31,7 +31,8 @@ class Interruption:
         self._keeps = False
         self._body: asyncio.Timeout | None = None
         self._turn: asyncio.Timeout | None = None
-        self._piece: asyncio.Timeout | None = None
+        self.piece: asyncio.Timeout | None = None
+        """The wait for the model's next piece: any stop, and an edit, ends it as its limit does."""
 
     @property
     def is_there(self) -> bool:
@@ -52,14 +53,14 @@ class Interruption:
         """Stop the answer; see `Exchange.stop`."""
         if self.reason is None or (self._keeps and not keep):
             self.reason, self._keeps = reason, keep
-        waiting = self._piece or self._turn
+        waiting = self.piece or self._turn
         _end(waiting if self._keeps else self._body or waiting)
         return self._body is not None and self.reason is reason and not self._keeps
 
     def edit(self) -> None:
         """Have the answer begin again: the question reads otherwise now."""
         self.is_edited = True
-        _end(self._piece)
+        _end(self.piece)
 
     @asynccontextmanager
     async def ends_body(self) -> AsyncIterator[None]:
@@ -79,15 +80,6 @@ class Interruption:
                 yield
         finally:
             self._turn = None
-
-    @asynccontextmanager
-    async def ends_wait_for_piece(self, limit_seconds: float | None) -> AsyncIterator[None]:
-        """Let any stop, and an edit, end the body, as the limit does: with TimeoutError."""
-        try:
-            async with asyncio.timeout(limit_seconds) as self._piece:
-                yield
-        finally:
-            self._piece = None
 
 
 def _end(scope: asyncio.Timeout | None) -> None:

@@ -12,10 +12,13 @@ class ShownText:
         self._headings = Headings()
         self._tables = Tables()
         self._splitter = Splitter()
+        self._unread: list[str] = []
+        """What was written since somebody wanted to see pages. A piece is a token; pages are shown once a second."""
 
     @property
     def pages(self) -> list[str]:
         """The text of each message so far."""
+        self._read()
         return self._splitter.pages_with(self._tables.tail)
 
     def page(self, index: int, otherwise: str) -> str:
@@ -25,10 +28,11 @@ class ShownText:
 
     def write(self, text: str) -> None:
         """Add text of the answer."""
-        self._splitter.feed(self._tables.feed(self._headings.feed(text)))
+        self._unread.append(text)
 
     def end(self) -> None:
         """Nothing more comes, so what may have become a heading or a table is what it is."""
+        self._read()
         self._splitter.feed(self._tables.feed(self._headings.finish()) + self._tables.finish())
 
     def note(self, line: str) -> None:
@@ -37,3 +41,8 @@ class ShownText:
         closing = "\n```" if self._splitter.ends_in_code_block else ""
         start = closing + "\n" if self._splitter.pages else ""
         self._splitter.feed(f"{start}-# {line}\n")
+
+    def _read(self) -> None:
+        if self._unread:
+            text, self._unread = "".join(self._unread), []
+            self._splitter.feed(self._tables.feed(self._headings.feed(text)))

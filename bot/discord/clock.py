@@ -7,6 +7,7 @@ counts.
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from time import monotonic
 
 import aiohttp
@@ -42,12 +43,8 @@ class DiscordClock:
 
     def note(self, date: str | None) -> None:
         """Take the time from an answer's Date header; without one, or with one that can't be right, nothing changes."""
-        try:
-            read = parsedate_to_datetime(date or "")
-            moment = read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, TypeError, OverflowError, IndexError):
-            return  # an offset of 99 hours, for instance
-        if not EARLIEST_QUESTION <= moment < _END:
+        moment = _moment_of(date)
+        if moment is None or not EARLIEST_QUESTION <= moment < _END:
             return
         noted = moment, monotonic()
         earlier = self._known, self._doubtful
@@ -65,6 +62,15 @@ class DiscordClock:
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(hear)
         return trace
+
+
+@lru_cache(maxsize=2)  # many answers come in one second
+def _moment_of(date: str | None) -> datetime | None:
+    try:
+        read = parsedate_to_datetime(date or "")
+        return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None  # an offset of 99 hours, for instance
 
 
 def _moved_on(noted: tuple[datetime, float]) -> datetime:

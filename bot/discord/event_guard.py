@@ -105,7 +105,13 @@ class EventGuard:
         return None if is_snowflake(user_id) and int(user_id) != self._state.self_id else payload
 
     def _before_message_update(self, payload: dict[str, Any]) -> dict[str, Any] | None:
-        """An update that tells only what was added, such as a link's preview, doesn't say what the message now is."""
+        """An update that tells only what was added, such as a link's preview, doesn't say what the message now is.
+
+        What the bot edits itself it knows; that comes back for each edit of an answer that grows.
+        """
+        author = payload.get("author")
+        if isinstance(author, dict) and str(author.get("id")) == str(self._state.self_id):
+            return None
         return payload if all(name in payload for name in _PARTS_OF_A_MESSAGE) else None
 
     def _before_channel_create(self, payload: dict[str, Any]) -> dict[str, Any]:

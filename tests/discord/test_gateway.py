@@ -172,6 +172,20 @@ async def test_an_update_that_tells_only_a_part_is_ignored_without_a_word(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+async def test_what_the_bot_edits_itself_is_not_read_again() -> None:
+    update = {"id": "5", "channel_id": "6", "type": 0, "content": "x", "mentions": [], "edited_timestamp": None}
+    read = []
+    async with TrinityClient() as client:
+        client._connection.user = discord.Object(7)  # type: ignore[assignment]
+        client.events._parsers["MESSAGE_UPDATE"] = lambda event: read.append(event["author"]["id"])
+
+        for author_id in ("7", "8"):
+            author = {"id": author_id, "username": "a", "discriminator": "0", "avatar": None}
+            client._connection.parsers["MESSAGE_UPDATE"](update | {"author": author})
+
+    assert read == ["8"]
+
+
 FRAMES = [
     "", "null", "7", "[]", "{", '{"op":0}', '{"op":"0","t":"MESSAGE_CREATE","s":"x","d":{}}', "[" * 100_000,
     '{"op":0,"t":["MESSAGE_CREATE"],"s":1,"d":{}}', '{"op":0,"t":"NEW_EVENT","s":null,"d":7}', '{"op":99,"d":null}',
