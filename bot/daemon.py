@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 from bot.app import has_abandoned_threads, open_parts
 from bot.chat.access import AccessRules
 from bot.chat.chat import Chat
+from bot.discord.gateway_limits import wait_for_gateway_limits
 from bot.discord.messages import PLATFORM
 from bot.discord.proxy import proxy_for
 from bot.discord.run import DiscordOptions, check_token, run_discord
+from bot.discord.sharding import AllShards, run_sharded
 from bot.errors import ConfigError, EngineError, EngineFailed, StoreError
 from bot.inference.engine import Engine
 from bot.logs import flush_logs
@@ -30,6 +32,8 @@ from bot.operations.status import Activity, Status
 from bot.settings.live import LiveSettings
 from bot.settings.settings import Settings
 from bot.store.files.instance import hold_instance
+from bot.store.files.sqlite import is_server_url
+from bot.store.rows.shards import Division, open_shards
 from bot.tasks import in_background, keep_running
 
 log = logging.getLogger(__name__)
@@ -90,6 +94,7 @@ async def _run_on_discord(settings: Settings) -> EngineError | None:
                             turn_limits=settings.turn_limits,
                         )
                     )
+                    run = await parts.enter_async_context(_chosen_connections(settings, options))
                 health.watch_engine(lambda: engine.failure is not None)
                 status.activity = Activity(
                     lambda: chat.queue.num_running, lambda: chat.queue.num_waiting, lambda: watch.overview.step
@@ -99,7 +104,7 @@ async def _run_on_discord(settings: Settings) -> EngineError | None:
                 following = partial(_follow_settings, live, reloading, ReloadReport(settings.data_dir))
                 await parts.enter_async_context(in_background(keep_running("reading the settings anew", following)))
                 with loaded_objects_frozen():
-                    lost = await _serve_discord(chat, engine, options, stop_request.stop, health, status, observer)
+                    lost = await _serve_discord(run, chat, engine, options, stop_request.stop, health, status, observer)
     except TimeoutError:
         if not opening.expired():
             raise
@@ -117,7 +122,34 @@ async def _end_when(signalled: asyncio.Event, opening: asyncio.Timeout) -> None:
     opening.reschedule(asyncio.get_running_loop().time())
 
 
+RunDiscord = Callable[..., Awaitable[None]]
+"""`run_discord`, or what stands in its place."""
+
+
+@asynccontextmanager
+async def _chosen_connections(settings: Settings, options: DiscordOptions) -> AsyncIterator[RunDiscord]:
+    """How the settings have the bot's guilds divided: not at all, among connections, or also among processes.
+
+    Raises:
+        DiscordRefused: Discord won't have the token.
+        DatabaseUnusable: other processes divide them in another way.
+        StoreError: the database can't be asked.
+    """
+    if settings.shard_count is None:
+        yield run_discord
+        return
+    limits = await wait_for_gateway_limits(options)
+    count, url = settings.shard_count or limits.num_shards, settings.effective_database_url
+    if not is_server_url(url):
+        yield partial(run_sharded, leases=AllShards(count, limits.max_concurrency))
+        return
+    division = Division(count, settings.shard_ids, limits.max_concurrency, limits.sessions_per_day)
+    async with open_shards(url, division, adopts_count=not settings.shard_count) as leases:
+        yield partial(run_sharded, leases=leases, max_opening=limits.max_concurrency)
+
+
 async def _serve_discord(
+    run: RunDiscord,
     chat: Chat,
     engine: Engine,
     options: DiscordOptions,
@@ -133,7 +165,7 @@ async def _serve_discord(
         notify_systemd("READY=1")
 
     serving = asyncio.create_task(
-        run_discord(chat, options, stop, on_ready=note_ready, on_movement=health.note_gateway, observer=observer)
+        _awaited(run(chat, options, stop=stop, on_ready=note_ready, on_movement=health.note_gateway, observer=observer))
     )
     failing = asyncio.create_task(engine.wait_failed())
     try:
@@ -148,6 +180,10 @@ async def _serve_discord(
             task.cancel()
         await asyncio.gather(serving, failing, return_exceptions=True)
     return engine.failure
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
 
 
 def discord_options(settings: Settings, token: str, access: AccessRules) -> DiscordOptions:
@@ -170,6 +206,7 @@ def discord_options(settings: Settings, token: str, access: AccessRules) -> Disc
         proxy=proxy,
         access=access,
         state_folder=settings.data_dir,
+        shard_count=settings.shard_count,
     )
 
 

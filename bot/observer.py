@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,14 @@ class GatewayChange(StrEnum):
     RESUMED = "resumed"
     """The old session goes on, with what was missed."""
     LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsRecord:
+    """The shards that this process holds, of all that there are."""
+
+    held: frozenset[int]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +145,11 @@ class Observer:
     def on_response(self, record: ResponseRecord) -> None:
         """The chat platform has answered an HTTP request."""
 
-    def on_gateway(self, change: GatewayChange) -> None:
-        """The connection to the chat platform came up, or was lost."""
+    def on_gateway(self, change: GatewayChange, shard_id: int | None = None) -> None:
+        """The connection to the chat platform came up, or was lost; of one shard, where there are several."""
+
+    def on_shards(self, record: ShardsRecord) -> None:
+        """Which shards this process holds has changed."""
 
     def on_transaction(self, record: TransactionRecord) -> None:
         """A transaction of the database has ended."""
@@ -194,9 +206,13 @@ class Observers(Observer):
         for observer in self._observers:
             _guarded(observer.on_response, record)
 
-    def on_gateway(self, change: GatewayChange) -> None:
+    def on_gateway(self, change: GatewayChange, shard_id: int | None = None) -> None:
         for observer in self._observers:
-            _guarded(observer.on_gateway, change)
+            _guarded(partial(observer.on_gateway, shard_id=shard_id), change)
+
+    def on_shards(self, record: ShardsRecord) -> None:
+        for observer in self._observers:
+            _guarded(observer.on_shards, record)
 
     def on_transaction(self, record: TransactionRecord) -> None:
         for observer in self._observers:

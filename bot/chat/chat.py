@@ -40,6 +40,7 @@ from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.persona import Persona
 from bot.conversation.sanitize import DEFAULT_OWN_NAME
+from bot.conversation.shard import WHOLE, Shard
 from bot.conversation.text_files import Cut, TextFile, question_tokens, with_files
 from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
@@ -238,11 +239,14 @@ class Chat:
         await self.take_turn(key, question.author_id, question.message_id)
         return await self._previews.answer(question, replace(self.settings.now(key), persona=persona))
 
-    async def resume(self, platform: str) -> list[Exchange]:
-        """What an earlier process left open, oldest first, each with its slot in the queue again; `close` each."""
+    async def resume(self, platform: str, shard: Shard = WHOLE) -> list[Exchange]:
+        """What an earlier process left open in a shard, oldest first, each with its slot in the queue again.
+
+        `close` each.
+        """
         return [
             Exchange(left.question, self._context, self.exchanges, left)
-            for left in await self._inbox.unfinished()
+            for left in await self._inbox.unfinished(shard)
             if left.question.conversation.platform == platform
             and self.exchanges.asked_by(platform, left.question.message_id) is None
         ]
@@ -396,9 +400,17 @@ class Chat:
             if key.platform == platform and key.guild_id == guild_id:
                 exchange.stop(StopReason.CHANNEL_LOST)
 
-    async def known_channels(self, platform: str) -> list[KnownChannel]:
-        """Channels in which something was asked, and the newest question in each; the most recently used first."""
-        return await self._inbox.known_channels(platform)
+    async def known_channels(self, platform: str, shard: Shard = WHOLE) -> list[KnownChannel]:
+        """Channels of a shard in which something was asked, and the newest question in each.
+
+        The most recently used come first.
+        """
+        return await self._inbox.known_channels(platform, shard=shard)
+
+    async def reread(self) -> None:
+        """Go by what the database says now: another process may have written to it since it was read."""
+        await self.settings.reload()
+        self._context.writer.recollection.forget_all()
 
     async def note_channel(self, question: Question) -> None:
         """Have a channel known from before a question on, which is left to the next process."""

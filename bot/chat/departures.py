@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.chat.retention import HOURLY
 from bot.conversation.messages import ConversationKey
+from bot.conversation.shard import WHOLE, Shard
 from bot.errors import DiscordError
 from bot.store.rows.guilds import Guilds
 
@@ -47,9 +48,9 @@ class Departures:
         self._monotonic = monotonic
         self._next_run = float("-inf")
 
-    async def note_present(self, guild_ids: Collection[int]) -> set[int]:
-        """The bot is in these guilds; returns those in which it was as well, and that aren't among them."""
-        return await self._guilds.note_present(self._platform, guild_ids)
+    async def note_present(self, guild_ids: Collection[int], shard: Shard = WHOLE) -> set[int]:
+        """These are a shard's guilds; returns those of it in which the bot was as well, and that aren't among them."""
+        return {each for each in await self._guilds.note_present(self._platform, guild_ids) if shard.has(each)}
 
     async def note_joined(self, guild_id: int) -> None:
         """The bot is in a guild, again or for the first time."""

@@ -36,6 +36,9 @@ class Registered(Protocol):
 
 Each = TypeVar("Each", bound=Registered)
 
+MAX_UNSETTLED = 1000
+"""Questions under way, those included that are being refused; no more is read from Discord until there are fewer."""
+
 
 class ExchangeRegistry(Generic[Each]):
     """The exchanges under way, by the message that asks and by the messages that show the answer."""
@@ -44,6 +47,9 @@ class ExchangeRegistry(Generic[Each]):
         self.is_empty = asyncio.Event()
         """Set while none is under way."""
         self.is_empty.set()
+        self.has_room = asyncio.Event()
+        """Set while there are fewer than `MAX_UNSETTLED`."""
+        self.has_room.set()
         self.on_added: Callable[[], None] = lambda: None
         """Called for each that is added."""
         self._by_question: dict[tuple[str, int], Each] = {}
@@ -75,6 +81,8 @@ class ExchangeRegistry(Generic[Each]):
         """Know an exchange; False where another one has the same question and keeps its place."""
         is_added = self._by_question.setdefault(_id(exchange, exchange.message_id), exchange) is exchange
         self.is_empty.clear()
+        if len(self) >= MAX_UNSETTLED:
+            self.has_room.clear()
         self.on_added()
         return is_added
 
@@ -84,6 +92,8 @@ class ExchangeRegistry(Generic[Each]):
             del self._by_question[_id(exchange, exchange.message_id)]
         for part in exchange.parts.values():
             self.remove_part(exchange, part)
+        if len(self) < MAX_UNSETTLED:
+            self.has_room.set()
         if not self._by_question:
             self.is_empty.set()
 

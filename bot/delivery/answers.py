@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.chat.chat import Anew, Chat, Exchange, Finished, Notice, StopReason, TextDelta
 from bot.conversation.messages import Question
+from bot.conversation.shard import WHOLE, Shard
 from bot.delivery.last_buttons import LastButtons
 from bot.delivery.limits import NoticeLimiter
 from bot.delivery.outcomes import (
@@ -47,15 +48,28 @@ OLDEST_ANSWERED = timedelta(minutes=10)
 """An older question that is found after a restart gets a notice in place of an answer."""
 LONG_ANSWER = timedelta(seconds=30)
 """Where that is chosen, who asked is mentioned once when an answer took longer."""
-MAX_UNSETTLED = 1000
-"""Questions under way, those included that are being refused; no more is read from Discord until there are fewer."""
 _ROOM_LIMIT_SECONDS = 1.0
 
 
 class Answers:
-    """Starts and drains the tasks that answer questions; `clock` tells the present moment as the platform has it."""
+    """Starts and drains the tasks that answer questions.
 
-    def __init__(self, chat: Chat, sender: Sender, tasks: asyncio.TaskGroup, clock: Callable[[], datetime]) -> None:
+    Args:
+        chat: whose questions they are.
+        sender: the way out.
+        tasks: where they run.
+        clock: tells the present moment as the platform has it.
+        shard: what of the chat's questions is drained here: others of a sharded bot belong to other connections.
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        sender: Sender,
+        tasks: asyncio.TaskGroup,
+        clock: Callable[[], datetime],
+        shard: Shard = WHOLE,
+    ) -> None:
         self.wait_until_known: Callable[[int], Awaitable[None]] = _at_once
         """Waits until it is known what was deleted in a channel while nobody listened."""
         self.may_still_ask: Callable[[Question], Awaitable[bool]] = _everybody
@@ -65,9 +79,8 @@ class Answers:
         self._sender = sender
         self._tasks = tasks
         self._clock = clock
+        self._shard = shard
         self._typing = TypingIndicator(sender, tasks)
-        self._has_room = asyncio.Event()
-        self._has_room.set()
         self._outcomes = Outcomes(chat)
         self._away = NoticeLimiter(*AWAY)
         self._saying_away: dict[asyncio.Task[None], None] = {}
@@ -78,7 +91,7 @@ class Answers:
         """Wait a moment if too many questions are under way."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_ROOM_LIMIT_SECONDS):
-                await self._has_room.wait()
+                await self._chat.exchanges.has_room.wait()
 
     def begin(self, exchange: Exchange, *, note: str = "", is_begun: bool = False) -> None:
         """Answer a question, new or resumed, unless it is being answered; `note` is shown as a small line above it.
@@ -100,19 +113,18 @@ class Answers:
         exchange.task = self._tasks.create_task(self._answer(reply, is_begun=is_begun, is_expired=is_expired))
         # Also where the task is cancelled before it began.
         exchange.task.add_done_callback(lambda _: self._leave(reply))
-        self._note_room()
 
     async def drain(self, seconds: float) -> None:
         """Let the answers that were begun finish, for some time; leave all others to the next process."""
         self.is_draining = True
         give_up_at = asyncio.get_running_loop().time() + seconds
         seen: set[Hashable] = set()
-        for exchange in self._chat.exchanges:
+        for exchange in self._own_exchanges():
             conversation = exchange.question.conversation.identity
             if conversation in seen and exchange.task is not None:
                 exchange.task.cancel()
             seen.add(conversation)
-        while any(exchange.has_begun for exchange in self._chat.exchanges):
+        while any(exchange.has_begun for exchange in self._own_exchanges()):
             remaining = give_up_at - asyncio.get_running_loop().time()
             if remaining <= 0:
                 break
@@ -121,18 +133,14 @@ class Answers:
             task.cancel()
 
     def _running_tasks(self) -> set[asyncio.Task[None]]:
-        return {exchange.task for exchange in self._chat.exchanges if exchange.task is not None}
+        return {exchange.task for exchange in self._own_exchanges() if exchange.task is not None}
+
+    def _own_exchanges(self) -> list[Exchange]:
+        return [each for each in self._chat.exchanges if self._shard.has(each.question.conversation.guild_id)]
 
     def _leave(self, reply: Reply) -> None:
         reply.parts.on_first()  # the typing indicator ends in any case
         reply.exchange.close()
-        self._note_room()
-
-    def _note_room(self) -> None:
-        if len(self._chat.exchanges) < MAX_UNSETTLED:
-            self._has_room.set()
-        else:
-            self._has_room.clear()
 
     async def _answer(self, reply: Reply, *, is_begun: bool, is_expired: bool) -> None:
         exchange = reply.exchange

@@ -37,11 +37,19 @@ class Pacer:
     """Lets requests out one by one, evenly spaced, the most urgent first."""
 
     def __init__(self, requests_per_second: float = REQUESTS_PER_SECOND) -> None:
-        self._gap = 1 / requests_per_second
+        self.share = 1.0
+        """The part of all requests that may be made here; other processes with the same account make the rest."""
+        self.num_streaming = 0
+        """Answers that run just now."""
+        self._full_gap = 1 / requests_per_second
         self._next_at = 0.0
         self._order = count()
         self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def _gap(self) -> float:
+        return self._full_gap / self.share
 
     async def wait(self, urgency: Urgency) -> None:
         """Wait until this request may leave."""

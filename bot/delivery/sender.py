@@ -68,10 +68,12 @@ class Sender:
         observer: Observer | None = None,
         *,
         has_buttons: bool = True,
+        pacer: Pacer | None = None,
     ) -> None:
+        """With `pacer`, several senders of one account keep one pace."""
         self.has_buttons = has_buttons
         """Whether there are buttons below answers."""
-        self.pacer = Pacer()
+        self.pacer = pacer or Pacer()
         self.breaker = Breaker()
         self.closed_channels = ClosedChannels()
         self.token_doubted = asyncio.Event()
@@ -84,22 +86,21 @@ class Sender:
         self._editing: dict[int, asyncio.Event] = {}
         """What is being created just now; set when that is known to have ended."""
         self._edit_interval_seconds = edit_interval_seconds
-        self._num_streaming = 0
         self._is_over = False
 
     @property
     def edit_interval_seconds(self) -> float:
         """How long an answer waits between two edits, so that all running answers together keep the pace."""
-        return max(self._edit_interval_seconds, self._num_streaming / EDITS_PER_SECOND)
+        return max(self._edit_interval_seconds, self.pacer.num_streaming / (EDITS_PER_SECOND * self.pacer.share))
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
         """Count one answer as running."""
-        self._num_streaming += 1
+        self.pacer.num_streaming += 1
         try:
             yield
         finally:
-            self._num_streaming -= 1
+            self.pacer.num_streaming -= 1
 
     def language_of(self, channel_id: int) -> str:
         """The language that is spoken in a channel."""
@@ -344,10 +345,11 @@ async def open_sender(
     observer: Observer | None = None,
     *,
     has_buttons: bool = True,
+    pacer: Pacer | None = None,
 ) -> AsyncIterator[Sender]:
     """A sender; at the end its last requests get a moment to finish."""
     async with asyncio.TaskGroup() as calls:
-        sender = Sender(transport, calls, edit_interval_seconds, observer, has_buttons=has_buttons)
+        sender = Sender(transport, calls, edit_interval_seconds, observer, has_buttons=has_buttons, pacer=pacer)
         try:
             yield sender
         finally:

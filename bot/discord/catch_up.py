@@ -192,7 +192,7 @@ class CatchUp:
 
         Looked for in these `guilds`, by default everywhere.
         """
-        known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM)}
+        known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM, self._client.part)}
         if not known and not seen_before:
             return []
         last = {channel_id: known.last_message_id for channel_id, known in known.items()}

@@ -15,6 +15,7 @@ import discord
 from discord.utils import MISSING
 
 from bot.chat.outage import repeat_while_away
+from bot.conversation.shard import Shard
 from bot.discord.access import came_too_late
 from bot.discord.clicks import refuse_unknown
 from bot.discord.clock import DiscordClock
@@ -22,6 +23,7 @@ from bot.discord.commands.forms import take_form
 from bot.discord.commands.reply_buttons import take_click
 from bot.discord.commands.tree import TrinityTree
 from bot.discord.guild_watch import GuildWatch
+from bot.discord.identify_turns import IdentifyTurns
 from bot.discord.interaction_answers import drop_unfinished
 from bot.discord.languages import Languages
 from bot.discord.messages import PLATFORM, is_direct
@@ -69,6 +71,9 @@ class TrinityClient(ReceivingClient):
         clock: DiscordClock | None = None,
         reads_all_messages: bool = False,
         observer: Observer | None = None,
+        shard: Shard | None = None,
+        identify_turns: IdentifyTurns | None = None,
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         # The bot doesn't speak: no warning that the libraries for that aren't installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -77,6 +82,9 @@ class TrinityClient(ReceivingClient):
             session_starts=session_starts,
             clock=clock,
             observer=observer,
+            shard=shard,
+            identify_turns=identify_turns,
+            may_act=may_act,
             intents=discord.Intents(
                 guilds=True, guild_messages=True, dm_messages=True, message_content=reads_all_messages
             ),
@@ -109,7 +117,8 @@ class TrinityClient(ReceivingClient):
 
     async def on_ready(self) -> None:
         """The guilds are known: resume unfinished questions and fetch what was missed."""
-        log.info("connected as %s to %s guilds", self.user, len(self.guilds))
+        of = "" if self.shard is None else f" by shard {self.shard.id} of {self.shard.count}"
+        log.info("connected as %s to %s guilds%s", self.user, len(self.guilds), of)
         self.is_session_ready = True
         is_first, self.was_ready = not self.was_ready, True
         if is_first:
@@ -221,10 +230,10 @@ class TrinityClient(ReceivingClient):
     async def _resume_unfinished(self, *, limit_seconds: float) -> bool:
         """Go on with what an earlier process left; False if the database was away for all of the time."""
         try:
-            resume = partial(self.receivers.chat.resume, PLATFORM)
+            resume = partial(self.receivers.chat.resume, PLATFORM, self.part)
             for exchange in await self._outlast(resume, limit_seconds):
                 self.receivers.answers.begin(exchange)
-            await drop_unfinished(self.receivers.chat)
+            await drop_unfinished(self.receivers.chat, self.part)
         except StoreError as error:
             log.error("unfinished questions are not resumed: %s", error)
             return False

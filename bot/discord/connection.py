@@ -17,14 +17,16 @@ import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
 
+from bot.conversation.shard import WHOLE, Shard
 from bot.delivery.refusals import Unreadable
 from bot.delivery.sender import growing_pauses
 from bot.discord.clock import DiscordClock
 from bot.discord.event_guard import EventGuard, GatewaySocket
+from bot.discord.identify_turns import MARGIN, OPENING_SECONDS, IdentifyTurns
 from bot.discord.payload_shapes import OutOfShape, Read, integer
 from bot.discord.payloads import APPLICATION, USER
 from bot.discord.session_starts import STEADY_SECONDS, SessionStarts
-from bot.errors import DiscordRefused
+from bot.errors import DiscordRefused, StoreError
 from bot.observer import GatewayChange, Observer, Observers, ResponseRecord
 
 log = logging.getLogger(__name__)
@@ -35,11 +37,12 @@ _INTENTS_REFUSED = (
 )
 _TOO_MANY_GUILDS = (
     "Discord wants the bot split into shards (close code 4011), since it is in more guilds than one connection may "
-    "carry. Number of shards to set: {shards}. Trinity still connects with one: take it out of some guilds."
+    "carry. TRINITY_SHARD_COUNT says into how many. Number of shards to set: {shards}."
 )
 _REFUSALS = {
     4004: LOGIN_REFUSED,
-    4010: "Discord refuses the shard that was asked for (close code 4010): its number isn't one of the bot's shards.",
+    4010: "Discord refuses the shard that was asked for (close code 4010). Compare TRINITY_SHARD_COUNT with what "
+    "`trinity doctor` says.",
     4011: _TOO_MANY_GUILDS,
     4012: "Discord doesn't speak this version of its API any more (close code 4012). Install a newer Trinity.",
     4013: _INTENTS_REFUSED,
@@ -54,6 +57,10 @@ _CLOSING_SECONDS = 1.0
 _LONGEST_SILENCE_SECONDS = 300.0
 _MIN_SPACING_SECONDS = 1.0
 _MOVEMENT_SECONDS = 30.0
+_ASK_AGAIN_SECONDS = 0.25
+"""A turn may end before its time."""
+_LATE_SECONDS = 0.4
+"""A turn that was given longer ago may be another's by the time at which its IDENTIFY arrives."""
 _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPException, discord.ConnectionClosed)
 
 
@@ -78,17 +85,30 @@ class ConnectedClient(discord.Client):
         session_starts: SessionStarts | None = None,
         clock: DiscordClock | None = None,
         observer: Observer | None = None,
+        shard: Shard | None = None,
+        identify_turns: IdentifyTurns | None = None,
+        may_act: Callable[[], bool] = lambda: True,
         **options: Any,
     ) -> None:
+        """`shard` is the one that it connects; then `identify_turns` says when it may log in.
+
+        Nothing is asked of Discord while `may_act` says no: the shard may be another process's by then.
+        """
         self.clock = clock or DiscordClock()
         self.is_draining = False
         """Nothing new is begun any more."""
         # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
         trace = self.clock.trace()
+        trace.on_request_start.append(self._refuse_what_is_anothers)
         trace.on_request_end.append(_refuse_endless_pause)
         trace.on_request_end.append(self._note_response)
         trace.on_request_exception.append(self._note_no_response)
+        if shard is not None:
+            options |= {"shard_id": shard.id, "shard_count": shard.count}
         super().__init__(http_trace=trace, heartbeat_timeout=2 * _LONGEST_SILENCE_SECONDS, **options)
+        self.shard = shard
+        self._identify_turns = identify_turns
+        self._may_act = may_act
         self.when_moved: Callable[[], None] = lambda: None
         self._observer: Observer = observer or Observers()
         self._is_up = False
@@ -98,6 +118,11 @@ class ConnectedClient(discord.Client):
         self._is_resumed = asyncio.Event()
         self._is_closing = asyncio.Event()
         self._has_identified = False
+
+    @property
+    def part(self) -> Shard:
+        """What comes to this connection."""
+        return self.shard or WHOLE
 
     async def login(self, token: str) -> None:
         """Log in; of the two answers that discord.py reads, only the ids have to be right.
@@ -134,9 +159,10 @@ class ConnectedClient(discord.Client):
 
     async def before_identify_hook(self, _: int | None, *, initial: bool = False) -> None:
         """Discord allows one IDENTIFY in five seconds, and so many in a day."""
-        if not initial:
+        if self._identify_turns is None and not initial:
             await self._pause(self._identify_pause_seconds)
         await self._session_starts.begin()
+        await self._take_turn(MARGIN * self._identify_pause_seconds, is_opening=False)
 
     async def on_connect(self) -> None:
         """A new session has begun."""
@@ -169,7 +195,11 @@ class ConnectedClient(discord.Client):
     def _note_change(self, change: GatewayChange) -> None:
         was_up, self._is_up = self._is_up, change is not GatewayChange.LOST
         if was_up or self._is_up:
-            self._observer.on_gateway(change)
+            self._observer.on_gateway(change, None if self.shard is None else self.shard.id)
+
+    async def _refuse_what_is_anothers(self, _session: object, _context: object, _start: object) -> None:
+        if not self._may_act():
+            raise aiohttp.ClientConnectionError("the shard may be another process's by now")
 
     async def _note_response(self, _session: object, _context: object, end: aiohttp.TraceRequestEndParams) -> None:
         self._observer.on_response(ResponseRecord(end.method, end.response.status))
@@ -185,6 +215,7 @@ class ConnectedClient(discord.Client):
         while not self.is_closed():
             if not resumption:
                 await self._pause(await self._session_starts.pause_seconds())
+                await self._take_turn(OPENING_SECONDS, is_opening=True)
                 if self.is_closed():
                     return
             began_at, pause, socket = loop.time(), 0.0, self.ws
@@ -210,6 +241,24 @@ class ConnectedClient(discord.Client):
             if lasted > STEADY_SECONDS:
                 pauses = growing_pauses(_MIN_SPACING_SECONDS)
             await self._pause(max(pause, _MIN_SPACING_SECONDS - lasted))
+
+    async def _take_turn(self, seconds: float, *, is_opening: bool) -> None:
+        """Wait until this shard may log in, where it is one of several."""
+        loop, turns, shard = asyncio.get_running_loop(), self._identify_turns, self.shard
+        if turns is None or shard is None:
+            return
+        while not self._is_closing.is_set():
+            asked_at = loop.time()
+            try:
+                pause = await turns.claim(shard.id, seconds, is_opening=is_opening)
+            except StoreError as error:
+                log.info("whether shard %d may log in isn't known: %s", shard.id, error)
+                pause = _ASK_AGAIN_SECONDS
+            if pause <= 0 and (is_opening or loop.time() - asked_at < _LATE_SECONDS):
+                return
+            await self._pause(min(pause, _ASK_AGAIN_SECONDS))
+        if not is_opening:
+            raise aiohttp.ClientConnectionError("leaving")
 
     async def _pause(self, seconds: float) -> None:
         """Wait, though not beyond the client's end; a long pause says now and then that it is one."""

@@ -3,10 +3,9 @@
 import logging
 from functools import partial
 
-import discord
-
 from bot.chat.departures import Departures
 from bot.delivery.sender import Sender
+from bot.discord.connection import ConnectedClient
 from bot.discord.rest import DiscordTransport
 from bot.errors import DiscordError
 
@@ -19,7 +18,7 @@ class GuildWatch:
     """Tells `departures` of guilds that the bot joins and leaves."""
 
     def __init__(
-        self, client: discord.Client, departures: Departures, sender: Sender, transport: DiscordTransport
+        self, client: ConnectedClient, departures: Departures, sender: Sender, transport: DiscordTransport
     ) -> None:
         self._client = client
         self._departures = departures
@@ -32,7 +31,8 @@ class GuildWatch:
         A session lists its guilds, those in an outage too. One that isn't listed is asked for all the same, since a
         list proves nothing: only where Discord doesn't know the bot there it counts as left.
         """
-        missing = await self._departures.note_present([guild.id for guild in self._client.guilds])
+        guild_ids = [guild.id for guild in self._client.guilds]
+        missing = await self._departures.note_present(guild_ids, self._client.part)
         self._departures.is_gone = self.is_gone
         for guild_id in sorted(missing)[:_MAX_ASKED]:
             try:

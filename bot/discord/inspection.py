@@ -10,8 +10,9 @@ from typing import Any
 import discord
 from discord.http import Route
 
-from bot.delivery.refusals import NoAccess, Rejected
+from bot.delivery.refusals import NoAccess, Rejected, Unreadable
 from bot.discord.client import TrinityClient, invite_url
+from bot.discord.gateway_limits import GatewayLimits, ask_gateway_limits
 from bot.discord.payloads import HIDDEN_FLAG
 from bot.discord.rest import translated
 from bot.discord.run import DiscordOptions, log_in, pointed_at
@@ -39,7 +40,8 @@ class Application:
     may_read_all: bool
     is_public: bool
     wants_code_grant: bool
-    sessions_left: int | None
+    limits: GatewayLimits | None
+    """What it may begin at the gateway."""
     seconds_ahead: float | None
     """How far this machine's clock is ahead of Discord's."""
 
@@ -84,7 +86,10 @@ class Inspector:
         http = self._client.http
         async with translated():
             raw: Mapping[str, Any] = await http.application_info()
-            gateway: Mapping[str, Any] = await http.request(Route("GET", "/gateway/bot"))
+        try:
+            limits = await ask_gateway_limits(self._client)
+        except Unreadable:
+            limits = None
         certain = self._client.clock.certain_now()
         ahead = None if certain is None else (datetime.now(UTC) - self._client.clock.now()).total_seconds()
         return Application(
@@ -93,7 +98,7 @@ class Inspector:
             may_read_all=bool(int(raw.get("flags") or 0) & _CONTENT_FLAGS),
             is_public=bool(raw.get("bot_public", True)),
             wants_code_grant=bool(raw.get("bot_require_code_grant", False)),
-            sessions_left=(gateway.get("session_start_limit") or {}).get("remaining"),
+            limits=limits,
             seconds_ahead=ahead,
         )
 

@@ -18,6 +18,7 @@ from discord.utils import MISSING
 
 from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, Preparation, TextDelta
 from bot.conversation.messages import Question
+from bot.conversation.shard import WHOLE, Shard
 from bot.delivery.outcomes import STOPPED_BY_RESET, outcome_of
 from bot.delivery.sender import Sender
 from bot.delivery.shown_text import ShownText
@@ -35,9 +36,9 @@ _LONGEST_SECONDS = 14 * 60.0  # the token is valid for fifteen minutes
 _LAST_WORDS_SECONDS = 2.0
 
 
-async def drop_unfinished(chat: Chat) -> None:
-    """End what an earlier process left: nobody can be reached any more."""
-    for exchange in await chat.resume(PLATFORM):
+async def drop_unfinished(chat: Chat, shard: Shard = WHOLE) -> None:
+    """End what an earlier process left in a shard: nobody can be reached any more."""
+    for exchange in await chat.resume(PLATFORM, shard):
         try:
             await exchange.finish(InboxState.EXPIRED, keeps_answer=False)
         finally:

@@ -19,13 +19,16 @@ from discord.http import Route
 
 from bot.chat.access import AccessRules
 from bot.chat.chat import Chat
+from bot.conversation.shard import Shard
 from bot.delivery.answers import Answers
+from bot.delivery.limits import Pacer
 from bot.delivery.refusals import TokenRefused, Unreachable
 from bot.delivery.sender import Sender, growing_pauses, open_sender
 from bot.discord.attachments import AttachmentReader
 from bot.discord.client import TrinityClient, invite_url
 from bot.discord.clock import DiscordClock
 from bot.discord.connection import LOGIN_REFUSED
+from bot.discord.identify_turns import IdentifyTurns
 from bot.discord.presence import CHANGE_SECONDS, Presence
 from bot.discord.receivers import build_receivers
 from bot.discord.registration import register_commands
@@ -60,6 +63,8 @@ class DiscordOptions:
     """All guilds are taken to be known when none has come for so long."""
     identify_pause_seconds: float = 5.0
     """What Discord wants between two new sessions."""
+    shard_count: int | None = None
+    """Into how many parts the bot's guilds are divided; 0 is as many as Discord recommends, None is one."""
     proxy: str | None = field(default=None, repr=False)
     """The URL of the proxy that everything goes through."""
     access: AccessRules = field(default_factory=AccessRules)
@@ -70,6 +75,32 @@ class DiscordOptions:
     """The least time between two changes of what stands below the bot's name."""
     clock: DiscordClock = field(default_factory=DiscordClock, repr=False)
     """Learns Discord's time, from the check of the token on; each session goes on with it."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """When a connection is to end, and how long its running answers may take then."""
+
+    stop: asyncio.Event
+    drain_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What one connection of several needs to know."""
+
+    shard: Shard | None = None
+    """What comes by it; None is everything."""
+    identify_turns: IdentifyTurns | None = None
+    """When it may log in."""
+    pacer: Pacer | None = None
+    """The pace that it shares with the others."""
+    may_act: Callable[[], bool] = lambda: True
+    """Whether its shard is certainly still this process's."""
+
+
+ALONE = Connection()
+"""The only connection of a bot."""
 
 
 async def check_token(options: DiscordOptions) -> None:
@@ -128,19 +159,36 @@ async def run_discord(
         DiscordRefused: Discord won't have the bot as it is: its token, its intents, or the number of its guilds.
         EngineFailed: the engine is lost, and with it the process.
     """
-    pauses = growing_pauses(_MIN_PAUSE_SECONDS)
-    starts = SessionStarts(options.state_folder)
     with pointed_at(options):
-        while not stop.is_set():
-            on_movement()
-            run = _ClientRun(chat, options, starts, stop, on_ready, on_movement, observer)
-            problem = await run.run()
-            if isinstance(problem, DiscordRefused | EngineFailed):
-                raise problem
-            if problem is not None and not stop.is_set():
-                if run.was_ready:
-                    pauses = growing_pauses(_MIN_PAUSE_SECONDS)
-                await _pause(max(next(pauses), _MIN_PAUSE_SECONDS), problem, stop)
+        await stay_on_discord(
+            chat, options, SessionStarts(options.state_folder), Ending(stop, options.drain_seconds),
+            on_ready=on_ready, on_movement=on_movement, observer=observer,
+        )  # fmt: skip
+
+
+async def stay_on_discord(
+    chat: Chat,
+    options: DiscordOptions,
+    starts: SessionStarts,
+    ending: Ending,
+    *,
+    on_ready: Callable[[], None],
+    on_movement: Callable[[], None],
+    observer: Observer | None,
+    connection: Connection = ALONE,
+) -> None:
+    """`run_discord`, for one connection of several; discord.py points to where `options` say already."""
+    pauses = growing_pauses(_MIN_PAUSE_SECONDS)
+    while not ending.stop.is_set():
+        on_movement()
+        run = _ClientRun(chat, options, starts, ending, on_ready, on_movement, observer, connection)
+        problem = await run.run()
+        if isinstance(problem, DiscordRefused | EngineFailed):
+            raise problem
+        if problem is not None and not ending.stop.is_set():
+            if run.was_ready:
+                pauses = growing_pauses(_MIN_PAUSE_SECONDS)
+            await _pause(max(next(pauses), _MIN_PAUSE_SECONDS), problem, ending.stop)
 
 
 async def _pause(seconds: float, problem: Exception, stop: asyncio.Event) -> None:
@@ -164,16 +212,18 @@ class _ClientRun:
         chat: Chat,
         options: DiscordOptions,
         starts: SessionStarts,
-        stop: asyncio.Event,
+        ending: Ending,
         on_ready: Callable[[], None],
         on_movement: Callable[[], None],
         observer: Observer | None,
+        connection: Connection,
     ) -> None:
         self.was_ready = False
         self._chat = chat
         self._options = options
         self._starts = starts
-        self._stop = stop
+        self._ending = ending
+        self._connection = connection
         self._on_ready = on_ready
         self._on_movement = on_movement
         self._observer = observer
@@ -188,11 +238,14 @@ class _ClientRun:
             clock=self._options.clock,
             reads_all_messages=self._options.reads_all_messages,
             observer=self._observer,
+            shard=self._connection.shard,
+            identify_turns=self._connection.identify_turns,
+            may_act=self._connection.may_act,
         )
         client.when_ready = self._note_ready
         client.when_moved = self._on_movement
         async with client, asyncio.TaskGroup() as tasks:
-            stopping = tasks.create_task(self._stop.wait())
+            stopping = tasks.create_task(self._ending.stop.wait())
             login = tasks.create_task(_problem(self._log_in(client)))
             await asyncio.wait({login, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if login.done():
@@ -210,22 +263,26 @@ class _ClientRun:
             self._options.edit_interval_seconds,
             self._observer,
             has_buttons=self._options.has_buttons,
+            pacer=self._connection.pacer,
         )
         async with opened as sender, asyncio.TaskGroup() as tasks:
-            answers = Answers(self._chat, sender, tasks, client.clock.now)
+            answers = Answers(self._chat, sender, tasks, client.clock.now, client.part)
             rules, reader = self._options.access, AttachmentReader(self._options.api_url, self._options.proxy)
             client.receivers = build_receivers(client, self._chat, sender, transport, answers, tasks, rules, reader)
             registering = partial(register_commands, client, client.tree)
             presence = Presence(client, self._chat, self._options.presence_seconds)
             showing = tasks.create_task(keep_running("showing what I do", presence.keep))
-            syncing = tasks.create_task(keep_running("registering the slash commands", registering))
+            has_commands = client.part.has(None)  # they are all guilds', and one connection registers them
+            syncing = tasks.create_task(
+                keep_running("registering the slash commands", registering) if has_commands else asyncio.sleep(0)
+            )
             connection = tasks.create_task(_problem(client.connect()))
             token = tasks.create_task(_problem(_watch_token(transport, sender)))
             lost = tasks.create_task(self._chat.wait_engine_failed())
             ends: set[asyncio.Future[Any]] = {connection, stopping, lost, token}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             client.is_draining = True
-            await answers.drain(self._options.drain_seconds if stopping.done() else 0.0)
+            await answers.drain(self._ending.drain_seconds if stopping.done() else 0.0)
             client.receivers.intake.close()
             problem = token.result() if token.done() else None
             syncing.cancel()
@@ -240,7 +297,8 @@ class _ClientRun:
 
     async def _log_in(self, client: TrinityClient) -> None:
         await log_in(client, self._options.token)
-        log.info("invite Trinity with %s", invite_url(client.application_id or 0))
+        if client.part.has(None):
+            log.info("invite Trinity with %s", invite_url(client.application_id or 0))
 
     def _note_ready(self) -> None:
         self.was_ready = True

@@ -34,6 +34,7 @@ class IdentifyBudget:
         self._left = float(BURST)
         self._counted_at = clock()
         self._is_read = folder is None
+        self._writing = asyncio.Lock()
 
     async def wait_seconds(self) -> float:
         """How long to wait until another IDENTIFY may be sent."""
@@ -47,7 +48,8 @@ class IdentifyBudget:
         """Count an IDENTIFY that is about to be sent."""
         self._refill()
         self._left -= 1
-        await asyncio.to_thread(self._write)
+        async with self._writing:
+            await asyncio.to_thread(self._write)
 
     def _refill(self) -> None:
         now = self._clock()
@@ -81,15 +83,19 @@ class IdentifyBudget:
 
 
 class SessionStarts:
-    """Says how long to wait before each IDENTIFY; lives as long as the process, whatever clients come and go."""
+    """Says how long to wait before each IDENTIFY of a connection; lives on, whatever clients come and go.
+
+    With `budget`, several connections share one.
+    """
 
     def __init__(
         self,
         folder: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         time_of_day: Callable[[], float] = time.time,
+        budget: IdentifyBudget | None = None,
     ) -> None:
-        self.budget = IdentifyBudget(folder, time_of_day)
+        self.budget = budget or IdentifyBudget(folder, time_of_day)
         self._clock = clock
         self._num_short = 0
         self._begun_at: float | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+from bot.discord.gateway_limits import GatewayLimits
 from bot.discord.inspection import MOST_GUILDS, NEEDED, Application, InspectedGuild, Inspector, open_inspector
 from bot.discord.run import DiscordOptions
 from bot.doctor.finding import Finding, Topic
@@ -29,7 +30,9 @@ async def look_at_discord(options: DiscordOptions) -> list[Finding]:
 
 async def _ask(inspector: Inspector, options: DiscordOptions) -> AsyncIterator[Finding]:
     application = await inspector.application()
-    for finding in judge_application(application, reads_all=options.reads_all_messages):
+    for finding in judge_application(
+        application, reads_all=options.reads_all_messages, shard_count=options.shard_count
+    ):
         yield finding
     guilds = await inspector.guilds()
     allowed = options.access.now.allowed.guilds
@@ -52,7 +55,9 @@ async def _ask(inspector: Inspector, options: DiscordOptions) -> AsyncIterator[F
         yield TOPIC.note(f"{len(chosen) - MOST_GUILDS} servers more weren't looked into")
 
 
-def judge_application(application: Application, *, reads_all: bool) -> Iterator[Finding]:
+def judge_application(
+    application: Application, *, reads_all: bool, shard_count: int | None = None
+) -> Iterator[Finding]:
     """What its flags mean with these settings, and whether the clocks agree."""
     yield TOPIC.ok(f"the token is {application.name}'s (application {application.id})")
     if reads_all and not application.may_read_all:
@@ -67,10 +72,23 @@ def judge_application(application: Application, *, reads_all: bool) -> Iterator[
         yield TOPIC.bad(said, f"switch it off on the Bot page of {PORTAL}")
     if not application.is_public:
         yield TOPIC.note("only the application's owner can invite her (Public Bot is off)")
-    if application.sessions_left is not None and application.sessions_left < _FEW_SESSIONS:
-        said = f"Discord allows {application.sessions_left} more sessions today"
-        yield TOPIC.bad(said, "find out what starts her again and again; Discord resets the token where none is left")
+    if application.limits is not None:
+        yield from judge_limits(application.limits, shard_count)
     yield _clock(application.seconds_ahead)
+
+
+def judge_limits(limits: GatewayLimits, shard_count: int | None) -> Iterator[Finding]:
+    """Whether the sessions that may be begun today are enough, and the shards those that Discord recommends."""
+    if limits.sessions_left < max(_FEW_SESSIONS, shard_count or 1):
+        said = f"Discord allows {limits.sessions_left} more sessions today"
+        yield TOPIC.bad(said, "find out what starts her again and again; Discord resets the token where none is left")
+    if shard_count == 0:
+        yield TOPIC.ok(f"Discord recommends {limits.num_shards} shards, which is how many she takes")
+    elif (shard_count or 1) < limits.num_shards:
+        said = f"Discord recommends {limits.num_shards} shards, and there are {shard_count or 1}"
+        yield TOPIC.note(said, f"set TRINITY_SHARD_COUNT={limits.num_shards}, in all processes at once")
+    elif shard_count is not None:
+        yield TOPIC.ok(f"{shard_count} shards are enough: Discord recommends {limits.num_shards}")
 
 
 def _clock(ahead: float | None) -> Finding:

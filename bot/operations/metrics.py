@@ -174,7 +174,7 @@ class Metrics(Observer):
         if record.status == 429:
             self._rate_limited.inc()
 
-    def on_gateway(self, change: GatewayChange) -> None:
+    def on_gateway(self, change: GatewayChange, shard_id: int | None = None) -> None:  # noqa: ARG002 - all are counted
         self._gateway.labels(change).inc()
 
     def on_transaction(self, record: TransactionRecord) -> None:
@@ -283,6 +283,8 @@ def _read_when_asked(overview: Overview) -> list[tuple[str, str, Callable[[], fl
     return [
         ("trinity_uptime_seconds", "Since the start.", lambda: overview.uptime_seconds),
         ("trinity_gateway_up", "1 while Discord's gateway is connected.", lambda: overview.is_gateway_up),
+        ("trinity_shards_held", "Of the bot's shards, those that this process has.", lambda: len(overview.shards)),
+        ("trinity_shards_connected", "Of those, what is connected.", lambda: overview.num_shards_up),
         ("trinity_intake_paused", "1 while an operator lets no new questions in.", lambda: overview.is_paused),
         ("trinity_questions_waiting", "Questions that wait for their turn.", queue("num_waiting")),
         ("trinity_questions_running", "Conversations in which an answer is written.", queue("num_running")),

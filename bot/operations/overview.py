@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from bot.chat.chat import Chat
 from bot.inference.engine import Engine
-from bot.observer import GatewayChange, Observer, StepRecord, TransactionRecord
+from bot.observer import GatewayChange, Observer, ShardsRecord, StepRecord, TransactionRecord
 
 
 class BotState(StrEnum):
@@ -34,15 +34,29 @@ class Overview(Observer):
         self.reload: Callable[[], Awaitable[str]] | None = None
         """Takes over what has changed in the settings; says what that was."""
         self.step = StepRecord()
-        self.is_gateway_up = False
+        self.shards: frozenset[int] = frozenset()
+        """The shards that this process holds, where the bot has several."""
+        self.num_shards_in_all = 0
+        """How many there are; 0 where the bot isn't sharded."""
         self.was_gateway_up = False
         """Whether Discord was reached at least once."""
         self.is_write_refused = False
         """Whether the latest write to the database failed."""
+        self._gateways: set[int | None] = set()
         self._written_at: float | None = None
         self._is_stopping = is_stopping
         self._clock = clock
         self._started_at = clock()
+
+    @property
+    def is_gateway_up(self) -> bool:
+        """Whether Discord is reached; of several shards, whether any is connected, or none is held."""
+        return bool(self._gateways) or (self.num_shards_in_all > 0 and not self.shards)
+
+    @property
+    def num_shards_up(self) -> int:
+        """Of the shards that are held, those that are connected."""
+        return len(self.shards & self._gateways)
 
     @property
     def uptime_seconds(self) -> float:
@@ -87,9 +101,15 @@ class Overview(Observer):
     def on_step(self, record: StepRecord) -> None:
         self.step = record
 
-    def on_gateway(self, change: GatewayChange) -> None:
-        self.is_gateway_up = change is not GatewayChange.LOST
-        self.was_gateway_up = self.was_gateway_up or self.is_gateway_up
+    def on_gateway(self, change: GatewayChange, shard_id: int | None = None) -> None:
+        if change is GatewayChange.LOST:
+            self._gateways.discard(shard_id)
+        else:
+            self._gateways.add(shard_id)
+            self.was_gateway_up = True
+
+    def on_shards(self, record: ShardsRecord) -> None:
+        self.shards, self.num_shards_in_all = record.held, record.count
 
     def on_transaction(self, record: TransactionRecord) -> None:
         if record.is_write:

@@ -48,7 +48,14 @@ class Readiness:
         ]
 
     def _gateway(self) -> ReadinessCheck:
-        return ReadinessCheck("gateway", self._overview.is_gateway_up, "up" if self._overview.is_gateway_up else "down")
+        overview = self._overview
+        up = "up" if overview.is_gateway_up else "down"
+        if not overview.num_shards_in_all:
+            return ReadinessCheck("gateway", overview.is_gateway_up, up)
+        if not overview.shards:
+            return ReadinessCheck("gateway", is_ok=True, words="other processes hold all shards; I would take over")
+        words = f"{overview.num_shards_up} of my {len(overview.shards)} shards up, of {overview.num_shards_in_all}"
+        return ReadinessCheck("gateway", overview.num_shards_up == len(overview.shards), words)
 
     def _model(self) -> ReadinessCheck:
         overview = self._overview

@@ -170,6 +170,38 @@ def _check_chat_format(name: str) -> str:
     return name
 
 
+_MOST_SHARDS = 16_384
+
+
+def _read_shard_count(value: object) -> object:
+    """How many shards; 0 is as many as Discord recommends."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() == "auto":
+        return 0
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value[:6]) <= _MOST_SHARDS):
+        raise refusal(f"has to be a number from 1 to {_MOST_SHARDS}, or auto for what Discord recommends")
+    return int(value)
+
+
+def _read_shard_ids(value: object) -> object:
+    """Numbers and ranges of shards, such as 0-3,8; None for auto."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() == "auto":
+        return None
+    found: set[int] = set()
+    for part in value.replace(",", " ").split():
+        first, dash, last = part.partition("-")
+        numbers = (first, last if dash else first)
+        if not all(each.isascii() and each.isdecimal() and len(each) <= 5 for each in numbers):
+            raise refusal("has to be auto, or numbers and ranges of shards such as 0-3,8")
+        found.update(range(int(numbers[0]), min(int(numbers[1]), _MOST_SHARDS) + 1))
+    if not found:
+        raise refusal("names no shard; to have them divided among processes by themselves, set auto")
+    return frozenset(found)
+
+
 _MAX_PERSONA_BYTES = 64 * 1024
 
 
@@ -218,6 +250,8 @@ FolderOrHubId = Annotated[str, AfterValidator(_expand_folder)]
 Folder = Annotated[Path, AfterValidator(expand_home)]
 Ids = Annotated[frozenset[int], BeforeValidator(_read_ids)]
 """Discord's ids of guilds, channels, roles or people."""
+ShardCount = Annotated[int, BeforeValidator(_read_shard_count)]
+ShardIds = Annotated[frozenset[int] | None, BeforeValidator(_read_shard_ids)]
 DefaultPersona = Annotated[Persona, BeforeValidator(_read_persona)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 ChatFormatName = Annotated[str, LOWER, AfterValidator(_check_chat_format)]

@@ -34,6 +34,8 @@ from bot.settings.checks import (
     Number,
     OperatorToken,
     Secret,
+    ShardCount,
+    ShardIds,
     WebsocketUrl,
     problem_in_words,
     read_address,
@@ -43,6 +45,7 @@ from bot.settings.env_file import read_env_file
 from bot.settings.names import HUB_TOKEN_NAMES, PREFIX, TOKEN_NAMES, is_for_libraries
 from bot.settings.sources import Given, one_token, read_sources
 from bot.store.files.server_url import secrets_in
+from bot.store.files.sqlite import is_server_url
 
 ENV_FILE = Path(".env")
 _SAMPLING = SamplingParams()
@@ -137,6 +140,11 @@ class Settings(BaseSettings):
 
     discord_api_url: HttpUrl | None = None
     discord_gateway_url: WebsocketUrl | None = None
+    shard_count: ShardCount | None = None
+    """Into how many parts Discord divides the bot's guilds, each with a connection of its own; 0 asks Discord, None is
+    one connection without parts."""
+    shard_ids: ShardIds = None
+    """Which of them are this process's; None is all, or what other processes on the same PostgreSQL leave."""
     message_content_intent: bool = False
     """Whether Discord is asked for what people write without mentioning the bot; channels then choose what it does."""
     edit_interval_seconds: Annotated[Number, Field(ge=0.05, le=60)] = 1.0
@@ -171,10 +179,23 @@ class Settings(BaseSettings):
             missing = "GATEWAY" if self.discord_gateway_url is None else "API"
             problem = "set both Discord URLs or neither, so that nothing meant for a test reaches the real Discord"
             raise refusal(problem, setting=f"TRINITY_DISCORD_{missing}_URL")
+        self._check_shards()
         if self.context_window is not None and self.context_window - self.max_new_tokens < MIN_PROMPT_TOKENS:
             problem = f"has to leave {MIN_PROMPT_TOKENS} tokens or more of TRINITY_CONTEXT_WINDOW for the conversation"
             raise refusal(problem, setting="TRINITY_MAX_NEW_TOKENS")
         return self
+
+    def _check_shards(self) -> None:
+        if self.shard_ids is None:
+            return
+        if not self.shard_count:
+            raise refusal("needs the number of all shards in TRINITY_SHARD_COUNT", setting="TRINITY_SHARD_IDS")
+        if max(self.shard_ids) >= self.shard_count:
+            problem = f"names a shard beyond TRINITY_SHARD_COUNT: they are counted from 0 to {self.shard_count - 1}"
+            raise refusal(problem, setting="TRINITY_SHARD_IDS")
+        if len(self.shard_ids) < self.shard_count and not is_server_url(self.effective_database_url):
+            problem = "leaves shards to other processes, which takes PostgreSQL: SQLite is one process's"
+            raise refusal(problem, setting="TRINITY_SHARD_IDS")
 
     @property
     def effective_database_url(self) -> str:

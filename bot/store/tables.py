@@ -79,7 +79,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = "0014"
+SCHEMA_VERSION = "0015"
 """The newest migration. Versions are ordered numbers, so that a database from a newer Trinity shows itself."""
 
 
@@ -421,6 +421,37 @@ channel_settings = Table(
     Column("changed_by", BigId, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     CheckConstraint("scope IN ('guild', 'channel')", name="scope"),
+)
+
+
+# The processes that divide the bot's shards among them, each until a moment that it puts off while it is there; see
+# bot/store/rows/shards.py. In an SQLite file these three stay empty: it has one process.
+shard_processes = Table(
+    "shard_processes",
+    metadata,
+    Column("process", String(32), primary_key=True),
+    Column("shard_count", Integer, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+
+# Who holds a shard; one without a row is free.
+shards = Table(
+    "shards",
+    metadata,
+    Column("shard_id", Integer, primary_key=True, autoincrement=False),
+    Column("process", ForeignKey("shard_processes.process", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+
+# When the next of a group of shards may log in, and which one keeps the others from it until then.
+session_starts = Table(
+    "session_starts",
+    metadata,
+    Column("group_number", Integer, primary_key=True, autoincrement=False),
+    Column("shard_id", Integer, nullable=False),
+    Column("is_opening", Boolean, nullable=False),
+    Column("free_at", UtcDateTime, nullable=False),
 )
 
 

@@ -5,9 +5,10 @@ import pytest
 
 from bot.chat.chat import Chat
 from bot.chat.queue import QuestionQueue
+from bot.chat.registry import MAX_UNSETTLED
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.window import TokenBudget
-from bot.delivery.answers import MAX_UNSETTLED, Answers
+from bot.delivery.answers import Answers
 from bot.delivery.refusals import Unreachable
 from bot.delivery.sender import open_sender
 from bot.store.rows.history import History

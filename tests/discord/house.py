@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
 from bot.discord.messages import PLATFORM
 from bot.discord.run import DiscordOptions, run_discord
+from bot.discord.sharding import AllShards, run_sharded
 from bot.observer import LogObserver, Observer, Observers, TransactionRecord
 from bot.operations.health import Health
 from bot.store.files.database import open_database, utc_now
@@ -142,6 +144,7 @@ async def open_house(
     presence_seconds: float = 15.0,
     has_buttons: bool = True,
     observers: Sequence[Observer] = (),
+    shard_count: int | None = None,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops it in order; `token` is another bot's."""
     engine = engine or EchoEngine()
@@ -175,11 +178,17 @@ async def open_house(
             presence_seconds=presence_seconds,
         )
         house = House(server, engine, chat, history, inbox, personas, encoder, folder / "trinity.db", commits)
+        run = run_discord
+        if shard_count is not None:
+            rules = server.rules
+            leases = AllShards(shard_count, rules.max_concurrency)
+            run = partial(run_sharded, leases=leases, beat_seconds=0.1)
         house.running = asyncio.create_task(
-            run_discord(
-                chat, options, house.stop, on_ready=house.note_ready, on_movement=house.note_movement, observer=observer
+            run(
+                chat, options, stop=house.stop, on_ready=house.note_ready, on_movement=house.note_movement,
+                observer=observer,
             )
-        )
+        )  # fmt: skip
         try:
             if waits_until_ready:
                 await server.wait_until(lambda: house.is_ready.is_set() or (house.running and house.running.done()))

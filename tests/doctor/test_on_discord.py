@@ -4,17 +4,19 @@ from dataclasses import replace
 import pytest
 
 from bot.chat.access import Access, AccessList, AccessRules
+from bot.discord.gateway_limits import GatewayLimits
 from bot.discord.inspection import Application, open_inspector
 from bot.discord.run import DiscordOptions
 from bot.doctor.finding import State
-from bot.doctor.on_discord import judge_application, look_at_discord
+from bot.doctor.on_discord import judge_application, judge_limits, look_at_discord
 from bot.words import phrase
 from tests.loopback import LoopbackDiscord, without_waits
 from tests.loopback.entities import Overwrite
 from tests.loopback.faults import Status
 from tests.loopback.rules import NO_PERMISSION, Intent, Permission
 
-APPLICATION = Application(5, "Trinity", False, True, False, 900, 0.1)
+LIMITS = GatewayLimits(1, 1, 1000, 900)
+APPLICATION = Application(5, "Trinity", False, True, False, LIMITS, 0.1)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ async def test_the_intent_that_the_settings_ask_for_has_to_be_there(server):
     ("application", "state", "words"),
     [
         (replace(APPLICATION, wants_code_grant=True), State.BAD, "Code Grant"),
-        (replace(APPLICATION, sessions_left=3), State.BAD, "3 more sessions"),
+        (replace(APPLICATION, limits=replace(LIMITS, sessions_left=3)), State.BAD, "3 more sessions"),
         (replace(APPLICATION, is_public=False), State.NOTE, "only the application's owner"),
         (replace(APPLICATION, seconds_ahead=90.0), State.NOTE, "90 s ahead of"),
         (replace(APPLICATION, seconds_ahead=-90.0), State.NOTE, "90 s behind"),
@@ -126,6 +128,24 @@ async def test_the_intent_that_the_settings_ask_for_has_to_be_there(server):
 )
 def test_flags_and_clocks_are_judged(application, state, words):
     assert [words in said for said in told(judge_application(application, reads_all=False), state)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("shard_count", "state", "words"),
+    [
+        (None, State.NOTE, "set TRINITY_SHARD_COUNT=4"),
+        (2, State.NOTE, "set TRINITY_SHARD_COUNT=4"),
+        (0, State.OK, "recommends 4 shards"),
+        (16, State.OK, "16 shards are enough"),
+    ],
+)
+def test_the_number_of_shards_is_held_against_what_discord_recommends(shard_count, state, words):
+    limits = replace(LIMITS, num_shards=4)
+
+    [finding] = judge_limits(limits, shard_count)
+
+    assert finding.state is state
+    assert words in finding.said + (finding.mend or "")
 
 
 async def test_hello_is_said_where_she_may_write(server):

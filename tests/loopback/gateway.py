@@ -32,7 +32,7 @@ from tests.loopback.world import Event, World
 
 # Close codes of Discord's documentation.
 DECODE_ERROR, NOT_AUTHENTICATED, AUTHENTICATION_FAILED, RATE_LIMITED = 4002, 4003, 4004, 4008
-SESSION_TIMED_OUT, DISALLOWED_INTENTS = 4009, 4014
+SESSION_TIMED_OUT, INVALID_SHARD, DISALLOWED_INTENTS = 4009, 4010, 4014
 
 
 class Gateway:
@@ -41,6 +41,7 @@ class Gateway:
     def __init__(self, world: World, faults: FaultPlan) -> None:
         self.sessions: list[Session] = []
         self.identify_times: dict[int, list[float]] = {}
+        self._group_times: dict[tuple[int, int], float] = {}
         self.counts: Counter[str] = Counter()  # connections, identifies, resumes, refused resumes, heartbeats
         self.presences: list[tuple[str, str]] = []
         """What bots said of themselves, at a login or later: the status and the words."""
@@ -208,14 +209,21 @@ class Gateway:
         if bot is None:
             self._world.journal.accuse("bad_token", "IDENTIFY with a token that is not valid")
             return AUTHENTICATION_FAILED
-        self._note_identify(bot)
+        shard = payload.get("shard")
+        number, count = shard or (0, 1)
+        if not 0 <= number < count:
+            self._world.journal.accuse("invalid_shard", f"shard {number} of {count}")
+            return INVALID_SHARD
+        if not self._note_identify(bot, number) and shard is not None:
+            socket.send(INVALID_SESSION, False)
+            return None
         if payload.get("presence"):
             self._note_presence(payload["presence"])
         intents = Intent(payload.get("intents", 0))
         if intents & PRIVILEGED_INTENTS & ~bot.privileged_intents:
             self._world.journal.accuse("disallowed_intents", f"asked for {intents!r}")
             return DISALLOWED_INTENTS
-        session = Session(bot, intents, socket=socket)
+        session = Session(bot, intents, socket=socket, shard=(number, count))
         self._forget_expired()
         self.sessions.append(session)
         socket.session = session
@@ -227,17 +235,20 @@ class Gateway:
         activities = presence.get("activities") or [presence.get("game") or {}]
         self.presences.append((presence["status"], activities[0].get("state") or ""))
 
-    def _note_identify(self, bot: BotAccount) -> None:
-        now = time.monotonic()
-        times = self.identify_times.setdefault(bot.id, [])
-        if times and now - times[-1] < self._world.rules.identify_interval_seconds:
-            self._world.journal.accuse("identify_too_soon", f"{now - times[-1]:.2f} s after the last one")
-        times.append(now)
+    def _note_identify(self, bot: BotAccount, shard: int) -> bool:
+        """Count a new session; False where the last one of the same group is too fresh."""
+        now, group = time.monotonic(), shard % self._world.rules.max_concurrency
+        self.identify_times.setdefault(bot.id, []).append(now)
         self.counts["identifies"] += 1
+        since, self._group_times[bot.id, group] = now - self._group_times.get((bot.id, group), -math.inf), now
+        is_too_soon = since < self._world.rules.identify_interval_seconds
+        if is_too_soon:
+            self._world.journal.accuse("identify_too_soon", f"{since:.2f} s after the last one")
+        return not is_too_soon
 
     def _welcome(self, session: Session) -> None:
         bot = session.bot
-        mine = [guild for guild in self._world.guilds.values() if _is_home(guild, bot)]
+        mine = [guild for guild in self._world.guilds.values() if _is_home(guild, bot) and session.has(guild)]
         ready = {
             "v": 10,
             "user": user_json(bot.user),
@@ -245,6 +256,7 @@ class Gateway:
             "session_id": session.id,
             "resume_gateway_url": self.url,
             "application": {"id": str(bot.id), "flags": 0},
+            "shard": list(session.shard),
         }
         self.dispatch(session, "READY", ready)
         for guild in mine:

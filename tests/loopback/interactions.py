@@ -56,7 +56,12 @@ class Interactions:
         self.all.append(interaction)
         self._by_token[interaction.token] = interaction
         event = Event(
-            "INTERACTION_CREATE", lambda viewer: interaction_json(interaction, viewer), Intent.ALWAYS, only_for=bot
+            "INTERACTION_CREATE",
+            lambda viewer: interaction_json(interaction, viewer),
+            Intent.ALWAYS,
+            channel.guild,
+            channel,
+            only_for=bot,
         )
         self._world.publish(event)
         return interaction

@@ -166,8 +166,9 @@ async def _get_member(call: Call) -> web.Response:
 
 async def _get_gateway(call: Call) -> web.Response:
     url = f"ws://{call.request.host}/"
-    start = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
-    return json_answer({"url": url, "shards": 1, "session_start_limit": start})
+    rules = call.world.rules
+    start = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": rules.max_concurrency}
+    return json_answer({"url": url, "shards": rules.recommended_shards, "session_start_limit": start})
 
 
 ROUTES = [

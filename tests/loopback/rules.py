@@ -135,6 +135,9 @@ class Rules:
     max_content_length: int = 2000
     heartbeat_interval_seconds: float = 41.25
     identify_interval_seconds: float = 5.0
+    max_concurrency: int = 1
+    """Shards whose numbers leave different rests by this may identify at once."""
+    recommended_shards: int = 1
     resume_window_seconds: float = 180.0
     max_gateway_frames_per_minute: int = 120
     interaction_deadline_seconds: float = 3.0

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.loopback.accounts import BotAccount, Viewer
+from tests.loopback.entities import Guild
 from tests.loopback.rules import Intent
 from tests.loopback.world import Event
 
@@ -81,6 +82,7 @@ class Session:
     bot: BotAccount
     intents: Intent
     id: str = field(default_factory=lambda: secrets.token_hex(16))
+    shard: tuple[int, int] = (0, 1)
     seq: int = 0
     socket: Socket | None = None
     unacknowledged: deque[tuple[int, str]] = field(default_factory=deque)
@@ -98,7 +100,13 @@ class Session:
 
     def wants(self, event: Event) -> bool:
         """Whether the event's intent was asked for and the bot may see it."""
-        return (not event.intent or bool(event.intent & self.intents)) and event.is_for(self.bot)
+        is_wanted = not event.intent or bool(event.intent & self.intents)
+        return is_wanted and event.is_for(self.bot) and (event.is_everywhere or self.has(event.guild))
+
+    def has(self, guild: Guild | None) -> bool:
+        """Whether a guild's events come to this session's shard; those of direct messages come to the first."""
+        number, count = self.shard
+        return ((guild.id if guild else 0) >> 22) % count == number
 
     def dispatch(self, name: str, payload: dict[str, Any]) -> int:
         """Numbers an event, keeps it, and sends it if there is a socket; returns the number."""

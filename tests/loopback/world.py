@@ -24,6 +24,11 @@ class Event:
     channel: Channel | None = None
     only_for: BotAccount | None = None
 
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it belongs to no place, so that every shard hears of it."""
+        return self.guild is None and self.channel is None
+
     def is_for(self, bot: BotAccount) -> bool:
         """Whether this bot is a member, and allowed to see the channel."""
         if self.only_for is not None:
@@ -84,7 +89,8 @@ class World:
         member = guild.members[user.id] = Member(user)
         bot = self.bots.get(user.id)
         if bot is not None:
-            self.publish(Event("GUILD_CREATE", lambda viewer: guild_json(guild, viewer.bot), only_for=bot))
+            event = Event("GUILD_CREATE", lambda viewer: guild_json(guild, viewer.bot), guild=guild, only_for=bot)
+            self.publish(event)
         else:
             payload = member_json(member) | {"guild_id": str(guild.id)}
             self.publish(Event("GUILD_MEMBER_ADD", lambda _: payload, Intent.GUILD_MEMBERS, guild))
@@ -93,7 +99,7 @@ class World:
     def remove_bot(self, guild: Guild, bot: BotAccount) -> None:
         """Kicks the bot."""
         guild.members.pop(bot.id, None)
-        self.publish(Event("GUILD_DELETE", lambda _: {"id": str(guild.id)}, only_for=bot))
+        self.publish(Event("GUILD_DELETE", lambda _: {"id": str(guild.id)}, guild=guild, only_for=bot))
 
     def set_availability(self, guild: Guild, *, is_available: bool) -> None:
         """Begins or ends an outage of a guild, which a bot must not take for a farewell."""

@@ -2,10 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
+from bot.conversation.shard import WHOLE, Shard
 from bot.store.tables import conversations, inserts
 
 
@@ -49,6 +50,13 @@ def key_in(row: Row[*tuple[Any, ...]]) -> ConversationKey:
         row.parent_channel_id,
         None if row.person_id == SHARED else row.person_id,
     )
+
+
+def in_shard(shard: Shard) -> ColumnElement[bool]:
+    """The condition that a conversation belongs to a shard, as `Shard.has` says it."""
+    if shard == WHOLE:
+        return true()
+    return func.coalesce(conversations.c.guild_id, 0).bitwise_rshift(22) % shard.count == shard.id
 
 
 IS_CONVERSATION = and_(

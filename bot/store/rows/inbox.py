@@ -16,9 +16,10 @@ from sqlalchemy import Integer, Select, and_, bindparam, delete, func, or_, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.shard import WHOLE, Shard
 from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.store.files.database import Database
-from bot.store.rows.conversations import KEY_COLUMNS, ConversationRow, ensure_conversation, in_channel, key_in
+from bot.store.rows.conversations import KEY_COLUMNS, ConversationRow, ensure_conversation, in_channel, in_shard, key_in
 from bot.store.rows.questions import (
     IS_OPEN,
     IS_ROW,
@@ -318,11 +319,12 @@ class Inbox:
 
         return await self._database.read(work)
 
-    async def unfinished(self) -> list[OpenQuestion]:
-        """All questions that aren't done with, oldest first."""
+    async def unfinished(self, shard: Shard = WHOLE) -> list[OpenQuestion]:
+        """All questions of a shard that aren't done with, oldest first."""
+        query = OPEN_QUESTIONS if shard == WHOLE else OPEN_QUESTIONS.where(in_shard(shard))
 
         async def work(connection: AsyncConnection) -> list[OpenQuestion]:
-            rows = (await connection.execute(OPEN_QUESTIONS)).all()
+            rows = (await connection.execute(query)).all()
             return [read_open_question(row, await read_parts(connection, row.id)) for row in rows]
 
         return await self._database.read(work)
@@ -357,12 +359,13 @@ class Inbox:
         query = _last_in_channel(platform, channel_id)
         return await self._database.read(lambda connection: connection.scalar(query))
 
-    async def known_channels(self, platform: str, limit: int = 200) -> list[KnownChannel]:
-        """Channels in which something was asked, the most recently used first."""
+    async def known_channels(self, platform: str, limit: int = 200, shard: Shard = WHOLE) -> list[KnownChannel]:
+        """Channels of a shard in which something was asked, the most recently used first."""
         params = {"its_platform": platform, "limit": limit}
+        query = _KNOWN_CHANNELS if shard == WHOLE else _KNOWN_CHANNELS.where(in_shard(shard))
 
         async def work(connection: AsyncConnection) -> list[KnownChannel]:
-            rows = await connection.execute(_KNOWN_CHANNELS, params)
+            rows = await connection.execute(query, params)
             return [KnownChannel(ConversationKey(platform, *row[:3]), row[3]) for row in rows]
 
         return await self._database.read(work)
