@@ -55,16 +55,13 @@ async def test_shards_are_divided_evenly_and_given_up_to_who_comes_later(open_pr
 
 
 async def test_what_a_dead_process_held_is_free_when_its_lease_is_over(open_process: Open) -> None:
-    dead, alive = await open_process(lease_seconds=1.5), await open_process()
+    dead, alive = await open_process(lease_seconds=3.0), await open_process()
     await dead.renew(6)
-    was_valid = dead.are_valid()
 
     before = await alive.renew(6)
-    while not (after := await alive.renew(6)).held:
-        assert not dead.are_valid() or was_valid
+    while not (after := await alive.renew(6)).held:  # noqa: ASYNC110 - another process gives no event
         await asyncio.sleep(0.1)
 
-    assert was_valid
     assert before == held()
     assert after == held(0, 1, 2, 3, 4, 5)
     assert not dead.are_valid()
@@ -108,16 +105,14 @@ async def test_another_number_of_shards_is_refused_or_adopted(open_process: Open
 
 
 async def test_processes_take_turns_to_log_in(open_process: Open) -> None:
-    first, second = (
-        await open_process(replace(SIX, max_concurrency=2)),
-        await open_process(replace(SIX, max_concurrency=2)),
-    )
+    two_groups = replace(SIX, max_concurrency=2)
+    first, second = await open_process(two_groups), await open_process(two_groups)
 
     assert await first.claim(0, 60, is_opening=True) == 0
     assert 50 < await second.claim(2, 60, is_opening=True) <= 60
     assert await second.claim(1, 60, is_opening=True) == 0
     assert await first.claim(0, 0.2, is_opening=False) == 0
-    while await second.claim(2, 60, is_opening=True) > 0:
+    while await second.claim(2, 60, is_opening=True) > 0:  # noqa: ASYNC110 - another process gives no event
         await asyncio.sleep(0.05)
     assert await first.claim(0, 5, is_opening=False) > 0
 
