@@ -5,6 +5,7 @@ its part of a block in one piece. Block 0 is scratch: padding rows write there. 
 a head has a scale of its own, so that a token is stored once and never again, whatever comes after it.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +19,7 @@ from bot.inference.model.shape import LlamaShape
 BLOCK_SIZE = 32
 
 _SCALE_DTYPE = torch.float16
+_MANY = 16 * 1024**2
 _IN_NUMPY = {torch.float32: np.float32, torch.float16: np.float16, torch.int8: np.int8}
 
 
@@ -94,9 +96,9 @@ def build_kv_cache(
 
 
 def _zeros(size: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Zeros; on the CPU numpy's, which take memory where something is written to, as torch's do at once."""
+    """Zeros; many of them on the CPU are numpy's, which take memory as they are written to. Torch's do at once."""
     like = _IN_NUMPY.get(dtype)
-    if device.type != "cpu" or like is None:
+    if device.type != "cpu" or like is None or math.prod(size) < _MANY:
         return torch.zeros(size, device=device, dtype=dtype)
     return torch.from_numpy(np.zeros(size, like))
 
