@@ -26,6 +26,7 @@ SLOW = (
     *("demo_model/test_model.py", "discord/test_payloads.py", "store/files/test_power.py"),
     *("store/files/test_pooler.py", "store/files/test_postgresql_faults.py"),
     *("inference/loading/test_hub.py", "inference/scheduling/test_core_llama.py"),
+    *("inference/test_small_model.py", "end_to_end/test_small_model.py"),
     *("inference/scheduling/test_core_storm.py", "security/test_secrets.py", "discord/test_refusals.py"),
     *("discord/test_outage.py", "discord/test_older_database.py", "store/files/test_durability.py"),
     *("store/files/test_full_disk.py", "store/files/test_migrate.py", "store/files/test_recovery_files.py"),

@@ -235,7 +235,7 @@ def test_piped_line_is_answered_kept_and_not_logged(trinity, tiny_model, tmp_pat
     with (tmp_path / "lines").open() as piped:
         monkeypatch.setattr(sys, "stdin", piped)
         status, output, errors = trinity(
-            "chat", TRINITY_MODEL=tiny_model, TRINITY_DEVICE="cpu", TRINITY_MAX_NEW_TOKENS="4"
+            "chat", "--model", tiny_model, TRINITY_DEVICE="cpu", TRINITY_MAX_NEW_TOKENS="4"
         )
 
     assert (status, errors) == (0, "")

@@ -15,7 +15,7 @@ import typer
 from bot.command_line.ending import PASSING_ERRNOS
 from bot.errors import ConfigError
 from bot.logs import configure_logging, lines_above_bar
-from bot.settings.settings import Settings, library_variables, load_settings
+from bot.settings.settings import Settings, library_variables, load_settings, suited_to_model
 
 if TYPE_CHECKING:
     from bot.terminal.input import Input
@@ -46,7 +46,7 @@ def with_model(settings: Settings, model: str | None) -> Settings:
     """The same settings with another model, run in this process; None changes nothing."""
     if model is None:
         return settings
-    return settings.model_copy(update={"model": str(Path(model).expanduser()), "engine_url": None})
+    return suited_to_model(settings.model_copy(update={"model": str(Path(model).expanduser()), "engine_url": None}))
 
 
 def run_or_chat(settings: Settings) -> int:

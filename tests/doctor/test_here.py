@@ -225,3 +225,11 @@ async def test_half_a_copy_in_the_cache_is_told(tmp_path):
 
 def test_a_name_that_is_no_model_has_no_folder():
     assert model_folder("/nowhere", DEMO_MODEL, {}) is None
+
+
+async def test_the_small_model_is_announced_with_its_size_until_it_was_made(tmp_path):
+    findings = await look_at_model("smollm2", DEMO_MODEL, None, {}, tmp_path)
+
+    assert [finding.state for finding in findings] == [State.NOTE]
+    assert "93 MB come from PyPI" in findings[0].said
+    assert model_folder("smollm2", DEMO_MODEL, {}, tmp_path) is None

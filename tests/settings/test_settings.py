@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.chat.access import Access
-from bot.conversation.persona import PIRATE, Persona
+from bot.conversation.persona import PIRATE, PLAIN, Persona
 from bot.errors import ConfigError
 from bot.settings.settings import Settings, library_variables, load_settings, setting_names
 
@@ -491,3 +491,14 @@ def test_the_file_may_set_what_libraries_read(tmp_path):
     found = library_variables(write_env_file(tmp_path, text))
 
     assert found == {"HF_HOME": "/srv/hub", "https_proxy": "http://proxy:3128"}
+
+
+def test_the_small_model_has_defaults_of_its_own_and_what_is_set_goes_before_them():
+    small, named = {"TRINITY_MODEL": "smollm2"}, {"TRINITY_MODEL": "someone/model"}
+
+    suited = load(small | {"TRINITY_TEMPERATURE": "0.7"})
+
+    assert (suited.temperature, suited.top_p, suited.repetition_penalty) == (0.7, 0.9, 1.1)
+    assert suited.default_persona is PLAIN
+    assert load(named).repetition_penalty == 1.0
+    assert load(small | {"TRINITY_ENGINE_URL": "http://127.0.0.1:8000"}).default_persona is None

@@ -175,16 +175,15 @@ def _checked_shard(folder: Path, name: str) -> Path:
 
 
 def find_tokenizer_file(folder: Path) -> Path:
-    """The folder's tokenizer.json.
+    """The folder's vocabulary: tokenizer.json, else tokenizer.model.
 
     Raises:
-        ConfigError: the folder has none.
+        ConfigError: the folder has neither.
     """
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        return path
-    hint = " (tokenizer.model alone is not enough)" if (folder / "tokenizer.model").is_file() else ""
-    raise ConfigError(SETTING, f"{folder} has no tokenizer.json{hint}")
+    for name in ("tokenizer.json", "tokenizer.model"):
+        if (folder / name).is_file():
+            return folder / name
+    raise ConfigError(SETTING, f"{folder} has no tokenizer.json")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -153,9 +153,9 @@ def _scaling(file: Path, reader: "GGUFReader", own: dict[str, Any], theta: float
 
 
 def _write_vocabulary(file: Path, folder: Path, values: dict[str, Any]) -> None:
-    beside = file.with_name("tokenizer.json")
-    if beside.is_file():
-        shutil.copyfile(beside, folder / "tokenizer.json")
+    beside = [file.with_name(name) for name in ("tokenizer.json", "tokenizer.model")]
+    if found := next((path for path in beside if path.is_file()), None):
+        shutil.copyfile(found, folder / found.name)
     else:
         make_tokenizer(file.name, values).save(str(folder / "tokenizer.json"))
     if template := values.get("tokenizer.chat_template"):
