@@ -193,12 +193,11 @@ class CatchUp:
         Looked for in these `guilds`, by default everywhere.
         """
         known = {known.key.channel_id: known for known in await self._chat.known_channels(PLATFORM, self._client.part)}
-        if not known and not seen_before:
+        if not known and not seen_before and not await self._is_anything_known():
             return []
         last = {channel_id: known.last_message_id for channel_id, known in known.items()}
-        do_ids_hold_the_time = min([*last.values(), *seen_before.values()]) >= discord.utils.time_snowflake(
-            EARLIEST_QUESTION
-        )
+        earliest = discord.utils.time_snowflake(EARLIEST_QUESTION)
+        do_ids_hold_the_time = min([*last.values(), *seen_before.values()], default=earliest) >= earliest
         seen = dict(seen_before)
         for channel_id, message_id in last.items():
             # Where a live message was let in meanwhile, the newest one that is known lies behind what was missed.
@@ -222,6 +221,10 @@ class CatchUp:
                 missed.append(_Missed(direct, channel_id, after, each.last_message_id, is_known=True))
         missed.sort(key=lambda place: place.newest, reverse=True)
         return await self._first_readable(missed)
+
+    async def _is_anything_known(self) -> bool:
+        """Whether this is no fresh install: a shard in which nothing was asked yet is none."""
+        return self._client.shard is not None and bool(await self._chat.known_channels(PLATFORM))
 
     async def _first_readable(self, missed: list[_Missed]) -> list[_Missed]:
         """As many as are fetched. What may be read is computed for these alone: in many guilds it takes a second."""

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, select, true
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, literal_column, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
@@ -56,7 +56,8 @@ def in_shard(shard: Shard) -> ColumnElement[bool]:
     """The condition that a conversation belongs to a shard, as `Shard.has` says it."""
     if shard == WHOLE:
         return true()
-    return func.coalesce(conversations.c.guild_id, 0).bitwise_rshift(22) % shard.count == shard.id
+    # Written out: PostgreSQL shifts by an INTEGER alone, and a parameter would be a BIGINT.
+    return func.coalesce(conversations.c.guild_id, 0).bitwise_rshift(literal_column("22")) % shard.count == shard.id
 
 
 IS_CONVERSATION = and_(

@@ -7,10 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from bot.conversation.messages import ConversationKey
+from bot.conversation.shard import Shard
 from bot.errors import DatabaseUnusable
-from bot.store.files.database import migrate
+from bot.store.files.database import migrate, open_database
+from bot.store.rows.inbox import Inbox
 from bot.store.rows.shards import Division, Held, Shards, open_shards
 from tests.store.postgresql_server import new_database, on_postgresql
+from tests.store.said import ask
 
 pytestmark = [*on_postgresql(), pytest.mark.no_cover]
 
@@ -102,6 +106,22 @@ async def test_another_number_of_shards_is_refused_or_adopted(open_process: Open
         await open_process(Division(8))
     adopting = await open_process(Division(8), adopts_count=True)
     assert adopting.count == 6
+
+
+async def test_open_questions_and_known_channels_are_told_by_shard(url: str) -> None:
+    here = ConversationKey("discord", 1, 197038439483310086)
+    direct, elsewhere = ConversationKey("discord", 2), ConversationKey("discord", 3, here.guild_id + (1 << 22))
+    async with open_database(url) as database:
+        inbox = Inbox(database)
+        for number, key in enumerate((here, direct, elsewhere), start=10):
+            await inbox.receive(ask(number, key=key))
+
+        for key in (here, direct, elsewhere):
+            [shard] = [each for each in (Shard(number, 4) for number in range(4)) if each.has(key.guild_id)]
+            assert key in [left.question.conversation for left in await inbox.unfinished(shard)]
+            assert key in [known.key for known in await inbox.known_channels("discord", shard=shard)]
+        each = [await inbox.unfinished(Shard(number, 4)) for number in range(4)]
+        assert sum(len(found) for found in each) == 3
 
 
 async def test_processes_take_turns_to_log_in(open_process: Open) -> None:
