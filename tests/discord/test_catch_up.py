@@ -329,7 +329,7 @@ class Hesitant:
     def __init__(self) -> None:
         self.steps: list[str] = []
 
-    async def resume(self, _: str) -> list[Exchange]:
+    async def resume(self, _platform: str, _shard: object) -> list[Exchange]:
         self.steps.append("resume")
         if len(self.steps) == 1:
             raise DatabaseBusy("The database is away.")
