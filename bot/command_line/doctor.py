@@ -91,7 +91,10 @@ def checks_for(survey: Survey) -> list[Check]:
     else:
         folder = model_folder(settings.model, DEMO_MODEL, environ, settings.made_models)
         card = partial(look_at_card, _asked(settings, folder), settings.weights, settings.kv_cache)
-        model = partial(look_at_model, settings.model, DEMO_MODEL, hub_token, environ, settings.made_models)
+        model = partial(
+            look_at_model, settings.model, DEMO_MODEL, hub_token, environ, settings.made_models,
+            chat_format=settings.chat_format,
+        )  # fmt: skip
         checks += [Check("model", model, _SLOW_SECONDS), Check("card", card, _SLOW_SECONDS)]
     if settings.discord_bot_token is not None:
         checks.append(Check("Discord", lambda: look_at_discord(_options(settings)), _SLOW_SECONDS))

@@ -4,11 +4,13 @@ import asyncio
 import json
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
 
+from bot.conversation.formats.choice import choose_format
 from bot.conversation.tokenizer import load_tokenizer
 from bot.discord.proxy import proxy_for
 from bot.doctor.files import nearest
@@ -31,6 +33,8 @@ async def look_at_model(
     token: str | None,
     environ: Mapping[str, str],
     made_models: Path = Path("data/models"),
+    *,
+    chat_format: str | None = None,
 ) -> list[Finding]:
     """Look into the folder, or into the hub's cache, or ask the hub.
 
@@ -40,10 +44,11 @@ async def look_at_model(
         token: for the hub.
         environ: says where the cache is, and which hub is asked.
         made_models: the folder for models that are made here, of GGUF.
+        chat_format: the prompt format that the operator named.
     """
     try:
         if model is None:
-            found = await in_daemon_thread(lambda: _look_into(demo), name="looking at the model")
+            found = await in_daemon_thread(partial(_look_into, demo, chat_format), name="looking at the model")
             said = "TRINITY_MODEL is not set: it is the small demonstration model"
             return [*found, TOPIC.note(said, "README.md, The real model, says how to get Llama 2")]
         made = await in_daemon_thread(lambda: to_be_made(model, made_models), name="looking at the model")
@@ -52,8 +57,8 @@ async def look_at_model(
         folder = made.folder if made is not None else None
         folder = folder or await in_daemon_thread(lambda: local_folder(model), name="looking at the model")
         if folder is not None:
-            return await in_daemon_thread(lambda: _look_into(folder), name="looking at the model")
-        return await _look_at_hub(hub_id(model), token, environ)
+            return await in_daemon_thread(partial(_look_into, folder, chat_format), name="looking at the model")
+        return await _look_at_hub(hub_id(model), token, environ, chat_format)
     except ConfigError as error:
         return [TOPIC.bad(str(error))]
 
@@ -81,8 +86,9 @@ def model_folder(
         return None
 
 
-def _look_into(folder: Path) -> list[Finding]:
-    from bot.inference.loading.config import read_shape  # noqa: PLC0415 - slow to import
+def _look_into(folder: Path, wanted_format: str | None) -> list[Finding]:
+    from bot.inference.loading.chat_template import read_chat_template  # noqa: PLC0415 - slow to import
+    from bot.inference.loading.config import read_shape  # noqa: PLC0415
     from bot.inference.loading.files import find_weight_files  # noqa: PLC0415
 
     shape = read_shape(folder)
@@ -91,10 +97,13 @@ def _look_into(folder: Path) -> list[Finding]:
     if short:
         said = f"{', '.join(short)} in {folder} are cut off or no safetensors"
         return [TOPIC.bad(said, "delete them and start again, or copy them anew")]
-    load_tokenizer(folder, num_embeddings=shape.vocab_size)
+    tokenizer = load_tokenizer(folder, num_embeddings=shape.vocab_size)
+    template = read_chat_template(folder)
+    chosen = choose_format(tokenizer, template, wanted_format, where=str(folder), setting="TRINITY_MODEL")
     size = sum(file.stat().st_size for file in files) / _GIB
     weights = f"{len(files)} file{'s' if len(files) > 1 else ''} of safetensors with {size:.2f} GiB"
-    return [TOPIC.ok(f"{folder}: {weights}, a tokenizer, a window of {shape.context_window:,} tokens")]
+    said = f"{folder}: {weights}, a tokenizer, prompts as {chosen.name}, a window of {shape.context_window:,} tokens"
+    return [TOPIC.ok(said)]
 
 
 def _missing_bytes(file: Path) -> int | None:
@@ -111,12 +120,14 @@ def _missing_bytes(file: Path) -> int | None:
     return max(0, 8 + length + int(end) - file.stat().st_size)
 
 
-async def _look_at_hub(model: str, token: str | None, environ: Mapping[str, str]) -> list[Finding]:
+async def _look_at_hub(
+    model: str, token: str | None, environ: Mapping[str, str], chat_format: str | None
+) -> list[Finding]:
     cache = _cache(environ)
     folder = await asyncio.to_thread(_cached, model, cache)
     if folder is not None:
         try:
-            return await in_daemon_thread(lambda: _look_into(folder), name="looking at the model")
+            return await in_daemon_thread(partial(_look_into, folder, chat_format), name="looking at the model")
         except ConfigError as error:
             beginning = TOPIC.note(f"the copy in the cache is not complete: {error.problem}", "the next start goes on")
     else:
