@@ -11,7 +11,7 @@ It also means that a turn costs the same wherever it stands, so that its ids are
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -86,20 +86,15 @@ class TurnEncoder:
         is_complete: bool = True,
     ) -> "array[int]":
         """The ids of a turn, as `ChatFormat.turn` describes it; those of all its turns are a prompt's."""
-        ids = array("I")
-        for part in self.format.turn(
+        parts = self.format.turn(
             question,
             answer,
             system_message=system_message,
             is_first=is_first,
             is_last=is_last,
             is_complete=is_complete,
-        ):
-            if isinstance(part, str):
-                ids += self.encode(part)
-            else:
-                ids.append(part)
-        return ids
+        )
+        return self._ids(parts)
 
     def encode(self, text: str) -> "array[int]":
         """The ids of `text`, cleaned, without any control token's. The array is shared: don't change it."""
@@ -127,9 +122,13 @@ class TurnEncoder:
         return first[: min(num_common(first, other) for other in others)].tolist()
 
     def num_system_tokens(self, system_message: str) -> int:
-        """What a persona's prompt costs: the tokens that it adds to a conversation."""
+        """What a persona's prompt costs: the tokens that it adds to a conversation.
+
+        Without one it is what the model's own system message costs, which stands there then.
+        """
         cleaned = self.format.tags.clean(system_message)
-        return len(self.turn(_PROBES[0], system_message=cleaned)) - len(self.turn(_PROBES[0], system_message=""))
+        without = self._ids(self.format.without_default().turn(_PROBES[0]))
+        return len(self.turn(_PROBES[0], system_message=cleaned)) - len(without)
 
     def num_first_tokens(self, system_message: str) -> int:
         """What a turn costs more where it is the first: in most formats that has the (cleaned) system message."""
@@ -146,6 +145,15 @@ class TurnEncoder:
     def longest_piece(self) -> int:
         """The most characters that one token can stand for."""
         return max(map(len, self.tokenizer.get_vocab()))
+
+    def _ids(self, parts: Iterable[int | str]) -> "array[int]":
+        ids = array("I")
+        for part in parts:
+            if isinstance(part, str):
+                ids += self.encode(part)
+            else:
+                ids.append(part)
+        return ids
 
     def _remember(self, text: str, ids: "array[int]") -> None:
         with self._lock:

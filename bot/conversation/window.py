@@ -177,6 +177,7 @@ def measure_window(
     window = fit(sections, turns)
     num_tokens = len(window.prompt_token_ids)
     costs = [len(fit(sections[:number], ()).prompt_token_ids) for number in range(len(sections) + 1)]
+    costs[0] -= encoder.num_system_tokens("")  # the model's own system message gives way to the first section
     names = [section.name for section in sections]
     return WindowUse(
         num_section_tokens=tuple(zip(names, (after - before for before, after in pairwise(costs)), strict=True)),

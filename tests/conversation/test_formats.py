@@ -20,7 +20,7 @@ from bot.conversation.formats.vicuna import VicunaFormat
 from bot.conversation.formats.zephyr import ZephyrFormat
 from bot.conversation.messages import Turn
 from bot.conversation.sections import Section
-from bot.conversation.window import TokenBudget, fit_window
+from bot.conversation.window import TokenBudget, fit_window, measure_window
 from tests.conversation.vocabularies import (
     small_byte_level_vocabulary,
     small_mistral_vocabulary,
@@ -256,6 +256,20 @@ def test_what_stands_in_the_window_is_the_same_prompt(case):
     assert window.was_trimmed
     assert list(window.prompt_token_ids) == case.ids(*texts, "and now?", system="Be kind.\n\nAlways.")
     assert 0.6 * budget.num_prompt_tokens < len(window.prompt_token_ids) <= 0.75 * budget.num_prompt_tokens
+
+
+@pytest.mark.parametrize("name", ["llama-3", "chatml-default", "mistral-v3", "vicuna"])
+@pytest.mark.parametrize("prompt", ["Be kind.", "You know all of it, and you say so in a few plain words. " * 3])
+def test_what_a_persona_costs_adds_up_also_where_it_takes_the_place_of_the_models_own(cases, name, prompt):
+    encoder, budget = cases[name].encoder, TokenBudget(1024, 1024, 100)
+    turns = [Turn(1, "a", "b"), Turn(2, "c", "d")]
+
+    use = measure_window(encoder, budget, [Section("persona", prompt, 200, is_required=True)], turns)
+
+    (cost,) = (tokens for _, tokens in use.num_section_tokens)
+    assert abs(cost - encoder.num_system_tokens(prompt)) <= 2
+    assert cost >= len(encoder.encode(prompt.strip()))
+    assert cost + use.num_turn_tokens + use.num_free_tokens == budget.num_prompt_tokens
 
 
 def test_what_prompts_of_a_persona_have_in_common(case):

@@ -127,9 +127,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path, keep):
     (tmp_path / "tokenizer.json").unlink()
     (tmp_path / "tokenizer.model").write_bytes(whole[:keep])
 
-    with pytest.raises(
-        ConfigError, match=r"^TRINITY_MODEL: there is no tokenizer\.json in .* be converted: "
-    ) as no:
+    with pytest.raises(ConfigError, match=r"^TRINITY_MODEL: there is no tokenizer\.json in .* be converted: ") as no:
         load_tokenizer(tmp_path)
 
     assert "\n" not in str(no.value)

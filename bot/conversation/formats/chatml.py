@@ -23,6 +23,7 @@ class ChatMLFormat:
     def __init__(self, ids: Mapping[str, int], default_system: str = "", begin: str | None = None) -> None:
         """`ids` are those of the control tokens, by their spelling; `begin` is the one before the first message."""
         self._start, self._end = ids[_START], ids[_END]
+        self._ids, self._begin = ids, begin
         self.default_system = default_system
         self.tags = TemplateTags((), tuple(ids))
         self.control_tokens: Mapping[int, str] = {token_id: token for token, token_id in ids.items()}
@@ -38,6 +39,10 @@ class ChatMLFormat:
         """
         needed = (_START, _END) if begin is None else (_START, _END, begin)
         return cls(control_ids(tokenizer, needed) | optional_ids(tokenizer, _OTHER_ENDS), default_system, begin)
+
+    def without_default(self) -> "ChatMLFormat":
+        """The same without a system message of its own."""
+        return ChatMLFormat(self._ids, begin=self._begin)
 
     def turn(
         self,

@@ -36,6 +36,10 @@ class Llama2Format:
                 )
         return LLAMA_2
 
+    def without_default(self) -> "Llama2Format":
+        """The same without a system message of its own."""
+        return self
+
     def turn(
         self,
         question: str,

@@ -40,6 +40,10 @@ class Llama3Format:
         """
         return cls(control_ids(tokenizer, _NEEDED) | optional_ids(tokenizer, _OTHER_ENDS), default_system)
 
+    def without_default(self) -> "Llama3Format":
+        """The same without a system message of its own."""
+        return Llama3Format(self._ids)
+
     def turn(
         self,
         question: str,

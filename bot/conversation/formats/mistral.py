@@ -57,6 +57,10 @@ class MistralFormat:
         ids = control_ids(tokenizer, (_BEGIN, _END, _START_QUESTION, _END_QUESTION))
         return cls(name, ids, is_system_last=is_system_last)
 
+    def without_default(self) -> "MistralFormat":
+        """The same without a system message of its own."""
+        return self
+
     def turn(
         self,
         question: str,

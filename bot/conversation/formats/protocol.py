@@ -47,6 +47,10 @@ class ChatFormat(Protocol):
         """The system message that the model was trained to see where there is none; "" if it was none."""
         ...
 
+    def without_default(self) -> "ChatFormat":
+        """The same format, with nothing in place of a system message where there is none."""
+        ...
+
     def turn(
         self,
         question: str,

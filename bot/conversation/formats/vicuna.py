@@ -24,6 +24,7 @@ class VicunaFormat:
 
     def __init__(self, ids: Mapping[str, int], default_system: str = _DEFAULT_SYSTEM) -> None:
         """`ids` are those of the control tokens, by their spelling."""
+        self._ids = ids
         self.default_system = default_system
         self.tags = TemplateTags(("USER:", "ASSISTANT:"), tuple(ids))
         self.control_tokens: Mapping[int, str] = {token_id: token for token, token_id in ids.items()}
@@ -38,6 +39,10 @@ class VicunaFormat:
             UnfitVocabulary: `<s>` or `</s>` is missing.
         """
         return cls(control_ids(tokenizer, (_BEGIN, _END)), default_system)
+
+    def without_default(self) -> "VicunaFormat":
+        """The same without a system message of its own."""
+        return VicunaFormat(self._ids, "")
 
     def turn(
         self,

@@ -22,6 +22,7 @@ class ZephyrFormat:
 
     def __init__(self, ids: Mapping[str, int], default_system: str = "") -> None:
         """`ids` are those of the control tokens, by their spelling."""
+        self._ids = ids
         self.default_system = default_system
         self.tags = TemplateTags(_TAGS, tuple(ids))
         self.control_tokens: Mapping[int, str] = {token_id: token for token, token_id in ids.items()}
@@ -36,6 +37,10 @@ class ZephyrFormat:
             UnfitVocabulary: `<s>` or `</s>` is missing.
         """
         return cls(control_ids(tokenizer, (_BEGIN, _END)), default_system)
+
+    def without_default(self) -> "ZephyrFormat":
+        """The same without a system message of its own."""
+        return ZephyrFormat(self._ids)
 
     def turn(
         self,
