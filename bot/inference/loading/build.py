@@ -113,26 +113,33 @@ def build_runner(
         compiling = _compiling(shape, chosen, weights_dtype, limits, weights_kind, cache_kind)
         with compiling if use_kernels else nullcontext():
             load = partial(load_weights, folder, shape, chosen, progress=progress, kind=weights_kind)
-            weights, model_hash = _load_in_range(load, chosen, weights_dtype)
+            weights, model_hash = load_in_range(load, weights_dtype, has_bf16=_has_bf16(chosen))
         return assemble_runner(shape, weights, limits, cache_kind, model_hash=model_hash, use_kernels=use_kernels)
     except torch.OutOfMemoryError as error:
         problem = "beside the model's weights the card has no room left to work in: free memory, or use a smaller model"
         raise ConfigError("TRINITY_MODEL", problem) from error
 
 
-def _load_in_range(
-    load: Callable[..., tuple[LlamaWeights, str]], device: torch.device, dtype: torch.dtype
+def load_in_range(
+    load: Callable[..., tuple[LlamaWeights, str]], dtype: torch.dtype, *, has_bf16: bool
 ) -> tuple[LlamaWeights, str]:
-    """Load weights as `dtype`; as BF16 where they are too large for FP16 and the card computes with that."""
+    """Load weights as `dtype`; as BF16 where they are too large for FP16 and the device computes with that.
+
+    Raises:
+        ConfigError: it doesn't, or the weights can't be loaded at all.
+    """
     try:
         return load(dtype=dtype)
     except TooLargeForHalf as error:
-        reason = str(error).removeprefix(f"{SETTING}: ")
-        if device.type != "cuda" or torch.cuda.get_device_capability(device) < _LEAST_FOR_BF16:
-            advice = "use TRINITY_DEVICE=cpu, or a card that computes in BF16 (Ampere, RTX 30, or newer)"
-            raise ConfigError(SETTING, f"{reason}; {advice}") from None
-        log.warning("%s: they are kept as BF16, for which some kernels are slower", reason)
+        if not has_bf16:
+            advice = "use a card that computes in BF16 (Ampere, RTX 30, or newer), or TRINITY_DEVICE=cpu"
+            raise ConfigError(SETTING, f"{error.problem}; {advice}") from None
+        log.warning("%s: they are kept as BF16, for which some kernels are slower", error.problem)
     return load(dtype=torch.bfloat16)
+
+
+def _has_bf16(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= _LEAST_FOR_BF16
 
 
 def _apply_caps(device: torch.device, limits: MemoryLimits) -> None:

@@ -1,14 +1,16 @@
 """Llamas of many shapes give the logits and the greedy tokens that transformers gives, in float32."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
 from bot.errors import ConfigError
-from bot.inference.loading.build import build_runner
+from bot.inference.loading.build import build_runner, load_in_range
 from bot.inference.loading.config import read_shape
+from bot.inference.loading.weights import load_weights
 from bot.inference.model.weights import MatrixKind
 from tests.checkpoints import random_model, save_checkpoint, tiny_config
 from tests.groups import with_transformers
@@ -147,6 +149,30 @@ def test_bf16_checkpoints_are_computed_in_float32_on_the_cpu(tmp_path):
             parameter.copy_(parameter.bfloat16())
 
     assert error_of(model, runner, random_prompt(60, 320, seed=4)) < MAX_ERROR
+
+
+def test_weights_beyond_fp16_are_kept_as_bf16_where_the_device_has_it(tmp_path):
+    model = random_model(tiny_config())
+    with torch.no_grad():
+        model.lm_head.weight[5, 7] = 1e5
+    folder = save_checkpoint(tmp_path, model, dtype=torch.bfloat16)
+    load = partial(load_weights, folder, read_shape(folder), torch.device("cpu"))
+
+    weights, _hash = load_in_range(load, torch.float16, has_bf16=True)
+
+    assert weights.embedding.dtype == torch.bfloat16
+    assert weights.head.data[5, 7] == torch.tensor(1e5, dtype=torch.bfloat16)
+    with pytest.raises(ConfigError, match=r"too large for FP16 .* in lm_head.weight; use a card that computes in BF16"):
+        load_in_range(load, torch.float16, has_bf16=False)
+
+
+def test_bf16_is_computed_with_as_it_is(tmp_path):
+    model = random_model(tiny_config(initializer_range=0.1))
+    folder = save_checkpoint(tmp_path, model, dtype=torch.bfloat16)
+    runner = build_runner(folder, "cpu", num_blocks=16, dtype=torch.bfloat16)
+
+    assert error_of(model, runner, random_prompt(60, 320, seed=5)) < 0.05
+    assert len(generate(runner, random_prompt(40, 320, seed=6), 6, range(1, 3))) == 6
 
 
 def test_a_tensor_that_the_config_does_not_know_is_refused(tmp_path):
