@@ -15,7 +15,13 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-__all__ = ["UnknownVocabularyFile", "byte_letters", "byte_level_tokenizer", "read_vocabulary_file"]
+__all__ = [
+    "UnknownVocabularyFile",
+    "byte_letters",
+    "byte_level_tokenizer",
+    "read_vocabulary_file",
+    "sentencepiece_tokenizer",
+]
 
 _MAX_FILE_BYTES = 64 * 1024**2
 _BLANK = "\u2581"
@@ -48,6 +54,13 @@ _SPLITS = {
 
 class UnknownVocabularyFile(Exception):
     """It is of no kind that can be converted; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    text: str
+    score: float
+    kind: int
 
 
 def read_vocabulary_file(path: Path) -> Tokenizer:
@@ -113,6 +126,20 @@ def byte_letters() -> dict[str, int]:
     return {chr(byte): byte for byte in seen} | {chr(256 + index): byte for index, byte in enumerate(unseen)}
 
 
+def sentencepiece_tokenizer(texts: Sequence[str], scores: Sequence[float], kinds: Sequence[int]) -> Tokenizer:
+    """A SentencePiece BPE from lists, such as those in a GGUF file.
+
+    Args:
+        texts: the pieces, by their ids.
+        scores: of two pieces that could be made next, the one with the greater score is.
+        kinds: in SentencePiece's numbers.
+
+    Raises:
+        UnknownVocabularyFile: it does to a text what can't be repeated exactly.
+    """
+    return _of_pieces([_Piece(*each) for each in zip(texts, scores, kinds, strict=True)])
+
+
 def _ranks(content: bytes) -> dict[bytes, int] | None:
     """Pieces and their ranks, where the file is lines of base64 and a number; None if it isn't."""
     ranks: dict[bytes, int] = {}
@@ -149,13 +176,6 @@ def _of_llama_3(ranks: Mapping[bytes, int]) -> Tokenizer:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    text: str
-    score: float
-    kind: int
-
-
 def _of_sentencepiece(content: bytes) -> Tokenizer:
     pieces: list[_Piece] = []
     trainer: dict[int, int | bytes] = {}
@@ -168,7 +188,17 @@ def _of_sentencepiece(content: bytes) -> Tokenizer:
                 trainer = dict(_fields(value))
             case 3, bytes():
                 normalizer = dict(_fields(value))
-    _refuse_other_sentencepieces(pieces, trainer, normalizer)
+    _refuse_other_sentencepieces(trainer, normalizer)
+    return _of_pieces(pieces)
+
+
+def _of_pieces(pieces: Sequence[_Piece]) -> Tokenizer:
+    """SentencePiece's BPE as Llama-2 and Mistral use it."""
+    if not pieces:
+        raise UnknownVocabularyFile("it has no pieces")
+    other = next((piece for piece in pieces if piece.kind == _USER_DEFINED and not _TAG.fullmatch(piece.text)), None)
+    if other is not None:
+        raise UnknownVocabularyFile(f"it has a piece that goes before others: {other.text!r}")
     ids = {piece.text: index for index, piece in enumerate(pieces)}
     if len(ids) < len(pieces):
         raise UnknownVocabularyFile("it has a piece twice")
@@ -187,15 +217,11 @@ def _of_sentencepiece(content: bytes) -> Tokenizer:
     return tokenizer
 
 
-def _refuse_other_sentencepieces(
-    pieces: Sequence[_Piece], trainer: Mapping[int, int | bytes], normalizer: Mapping[int, int | bytes]
-) -> None:
-    """Refuse what Llama's and Mistral's don't do: another algorithm, another spelling, pieces that go before others.
+def _refuse_other_sentencepieces(trainer: Mapping[int, int | bytes], normalizer: Mapping[int, int | bytes]) -> None:
+    """Refuse what Llama's and Mistral's don't do: another algorithm, another spelling.
 
     Numbers are the fields' in sentencepiece_model.proto; what isn't there has the default.
     """
-    if not pieces:
-        raise UnknownVocabularyFile("it has no pieces")
     problems = (
         (trainer.get(3, 1) != _BPE, "its algorithm is not BPE"),
         (not trainer.get(35, 0), "it has no byte pieces in use (byte_fallback)"),
@@ -208,9 +234,6 @@ def _refuse_other_sentencepieces(
     for is_wrong, problem in problems:
         if is_wrong:
             raise UnknownVocabularyFile(problem)
-    other = next((piece for piece in pieces if piece.kind == _USER_DEFINED and not _TAG.fullmatch(piece.text)), None)
-    if other is not None:
-        raise UnknownVocabularyFile(f"it has a piece that goes before others: {other.text!r}")
 
 
 def _piece(content: bytes) -> _Piece:

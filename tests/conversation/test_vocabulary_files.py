@@ -14,6 +14,7 @@ from bot.conversation.sanitize import repair
 from bot.conversation.tokenizer import encode, load_tokenizer
 from bot.conversation.vocabulary_files import UnknownVocabularyFile, byte_level_tokenizer, read_vocabulary_file
 from bot.errors import ConfigError
+from bot.inference.loading.gguf_vocabulary import make_tokenizer
 from tests.conversation.vocabularies import write_small_vocabulary
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
@@ -78,6 +79,17 @@ def test_a_tokenizer_model_gives_the_same_ids_as_its_tokenizer_json(pair, text):
 
     assert encode(converted, text) == encode(original, text)
     assert converted.decode(encode(converted, text), skip_special_tokens=False) == text.replace("▁", " ")
+
+
+def test_a_gguf_files_vocabulary_of_sentencepiece_gives_the_same_ids(pair, tmp_path):
+    texts, scores, kinds = zip(*small_pieces(tmp_path), strict=True)
+    values = {"model": "llama", "pre": "default", "tokens": texts, "scores": scores, "token_type": kinds}
+
+    made = make_tokenizer("tiny.gguf", {f"tokenizer.ggml.{name}": value for name, value in values.items()})
+
+    text = "Anna asked: what is\n\n  your favourite \u2603?"
+    assert encode(made, text) == encode(pair[0], text)
+    assert made.get_vocab() == pair[0].get_vocab()
 
 
 def test_control_tokens_of_a_tokenizer_model_are_control_tokens(pair):

@@ -5,7 +5,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from bot.conversation.vocabulary_files import byte_level_tokenizer
+from bot.conversation.vocabulary_files import byte_level_tokenizer, sentencepiece_tokenizer
 from bot.inference.loading.unusable import UnusableFile
 
 _SPLITS = {"smollm": "smollm", "llama-bpe": "llama-3", "qwen2": "qwen2", "gpt-2": "gpt-2"}
@@ -21,11 +21,15 @@ def make_tokenizer(file: str, values: Mapping[str, Any]) -> Tokenizer:
         UnusableFile: it is damaged, or cuts text in a way that isn't known here.
     """
     kind, way = values.get("tokenizer.ggml.model"), values.get("tokenizer.ggml.pre")
-    if kind != "gpt2" or way not in _SPLITS:
+    begins_with_blank = values.get("tokenizer.ggml.add_space_prefix", True)
+    is_sentencepiece = kind == "llama" and way in (None, "default") and begins_with_blank
+    if not is_sentencepiece and (kind != "gpt2" or way not in _SPLITS):
         advice = "put the tokenizer.json, or tokenizer.model, that the model was published with beside the file"
         raise UnusableFile(f"{file} has a vocabulary ({kind}, {way}) that is not read out of GGUF: {advice}")
     try:
         tokens, kinds = values["tokenizer.ggml.tokens"], values["tokenizer.ggml.token_type"]
+        if is_sentencepiece:
+            return sentencepiece_tokenizer(tokens, values["tokenizer.ggml.scores"], kinds)
         merges = [(first, second) for first, second in (each.split(" ") for each in values["tokenizer.ggml.merges"])]
         control = [token for token, number in zip(tokens, kinds, strict=True) if number in (_CONTROL, _USER_DEFINED)]
         pieces = {token: number for number, token in enumerate(tokens)}
