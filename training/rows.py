@@ -21,21 +21,21 @@ BATCH_TOKENS = 131_072
 ROW_LENGTHS = (256, 512, 1024, 4096)
 ROW_SHARES = (0.18, 0.28, 0.26, 0.28)
 """The share of the training steps that a row length gets."""
-SUMMARY_SHARE, PINS_SHARE, NOTES_SHARE = 0.11, 0.15, 0.4
+SUMMARY_SHARE, PINS_SHARE, NOTES_SHARE = 0.11, 0.17, 0.36
 """The shares of the rows that ask for a summary, begin with pins, or have questions with notes before them."""
 Ids = NDArray[np.int16]
 Draw = Callable[[Conversation], Drawn | None]
 
 MIXED: dict[Draw, float] = {
     telling.tell_fact: 19, telling.tell_several: 5, telling.tell_pair: 2.5, telling.tell_about_other: 3.5,
-    asking.ask_told: 22, asking.ask_about_other: 8, asking.ask_untold: 14, talking.talk: 20, talking.tell_nothing: 24,
-    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 12,
+    asking.ask_told: 26, asking.ask_about_other: 8, asking.ask_untold: 14, talking.talk: 20, talking.tell_nothing: 24,
+    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 18,
     asking.ask_summary: 32, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 60,
     talking.style_wish: 2.5, talking.styled_once: 3.5,
 }  # fmt: skip
 FILLER: dict[Draw, float] = {
     talking.talk: 22, talking.tell_nothing: 15, talking.ask_the_world: 11, talking.echo: 6, asking.ask_untold: 12,
-    asking.ask_note: 5, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 24, asking.ask_summary: 9,
+    asking.ask_note: 8, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 24, asking.ask_summary: 9,
 }  # fmt: skip
 
 
