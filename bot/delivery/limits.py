@@ -14,6 +14,8 @@ from typing import Any
 
 REQUESTS_PER_SECOND = 40.0
 """Below Discord's 50, so that requests which bunch up on their way still don't exceed it."""
+MOST_IN_A_SECOND = 45
+"""As many really leave in any second, whatever they waited for on their way."""
 EDITS_PER_SECOND = 30.0
 """The part of them that the edits of running answers may take."""
 
@@ -46,6 +48,8 @@ class Pacer:
         self._order = count()
         self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._left: deque[float] = deque()
+        """When the last ones left, or will."""
 
     @property
     def _gap(self) -> float:
@@ -60,6 +64,20 @@ class Pacer:
         heapq.heappush(self._waiting, (urgency, next(self._order), place))
         self._set_timer()
         await place
+
+    async def leave(self) -> None:
+        """Wait until a request that was let out may really leave.
+
+        discord.py holds requests back for the limit of their route. Those that it lets go at once would exceed the
+        limit of all.
+        """
+        now, most = _now(), max(1, int(MOST_IN_A_SECOND * self.share))
+        while len(self._left) > most:
+            self._left.popleft()
+        leaves_at = now if len(self._left) < most else max(now, self._left.popleft() + 1.0)
+        self._left.append(leaves_at)
+        if leaves_at > now:
+            await asyncio.sleep(leaves_at - now)
 
     def spend(self) -> None:
         """Count a request that could not wait (an interaction's answer)."""

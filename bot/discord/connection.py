@@ -18,6 +18,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
 
 from bot.conversation.shard import WHOLE, Shard
+from bot.delivery.limits import Pacer
 from bot.delivery.refusals import Unreadable
 from bot.delivery.sender import growing_pauses
 from bot.discord.clock import DiscordClock
@@ -61,6 +62,8 @@ _ASK_AGAIN_SECONDS = 0.25
 """A turn may end before its time."""
 _LATE_SECONDS = 0.4
 """A turn that was given longer ago may be another's by the time at which its IDENTIFY arrives."""
+_UNLIMITED = ("/interactions/", "/webhooks/")
+"""What answers commands and buttons doesn't count towards the limit of all requests."""
 _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPException, discord.ConnectionClosed)
 
 
@@ -99,6 +102,7 @@ class ConnectedClient(discord.Client):
         """Nothing new is begun any more."""
         # discord.py's own limit is a minute, too short for a gateway that wants a heartbeat more seldom.
         trace = self.clock.trace()
+        trace.on_request_start.append(self._leave_in_turn)
         trace.on_request_start.append(self._refuse_what_is_anothers)
         trace.on_request_end.append(_refuse_endless_pause)
         trace.on_request_end.append(self._note_response)
@@ -109,6 +113,8 @@ class ConnectedClient(discord.Client):
         self.shard = shard
         self._identify_turns = identify_turns
         self._may_act = may_act
+        self.pacer = Pacer()
+        """The pace of what is asked of Discord's API."""
         self.when_moved: Callable[[], None] = lambda: None
         self._observer: Observer = observer or Observers()
         self._is_up = False
@@ -196,6 +202,11 @@ class ConnectedClient(discord.Client):
         was_up, self._is_up = self._is_up, change is not GatewayChange.LOST
         if was_up or self._is_up:
             self._observer.on_gateway(change, None if self.shard is None else self.shard.id)
+
+    async def _leave_in_turn(self, _session: object, _context: object, start: aiohttp.TraceRequestStartParams) -> None:
+        path = start.url.path
+        if "/api/" in path and not any(free in path for free in _UNLIMITED):
+            await self.pacer.leave()
 
     async def _refuse_what_is_anothers(self, _session: object, _context: object, _start: object) -> None:
         if not self._may_act():

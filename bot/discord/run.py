@@ -258,12 +258,13 @@ class _ClientRun:
 
     async def _serve(self, client: TrinityClient, stopping: "asyncio.Task[bool]") -> Exception | None:
         transport = DiscordTransport(client, client.clock.now, client.languages)
+        client.pacer = self._connection.pacer or client.pacer
         opened = open_sender(
             transport,
             self._options.edit_interval_seconds,
             self._observer,
             has_buttons=self._options.has_buttons,
-            pacer=self._connection.pacer,
+            pacer=client.pacer,
         )
         async with opened as sender, asyncio.TaskGroup() as tasks:
             answers = Answers(self._chat, sender, tasks, client.clock.now, client.part)

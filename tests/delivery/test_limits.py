@@ -23,6 +23,24 @@ def test_requests_are_evenly_spaced():
     assert all(later - earlier == pytest.approx(0.025) for earlier, later in pairwise(times))
 
 
+def test_what_was_held_back_on_its_way_leaves_no_faster_than_discord_allows():
+    async def scenario():
+        pacer, times = Pacer(), []
+
+        async def request():
+            await pacer.leave()
+            times.append(now())
+
+        await asyncio.gather(*(request() for _ in range(120)))
+        return times
+
+    times = in_virtual_time(scenario())
+
+    assert times == sorted(times)
+    assert all(later - earlier >= 1.0 for earlier, later in zip(times, times[45:], strict=False))
+    assert times[-1] < 3.0
+
+
 def test_the_most_urgent_goes_first_and_equals_keep_their_order():
     async def scenario():
         pacer, order = Pacer(), []
