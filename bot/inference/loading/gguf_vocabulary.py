@@ -23,16 +23,17 @@ def make_tokenizer(file: str, values: Mapping[str, Any]) -> Tokenizer:
     kind, way = values.get("tokenizer.ggml.model"), values.get("tokenizer.ggml.pre")
     begins_with_blank = values.get("tokenizer.ggml.add_space_prefix", True)
     is_sentencepiece = kind == "llama" and way in (None, "default") and begins_with_blank
-    if not is_sentencepiece and (kind != "gpt2" or way not in _SPLITS):
+    splits = _SPLITS.get(str(way)) if kind == "gpt2" else None
+    if splits is None and not is_sentencepiece:
         advice = "put the tokenizer.json, or tokenizer.model, that the model was published with beside the file"
         raise UnusableFile(f"{file} has a vocabulary ({kind}, {way}) that is not read out of GGUF: {advice}")
     try:
         tokens, kinds = values["tokenizer.ggml.tokens"], values["tokenizer.ggml.token_type"]
-        if is_sentencepiece:
+        if splits is None:
             return sentencepiece_tokenizer(tokens, values["tokenizer.ggml.scores"], kinds)
         merges = [(first, second) for first, second in (each.split(" ") for each in values["tokenizer.ggml.merges"])]
         control = [token for token, number in zip(tokens, kinds, strict=True) if number in (_CONTROL, _USER_DEFINED)]
         pieces = {token: number for number, token in enumerate(tokens)}
-        return byte_level_tokenizer(pieces, merges, control, splits=_SPLITS[way], ignore_merges=way == "llama-bpe")
+        return byte_level_tokenizer(pieces, merges, control, splits=splits, ignore_merges=way == "llama-bpe")
     except Exception as error:  # the library raises bare Exception for whatever is wrong in a vocabulary
         raise UnusableFile(f"{file} has a vocabulary that is damaged: {str(error)[:200]}") from error
