@@ -12,12 +12,12 @@ import pytest
 from tokenizers import Tokenizer
 
 from bot.conversation.chat_format import LLAMA_2, TurnEncoder
-from bot.conversation.tokenizer import BEGIN_ID, END_ID
+from bot.conversation.tokenizer import BEGIN_ID, END_ID, encode
 from bot.errors import ConfigError, EngineOverloaded, EngineUnavailable, PromptTooLong, RequestFailed, WaitedTooLong
 from bot.inference.engine import BACKGROUND, Delta, FinishReason, Request, SamplingParams
 from bot.inference.remote.engine import RemoteEngine, RemoteOptions, open_remote_engine
 from bot.inference.remote.events import UnreadableStream, read_events
-from bot.inference.remote.prompts import AnswerText, PromptSpeller
+from bot.inference.remote.prompts import AnswerText, PromptSpeller, TextTokens
 from bot.inference.remote.server import Wanted
 from bot.observer import Observer, StepRecord
 from tests.chat.house import until
@@ -84,6 +84,23 @@ async def test_an_answer_comes_in_pieces_and_its_prompt_was_token_ids(tokenizer:
     assert (body["max_tokens"], body["seed"], body["temperature"], body["top_k"]) == (64, 7, 0.0, 50)
     assert body["stop_token_ids"] == [END_ID]
     assert engine.max_sequence_tokens == server.max_model_len
+
+
+@pytest.mark.parametrize("break_after", [(), (3,)])
+async def test_the_tokens_of_a_server_that_tells_none_are_those_of_the_whole_text(
+    tokenizer: Tokenizer, break_after: tuple[int, ...]
+) -> None:
+    server = CompletionsServer(tokenizer, tells_token_ids=False, answer="Numbers: one twenty-two, three thousand!")
+    server.break_after_words.extend(break_after)
+    async with engine_over(server) as engine:
+        _, deltas = await whole(engine, request(server))
+
+    token_ids = [each for delta in deltas for each in delta.token_ids]
+    assert token_ids == encode(tokenizer, server.answer)
+    assert deltas[-1].counters is not None
+    assert deltas[-1].counters.num_new_tokens == len(token_ids)
+    left = [body["max_tokens"] for body in server.asked]
+    assert left == [64, *[64 - len(encode(tokenizer, "Numbers: one twenty-two,")) for _ in break_after]]
 
 
 async def test_every_value_is_sent_since_defaults_differ(tokenizer: Tokenizer) -> None:
@@ -371,6 +388,16 @@ def test_an_end_token_in_the_text_is_taken_out_however_it_is_cut() -> None:
         said = " 1 < 2 </b> yes</s>"
         shown = "".join(text.push(said[start : start + size]) for start in range(0, len(said), size)) + text.finish()
         assert shown == "1 < 2 </b> yes"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "one", " one", "one  two   three ", "a\n\n b\n", "\u2603 \U0001f98a, ok", "x" * 300]
+)
+def test_the_tokens_of_a_text_are_the_same_however_it_is_cut(tokenizer: Tokenizer, text: str) -> None:
+    for size in range(1, 9):
+        tokens = TextTokens(tokenizer)
+        came = [each for start in range(0, len(text), size) for each in tokens.push(text[start : start + size])]
+        assert [*came, *tokens.finish()] == (encode(tokenizer, text.removeprefix(" ")) if text.strip() else [])
 
 
 def test_a_prompt_spelled_out_reads_as_its_parts_were(tokenizer: Tokenizer) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from bot.conversation.tokenizer import encode
 from bot.errors import EngineUnavailable, RequestFailed
 from bot.inference.engine import Counters, Delta, FinishReason, Request
-from bot.inference.remote.prompts import AnswerText
+from bot.inference.remote.prompts import AnswerText, TextTokens
 from bot.inference.remote.server import PASSING_STATUS
 
 log = logging.getLogger(__name__)
@@ -42,13 +41,18 @@ class RemoteAnswer:
         self.request = request
         self.said = ""
         """As the server wrote it, for a stream that goes on behind it."""
-        self.num_new_tokens = 0
+        self._num_told_tokens = 0
         self.num_cached_tokens = 0
-        self._tokenizer = tokenizer
+        self._tokens = TextTokens(tokenizer)
         self._text = AnswerText(end_tokens, is_continued=request.is_continued)
         self._started_at = time.monotonic()
         self._begun_at = self._started_at
         self._first_token_seconds = 0.0
+
+    @property
+    def num_new_tokens(self) -> int:
+        """Tokens that came so far."""
+        return self._num_told_tokens + self._tokens.num_held_back
 
     def begin(self) -> None:
         """It has a place at the server now."""
@@ -71,11 +75,10 @@ class RemoteAnswer:
             raise BrokenOff(f"it ended an answer with “{str(ended)[:40]}”")
         text = choice.get("text")
         text = text if isinstance(text, str) else ""
+        is_first = not self.said
         token_ids = self._token_ids(choice.get("token_ids"), text)
-        is_first = not self.num_new_tokens
         self.said += text
-        self.num_new_tokens += len(token_ids)
-        if is_first and token_ids:
+        if is_first and self.said:
             self._first_token_seconds = time.monotonic() - self._started_at
         shown = self._text.push(text)
         if not shown and not token_ids:
@@ -85,7 +88,9 @@ class RemoteAnswer:
     def last(self, delta: Delta | None, finish_reason: FinishReason) -> Delta:
         """The last piece, with what is still held back."""
         text, token_ids = ("", ()) if delta is None else (delta.text, delta.token_ids)
-        return Delta(text + self._text.finish(), token_ids, finish_reason, self._counters())
+        rest = self._tokens.finish()
+        self._num_told_tokens += len(rest)
+        return Delta(text + self._text.finish(), token_ids + rest, finish_reason, self._counters())
 
     def note_usage(self, event: Mapping[str, Any]) -> None:
         """Note what an event says of the prompt's tokens that the server had already."""
@@ -96,9 +101,10 @@ class RemoteAnswer:
             self.num_cached_tokens = max(self.num_cached_tokens, cached)
 
     def _token_ids(self, given: Any, text: str) -> tuple[int, ...]:
-        if isinstance(given, list) and given:
-            return tuple(each for each in given if isinstance(each, int))
-        return tuple(encode(self._tokenizer, text)) if text else ()
+        is_told = isinstance(given, list) and given
+        token_ids = tuple(each for each in given if isinstance(each, int)) if is_told else self._tokens.push(text)
+        self._num_told_tokens += len(token_ids)
+        return token_ids
 
     def _counters(self) -> Counters:
         return Counters(

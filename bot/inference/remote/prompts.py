@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from bot.conversation.chat_format import ChatFormat
 from bot.conversation.sanitize import TemplateTags
+from bot.conversation.tokenizer import encode
 from bot.inference.detokenizer import Detokenizer, TokenTexts
 
 
@@ -80,6 +81,43 @@ class AnswerText:
         """The rest, but for a token that ends the answer."""
         rest, self._held_back = self._held_back, ""
         return "" if rest in self._end_tokens else rest
+
+
+class TextTokens:
+    """The tokens of a text that comes in pieces, from a server that doesn't say which they are.
+
+    Pieces are tokens, mostly, but a token by itself is spelled otherwise than within a text. So they are counted word
+    by word: no token goes over a word's end. What may go on is held back.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        # SentencePiece's put a blank before a text by themselves, so that the one that is there has to go.
+        self._takes_blank_away = encode(tokenizer, "a b") == [*encode(tokenizer, "a"), *encode(tokenizer, "b")]
+        self._rest = ""
+
+    @property
+    def num_held_back(self) -> int:
+        """How many tokens the beginning of the next word has so far."""
+        return len(self._encoded(self._rest)) if self._rest else 0
+
+    def push(self, text: str) -> tuple[int, ...]:
+        """The tokens that are known now."""
+        self._rest += text
+        end = self._rest.rstrip(" ").rfind(" ")
+        if end <= 0 or self._rest[end - 1].isspace():  # a run of blanks may be one token
+            return ()
+        settled, self._rest = self._rest[:end], self._rest[end:]
+        return self._encoded(settled)
+
+    def finish(self) -> tuple[int, ...]:
+        """The rest."""
+        settled, self._rest = self._rest, ""
+        return self._encoded(settled)
+
+    def _encoded(self, text: str) -> tuple[int, ...]:
+        text = text.removeprefix(" ") if self._takes_blank_away else text
+        return tuple(encode(self._tokenizer, text)) if text else ()
 
 
 def _overlaps(text: str, token: str) -> Iterable[int]:
