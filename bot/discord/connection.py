@@ -58,10 +58,11 @@ _CLOSING_SECONDS = 1.0
 _LONGEST_SILENCE_SECONDS = 300.0
 _MIN_SPACING_SECONDS = 1.0
 _MOVEMENT_SECONDS = 30.0
-_ASK_AGAIN_SECONDS = 0.25
-"""A turn may end before its time."""
-_LATE_SECONDS = 0.4
-"""A turn that was given longer ago may be another's by the time at which its IDENTIFY arrives."""
+_ASK_AGAIN_SECONDS = 1.0
+"""Whose turn it is isn't known while the database is away."""
+_LATE_SECONDS = 0.25
+"""A turn that was given longer ago may be another's by the time at which its IDENTIFY arrives; it is taken anew."""
+_MOST_LATE = 3
 _UNLIMITED = ("/interactions/", "/webhooks/")
 """What answers commands and buttons doesn't count towards the limit of all requests."""
 _UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError, discord.HTTPException, discord.ConnectionClosed)
@@ -258,16 +259,21 @@ class ConnectedClient(discord.Client):
         loop, turns, shard = asyncio.get_running_loop(), self._identify_turns, self.shard
         if turns is None or shard is None:
             return
+        num_late = 0
         while not self._is_closing.is_set():
             asked_at = loop.time()
             try:
-                pause = await turns.claim(shard.id, seconds, is_opening=is_opening)
+                pause = await turns.claim(shard.id, seconds, is_opening=is_opening, is_again=num_late > 0)
             except StoreError as error:
                 log.info("whether shard %d may log in isn't known: %s", shard.id, error)
                 pause = _ASK_AGAIN_SECONDS
-            if pause <= 0 and (is_opening or loop.time() - asked_at < _LATE_SECONDS):
-                return
-            await self._pause(min(pause, _ASK_AGAIN_SECONDS))
+            if pause <= 0:
+                num_late += 1
+                if is_opening or num_late > _MOST_LATE or loop.time() - asked_at < _LATE_SECONDS:
+                    return
+            else:
+                num_late = 0
+                await self._pause(pause)
         if not is_opening:
             raise aiohttp.ClientConnectionError("leaving")
 

@@ -4,24 +4,28 @@ Large bots may begin several at once: shards whose numbers leave the same rest b
 don't wait for them. discord.py knows of neither.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-MARGIN = 1.1
+MARGIN = 1.06
 """By so much longer than Discord wants a turn lasts, since two frames may be on their way for different times."""
 OPENING_SECONDS = 10.0
 """How long a turn is kept for a connection that is being made, and then forgotten: its process may have died."""
+OPENING_POLL_SECONDS = 0.25
+"""A turn that is only kept ends sooner."""
 
 
 class IdentifyTurns(Protocol):
     """Gives out turns."""
 
-    async def claim(self, shard_id: int, seconds: float, *, is_opening: bool) -> float:
-        """Take the turn of a shard's group for some seconds; 0, or how long it is another's at most.
+    async def claim(self, shard_id: int, seconds: float, *, is_opening: bool, is_again: bool = False) -> float:
+        """Take the turn of a shard's group for some seconds; 0, or after how long it is worth asking again.
 
-        With `is_opening` the shard only keeps others from it meanwhile, and takes it again for its IDENTIFY.
+        With `is_opening` the shard only keeps others from it meanwhile, and takes it again for its IDENTIFY. With
+        `is_again` it didn't use the turn that it was given last.
 
         Raises:
             StoreError: it can't be found out just now.
@@ -44,11 +48,11 @@ class LocalTurns:
         self._clock = clock
         self._turns: dict[int, _Turn] = {}
 
-    async def claim(self, shard_id: int, seconds: float, *, is_opening: bool) -> float:
+    async def claim(self, shard_id: int, seconds: float, *, is_opening: bool, is_again: bool = False) -> float:
         group, now = shard_id % self._max_concurrency, self._clock()
         turn = self._turns.get(group)
-        is_own = turn is not None and turn.is_opening and turn.shard_id == shard_id
+        is_own = turn is not None and turn.shard_id == shard_id and (turn.is_opening or is_again)
         if turn is not None and turn.free_at > now and not is_own:
-            return turn.free_at - now
+            return min(turn.free_at - now, OPENING_POLL_SECONDS if turn.is_opening else math.inf)
         self._turns[group] = _Turn(shard_id, is_opening, now + seconds)
         return 0.0

@@ -1,6 +1,6 @@
 """The shards that this process holds: each gets a connection of its own, for as long as it is held.
 
-Which are held is asked for every two seconds. One that is gained is connected, one that is given up for another process
+Which are held is asked for every second. One that is gained is connected, one that is given up for another process
 lets its running answers finish, and one that is lost ends at once: somebody else may have it already. What a shard
 leaves unfinished is resumed by whoever has it next, as after a restart.
 """
@@ -24,7 +24,7 @@ from bot.tasks import in_background
 
 log = logging.getLogger(__name__)
 
-BEAT_SECONDS = 2.0
+BEAT_SECONDS = 1.0
 _LEAVING_SECONDS = 5.0
 
 
@@ -289,7 +289,7 @@ class HeldShards:
         """Also where a beat hangs, what is lost ends in time."""
         while True:
             self._lose_what_is_not_valid()
-            await asyncio.sleep(BEAT_SECONDS / 4)
+            await asyncio.sleep(BEAT_SECONDS / 2)
 
     async def _release_ended(self) -> None:
         for shard_id, running in list(self._running.items()):

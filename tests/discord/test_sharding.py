@@ -8,7 +8,7 @@ import pytest
 
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.shard import WHOLE, Shard
-from bot.discord.identify_turns import LocalTurns
+from bot.discord.identify_turns import OPENING_POLL_SECONDS, LocalTurns
 from bot.observer import GatewayChange, ShardsRecord
 from bot.operations.overview import Overview
 from bot.operations.readiness import Readiness
@@ -101,9 +101,10 @@ async def test_shards_of_one_group_log_in_one_after_the_other() -> None:
 
     assert await turns.claim(0, 10, is_opening=True) == 0
     assert await turns.claim(1, 10, is_opening=True) == 0
-    assert await turns.claim(2, 10, is_opening=True) == 10
+    assert await turns.claim(2, 10, is_opening=True) == OPENING_POLL_SECONDS
     assert await turns.claim(0, 5, is_opening=False) == 0
     assert await turns.claim(0, 5, is_opening=False) == 5
+    assert await turns.claim(0, 5, is_opening=False, is_again=True) == 0
     now[0] += 5
     assert await turns.claim(2, 5, is_opening=False) == 0
 

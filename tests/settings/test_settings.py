@@ -300,6 +300,42 @@ def test_token_of_the_environment_hides_the_file_under_whatever_name(tmp_path):
     assert settings.discord_bot_token.get_secret_value() == CANARY
 
 
+SERVER = {"TRINITY_DATABASE_URL": "postgresql://trinity@localhost/trinity"}
+
+
+@pytest.mark.parametrize(
+    ("given", "shards"),
+    [
+        ({}, (None, None)),
+        ({"TRINITY_SHARD_COUNT": "auto", "TRINITY_SHARD_IDS": "auto"}, (0, None)),
+        ({"TRINITY_SHARD_COUNT": "16"}, (16, None)),
+        ({"TRINITY_SHARD_COUNT": "4", "TRINITY_SHARD_IDS": "0-3"}, (4, {0, 1, 2, 3})),
+        (SERVER | {"TRINITY_SHARD_COUNT": "16", "TRINITY_SHARD_IDS": "0-2, 8"}, (16, {0, 1, 2, 8})),
+    ],
+)
+def test_shards_are_numbers_and_ranges_or_auto(tmp_path, given, shards):
+    settings = load_settings(given, tmp_path / ".env")
+
+    assert (settings.shard_count, settings.shard_ids) == shards
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"TRINITY_SHARD_COUNT": "0"}, "TRINITY_SHARD_COUNT: has to be a number from 1"),
+        ({"TRINITY_SHARD_COUNT": "many"}, "or auto for what Discord recommends"),
+        ({"TRINITY_SHARD_COUNT": "4", "TRINITY_SHARD_IDS": "first"}, "ranges of shards such as 0-3,8"),
+        ({"TRINITY_SHARD_COUNT": "4", "TRINITY_SHARD_IDS": "3-1"}, "names no shard"),
+        ({"TRINITY_SHARD_COUNT": "4", "TRINITY_SHARD_IDS": "0-4"}, "counted from 0 to 3"),
+        ({"TRINITY_SHARD_IDS": "0-3"}, "in TRINITY_SHARD_COUNT"),
+        ({"TRINITY_SHARD_COUNT": "4", "TRINITY_SHARD_IDS": "0-1"}, "takes PostgreSQL: SQLite is one process's"),
+    ],
+)
+def test_shards_that_make_no_sense_are_refused_in_words(tmp_path, given, words):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_settings(given, tmp_path / ".env")
+
+
 def test_secrets_are_not_in_a_repr_or_a_dump():
     url = "postgresql://trinity:sea%20shell@host/trinity"
     settings = load({"DISCORD_BOT_TOKEN": CANARY, "HF_TOKEN": "hf_canary", "TRINITY_DATABASE_URL": url})

@@ -1,6 +1,6 @@
 """Which process holds which shard, and whose turn it is to log in, where several processes share a PostgreSQL.
 
-A process that is there says so every two seconds; one that hasn't for ten is taken for dead, and its shards are free.
+A process that is there says so every second; one that hasn't for eight is taken for dead, and its shards are free.
 Times are the server's own. Each step locks the table that it is about, so that two processes never decide at once; it
 takes a few milliseconds.
 """
@@ -21,7 +21,7 @@ from bot.store.files.connections import build_engine
 from bot.store.files.database import Database
 from bot.store.tables import session_starts, shard_processes, shards
 
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 8.0
 _MARGIN_SECONDS = 1.0
 """So much before others take it for dead, a process takes its shards for lost."""
 _BUDGET = -1
@@ -30,10 +30,17 @@ _DAY = timedelta(days=1)
 _BURST_SHARE, _DAILY_SHARE = 0.2, 0.7
 """Of the sessions that Discord allows in a day: so many at once, and so many more spread over it. It resets the token
 of a bot that begins more."""
+_OPENING_POLL_SECONDS = 0.25
+"""A turn that is kept while a connection is made ends sooner."""
 _STEP_LIMITS = text(
     # Who is stuck in the middle of a step must not cost the others their shards.
     "SELECT set_config('lock_timeout', '2000', true), set_config('idle_in_transaction_session_timeout', '2000', true)"
 )
+
+_LOCKS = {
+    shard_processes: text("LOCK TABLE shard_processes IN EXCLUSIVE MODE"),
+    session_starts: text("LOCK TABLE session_starts IN EXCLUSIVE MODE"),
+}
 
 _OTHERWISE_DIVIDED = (
     "Other processes divide the bot into {others} shards, this one into {count}. Set the same TRINITY_SHARD_COUNT for "
@@ -126,7 +133,9 @@ class Shards:
         if claimed:
             rows = [{"shard_id": shard_id, "process": self.process} for shard_id in claimed]
             await connection.execute(insert(shards), rows)
-        return Held(frozenset(held.union(claimed)), max(0, len(held) - fair_part))
+        # Where shards are free, who has too few takes these first; and one at a time, since each login takes its turn.
+        num_surplus = 0 if free else min(1, max(0, len(held) - fair_part))
+        return Held(frozenset(held.union(claimed)), num_surplus)
 
     async def release(self, shard_id: int) -> None:
         """Let others have a shard."""
@@ -139,20 +148,24 @@ class Shards:
         is_me = shard_processes.c.process == self.process
         await self._database.write(lambda connection: connection.execute(delete(shard_processes).where(is_me)))
 
-    async def claim(self, shard_id: int, seconds: float, *, is_opening: bool) -> float:
+    async def claim(self, shard_id: int, seconds: float, *, is_opening: bool, is_again: bool = False) -> float:
         """Take the turn to log in of a shard's group; `bot.discord.identify_turns` says what for."""
+        length = timedelta(seconds=seconds)
         return await self._database.write(
-            lambda connection: self._claim(connection, shard_id, timedelta(seconds=seconds), is_opening=is_opening)
+            lambda connection: self._claim(connection, shard_id, length, is_opening=is_opening, is_again=is_again)
         )
 
-    async def _claim(self, connection: AsyncConnection, shard_id: int, length: timedelta, *, is_opening: bool) -> float:
+    async def _claim(
+        self, connection: AsyncConnection, shard_id: int, length: timedelta, *, is_opening: bool, is_again: bool
+    ) -> float:
         now = await _begin_step(connection, session_starts)
         group = shard_id % self._division.max_concurrency
         rows = {row.group_number: row for row in await connection.execute(select(session_starts))}
         turn, budget = rows.get(group), rows.get(_BUDGET)
-        is_own = turn is not None and turn.is_opening and turn.shard_id == shard_id
+        is_own = turn is not None and turn.shard_id == shard_id and (turn.is_opening or is_again)
         if turn is not None and turn.free_at > now and not is_own:
-            return float((turn.free_at - now).total_seconds())
+            left = float((turn.free_at - now).total_seconds())
+            return min(left, _OPENING_POLL_SECONDS) if turn.is_opening else left
         # The moment up to which sessions are spent: each puts it off by its part of the day.
         each = _DAY / (_DAILY_SHARE * self._division.sessions_per_day)
         burst = _BURST_SHARE * self._division.sessions_per_day * each
@@ -160,7 +173,7 @@ class Shards:
         if spent_until > now + burst:
             return float((spent_until - burst - now).total_seconds())
         await _set_turn(connection, group, shard_id, now + length, is_opening=is_opening)
-        if not is_opening:
+        if not (is_opening or is_again):
             await _set_turn(connection, _BUDGET, shard_id, spent_until + each, is_opening=False)
         return 0.0
 
@@ -174,7 +187,7 @@ async def _count_of_others(database: Database) -> int | None:
 async def _begin_step(connection: AsyncConnection, table: Table) -> datetime:
     """Keep all other processes from a table until the transaction's end; returns the server's time."""
     await connection.execute(_STEP_LIMITS)
-    await connection.execute(text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
+    await connection.execute(_LOCKS[table])
     now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     return now
 

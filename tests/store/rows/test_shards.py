@@ -52,6 +52,8 @@ async def test_shards_are_divided_evenly_and_given_up_to_who_comes_later(open_pr
     assert await first.renew(0) == held()
     assert await first.renew(4) == held(0, 1, 2, 3)
     assert await second.renew(0) == held()
+    assert await first.renew(6) == held(0, 1, 2, 3)
+    assert await second.renew(6) == held(4, 5)
     assert await first.renew(6) == held(0, 1, 2, 3, num_surplus=1)
     await first.release(3)
     assert await second.renew(6) == held(3, 4, 5)
@@ -129,12 +131,15 @@ async def test_processes_take_turns_to_log_in(open_process: Open) -> None:
     first, second = await open_process(two_groups), await open_process(two_groups)
 
     assert await first.claim(0, 60, is_opening=True) == 0
-    assert 50 < await second.claim(2, 60, is_opening=True) <= 60
+    assert 0 < await second.claim(2, 60, is_opening=True) < 1
     assert await second.claim(1, 60, is_opening=True) == 0
     assert await first.claim(0, 0.2, is_opening=False) == 0
     while await second.claim(2, 60, is_opening=True) > 0:  # noqa: ASYNC110 - another process gives no event
         await asyncio.sleep(0.05)
     assert await first.claim(0, 5, is_opening=False) > 0
+    assert await second.claim(2, 60, is_opening=False) == 0
+    assert await second.claim(2, 60, is_opening=False, is_again=True) == 0
+    assert 50 < await second.claim(2, 60, is_opening=False) <= 60
 
 
 async def test_the_sessions_of_a_day_are_counted_for_all_processes(open_process: Open) -> None:
