@@ -19,6 +19,7 @@ from bot.conversation.formats.protocol import ChatFormat, UnfitVocabulary
 from bot.conversation.formats.vicuna import VicunaFormat
 from bot.conversation.formats.zephyr import ZephyrFormat
 from bot.conversation.messages import Turn
+from bot.conversation.output import OutputFilter
 from bot.conversation.sections import Section
 from bot.conversation.window import TokenBudget, fit_window, measure_window
 from tests.conversation.vocabularies import (
@@ -308,3 +309,15 @@ def small_byte_level_vocabulary_with(ids: dict[str, int]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(ids, []))
     tokenizer.add_special_tokens([*ids])
     return tokenizer
+
+
+def test_an_answer_shows_no_structure_however_it_streams(case):
+    spelled = [*case.format.tags.tags, *case.format.tags.tokens]
+    text = "I say " + " and ".join(spelled) + ". That is all."
+
+    whole, streamed = OutputFilter(case.format.tags), OutputFilter(case.format.tags)
+    shown = whole.feed(text) + whole.finish()
+
+    assert "".join([*map(streamed.feed, text), streamed.finish()]) == shown
+    assert not any(each in shown for each in spelled)
+    assert [*filter(str.isalnum, shown.replace("\u02d0", ":"))] == [*filter(str.isalnum, text)]
