@@ -34,7 +34,7 @@ from bot.settings.settings import Settings
 from bot.store.files.instance import hold_instance
 from bot.store.files.sqlite import is_server_url
 from bot.store.rows.shards import Division, open_shards
-from bot.tasks import in_background, keep_running
+from bot.tasks import in_background, keep_running, limit_threads
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def run_daemon(settings: Settings) -> int:
 
 async def _run_on_discord(settings: Settings) -> EngineError | None:
     """Run until a signal, or until the engine is lost: then return its failure too, with everything closed."""
+    limit_threads()
     if settings.discord_bot_token is None:
         raise ConfigError("DISCORD_BOT_TOKEN", "is not set; put the bot's token into .env (README.md says how)")
     token = settings.discord_bot_token.get_secret_value()

@@ -3,7 +3,7 @@
 `keep_running` is for what nothing else depends on, such as housekeeping: a failure costs a line in the log and a pause.
 `in_background` is for a block that makes no sense without the work: if the work fails, the block ends with its error.
 Both together are work that lasts as long as a block and starts again when it fails. `in_daemon_thread` is for calls
-that block the thread.
+that block the thread, and `limit_threads` bounds the threads of the others that do.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast
 
@@ -21,6 +22,16 @@ T = TypeVar("T")
 PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Before work that failed is started again the first, second, ... time in a row."""
 _HEALTHY_SECONDS = 600.0
+_NUM_THREADS = 6
+
+
+def limit_threads() -> None:
+    """Let what blocks (`asyncio.to_thread`, looking up names) have six threads, on any machine.
+
+    By itself the loop would start, one after another, as many as the machine has cores and four more, and keep each
+    with memory of its own.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="blocking"))
 
 
 async def keep_running(

@@ -16,7 +16,6 @@ stands on the page in other words than the database knows is handled like one th
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +33,7 @@ from bot.discord.connection import ConnectedClient
 from bot.discord.intake import Intake
 from bot.discord.messages import PLATFORM
 from bot.discord.rest import DiscordTransport
+from bot.discord.seen import Seen
 from bot.errors import DatabaseBusy, DiscordError, StoreError
 
 log = logging.getLogger(__name__)
@@ -41,15 +41,12 @@ log = logging.getLogger(__name__)
 MAX_CHANNELS = 200
 MESSAGES_PER_CHANNEL = 100  # as many as Discord gives at once
 OLDEST = timedelta(minutes=10)
-MAX_SUSPECTS = 50
-"""Messages in one channel that are asked for, the newest of those that seem to have been deleted."""
 _MAX_CONCURRENT_FETCHES = 8
 _STILL_AWAY = "The database is away again."
 _GATHERING_SECONDS = 0.1
 _HICCUP_SECONDS = 3.0
 _CHANNELS_PER_SLICE = 2_000
 _PERMISSIONS_PER_SLICE = 100
-_MAX_REMEMBERED = 20_000
 
 _Item = TypeVar("_Item")
 
@@ -78,65 +75,45 @@ class CatchUp:
         self._intake = intake
         self._sender = sender
         self._transport = transport
-        self._seen: OrderedDict[int, int] = OrderedDict()  # channel id -> newest message id from the gateway
-        self._seen_before: dict[int, int] = {}  # the same when the session began
-        self._first_seen: dict[int, int] = {}  # channel id -> first message id since something was missed
-        self._session = 0
-        self._is_caught_up = True
+        self.seen = Seen()
         self._finishing = asyncio.Lock()
         self._returned_guilds: list[discord.Guild] = []
         self._barriers: dict[int, asyncio.Event] = {}  # of the channels of those guilds
 
-    def note_seen(self, message: discord.Message) -> None:
-        """Remember a message that the gateway sent."""
-        if not self._is_caught_up:
-            self._first_seen.setdefault(message.channel.id, message.id)
-        self._seen[message.channel.id] = max(message.id, self._seen.get(message.channel.id, 0))
-        self._seen.move_to_end(message.channel.id)
-        while len(self._seen) > _MAX_REMEMBERED:
-            self._seen.popitem(last=False)
-
     def begin_session(self) -> None:
-        """Discord forgot the last session: what comes from now on says nothing about what was missed before.
+        """Discord forgot the last session.
 
         What is still being fetched for the last one is given up, and is fetched for this one.
         """
-        self._begin_missing()
-        self._session += 1
+        self.seen.begin_session()
         self._intake.gate.shut()
-
-    def _begin_missing(self) -> None:
-        """From now on something may be missed: remember what was seen until now."""
-        if self._is_caught_up:
-            self._seen_before, self._first_seen = dict(self._seen), {}
-        self._is_caught_up = False
 
     async def run(self) -> None:
         """Fetch what was missed; live messages of the channels concerned wait meanwhile."""
-        session, missed, gate, is_found = self._session, [], self._intake.gate, True
+        session, missed, gate, is_found = self.seen.session, [], self._intake.gate, True
         try:
-            missed = await self._find_missed(self._seen_before)
+            missed = await self._find_missed(self.seen.before)
         except StoreError as error:
             is_found = False
             log.warning("what was missed is fetched when the database is back: %s", error)
         finally:
             barriers = {}
-            if session == self._session:
+            if session == self.seen.session:
                 barriers = gate.open_but_for(place.channel_id for place in missed)
         is_fetched = await self._fetch_all(missed, barriers, session)
-        self._is_caught_up = is_found and is_fetched and session == self._session
+        self.seen.is_caught_up = is_found and is_fetched and session == self.seen.session
 
     async def finish(self) -> None:
         """Fetch what could not be fetched while the database was away; only what is recent is worth the wait."""
-        session = self._session
+        session = self.seen.session
 
         async def try_again() -> None:
-            if self._is_caught_up or session != self._session:
+            if self.seen.is_caught_up or session != self.seen.session:
                 return
-            is_fetched = await self._fetch_all(await self._find_missed(self._seen_before), {}, session)
+            is_fetched = await self._fetch_all(await self._find_missed(self.seen.before), {}, session)
             if not is_fetched:
                 raise DatabaseBusy(_STILL_AWAY)
-            self._is_caught_up = session == self._session
+            self.seen.is_caught_up = session == self.seen.session
 
         try:
             async with self._finishing:
@@ -153,26 +130,26 @@ class CatchUp:
 
         An outage ends for thousands of guilds at once: those that come within a moment are looked at together.
         """
-        session, missed, gate = self._session, [], self._intake.gate
+        session, missed, gate = self.seen.session, [], self._intake.gate
         self._barriers |= gate.shut_channels(channel.id for channel in (*guild.channels, *guild.threads))
         self._returned_guilds.append(guild)
         if len(self._returned_guilds) > 1:
             return
-        seen_before = dict(self._seen)  # before anything that is said from now on
+        seen_before = self.seen.newest  # before anything that is said from now on
         await asyncio.sleep(_GATHERING_SECONDS)
         guilds, self._returned_guilds = self._returned_guilds, []
         barriers, self._barriers = self._barriers, {}
         try:
             missed = await self._find_missed(seen_before, guilds)
         except StoreError as error:
-            self._begin_missing()
+            self.seen.begin_missing()
             log.warning("what was missed is fetched when the database is back: %s", error)
         finally:
             places = {place.channel_id for place in missed}
             for channel_id in barriers.keys() - places:
                 gate.open_channel(channel_id, barriers[channel_id])
         if not await self._fetch_all(missed, barriers, session):
-            self._begin_missing()
+            self.seen.begin_missing()
         await self.finish()
 
     async def _fetch_all(self, missed: list[_Missed], barriers: Mapping[int, asyncio.Event], session: int) -> bool:
@@ -198,14 +175,10 @@ class CatchUp:
         last = {channel_id: known.last_message_id for channel_id, known in known.items()}
         earliest = discord.utils.time_snowflake(EARLIEST_QUESTION)
         do_ids_hold_the_time = min([*last.values(), *seen_before.values()], default=earliest) >= earliest
-        seen = dict(seen_before)
-        for channel_id, message_id in last.items():
-            # Where a live message was let in meanwhile, the newest one that is known lies behind what was missed.
-            if message_id < self._first_seen.get(channel_id, message_id + 1):
-                seen[channel_id] = max(message_id, seen.get(channel_id, 0))
+        seen = self.seen.read_until(seen_before, last)
         floor = discord.utils.time_snowflake(self._client.clock.now() - OLDEST) if do_ids_hold_the_time else 0
         # In a lost session pending questions may have been deleted; at a start each of them is requested anyway.
-        busy = self._intake.busy_channels() if seen_before or self._session > 1 else set()
+        busy = self._intake.busy_channels() if seen_before or self.seen.session > 1 else set()
         missed = []
         places = _channels(list(self._client.guilds) if guilds is None else guilds)
         async for channel in _sliced(places, _CHANNELS_PER_SLICE):
@@ -255,14 +228,14 @@ class CatchUp:
         """Fetch what was missed in one channel; False if the database was away."""
         try:
             async with fetch_slots:
-                if session != self._session:
+                if session != self.seen.session:
                     return True
                 messages = await self._sender.read(
                     place.channel_id, lambda: self._transport.newest_messages(place.channel, MESSAGES_PER_CHANNEL)
                 )
-                await self._outlast_hiccup(
-                    partial(self._follow_deletions, place.channel_id, [message.id for message in messages])
-                )
+                ids, is_whole = [message.id for message in messages], len(messages) < MESSAGES_PER_CHANNEL
+                find = partial(self._intake.changes.delete_missing, place.channel_id, ids, is_whole_channel=is_whole)
+                await self._outlast_hiccup(find)
             own = [message for message in messages if self._client.user and message.author.id == self._client.user.id]
             shown = {message.reference.message_id: is_growing(message.content) for message in own if message.reference}
             # Where no question was ever committed, what stands before a reply was answered; no reply is what tells
@@ -312,18 +285,6 @@ class CatchUp:
             raise
         except Exception:
             log.exception("message %s in channel %s is not taken", message.id, message.channel.id)
-
-    async def _follow_deletions(self, channel_id: int, page: list[int]) -> None:
-        """Find out which known messages were deleted; `page` holds the ids of the channel's newest messages."""
-        is_whole_channel = len(page) < MESSAGES_PER_CHANNEL
-        known = await self._chat.known_messages(
-            PLATFORM, channel_id, 0 if is_whole_channel else page[0], page[-1] if page else None
-        )
-        suspects = sorted(known.difference(page))[-MAX_SUSPECTS:]
-        gone = [message_id for message_id in suspects if not await self._sender.exists(channel_id, message_id)]
-        if gone:
-            log.info("%d messages were deleted in channel %s while nobody listened", len(gone), channel_id)
-            await self._intake.take_deletions(gone)
 
 
 _Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread

@@ -139,7 +139,7 @@ class TrinityClient(ReceivingClient):
         if self.is_draining:
             await self.receivers.intake.put_off(message)
         else:
-            self.receivers.catch_up.note_seen(message)
+            self.receivers.catch_up.seen.note(message.channel.id, message.id)
             if is_direct(message):
                 self.languages.note_direct(message.channel.id, message.author.id)
             await self.receivers.intake.take(message)
@@ -165,10 +165,10 @@ class TrinityClient(ReceivingClient):
             log.warning("an edit was not taken over: %s", error)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        await self.receivers.intake.take_deletions({payload.message_id})
+        await self.receivers.intake.changes.delete({payload.message_id})
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        await self.receivers.intake.take_deletions(payload.message_ids)
+        await self.receivers.intake.changes.delete(payload.message_ids)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """A channel was deleted, and its threads with it."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,7 +12,6 @@ from functools import partial, reduce
 import discord
 
 from bot.chat.chat import Chat, Edit, Exchange, Preparation, StopReason
-from bot.chat.outage import repeat_while_away
 from bot.conversation.messages import Question
 from bot.conversation.sanitize import has_visible_text
 from bot.delivery.answers import Answers
@@ -22,6 +21,7 @@ from bot.delivery.sender import Sender
 from bot.delivery.transport import Draft, DraftKey, Posted
 from bot.discord.access import AccessCheck
 from bot.discord.attached_files import AttachedFiles
+from bot.discord.changes import Changes
 from bot.discord.clock import DiscordClock
 from bot.discord.gate import Gate
 from bot.discord.listening import Listening, opens_forum_post
@@ -39,8 +39,7 @@ from bot.discord.messages import (
     unreadable_in,
 )
 from bot.discord.pastes import Pastes, may_go_on
-from bot.discord.recent_changes import RecentChanges
-from bot.errors import DatabaseBusy, DiscordError, RequestFailed, StoreError, UserError
+from bot.errors import DiscordError, RequestFailed, StoreError, UserError
 from bot.words import Phrase, joined, phrase
 
 log = logging.getLogger(__name__)
@@ -59,7 +58,6 @@ OLDEST_EDITED = timedelta(days=1)
 _MAX_HINTED = 1000
 _MENU_HINTS = 3600.0, 0.0  # seconds for a person, and for a channel
 _MAX_CHANNELS = 10_000
-_STORE_RETRY_SECONDS = 120.0
 
 
 FetchMessage = Callable[[discord.abc.Messageable, int], Awaitable[discord.Message]]
@@ -96,14 +94,10 @@ class Intake:
         self._menu_hints = NoticeLimiter(*_MENU_HINTS)
         self._newest_own: OrderedDict[int, int] = OrderedDict()  # by channel
         self._hinted: OrderedDict[int, None] = OrderedDict()
-        self._deleted: dict[int, bool] = {}  # message id -> whether it is surely one of ours
-        self._changes = RecentChanges()
+        self.changes = Changes(PLATFORM, chat, sender, self._pastes, tasks)
         self._tasks = tasks
         self._fetch = fetch
-        self._following: asyncio.Task[None] | None = None
         self._following_pastes: dict[asyncio.Task[None], None] = {}
-        self._is_followed = asyncio.Event()  # or waits for the database
-        self._is_closed = False
 
     async def take(
         self,
@@ -129,7 +123,7 @@ class Intake:
             return
         if is_live:
             await self.gate.passage(message.channel.id)
-        if self._changes.is_deleted(message.id):
+        if self.changes.recent.is_deleted(message.id):
             return
         if not can_speak(message) or self._sender.closed_channels.is_closed(message.channel.id):
             log.debug("no permission to answer in channel %s", message.channel.id)
@@ -196,7 +190,7 @@ class Intake:
         The inbox knows every question that was received, so none is answered twice.
         """
         address = self._listening.address_of(message)
-        self._changes.note_edit(message.id, message.edited_at)
+        self.changes.recent.note_edit(message.id, message.edited_at)
         try:
             await self._recall_paste(message)
         except DiscordError as error:
@@ -241,7 +235,7 @@ class Intake:
 
     def _begin_edited(self, exchange: Exchange, message: discord.Message) -> None:
         self._answers.begin(exchange, note=_note(unreadable_in(message)))
-        if self._changes.is_deleted(message.id):  # the deletion found nothing under way
+        if self.changes.recent.is_deleted(message.id):  # the deletion found nothing under way
             exchange.stop(StopReason.QUESTION_DELETED)
 
     async def _take_words_back(self, message: discord.Message) -> None:
@@ -266,87 +260,20 @@ class Intake:
         self._pastes.recall(messages)
 
     async def _edit(self, message: discord.Message, question: Question, *, is_live: bool) -> Edit:
-        """Follow an edit; where the database is away, that waits in line with the question that it is about.
-
-        Where several are told at once, as after a lost connection, an older one does nothing.
-        """
-        if self._changes.is_outdated(message.id, message.edited_at):
-            return Edit(is_known=True)
         may_answer = can_speak(message) and not self._sender.closed_channels.is_closed(message.channel.id)
-        is_recent = message.edited_at is not None and self._clock.now() - message.edited_at < LATEST_EDIT
-        edited_at = message.edited_at if may_answer and is_recent else None
-
-        async def edit() -> Edit:
-            return await self._chat.edit(question, edited_at=edited_at, is_live=is_live)
-
-        try:
-            return await edit()
-        except DatabaseBusy:
-            if self._chat.exchanges.asked_by(PLATFORM, question.message_id) is None:
-                return Edit(is_known=False)  # a new question, which is told that it waits, or one that was answered
-        return await self._chat.outlast(edit)
+        if message.edited_at is None or self._clock.now() - message.edited_at >= LATEST_EDIT:
+            may_answer = False
+        return await self.changes.edit(message.id, message.edited_at, question, may_answer=may_answer, is_live=is_live)
 
     def busy_channels(self) -> set[int]:
         """The channels whose questions are waiting or being answered."""
         return {exchange.channel_id for exchange in self._chat.exchanges}
 
-    async def take_deletions(self, message_ids: Collection[int]) -> None:
-        """Withdraw deleted messages, whoever wrote them: their content must not be used any more.
-
-        Returns when that is done, or when it waits for a database that is away: it is done before whatever is asked
-        from then on, so nobody has to be held up for it.
-        """
-        self._chat.overheard.forget(message_ids)
-        self._changes.note_deleted(message_ids)
-        for message_id in map(self._pastes.first_of, message_ids):
-            self._pastes.forget(message_id)
-            asked = self._chat.exchanges.asked_by(PLATFORM, message_id)
-            shown = self._chat.exchanges.shown_by(PLATFORM, message_id)
-            if shown is not None:
-                shown.stop(StopReason.ANSWER_DELETED)
-            # A question that is being answered is withdrawn as soon as nothing of its answer is shown any more.
-            if asked is None or not asked.stop(StopReason.QUESTION_DELETED):
-                self._deleted[message_id] = asked is not None or shown is not None
-        if not self._deleted or self._is_closed:
-            return
-        if self._following is None or self._following.done():
-            self._is_followed.clear()
-            self._following = self._tasks.create_task(self._follow_deletions())
-        await self._is_followed.wait()
-
     def close(self) -> None:
         """Leave what waits for the database to the next start, which finds most of it again."""
-        self._is_closed = True
-        if self._following is not None:
-            self._following.cancel()
+        self.changes.close()
         for following in self._following_pastes:
             following.cancel()
-
-    async def _follow_deletions(self) -> None:
-        try:
-            await repeat_while_away(
-                lambda: self._chat.outlast(self._apply_deletions, self._is_followed.set),
-                is_ending=lambda: self._is_closed,
-                limit_seconds=_STORE_RETRY_SECONDS,
-            )
-        except StoreError as error:
-            log.error("%d deletions were not followed: %s", len(self._deleted), error)
-        except Exception:
-            log.exception("%d deletions were not followed", len(self._deleted))
-        finally:
-            self._deleted.clear()
-            self._is_followed.set()
-
-    async def _apply_deletions(self) -> None:
-        """Withdraw those of our messages that were deleted; those that arrive meanwhile are looked up together."""
-        while self._deleted:
-            deleted = dict(self._deleted)
-            unsure = [message_id for message_id, is_ours in deleted.items() if not is_ours]
-            known = await self._chat.known_among(PLATFORM, unsure) if unsure else set()
-            for message_id, is_ours in deleted.items():
-                if is_ours or message_id in known:
-                    await self._chat.withdraw(PLATFORM, message_id)
-                self._deleted.pop(message_id, None)
 
     def _question_in(self, message: discord.Message, created_at: datetime | None = None) -> Question:
         """The question that a message asks, in the conversation that its author takes part in.

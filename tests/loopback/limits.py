@@ -1,5 +1,6 @@
 """Discord's rate limits: buckets with headers, fifty requests a second in all, and the ban for too many refusals."""
 
+import asyncio
 import math
 import time
 import zlib
@@ -57,11 +58,44 @@ class Bucket:
         }
 
 
+class Standstills:
+    """Watches how long this server's own loop took up nothing: what came meanwhile is seen all at once after it."""
+
+    _TICK_SECONDS = 0.05
+
+    def __init__(self) -> None:
+        self._expected_at = self._ended_at = math.inf
+        self._seconds = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self) -> None:
+        """Begin; `end` ends it."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._TICK_SECONDS, self._tick)
+        self._expected_at = time.monotonic() + self._TICK_SECONDS
+
+    def end(self) -> None:
+        """Watch no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def seconds_before(self, now: float) -> float:
+        """How long the standstill was that ended within the last second, if there was one."""
+        return self._seconds if 0 <= now - self._ended_at <= 1.0 else 0.0
+
+    def _tick(self) -> None:
+        late = time.monotonic() - self._expected_at
+        if late > self._TICK_SECONDS:
+            self._seconds, self._ended_at = late + self.seconds_before(time.monotonic()), time.monotonic()
+        self.watch()
+
+
 class RateLimits:
     """All buckets of all bots, and the gates that apply to everything."""
 
     def __init__(self, rules: Rules) -> None:
         self.banned_until = 0.0
+        self.standstills = Standstills()
         self._rules = rules
         self._buckets: dict[tuple[object, ...], Bucket] = {}
         self._recent: dict[int, deque[float]] = {}
@@ -96,7 +130,8 @@ class RateLimits:
         recent = self._recent.setdefault(bot_id, deque())
         while recent and now - recent[0] >= 1.0:
             recent.popleft()
-        if len(recent) >= self._rules.requests_per_second:
+        seconds = 1.0 + self.standstills.seconds_before(now)  # in which these may have come
+        if len(recent) >= self._rules.requests_per_second * seconds:
             call.world.journal.accuse("global_rate_limit", f"{len(recent) + 1} requests within a second")
             return self._too_many(call, recent[0] + 1.0 - now, is_global=True)
         recent.append(now)

@@ -79,9 +79,11 @@ class LoopbackDiscord:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await self.open_port()
+        self.limits.standstills.watch()
 
     async def stop(self) -> None:
         """Ends every connection and closes the port."""
+        self.limits.standstills.end()
         self.gateway.abort_all()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -36,6 +36,7 @@ from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
+from bot.tasks import limit_threads
 from tests.conversation.vocabularies import load_any_vocabulary
 from tests.engines import EchoEngine, echo
 from tests.scenarios.gauges import Gauges
@@ -76,6 +77,7 @@ def main() -> None:
 
 
 async def serve(orders: Orders) -> None:
+    limit_threads()
     folder, stop = Path(orders.folder), asyncio.Event()
     url = f"sqlite+aiosqlite:///{folder / 'trinity.db'}"
     for number in (signal.SIGTERM, signal.SIGINT):

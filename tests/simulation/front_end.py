@@ -1,14 +1,16 @@
 """What `bot/discord` is to the daemon, without Discord's library: messages become questions, edits and deletions.
 
-It follows bot/discord/intake.py, catch_up.py and client.py step by step, for plain messages.
+It follows bot/discord/intake.py, catch_up.py and client.py step by step, for plain messages. What knows nothing of the
+library is the daemon's own: the gate, pastes, how far each channel was read, and what becomes of messages later.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from bot.chat.chat import Chat, Edit, StopReason
@@ -18,8 +20,10 @@ from bot.delivery.answers import Answers
 from bot.delivery.parts import is_growing
 from bot.delivery.sender import Sender
 from bot.delivery.transport import Button, ButtonKind
+from bot.discord.changes import Changes
 from bot.discord.gate import Gate
-from bot.discord.recent_changes import RecentChanges
+from bot.discord.pastes import Pastes
+from bot.discord.seen import Seen
 from bot.errors import DatabaseBusy, DiscordError, StoreError, UserError
 from tests.simulation.discord import BOT_ID, Channel, Discord, Message, Wire
 from tests.simulation.universe import universe
@@ -32,7 +36,7 @@ PER_CHANNEL = 100
 NAMES = dict(enumerate(("Anna", "Daniel", "Maya", "Sofia", "Ben"), start=100))
 _STORE_SECONDS = 120.0
 _HICCUP_SECONDS = 3.0
-_LATEST_EDIT = timedelta(minutes=10)
+LATEST_EDIT = timedelta(minutes=10)
 
 
 def key_of(channel: Channel) -> ConversationKey:
@@ -67,16 +71,11 @@ class FrontEnd:
     """Called with the newest messages of a channel, as they were found."""
     _context: Context = field(default_factory=copy_context)
     _is_first: bool = True
-    _seen: dict[int, int] = field(default_factory=dict)
-    _seen_before: dict[int, int] = field(default_factory=dict)
-    _first_seen: dict[int, int] = field(default_factory=dict)
-    _is_caught_up: bool = True
-    _session: int = 0
-    _deleted: dict[int, bool] = field(default_factory=dict)
-    _following: asyncio.Task[None] | None = None
-    _is_followed: asyncio.Event = field(default_factory=asyncio.Event)
-    _is_closed: bool = False
-    _changes: RecentChanges = field(default_factory=RecentChanges)
+    seen: Seen = field(default_factory=Seen)
+    _changes: Changes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._changes = Changes(PLATFORM, self.chat, self.sender, Pastes(), self.tasks)
 
     # --- the connection
 
@@ -87,8 +86,7 @@ class FrontEnd:
         is_resumed = self.discord.connect(self._receive)
         if is_resumed and not self._is_first:
             return
-        self._begin_missing()
-        self._session += 1
+        self.seen.begin_session()
         self.gate.shut()
         self.tasks.create_task(self._begin_session())
 
@@ -118,32 +116,27 @@ class FrontEnd:
 
     # --- what was missed
 
-    def _begin_missing(self) -> None:
-        if self._is_caught_up:
-            self._seen_before, self._first_seen = dict(self._seen), {}
-        self._is_caught_up = False
-
     async def _catch_up(self) -> None:
-        session, missed, is_found, barriers = self._session, [], True, {}
+        session, missed, is_found, barriers = self.seen.session, [], True, {}
         try:
             missed = await self._find_missed()
         except StoreError:
             is_found = False
         finally:
-            if session == self._session:
+            if session == self.seen.session:
                 barriers = self.gate.open_but_for(channel.id for channel, _ in missed)
         is_fetched = await self._fetch_all(missed, barriers, session)
-        self._is_caught_up = is_found and is_fetched and session == self._session
+        self.seen.is_caught_up = is_found and is_fetched and session == self.seen.session
 
     async def _finish_catching_up(self) -> None:
-        session = self._session
+        session = self.seen.session
 
         async def try_again() -> None:
-            if self._is_caught_up or session != self._session:
+            if self.seen.is_caught_up or session != self.seen.session:
                 return
             if not await self._fetch_all(await self._find_missed(), {}, session):
                 raise DatabaseBusy("The database is away again.")
-            self._is_caught_up = session == self._session
+            self.seen.is_caught_up = session == self.seen.session
 
         try:
             await self._outlast(try_again, OLDEST.total_seconds())
@@ -152,15 +145,12 @@ class FrontEnd:
 
     async def _find_missed(self) -> list[tuple[Channel, int]]:
         known = {each.key.channel_id: each.last_message_id for each in await self.chat.known_channels(PLATFORM)}
-        if not known and not self._seen_before:
+        if not known and not self.seen.before:
             return []
-        seen = dict(self._seen_before)
-        for channel_id, message_id in known.items():
-            if message_id < self._first_seen.get(channel_id, message_id + 1):
-                seen[channel_id] = max(message_id, seen.get(channel_id, 0))
+        seen = self.seen.read_until(self.seen.before, known)
         floor = _id_at(universe.true_time - OLDEST.total_seconds())
         busy = {exchange.channel_id for exchange in self.chat.exchanges}
-        busy = busy if self._seen_before or self._session > 1 else set()
+        busy = busy if self.seen.before or self.seen.session > 1 else set()
         missed = []
         for channel in self.discord.channels.values():
             newest, after = max((each.id for each in channel.messages), default=0), max(floor, seen.get(channel.id, 0))
@@ -176,12 +166,13 @@ class FrontEnd:
 
     async def _fetch(self, channel: Channel, after: int, barrier: asyncio.Event | None, session: int) -> bool:
         try:
-            if session != self._session:
+            if session != self.seen.session:
                 return True
             page = await self.sender.read(channel.id, lambda: self.wire.newest(channel.id, PER_CHANNEL))
             self.fetched(channel, page)
-            ids = [message.id for message in page]
-            await self._outlast(lambda: self._find_deleted(channel.id, ids), _HICCUP_SECONDS)
+            ids, is_whole = [message.id for message in page], len(page) < PER_CHANNEL
+            find = partial(self._changes.delete_missing, channel.id, ids, is_whole_channel=is_whole)
+            await self._outlast(find, _HICCUP_SECONDS)
             own = [message for message in page if message.author_id == BOT_ID]
             shown = {message.reply_to: is_growing(message.content) for message in own if message.reply_to}
             for message in page:
@@ -203,14 +194,6 @@ class FrontEnd:
                 self.gate.open_channel(channel.id, barrier)
         return True
 
-    async def _find_deleted(self, channel_id: int, page: list[int]) -> None:
-        oldest = 0 if len(page) < PER_CHANNEL else page[0]
-        known = await self.chat.known_messages(PLATFORM, channel_id, oldest, page[-1] if page else None)
-        suspects = sorted(known.difference(page))[-PER_CHANNEL:]
-        gone = [each for each in suspects if not await self.sender.exists(channel_id, each)]
-        if gone:
-            await self._take_deletions(gone)
-
     # --- events
 
     def _receive(self, kind: str, message: Message) -> None:
@@ -224,13 +207,11 @@ class FrontEnd:
         self.discord.journal.note("event", kind, message.id)
         try:
             if kind == "delete":
-                await self._take_deletions([message.id])
+                await self._changes.delete([message.id])
             elif message.author_id != BOT_ID and kind == "edit":
                 await self._take_edit(message)
             elif kind == "create" and not self.is_draining:
-                if not self._is_caught_up:
-                    self._first_seen.setdefault(message.channel.id, message.id)
-                self._seen[message.channel.id] = max(message.id, self._seen.get(message.channel.id, 0))
+                self.seen.note(message.channel.id, message.id)
                 if message.author_id != BOT_ID:
                     await self._take(message)
         except StoreError as error:
@@ -241,80 +222,31 @@ class FrontEnd:
     async def _take(self, message: Message, *, is_live: bool = True, is_begun: bool = False) -> None:
         if is_live:
             await self.gate.passage(message.channel.id)
-        if self._changes.is_deleted(message.id):
+        if self._changes.recent.is_deleted(message.id):
             return
         if not self.sender.closed_channels.is_closed(message.channel.id):
             self.answers.begin(self.chat.open(question_in(message)), is_begun=is_begun)
 
     async def _take_edit(self, message: Message, *, is_live: bool = True) -> None:
-        self._changes.note_edit(message.id, message.edited_at)
+        self._changes.recent.note_edit(message.id, message.edited_at)
         edit = await self._edit(message, is_live=is_live)
         if edit.exchange is not None:
             self.answers.begin(edit.exchange)
-            if self._changes.is_deleted(message.id):
+            if self._changes.recent.is_deleted(message.id):
                 edit.exchange.stop(StopReason.QUESTION_DELETED)
         if not edit.is_known and is_live and message.edited_at is not None:
             await self._take(message)
 
     async def _edit(self, message: Message, *, is_live: bool) -> Edit:
-        if self._changes.is_outdated(message.id, message.edited_at):
-            return Edit(is_known=True)
-        question = question_in(message)
         now = datetime.fromtimestamp(universe.true_time, UTC)
-        is_recent = message.edited_at is not None and now - message.edited_at < _LATEST_EDIT
+        is_recent = message.edited_at is not None and now - message.edited_at < LATEST_EDIT
         may_answer = is_recent and not self.sender.closed_channels.is_closed(message.channel.id)
-        edited_at = message.edited_at if may_answer else None
-        try:
-            return await self.chat.edit(question, edited_at=edited_at, is_live=is_live)
-        except DatabaseBusy:
-            if self.chat.exchanges.asked_by(PLATFORM, message.id) is None:
-                return Edit(is_known=False)
-        return await self.chat.outlast(lambda: self.chat.edit(question, edited_at=edited_at, is_live=is_live))
-
-    async def _take_deletions(self, message_ids: Collection[int]) -> None:
-        self._changes.note_deleted(message_ids)
-        for message_id in message_ids:
-            asked = self.chat.exchanges.asked_by(PLATFORM, message_id)
-            shown = self.chat.exchanges.shown_by(PLATFORM, message_id)
-            if shown is not None:
-                shown.stop(StopReason.ANSWER_DELETED)
-            if asked is None or not asked.stop(StopReason.QUESTION_DELETED):
-                self._deleted[message_id] = asked is not None or shown is not None
-        if not self._deleted or self._is_closed:
-            return
-        if self._following is None or self._following.done():
-            self._is_followed.clear()
-            self._following = self.tasks.create_task(self._follow_deletions())
-        await self._is_followed.wait()
-
-    async def _follow_deletions(self) -> None:
-        try:
-            await repeat_while_away(
-                lambda: self.chat.outlast(self._apply_deletions, self._is_followed.set),
-                is_ending=lambda: self._is_closed,
-                limit_seconds=_STORE_SECONDS,
-            )
-        except StoreError as error:
-            log.warning("deletions were not followed: %s", error)
-        finally:
-            self._deleted.clear()
-            self._is_followed.set()
-
-    async def _apply_deletions(self) -> None:
-        while self._deleted:
-            deleted = dict(self._deleted)
-            unsure = [message_id for message_id, is_ours in deleted.items() if not is_ours]
-            known = await self.chat.known_among(PLATFORM, unsure) if unsure else set()
-            for message_id, is_ours in deleted.items():
-                if is_ours or message_id in known:
-                    await self.chat.withdraw(PLATFORM, message_id)
-                self._deleted.pop(message_id, None)
+        question, edited_at = question_in(message), message.edited_at
+        return await self._changes.edit(message.id, edited_at, question, may_answer=may_answer, is_live=is_live)
 
     def close(self) -> None:
         """Leave what waits to the next start."""
-        self._is_closed = True
-        if self._following is not None:
-            self._following.cancel()
+        self._changes.close()
 
     # --- buttons
 

@@ -362,7 +362,7 @@ class Simulation:
         if daemon is None or daemon.chat is None or len(daemon.chat.exchanges):
             return False
         front_end = daemon.front_end
-        return front_end is not None and front_end._is_caught_up and self.discord.is_connected
+        return front_end is not None and front_end.seen.is_caught_up and self.discord.is_connected
 
     async def _has_no_unfinished(self) -> bool:
         inbox = self.daemon.inbox if self.daemon else None

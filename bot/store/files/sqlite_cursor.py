@@ -93,14 +93,15 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     """SQLAlchemy's adapter with these cursors."""
 
-    __slots__ = ("_beginning", "_changes", "_progress", "_thread", "_when_changed")
+    __slots__ = ("_changes", "_progress", "_thread", "_when_changed", "beginning")
 
     _cursor_cls = OneTripCursor
     _connection: Driver  # type: ignore[assignment]
 
     def __init__(self, dbapi: Any, connection: Any) -> None:
         super().__init__(dbapi, connection)
-        self._beginning = ""
+        self.beginning = ""
+        """What the next statement begins a transaction with."""
         self._changes = -1
         self._when_changed: Callable[[Sqlite], None] | None = None
         self._progress: TransactionProgress | None = None
@@ -112,12 +113,12 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
 
         Where rows have changed, `when_changed` is called just before the commit.
         """
-        self._beginning, self._progress, self._when_changed = statement, progress, when_changed
+        self.beginning, self._progress, self._when_changed = statement, progress, when_changed
         self._changes = self._connection.total_changes
 
     def take_beginning(self) -> str:
         """What the next trip has to begin with."""
-        beginning, self._beginning = self._beginning, ""
+        beginning, self.beginning = self.beginning, ""
         return beginning
 
     def commit(self) -> None:
@@ -138,7 +139,7 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
 
     def rollback(self) -> None:
         """Undo what the transaction did, if it has begun."""
-        self._beginning, self._progress = "", None
+        self.beginning, self._progress = "", None
         if self._connection._connection is None or not self._connection.in_transaction:
             return
 
