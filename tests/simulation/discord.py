@@ -88,6 +88,8 @@ class Discord:
         self.violations: list[str] = []
         self.num_requests: dict[str, int] = {}
         self.num_refusals = 0
+        self._pace = chance.choice((20.0, 8.0, 2.5))
+        """How many times in a second a request could travel there."""
         self._last_id = 0
         self._nonces: dict[DraftKey, tuple[float, Message]] = {}
         self._times: deque[float] = deque()
@@ -175,7 +177,7 @@ class Discord:
         loop, chance, faults = self.loop, self.chance, self.faults
         self._count(kind)
         answered = loop.create_future()
-        way = chance.expovariate(12) + (chance.expovariate(0.2) if chance.random() < faults.slow else 0.0)
+        way = chance.expovariate(self._pace) + (chance.expovariate(0.2) if chance.random() < faults.slow else 0.0)
         doing = loop.call_later(way, self._do, kind, channel_id, effect, what, answered, LIFE.get(), context=OUTSIDE)
         try:
             async with asyncio.timeout(_LIMIT_SECONDS):
@@ -220,7 +222,7 @@ class Discord:
                 error = Unreachable("connection reset")
         self.journal.note("request", kind, channel_id, type(error).__name__, getattr(result, "message_id", ""), what)
         self.num_refusals += isinstance(error, NoAccess | Unclear)
-        self.loop.call_later(chance.expovariate(20), _answer, answered, result, error, context=OUTSIDE)
+        self.loop.call_later(chance.expovariate(1.5 * self._pace), _answer, answered, result, error, context=OUTSIDE)
 
     def _count(self, kind: str) -> None:
         now = self.loop.time()

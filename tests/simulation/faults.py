@@ -36,6 +36,11 @@ class Faults:
     poison: bool = False
     """Whether one question ends the process as soon as the engine runs it."""
 
+    @property
+    def do_requests_fail(self) -> bool:
+        """Whether Discord fails to do, or to answer, what it is asked for."""
+        return any((self.refused, self.lost, self.limited, self.slow, self.banned, self.unclear))
+
     def heal(self) -> None:
         """Nothing goes wrong any more."""
         self.refused = self.lost = self.limited = self.slow = self.banned = self.unclear = 0.0
@@ -69,7 +74,7 @@ def drawn(chance: random.Random) -> Faults:
         restarts=number(0.2, 2),
         jumps=number(0.2, 2),
         engine_losses=number(0.15, 1),
-        sudden=rate(0.3, 0.15),
+        sudden=rate(0.4, 0.15),
         poison=chance.random() < 0.08,
     )
 

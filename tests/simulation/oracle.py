@@ -102,6 +102,8 @@ def _of_question(simulation: "Simulation", question: Message, ever: list[Message
     was_followed = simulation.was_followed("delete", question.id)
     if gone_at is not None and was_followed and any(each.at > gone_at + _LONG_SECONDS for each in answer):
         yield f"{named} was answered although it was deleted long before"
+    if any(simulation.was_gone_at_start(question, each.at) for each in answer):
+        yield f"{named} was answered although it was deleted before the process began"
     was_touched = any(each.deleted_at is not None and not each.deleted_by_bot for each in ever)
     if not question.is_there or was_touched:
         return

@@ -47,6 +47,9 @@ class People:
     forgettings: list[Forgetting] = field(default_factory=list)
     stopped: set[int] = field(default_factory=set)
     daemon: Daemon | None = None
+    have_regretted: Callable[[], None] = lambda: None
+    """Called when somebody takes back what they said a moment ago."""
+    are_quiet: bool = False
 
     def __post_init__(self) -> None:
         chance = self.chance
@@ -58,7 +61,7 @@ class People:
         weights = {
             self._ask: 60, self._follow_up: 10, self._edit: 7, self.delete: 5, self._delete_answer: 2,
             self._stop: 5, self._again: 6, self._continue: 3, self._reset: 3, self._undo: 1.5, self._erase: 0.7,
-            self._flood: 1.5,
+            self._flood: 1.5, self._regret: 5,
         }  # fmt: skip
         self._acts, self._weights = [*weights], [*weights.values()]
         # Every seed has its own habits.
@@ -106,6 +109,21 @@ class People:
         for _ in range(self.chance.randint(8, 20)):
             self.ask(channel, person)
 
+    def _regret(self) -> None:
+        """People ask in one channel, and somebody takes something back while it is answered or waits."""
+        channel = self.chance.choice(self.channels)
+        for _ in range(self.chance.randint(1, 5)):
+            self.ask(channel, self._person_in(channel))
+        acts = (self.delete, self.delete, lambda: self._reset(channel), self._erase, self._stop, self._edit)
+        act = self.chance.choice(acts)
+
+        def take_back() -> None:
+            if not self.are_quiet:
+                act()
+                self.have_regretted()
+
+        self.discord.loop.call_later(self.chance.uniform(0.2, 10.0), take_back)
+
     def _recent(self) -> Message | None:
         there = [each for each in self.questions[-6:] if each.is_there]
         return self.chance.choice(there) if there else None
@@ -152,8 +170,8 @@ class People:
         person = self.discord.messages[button.question_id].author_id
         front_end.begin(front_end.click(button, message.channel, person, self.discord.new_id()))
 
-    def _reset(self) -> None:
-        channel = self.chance.choice(self.channels)
+    def _reset(self, channel: Channel | None = None) -> None:
+        channel = channel or self.chance.choice(self.channels)
         fact = Forgetting(channel.id, None, self.discord.loop.time(), self.num_asked())
         self._command(fact, lambda chat: chat.reset(key_of(channel)))
 

@@ -51,6 +51,8 @@ class ScriptedEngine:
     """All requests, of every life."""
     life: int
     die: Callable[[], None]
+    is_wordy: bool = False
+    """Whether many answers take several messages."""
     max_sequence_tokens: int = 100_000
     model_hash: str = "script"
     is_asleep: bool = False
@@ -113,6 +115,8 @@ class ScriptedEngine:
     def _text(self, number: int) -> str:
         chance, mark = self.chance, mark_of_answer(number)
         kind = chance.random()
+        if self.is_wordy and kind < 0.5:
+            return self._long(mark)
         if kind < 0.02:
             return ""
         if kind < 0.75:
@@ -120,9 +124,14 @@ class ScriptedEngine:
         if kind < 0.85:
             lines = [" ".join(chance.choices(_WORDS, k=chance.randint(1, 9))) for _ in range(chance.randint(2, 8))]
             return f"{mark}\n" + "\n".join(f"- {line}" for line in lines)
-        if kind < 0.95:
+        if kind < 0.97:
             code = "\n".join(f"print({chance.randrange(1000)})" for _ in range(chance.randint(1, 30)))
             return f"{mark} so:\n```python\n{code}\n```\ndone"
+        return self._long(mark)
+
+    def _long(self, mark: str) -> str:
+        """What takes several messages."""
+        chance = self.chance
         size = chance.choice((2200, 2500, 2500, 4200, 4200, 9000))
         sentences = (" ".join(chance.choices(_WORDS, k=8)) + f" {chance.randrange(10**6)}." for _ in range(size // 40))
         return f"{mark} " + " ".join(sentences)[:size]

@@ -67,6 +67,7 @@ class Simulation:
         self.asked: list[Asked] = []
         self.discord: Any = self._new_discord(self._chance("discord"))
         self.people: Any = self._new_people(self._chance("people"))
+        self.people.have_regretted = self._strike
         self.problems: list[str] = []
         self.heard: dict[tuple[str, int], tuple[int, float]] = {}
         """Edits and deletions that were followed: in which life, and when."""
@@ -76,6 +77,8 @@ class Simulation:
         """When the last life began whose database knew of no channel yet."""
         self.deaths: dict[int, float] = {}
         """When each life ended that was killed."""
+        self.births: list[float] = []
+        """When each life began."""
         self.lives: list[Life] = []
         self.engine: ScriptedEngine | None = None
         self.daemon: Daemon | None = None
@@ -83,9 +86,11 @@ class Simulation:
         self.may_be_banned = bool(self.faults.banned)
         self.faults_stalls = bool(self.faults.stalls)
         self.faults_unclear = bool(self.faults.unclear)
+        self.do_requests_fail = self.faults.do_requests_fail
         self.is_db_faulty = bool(self.faults.statements or self.faults.outages or self.faults.stalls)
         self._is_over = False
         self._ready = asyncio.Event()
+        self.is_wordy = self.chance.random() < 0.08
         self._away_until = 0.0
         self._commits_to_death = 0
         """When nothing is left of these commits, the process dies; below, it doesn't."""
@@ -115,6 +120,7 @@ class Simulation:
             self.engine.poisoned = "none yet"  # type: ignore[union-attr]
         await self._play()
         self.journal.note("everything heals")
+        self.people.are_quiet = True
         self.faults.heal()
         self._away_until = 0.0
         universe.wall_offset = 0.0
@@ -149,10 +155,11 @@ class Simulation:
     async def _live_once(self, number: int) -> None:
         life, context, ended = Life(number), copy_context(), self.loop.create_future()
         self.lives.append(life)
+        self.births.append(self.loop.time())
         context.run(LIFE.set, life)
         engine = ScriptedEngine(
             self._engine_chance, self.faults, self.journal, self._decode, self.asked, number,
-            die=lambda: self.loop.kill(life),
+            die=lambda: self.loop.kill(life), is_wordy=self.is_wordy,
         )  # fmt: skip
         if self.faults.poison and self.engine is not None:
             engine.poisoned = self.engine.poisoned
@@ -205,6 +212,12 @@ class Simulation:
         life, at = self.heard.get((kind, message_id), (0, 0.0))
         return life > 0 and not self.is_db_faulty and self.deaths.get(life, float("inf")) - at > 5.0
 
+    def was_gone_at_start(self, question: Message, at: float) -> bool:
+        """Whether the life that runs at a moment found a question deleted when it began, and could know it."""
+        began_at = max((birth for birth in self.births if birth <= at), default=0.0)
+        is_sure = not self.is_db_faulty and not self.do_requests_fail
+        return is_sure and question.deleted_at is not None and question.deleted_at < began_at
+
     def is_beyond_reach(self, question: Message) -> bool:
         """Whether the daemon can't know of a question.
 
@@ -239,7 +252,7 @@ class Simulation:
     # --- the course of it
 
     async def _play(self) -> None:
-        num_acts = self.chance.randint(8, 40)
+        num_acts = self.chance.randint(4, 20)
         pace = self.chance.choice((0.3, 1.0, 2.5, 6.0))
         length = num_acts * pace
         faults = self.faults
@@ -255,17 +268,25 @@ class Simulation:
         for after, event in events:
             self.loop.call_at(began_at + after, event)
         for number in range(num_acts):
-            takes_back = self.people.act()
-            if faults.sudden and self.chance.random() < (0.6 if takes_back else faults.sudden):
+            if self.people.act():
+                self._strike()
+            elif self.chance.random() < faults.sudden:
                 self._kill()
             if faults.poison and number == num_acts // 2:
                 self.engine.poisoned = str(self.people.questions[-1].id)  # type: ignore[union-attr]
             await asyncio.sleep(self.chance.expovariate(1 / pace))
         await asyncio.sleep(max(0.0, began_at + length - self.loop.time()))
 
+    def _strike(self) -> None:
+        """Somebody takes something back: where the process may die or end suddenly, it often does so just then."""
+        if self.faults.sudden and self.chance.random() < 0.6:
+            self._kill()
+        elif self.faults.restarts and self.chance.random() < 0.4:
+            self.loop.call_later(self.chance.uniform(0.0, 1.0), self._restart)
+
     def _kill(self) -> None:
         """At any step from now on, not just between two of what people do; often soon after something was committed."""
-        if self.chance.random() < 0.5:
+        if self.chance.random() < 0.7:
             self._commits_to_death = self.chance.choice((1, 1, 2, 4))
         else:
             soon = self.chance.choice((1, 10, 100, 1000)) + self.chance.randrange(50)

@@ -24,7 +24,8 @@ def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
     }  # fmt: skip
     if is_server_url(url):
         return server.build_server_engine(_read_address(url), **options)
-    engine = create_async_engine(parse_url(url), **options)
+    # The connection that was used last: it has the pages and the statements of a moment ago.
+    engine = create_async_engine(parse_url(url), pool_use_lifo=True, **options)
     embedded.shorten_statements(engine.sync_engine)
     embedded.set_connections_up(engine.sync_engine, busy_seconds=timeouts.busy_seconds)
     return engine

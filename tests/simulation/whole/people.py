@@ -79,8 +79,8 @@ class WholePeople(People):
         channel = self.chance.choice(self.channels)
         self._use(command, channel, self._person_in(channel), None)
 
-    def _reset(self) -> None:
-        channel = self.chance.choice(self.channels)
+    def _reset(self, channel: Channel | None = None) -> None:
+        channel = channel or self.chance.choice(self.channels)
         fact = Forgetting(channel.id, None, self.discord.loop.time() + _ON_ITS_WAY_SECONDS, self.num_asked())
         self._use("reset", channel, self._person_in(channel), fact)
 
