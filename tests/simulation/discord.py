@@ -88,7 +88,7 @@ class Discord:
         self.violations: list[str] = []
         self.num_requests: dict[str, int] = {}
         self.num_refusals = 0
-        self._pace = chance.choice((20.0, 8.0, 2.5))
+        self._pace = chance.choice((20.0, 8.0, 2.0, 0.7))
         """How many times in a second a request could travel there."""
         self._last_id = 0
         self._nonces: dict[DraftKey, tuple[float, Message]] = {}

@@ -114,15 +114,15 @@ class People:
         channel = self.chance.choice(self.channels)
         for _ in range(self.chance.randint(1, 5)):
             self.ask(channel, self._person_in(channel))
-        acts = (self.delete, self.delete, lambda: self._reset(channel), self._erase, self._stop, self._edit)
-        act = self.chance.choice(acts)
+        acts = (self.delete, self._delete_answer, lambda: self._reset(channel), self._erase, self._stop, self._edit)
+        act, after = self.chance.choice(acts), self.chance.choice((2.0, 10.0, 30.0))
 
         def take_back() -> None:
             if not self.are_quiet:
                 act()
                 self.have_regretted()
 
-        self.discord.loop.call_later(self.chance.uniform(0.2, 10.0), take_back)
+        self.discord.loop.call_later(self.chance.uniform(0.2, after), take_back)
 
     def _recent(self) -> Message | None:
         there = [each for each in self.questions[-6:] if each.is_there]

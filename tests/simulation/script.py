@@ -132,7 +132,7 @@ class ScriptedEngine:
     def _long(self, mark: str) -> str:
         """What takes several messages."""
         chance = self.chance
-        size = chance.choice((2200, 2500, 2500, 4200, 4200, 9000))
+        size = chance.choice((2200, 2200, 2500, 2500, 4200, 4200, 4200, 9000))
         sentences = (" ".join(chance.choices(_WORDS, k=8)) + f" {chance.randrange(10**6)}." for _ in range(size // 40))
         return f"{mark} " + " ".join(sentences)[:size]
 

@@ -90,7 +90,7 @@ class Simulation:
         self.is_db_faulty = bool(self.faults.statements or self.faults.outages or self.faults.stalls)
         self._is_over = False
         self._ready = asyncio.Event()
-        self.is_wordy = self.chance.random() < 0.08
+        self.is_wordy = self.chance.random() < 0.15
         self._away_until = 0.0
         self._commits_to_death = 0
         """When nothing is left of these commits, the process dies; below, it doesn't."""
