@@ -1,6 +1,6 @@
 """How well old messages are found again, and what it costs.
 
-    python -m benchmarks.memory --locomo FOLDER [--json FILE]
+    python -m benchmarks.memory --locomo FOLDER [--together] [--json FILE]
     python -m benchmarks.memory --cost [--sizes 1000,10000] [--picture FILE] [--json FILE]
     python -m benchmarks.memory --demo --look-up [--words other] [--turns 50,200,500] [--cases 60]
     python -m benchmarks.memory --demo [--turns 50,200,500] [--cases 8] [--modes recall,pins] [--json FILE]
@@ -8,7 +8,8 @@
 FOLDER holds LoCoMo's conversations (Maharana et al., 2024, arXiv 2402.17753), each in a file of its own with what
 `locomo10.json` has of it: `session_N`, `session_N_date_time` and `qa`. Every turn is a message of its speaker, with the
 caption of a picture where one was sent. Each question of the categories 1 to 4 is asked after the last session; R@k is
-the mean share of a question's evidence among the k messages found first.
+the mean share of a question's evidence among the k messages found first. With `--together` all conversations are one
+channel's, their messages in the order of their times.
 """
 
 import argparse
@@ -17,8 +18,8 @@ import json
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import mean, median
@@ -68,6 +69,16 @@ def turns_of(record: dict[str, Any]) -> Iterator[tuple[datetime, dict[str, Any]]
             yield began + index * _MINUTE, turn
 
 
+def together(talks: Sequence[Talk]) -> Talk:
+    """All conversations as one."""
+    said = sorted((p.said_at, number, at) for number, talk in enumerate(talks) for at, p in enumerate(talk.passages))
+    whole = Talk(names=[f"{number} {talks[number].names[at]}" for _, number, at in said])
+    whole.passages = [replace(talks[number].passages[at], id=place) for place, (_, number, at) in enumerate(said)]
+    for number, talk in enumerate(talks):
+        whole.questions += [(asked, {f"{number} {name}" for name in names}) for asked, names in talk.questions]
+    return whole
+
+
 def measure(talk: Talk) -> tuple[list[dict[int, float]], list[float]]:
     """The share of evidence found at each depth, and the milliseconds, of each question."""
     index = RecallIndex(talk.passages)
@@ -87,6 +98,7 @@ def main() -> None:
     what.add_argument("--locomo", type=Path, metavar="FOLDER")
     what.add_argument("--demo", action="store_true", help="each mode with the demonstration model; see memory_demo.py")
     what.add_argument("--cost", action="store_true", help="up to a million turns; see memory_cost.py")
+    parser.add_argument("--together", action="store_true", help="all of FOLDER as one channel")
     parser.add_argument("--sizes", type=_list_of(int), default=[1000, 10_000, 100_000, 1_000_000], help="of the table")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="the costs as SVG")
     parser.add_argument("--turns", type=_list_of(int), default=[50, 100, 200, 500], help="from a fact to its question")
@@ -135,13 +147,15 @@ def locomo(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
     if not paths:
         parser.error(f"{arguments.locomo} holds no .json files")
     all_shares, all_times, rows = [], [], []
-    for path in paths:
-        talk = read_talk(path)
+    talks = {path.stem: read_talk(path) for path in paths}
+    if arguments.together:
+        talks = {"together": together([*talks.values()])}
+    for name, talk in talks.items():
         shares, times = measure(talk)
         all_shares += shares
         all_times += times
-        rows.append({"name": path.stem, "turns": len(talk.passages), "questions": len(shares), **summary(shares)})
-        print(f"{path.stem}: {len(talk.passages)} turns, {len(shares)} questions, {line(shares)}")
+        rows.append({"name": name, "turns": len(talk.passages), "questions": len(shares), **summary(shares)})
+        print(f"{name}: {len(talk.passages)} turns, {len(shares)} questions, {line(shares)}")
     cost = {"median_ms": round(median(all_times), 2), "most_ms": round(max(all_times), 2)}
     print(f"a question: {cost['median_ms']} ms in the median, {cost['most_ms']} ms at most ({platform.machine()})")
     if arguments.json:
