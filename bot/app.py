@@ -406,7 +406,7 @@ def _read_remote_model(settings: Settings, url: str) -> Model:
         raise ConfigError("TRINITY_TOKENIZER", problem)
     tokenizer = load_tokenizer(given, setting="TRINITY_TOKENIZER")
     folder = given.parent if given.suffix == ".json" else given
-    template = read_chat_template(folder, setting="TRINITY_TOKENIZER")
+    template = read_chat_template(folder)
     chat_format = choose_format(
         tokenizer, template, settings.chat_format, where=str(folder), setting="TRINITY_TOKENIZER"
     )

@@ -161,9 +161,19 @@ def test_a_template_gets_at_nothing(tmp_path, vocabularies):
         choose(write(tmp_path, template), vocabularies["sentencepiece"])
 
 
-def test_a_template_that_is_none_is_refused(tmp_path, vocabularies):
-    with pytest.raises(ConfigError, match=r"the chat template in .* can't be understood: "):
-        choose(write(tmp_path, "{% for %}"), vocabularies["sentencepiece"])
+def test_a_template_that_is_none_is_refused_unless_the_operator_names_the_format(tmp_path, vocabularies):
+    folder = write(tmp_path, "{% for %}")
+
+    with pytest.raises(ConfigError, match=r"the chat template in here can't be understood: .*TRINITY_CHAT_FORMAT"):
+        choose(folder, vocabularies["sentencepiece"])
+    assert choose(folder, vocabularies["sentencepiece"], "zephyr").name == "zephyr"
+
+
+def test_a_template_that_is_far_too_long_is_refused(tmp_path, vocabularies):
+    (tmp_path / "chat_template.jinja").write_text(ZEPHYR + "{# " + "x" * 2**20 + " #}")
+
+    with pytest.raises(ConfigError, match=r"the chat template in here is larger than any \(1024 KiB\)"):
+        choose(tmp_path, vocabularies["sentencepiece"])
 
 
 def test_a_template_may_lie_in_a_file_of_its_own_or_among_others(tmp_path, vocabularies):

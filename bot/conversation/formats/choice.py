@@ -42,6 +42,8 @@ class ModelTemplate:
     render: Render
     begin_token: str | None = None
     """How the token is spelled with which its tokenizer begins texts."""
+    problem: str | None = None
+    """Why it can't be rendered at all; None if it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,9 @@ def choose_format(
     if template is not None:
         found = recognise(tokenizer, template)
         if found is None:
-            problem = (
-                f"the chat template in {where} is that of no known format ({', '.join(FORMAT_NAMES)}); if it is one of "
-                f"them nevertheless, say which with {SETTING}"
-            )
-            raise ConfigError(setting, problem)
+            reason = template.problem or "is that of no known format"
+            problem = f"the chat template in {where} {reason}; if the model's is one of {', '.join(FORMAT_NAMES)}"
+            raise ConfigError(setting, f"{problem}, say which with {SETTING}")
         log.info("the chat template in %s is %s", where, found.name)
         return found
     try:

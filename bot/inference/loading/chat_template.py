@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.conversation.formats.choice import ModelTemplate
-from bot.errors import ConfigError
-from bot.inference.loading.files import SETTING, first_line, read_json
+from bot.inference.loading.files import first_line, read_json
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -23,33 +22,36 @@ _MAX_RENDERED = 100_000
 _TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 
-def read_chat_template(folder: Path, *, setting: str = SETTING) -> ModelTemplate | None:
+def read_chat_template(folder: Path) -> ModelTemplate | None:
     """The chat template in a model's folder; None if there is none.
 
     It is looked for where `transformers` looks: chat_template.jinja, chat_template.json, tokenizer_config.json.
 
     Raises:
-        ConfigError: a file can't be read, or holds no template.
+        ConfigError: one of these files can't be read.
     """
     config = _read(folder / "tokenizer_config.json")
     source = _source(folder, config)
     if source is None:
         return None
     if len(source.encode(errors="replace")) > _MAX_TEMPLATE_BYTES:
-        raise ConfigError(
-            setting, f"the chat template in {folder} is larger than any ({_MAX_TEMPLATE_BYTES >> 10} KiB)"
-        )
+        return _unusable(f"is larger than any ({_MAX_TEMPLATE_BYTES >> 10} KiB)")
     tokens = {**_read(folder / "special_tokens_map.json"), **config}
     spelled = {name: text for name in _TOKENS if (text := _spelling(tokens.get(name))) is not None}
     try:
         template = _compiled(source)
     except Exception as error:  # jinja2 raises errors of many kinds
-        raise ConfigError(setting, f"the chat template in {folder} can't be understood: {first_line(error)}") from error
+        return _unusable(f"can't be understood: {first_line(error)}")
 
     def render(messages: Sequence[Mapping[str, str]]) -> str | None:
         return _render(template, messages, spelled)
 
     return ModelTemplate(render, spelled.get("bos_token"))
+
+
+def _unusable(problem: str) -> ModelTemplate:
+    """A template that renders nothing: the operator may still name the format."""
+    return ModelTemplate(lambda _messages: None, problem=problem)
 
 
 def _render(template: "Template", messages: Sequence[Mapping[str, str]], tokens: Mapping[str, str]) -> str | None:
