@@ -145,6 +145,7 @@ async def open_house(
     has_buttons: bool = True,
     observers: Sequence[Observer] = (),
     shard_count: int | None = None,
+    leases: AllShards | None = None,
 ) -> AsyncIterator[House]:
     """Runs Trinity against `server` with a database in `folder`, and stops it in order; `token` is another bot's."""
     engine = engine or EchoEngine()
@@ -180,8 +181,7 @@ async def open_house(
         house = House(server, engine, chat, history, inbox, personas, encoder, folder / "trinity.db", commits)
         run = run_discord
         if shard_count is not None:
-            rules = server.rules
-            leases = AllShards(shard_count, rules.max_concurrency)
+            leases = leases or AllShards(shard_count, server.rules.max_concurrency)
             run = partial(run_sharded, leases=leases, beat_seconds=0.1)
         house.running = asyncio.create_task(
             run(

@@ -9,9 +9,12 @@ import pytest
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.shard import WHOLE, Shard
 from bot.discord.identify_turns import OPENING_POLL_SECONDS, LocalTurns
+from bot.discord.sharding import AllShards
+from bot.errors import DatabaseBusy
 from bot.observer import GatewayChange, ShardsRecord
 from bot.operations.overview import Overview
 from bot.operations.readiness import Readiness
+from bot.store.rows.shards import Held
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, open_house
 from tests.engines import EchoEngine
@@ -93,6 +96,89 @@ async def test_a_shards_new_session_takes_no_other_shards_guild_for_one_that_was
     await sharded.comes_true(are_noted)
 
     assert [call.path for call in server.journal.calls if call.path.startswith("/guilds/")] == []
+
+
+class Leases(AllShards):
+    """Shards that a test takes away."""
+
+    def __init__(self) -> None:
+        super().__init__(COUNT, COUNT)
+        self.held = set(range(COUNT))
+        self.num_surplus = 0
+        self.is_valid = True
+        self.released: list[int] = []
+
+    def are_valid(self) -> bool:
+        return self.is_valid
+
+    async def renew(self, may_claim: int) -> Held:
+        if not self.is_valid:
+            raise DatabaseBusy("The database is away.")
+        return Held(frozenset(self.held), self.num_surplus)
+
+    async def release(self, shard_id: int) -> None:
+        self.held.discard(shard_id)
+        self.num_surplus = 0
+        self.released.append(shard_id)
+
+
+def connected(server: LoopbackDiscord) -> list[int]:
+    return sorted(session.shard[0] for session in server.gateway.connected())
+
+
+async def test_a_shard_that_another_process_has_ends_at_once_and_the_others_go_on(
+    server: LoopbackDiscord, enter: OpenHouse, channels: list[Channel]
+) -> None:
+    alice, leases, engine = server.person("Alice"), Leases(), EchoEngine(is_held=True, words_before_gate=1)
+    async with enter(server, engine=engine, shard_count=COUNT, leases=leases) as house:
+        lost, kept = [await alice.says(channel, "hello there", mention=True) for channel in channels[2:]]
+        await server.wait_until(lambda: server.answer_to(lost) and server.answer_to(kept))
+
+        leases.held.discard(2)
+        await server.wait_until(lambda: connected(server) == [0, 1, 3])
+        num_calls = len(server.journal.calls)
+        engine.gate.set()
+        await house.reaches(kept, "answered")
+
+        assert await house.state(lost) == "answering"
+        assert not any(str(channels[2].id) in call.path for call in server.journal.calls[num_calls:])
+
+
+async def test_nothing_is_asked_of_discord_once_a_lease_may_be_over(
+    server: LoopbackDiscord, enter: OpenHouse, channels: list[Channel]
+) -> None:
+    alice, leases, engine = server.person("Alice"), Leases(), EchoEngine(is_held=True, words_before_gate=1)
+    async with enter(server, engine=engine, shard_count=COUNT, leases=leases) as house:
+        question = await alice.says(channels[1], "hello there", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+
+        leases.is_valid, num_calls = False, len(server.journal.calls)
+        engine.gate.set()
+        await server.wait_until(lambda: connected(server) == [])
+        asked_meanwhile = server.journal.calls[num_calls:]
+        leases.is_valid = True
+        await house.reaches(question, "answered")
+        await server.wait_until(lambda: connected(server) == [0, 1, 2, 3])
+
+    assert asked_meanwhile == []
+    judge(server).require(turns=1, replies=1)
+
+
+async def test_a_shard_that_is_one_too_many_lets_its_answers_finish_and_is_given_up(
+    server: LoopbackDiscord, enter: OpenHouse, channels: list[Channel]
+) -> None:
+    alice, leases, engine = server.person("Alice"), Leases(), EchoEngine(is_held=True, words_before_gate=1)
+    async with enter(server, engine=engine, shard_count=COUNT, leases=leases, drain_seconds=60.0) as house:
+        question = await alice.says(channels[3], "hello there", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+
+        leases.num_surplus = 1
+        engine.gate.set()
+        await house.reaches(question, "answered")
+        await server.wait_until(lambda: leases.released)
+
+        assert (leases.released, connected(server)) == ([3], [0, 1, 2])
+        judge(server).require(turns=1, replies=1)
 
 
 async def test_shards_of_one_group_log_in_one_after_the_other() -> None:
