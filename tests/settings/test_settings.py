@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.chat.access import Access
-from bot.conversation.persona import PIRATE, PLAIN, Persona
+from bot.conversation.persona import PIRATE, Persona
 from bot.errors import ConfigError
 from bot.settings.settings import Settings, library_variables, load_settings, setting_names
 
@@ -534,7 +534,7 @@ def test_the_small_model_has_defaults_of_its_own_and_what_is_set_goes_before_the
 
     suited = load(small | {"TRINITY_TEMPERATURE": "0.7"})
 
-    assert (suited.temperature, suited.top_p, suited.repetition_penalty) == (0.7, 0.9, 1.1)
-    assert suited.default_persona is PLAIN
-    assert load(named).repetition_penalty == 1.0
+    assert (suited.temperature, suited.top_p) == (0.7, 0.9)
+    assert suited.default_persona.name == "Trinity"
+    assert load(named).top_p == 0.95
     assert load(small | {"TRINITY_ENGINE_URL": "http://127.0.0.1:8000"}).default_persona is None
