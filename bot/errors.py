@@ -31,6 +31,7 @@ TrinityError
 ├── StoreError
 │   ├── DatabaseUnusable      not ours, corrupt, read-only or from a newer Trinity; exit status 78
 │   ├── DatabaseBusy          locked by another process, or the disk is full; passing
+│   │   └── DatabaseOvertaken rolled back so that another process could go on
 │   └── SecondInstance        another Trinity already runs on this token and database; exit status 75
 ├── DiscordError
 │   └── DiscordRefused        token, intents or number of guilds refused by Discord; exit status 78
@@ -271,6 +272,10 @@ class DatabaseBusy(StoreError):
     """The database is locked by another process or its disk is full; nothing was written."""
 
     exit_status = 75
+
+
+class DatabaseOvertaken(DatabaseBusy):
+    """The transaction was rolled back so that another could go on; nothing was written, and it may be tried again."""
 
 
 class SecondInstance(StoreError):

@@ -127,15 +127,18 @@ def running_server(folder: Path) -> Iterator[PostgresqlServer]:
 
 
 @asynccontextmanager
-async def new_database(server_url: str, name: str) -> AsyncIterator[URL]:
-    """A database on a server, as long as the block lasts."""
+async def new_database(
+    server_url: str, name: str, *, template: str = "template1", is_kept: bool = False
+) -> AsyncIterator[URL]:
+    """A database on a server, a copy of `template`; it goes with the block, or with the server if `is_kept`."""
     address = make_url(server_url).set(drivername="postgresql+asyncpg")
     engine = create_async_engine(address, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield address.set(drivername="postgresql", database=name)
-    async with engine.connect() as connection:
-        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    if not is_kept:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     await engine.dispose()
 
 

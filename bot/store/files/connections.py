@@ -11,6 +11,9 @@ from bot.store.files.server_url import ServerAddress, ServerUrlError, read_serve
 from bot.store.files.sqlite import is_server_url, parse_url
 from bot.store.files.timeouts import Timeouts
 
+CONNECTIONS = 5
+"""So many at most has a process."""
+
 
 def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
     """An engine for either kind of database, with its connections set up.
@@ -20,10 +23,10 @@ def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
     """
     timeouts = timeouts or Timeouts()
     options: dict[str, Any] = {
-        "pool_size": 5, "max_overflow": 0, "pool_timeout": timeouts.step_seconds, "hide_parameters": True,
+        "pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": timeouts.step_seconds, "hide_parameters": True,
     }  # fmt: skip
     if is_server_url(url):
-        return server.build_server_engine(_read_address(url), **options)
+        return server.build_server_engine(read_address(url), **options)
     # The connection that was used last: it has the pages and the statements of a moment ago.
     engine = create_async_engine(parse_url(url), pool_use_lifo=True, **options)
     embedded.shorten_statements(engine.sync_engine)
@@ -31,7 +34,7 @@ def build_engine(url: str, timeouts: Timeouts | None = None) -> AsyncEngine:
     return engine
 
 
-def _read_address(url: str) -> ServerAddress:
+def read_address(url: str) -> ServerAddress:
     """Where a server's URL leads.
 
     Raises:

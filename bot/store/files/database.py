@@ -3,7 +3,8 @@
 A transaction that is cancelled half-way would leave its caller not knowing whether it was committed, and its connection
 in an unknown state. So each runs in its own task: a cancelled caller waits a moment for its end, and the cancellation
 says whether it was committed. One that makes no progress is given up with an error, and its connection is dropped.
-Writers of one process take turns at a lock, so that SQLite never refuses one of them because of another.
+In SQLite, writers of one process take turns, so that it never refuses one of them because of another; on a server
+several write at once, and `store/rows/locks.py` says what they lock.
 """
 
 import asyncio
@@ -20,13 +21,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util.concurrency import greenlet_spawn
 
-from bot.errors import DatabaseBusy, StoreError
+from bot.errors import DatabaseBusy, DatabaseOvertaken, StoreError
 from bot.observer import Observer, Observers, TransactionRecord
 from bot.store.files import postgresql as server
 from bot.store.files import sqlite as embedded
 from bot.store.files.cancellation import COMMITTED, ROLLED_BACK, UNKNOWN, wait_for_end
 from bot.store.files.check import refuse_newer
-from bot.store.files.connections import build_engine
+from bot.store.files.connections import CONNECTIONS, build_engine
 from bot.store.files.failures import translated_failures
 from bot.store.files.in_greenlet import DirectConnection, at_once, run_here
 from bot.store.files.migrate import Migration, prepare_file
@@ -45,6 +46,8 @@ _LOCKED = "The database is locked by another process, or very slow."
 # How long a transaction that was given up gets to clean up after itself before its asker goes on without it.
 _CLEANING_SECONDS = 0.5
 _STATUS_PAUSE_SECONDS = 0.5
+# Before a transaction that was rolled back for another's sake is tried the second, third, ... time.
+_PAUSES_SECONDS = (0.02, 0.1, 0.5)
 _MAX_CANCELS = 100
 
 # Any number that no other program takes: "Trin".
@@ -75,7 +78,8 @@ class Database:
         self._begin = partial(server.begin, timeouts=self._timeouts) if self._is_server else embedded.begin
         self._running: set[asyncio.Task[Any]] = set()
         self._idle = server.IdleConnections(engine)
-        self._write_lock = asyncio.Lock()
+        # On a server, one connection stays free for those who read.
+        self._write_turns = asyncio.Semaphore(CONNECTIONS - 1 if self._is_server else 1)
         self._last_busy_at = float("-inf")
         self._is_closed = False
 
@@ -89,12 +93,13 @@ class Database:
         with self._observed(is_write=False):
             return await self._run(work, Purpose.READ)
 
-    async def write(self, work: Work[T], *, is_long: bool = False) -> T:
+    async def write(self, work: Work[T], *, is_long: bool = False, is_alone: bool = False) -> T:
         """Run `work` in a writing transaction, committed when it returns and rolled back when it raises.
 
-        `work` must not call `read` or `write` itself; it may be run twice if the connection is lost before it could
-        begin. A cancel before the transaction's turn came leaves at once; later it waits for the end, and
-        `was_committed` tells what became of it. With `is_long`, a statement on an SQLite file may take minutes.
+        `work` must not call `read` or `write` itself; it may be run again if the connection is lost before it could
+        begin, or if the server rolls it back for another's sake. A cancel before the transaction's turn came leaves at
+        once; later it waits for the end, and `was_committed` tells what became of it. With `is_long`, a statement on
+        an SQLite file may take minutes. With `is_alone`, no other process writes meanwhile.
 
         Raises:
             DatabaseBusy: locked by another process, out of reach, silent, or the disk is full. Nothing was written,
@@ -103,7 +108,8 @@ class Database:
         """
         with self._observed(is_write=True):
             async with self._writers_turn():
-                return await self._run(work, Purpose.WRITE, is_long=is_long)
+                purpose = Purpose.WRITE_ALONE if is_alone else Purpose.WRITE
+                return await self._run_again(work, purpose, is_long=is_long)
 
     async def check_writable(self) -> None:
         """Commit a change that changes nothing.
@@ -196,20 +202,29 @@ class Database:
         asked_at = time.monotonic()
         try:
             async with asyncio.timeout(self._timeouts.step_seconds):
-                await self._write_lock.acquire()
-        except TimeoutError:  # the writer before this one doesn't move on
+                await self._write_turns.acquire()
+        except TimeoutError:  # the writers before this one don't move on
             raise DatabaseBusy(SILENT) from None
         try:
             self._refuse_if_closed()
             self._refuse_if_locked_since(asked_at)
             yield
         finally:
-            self._write_lock.release()
+            self._write_turns.release()
 
     def _refuse_if_locked_since(self, asked_at: float) -> None:
         # Who waited behind a writer that gave up has waited long enough: not each in turn another 5 s.
         if self._last_busy_at > asked_at and time.monotonic() - asked_at >= self._timeouts.busy_seconds:
             raise DatabaseBusy(_LOCKED)
+
+    async def _run_again(self, work: Work[T], purpose: Purpose, *, is_long: bool) -> T:
+        """Run a transaction until it isn't the one that the server rolls back so that another can go on."""
+        for pause_seconds in _PAUSES_SECONDS:
+            try:
+                return await self._run(work, purpose, is_long=is_long)
+            except DatabaseOvertaken:
+                await asyncio.sleep(pause_seconds)
+        return await self._run(work, purpose, is_long=is_long)
 
     async def _run(self, work: Work[T], purpose: Purpose, *, is_long: bool = False) -> T:
         try:
@@ -225,6 +240,8 @@ class Database:
             # The connection was a kept one, and the server, or somebody on the way, has dropped it meanwhile.
             progress = self._new_progress(is_long)
             return await self._watched(self._transact(work, purpose, progress), progress)
+        except DatabaseOvertaken:
+            raise
         except DatabaseBusy:
             self._last_busy_at = time.monotonic()
             raise

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.errors import DatabaseBusy, DatabaseUnusable, StoreError
+from bot.errors import DatabaseBusy, DatabaseOvertaken, DatabaseUnusable, StoreError
 from bot.store.files.timeouts import SILENT
 
 WHAT_TO_DO = "Restore a backup with `trinity restore FILE`, or move the file away to start with an empty database."
@@ -57,6 +57,8 @@ _SQLSTATE_PASSING = {
     "57": "The database server is stopping.",
     "58": "The disk of the database server reports an error.",
 }
+# Rolled back so that another can go on: a circle of locks, or what was read has changed.
+_SQLSTATE_OVERTAKEN = ("40001", "40P01")
 _SQLSTATE_LASTING = {
     "28": "The database server refuses the user or the password of TRINITY_DATABASE_URL.",
     "3F": "The database server has no schema of the name in TRINITY_DATABASE_URL; make it with CREATE SCHEMA.",
@@ -140,6 +142,8 @@ def _translate_sqlstate(error: BaseException, sqlstate: str) -> StoreError:
         words = str(error).lower()
         lasting = next((sentence for start, sentence in _POOLER_LASTING.items() if start in words), None)
         return DatabaseUnusable(lasting) if lasting else DatabaseBusy(f"{_POOLER} refuses a connection just now.")
+    if sqlstate in _SQLSTATE_OVERTAKEN:
+        return DatabaseOvertaken("Another process was writing to the database.")
     passing = next((words for start, words in _SQLSTATE_PASSING.items() if sqlstate.startswith(start)), None)
     if passing:
         return DatabaseBusy(passing)

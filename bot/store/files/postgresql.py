@@ -1,7 +1,8 @@
 """The parts for PostgreSQL only: its transactions mean what SQLite's do, and its connections can be given up.
 
-One process writes at a time, so that none loses another's update between reading and writing; and a reader sees one
-state of the database, however many statements it runs. Every transaction sets what it needs itself, since a pooler
+Writers lock what they are about (`store/rows/locks.py`), so that none loses another's update between reading and
+writing; what is about many conversations waits until nobody else writes. A reader sees one state of the database,
+however many statements it runs. Every transaction sets what it needs itself, since a pooler
 takes few parameters at the beginning of a connection and may give each transaction another connection.
 """
 
@@ -18,14 +19,22 @@ from bot.errors import DatabaseUnusable
 from bot.store.files.server_url import ServerAddress
 from bot.store.files.timeouts import Purpose, Timeouts, TransactionProgress
 
+DAEMON_LOCK = 1416784240
+"""The class of the lock that a daemon holds; its number is the schema's."""
 # Any number that no other program takes, and not the one that migrations take turns by.
-_WRITE = text(
-    # In this order: the lock is waited for within its limit. A process whose machine is gone must not keep the others
-    # from writing, and one that is there takes milliseconds between two statements.
-    "SELECT set_config('lock_timeout', :lock, true), "
-    "set_config('idle_in_transaction_session_timeout', :idle, true), "
-    "pg_advisory_xact_lock(1416784239), txid_current()"
-)
+_WRITE = {
+    purpose: text(
+        # In this order: the lock is waited for within its limit. A process whose machine is gone must not keep the
+        # others from writing, and one that is there takes milliseconds between two statements.
+        "SELECT set_config('lock_timeout', :lock, true), "
+        "set_config('idle_in_transaction_session_timeout', :idle, true), "
+        f"{lock}(1416784239), txid_current()"
+    )
+    for purpose, lock in (
+        (Purpose.WRITE, "pg_advisory_xact_lock_shared"),
+        (Purpose.WRITE_ALONE, "pg_advisory_xact_lock"),
+    )
+}
 _READ = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _READ_ONLY = "25006"
 _STATUS = select(func.txid_status(bindparam("transaction_id", type_=BigInteger)))
@@ -41,6 +50,8 @@ def build_server_engine(address: ServerAddress, **options: Any) -> AsyncEngine:
             # Without a cache a statement has no name either, which could be taken behind a pooler.
             "prepared_statement_name_func": None if address.statement_cache_size else _no_name,
         },
+        # A statement sees what was committed before it: whoever waited for a lock reads what the other one wrote.
+        isolation_level="READ COMMITTED",
         **options,
     )
     _report_progress(engine.sync_engine)
@@ -63,28 +74,30 @@ def leads_to_copy(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) == _READ_ONLY
 
 
+async def connect_to(address: ServerAddress) -> Any:
+    """One connection of the driver's own."""
+    asyncpg: Any = import_module("asyncpg")  # an extra, which who uses SQLite does without
+
+    roots = {}
+    if address.has_system_roots:
+        roots["ssl"] = ssl.create_default_context()
+        roots["ssl"].check_hostname = address.checks_host_name
+    try:
+        return await asyncpg.connect(
+            address.dsn,
+            timeout=address.connect_seconds,
+            statement_cache_size=address.statement_cache_size,
+            server_settings=dict(address.server_settings),
+            **roots,
+        )
+    except (asyncpg.ClientConfigurationError, TypeError, ValueError) as error:
+        # Its words may quote a part of the URL.
+        problem = f"The driver can't use TRINITY_DATABASE_URL ({type(error).__name__})"
+        raise DatabaseUnusable(f"{problem}; compare it with what the database's host gives.") from None
+
+
 def _connector(address: ServerAddress) -> Callable[..., Awaitable[Any]]:
-    async def connect(**_: object) -> Any:
-        asyncpg: Any = import_module("asyncpg")  # an extra, which who uses SQLite does without
-
-        roots = {}
-        if address.has_system_roots:
-            roots["ssl"] = ssl.create_default_context()
-            roots["ssl"].check_hostname = address.checks_host_name
-        try:
-            return await asyncpg.connect(
-                address.dsn,
-                timeout=address.connect_seconds,
-                statement_cache_size=address.statement_cache_size,
-                server_settings=dict(address.server_settings),
-                **roots,
-            )
-        except (asyncpg.ClientConfigurationError, TypeError, ValueError) as error:
-            # Its words may quote a part of the URL.
-            problem = f"The driver can't use TRINITY_DATABASE_URL ({type(error).__name__})"
-            raise DatabaseUnusable(f"{problem}; compare it with what the database's host gives.") from None
-
-    return connect
+    return lambda **_: connect_to(address)
 
 
 def _no_name() -> str:
@@ -96,10 +109,10 @@ def begin(connection: Connection, purpose: Purpose, progress: TransactionProgres
     connection.execution_options(progress=progress)
     if purpose is Purpose.READ:
         connection.exec_driver_sql(_READ)
-    elif purpose is Purpose.WRITE:
+    elif purpose in _WRITE:
         # Longer than any step of ours takes: a connection that idles longer has lost its process.
         limits = {"lock": str(int(timeouts.busy_seconds * 1000)), "idle": str(int(timeouts.step_seconds * 1500))}
-        progress.transaction_id = connection.execute(_WRITE, limits).one()[-1]
+        progress.transaction_id = connection.execute(_WRITE[purpose], limits).one()[-1]
 
 
 def _report_progress(engine: Engine) -> None:

@@ -41,7 +41,12 @@ _MIGRATION_PRAGMAS = (*_PRAGMAS[:3], "PRAGMA foreign_keys = OFF", _PRAGMAS[4])
 
 _CHANGES = "changes at the transaction's beginning"
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
-_BEGIN = {Purpose.READ: "BEGIN", Purpose.WRITE: _BEGIN_WRITING, Purpose.NONE: ""}
+_BEGIN = {
+    Purpose.READ: "BEGIN",
+    Purpose.WRITE: _BEGIN_WRITING,
+    Purpose.WRITE_ALONE: _BEGIN_WRITING,
+    Purpose.NONE: "",
+}
 
 
 def is_server_url(url: str) -> bool:

@@ -20,6 +20,8 @@ class Purpose(Enum):
 
     READ = "read"
     WRITE = "write"
+    WRITE_ALONE = "write alone"
+    """While nobody else writes."""
     NONE = "none"
     """What is done takes care of its transactions itself."""
 

@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.messages import ConversationKey
 from bot.store.rows.chosen_settings import Scope, forget_settings
 from bot.store.rows.conversations import KEY_COLUMNS, in_channel, key_in
+from bot.store.rows.locks import lock_conversations_of_message
 from bot.store.rows.persona_texts import forget_persona_texts
 from bot.store.rows.questions import ERASED, IS_OPEN, OPEN_STATES
 from bot.store.tables import (
@@ -355,6 +356,7 @@ async def delete_message(
     With `leaves_shown`, an open question stays open where messages of ours say something about it; where one of them
     was deleted, it is emptied as if its words were erased.
     """
+    await lock_conversations_of_message(connection, platform, message_id)
     of_platform = select(*_INBOX).join(conversations).where(inbox.c.platform == platform)
     row = (await connection.execute(of_platform.where(inbox.c.message_id == message_id))).one_or_none()
     is_asked = row is not None

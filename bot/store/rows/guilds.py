@@ -88,7 +88,9 @@ class Guilds:
         """
         deletion: GuildDeletion | None = None
         while deletion is None:
-            deletion = await self._database.write(lambda connection: _delete_some(connection, platform, guild_id))
+            deletion = await self._database.write(
+                lambda connection: _delete_some(connection, platform, guild_id), is_alone=True
+            )
         await self._database.erase_traces()
         return deletion
 
@@ -110,7 +112,7 @@ def _is_guild(platform: str, guild_id: int) -> ColumnElement[bool]:
 
 
 async def _store_present(connection: AsyncConnection, platform: str, guild_ids: Collection[int]) -> None:
-    rows = [{"platform": platform, "guild_id": guild_id, "left_at": None} for guild_id in guild_ids]
+    rows = [{"platform": platform, "guild_id": guild_id, "left_at": None} for guild_id in sorted(guild_ids)]
     await connection.execute(_NOTE_PRESENT[connection.dialect.name], rows)
 
 

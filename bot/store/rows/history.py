@@ -171,7 +171,7 @@ class History:
             if row.epoch != epoch or wanted is None:
                 await withdraw(connection, IS_ROW & IS_OPEN, row_params(question))
                 return None
-            turn_id = await save_question(connection, row.id, wanted.turn_id, question)
+            turn_id = await save_question(connection, row.id, wanted.turn_id, question, answer)
             await save_answer(connection, row.id, turn_id, wanted.generation, answer, now)
             await save_speakers(connection, row.id, speakers)
             await connection.execute(_NOTE_TURN, row_params(question) | {"turn_id": turn_id})
@@ -232,7 +232,7 @@ class History:
         num_turns = 0
         if await self._database.read(lambda connection: is_anything_hidden(connection, older_than, now)):
             num_turns = await self._database.write(
-                lambda connection: delete_hidden(connection, older_than, now), is_long=True
+                lambda connection: delete_hidden(connection, older_than, now), is_long=True, is_alone=True
             )
         await self._database.erase_traces()
         return num_turns
@@ -249,7 +249,9 @@ class History:
         """Delete for good every turn from before a moment (retention); returns their number."""
         num_turns, num_deleted = 0, MAX_DELETED_AT_ONCE
         while num_deleted == MAX_DELETED_AT_ONCE:
-            num_deleted = await self._database.write(lambda connection: delete_turns_before(connection, moment))
+            num_deleted = await self._database.write(
+                lambda connection: delete_turns_before(connection, moment), is_alone=True
+            )
             num_turns += num_deleted
         await self._database.erase_traces()
         return num_turns
@@ -269,7 +271,7 @@ class History:
             await forget_channels(connection, platform, {key.channel_id for key in keys})
             return ChannelDeletion(num_turns, keys, withdrawn)
 
-        deletion = await self._database.write(work)
+        deletion = await self._database.write(work, is_alone=True)
         await self._database.erase_traces()
         return deletion
 

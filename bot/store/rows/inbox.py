@@ -7,7 +7,6 @@ An attempt is counted before it is made, and every message that shows a part of 
 next one is sent. So a restart knows what to answer, with which seed, and what is already there to be edited.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar
@@ -20,6 +19,7 @@ from bot.conversation.shard import WHOLE, Shard
 from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.store.files.database import Database
 from bot.store.rows.conversations import KEY_COLUMNS, ConversationRow, ensure_conversation, in_channel, in_shard, key_in
+from bot.store.rows.locks import lock_conversation_of
 from bot.store.rows.questions import (
     IS_OPEN,
     IS_ROW,
@@ -62,7 +62,6 @@ class Inbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._taking_turns = asyncio.Lock()
 
     async def check_writable(self) -> None:
         """Find out whether a question could be committed just now; raises `StoreError` where it couldn't."""
@@ -117,10 +116,7 @@ class Inbox:
                 await take_turn(connection, turn, limits, now)
             return await load(connection, row)
 
-        if not limits:
-            return await self._database.write(work)
-        async with self._taking_turns:  # a server's database runs several transactions at once
-            return await self._database.write(work)
+        return await self._database.write(work)
 
     async def take_turn(self, turn: TakenTurn, limits: TurnLimits) -> None:
         """Take a turn for something else than a new question; nothing where the same act took one before.
@@ -130,8 +126,7 @@ class Inbox:
         """
         now = self._database.clock()
         if limits:
-            async with self._taking_turns:
-                await self._database.write(lambda connection: take_turn(connection, turn, limits, now))
+            await self._database.write(lambda connection: take_turn(connection, turn, limits, now))
 
     async def forget_turns(self, platform: str) -> None:
         """Forget which turns were taken: nobody counts them any more."""
@@ -139,7 +134,9 @@ class Inbox:
         if await self._database.read(
             lambda connection: connection.scalar(select(turns_taken.c.act_id).where(is_there))
         ):
-            await self._database.write(lambda connection: connection.execute(delete(turns_taken).where(is_there)))
+            await self._database.write(
+                lambda connection: connection.execute(delete(turns_taken).where(is_there)), is_alone=True
+            )
 
     async def note_answered(self, question: Question) -> bool:
         """Commit that a question is done with, without what was said; False if it was received before."""
@@ -168,6 +165,7 @@ class Inbox:
 
         async def work(connection: AsyncConnection) -> Attempt | None:
             params = row_params(question)
+            await lock_conversation_of(connection, question.conversation.platform, question.message_id)
             await connection.execute(_BEGIN_ATTEMPT, params | {"new_seed": seed})
             row = (await connection.execute(OPEN_QUESTION, params)).one_or_none()
             return None if row is None or row.epoch < row.current_epoch else read_attempt(row)
@@ -187,7 +185,7 @@ class Inbox:
                     await connection.execute(update(inbox).where(is_it, IS_OPEN).values(counts))
 
         if names:
-            await self._database.write(work)
+            await self._database.write(work, is_alone=True)
 
     async def release(self, question: Question) -> None:
         """Uncount an attempt that was ended on purpose, unfinished: it says nothing about the question."""
@@ -254,6 +252,7 @@ class Inbox:
 
         async def work(connection: AsyncConnection) -> bool:
             if state in _NOT_ANSWERED:
+                await lock_conversation_of(connection, question.conversation.platform, question.message_id)
                 await give_back_untried(connection, _turn_of(question), question)
             return bool((await connection.execute(_UPDATE_OPEN, row_params(question) | values)).rowcount)
 

@@ -5,11 +5,11 @@ reset that is undone doesn't bring it back, and whoever deletes what was hidden 
 before it is done.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,6 +38,7 @@ from bot.store.tables import (
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_FOUND = 100
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +149,16 @@ class OwnWords:
 
     async def erase(self, platform: str, person_id: int) -> tuple[int, ...]:
         """Erase what a person said and did for good; returns the ids of their open questions, which get no answer."""
-        while await self._database.write(lambda connection: _hide_some(connection, platform, person_id)):
+
+        async def step(work: Callable[[AsyncConnection, str, int], Coroutine[Any, Any, T]]) -> T:
+            return await self._database.write(lambda connection: work(connection, platform, person_id), is_alone=True)
+
+        while await step(_hide_some):
             pass
-        emptied = await self._database.write(lambda connection: _forget_traces(connection, platform, person_id))
-        while await self._database.write(lambda connection: _delete_some(connection, platform, person_id)):
+        emptied = await step(_forget_traces)
+        while await step(_delete_some):
             pass
-        await self._database.write(lambda connection: _leave_own_conversations(connection, platform, person_id))
+        await step(_leave_own_conversations)
         await self._database.erase_traces()
         return emptied
 

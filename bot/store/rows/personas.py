@@ -76,7 +76,7 @@ class Personas:
         async def work(connection: AsyncConnection) -> None:
             await _save(connection, key, now, author_id, author_name, name, prompt)
 
-        await self._database.write(work)
+        await self._database.write(work, is_alone=True)
 
     async def delete(
         self,
@@ -104,7 +104,7 @@ class Personas:
             await _record(connection, key, now, NOBODY, "", "delete", name)
             return True
 
-        return await self._database.write(work)
+        return await self._database.write(work, is_alone=True)
 
     async def choose(self, key: ConversationKey, name: str, *, author_id: int, author_name: str) -> None:
         """Make a persona, own or built in, the channel's."""
@@ -113,7 +113,7 @@ class Personas:
         async def work(connection: AsyncConnection) -> None:
             await _choose(connection, key, now, author_id, author_name, name)
 
-        await self._database.write(work)
+        await self._database.write(work, is_alone=True)
 
     async def clear_choice(self, key: ConversationKey, *, author_id: int, author_name: str) -> bool:
         """Forget what the channel chose; a thread then follows its channel again. False if it had chosen nothing."""
@@ -125,7 +125,7 @@ class Personas:
                 await _record(connection, key, now, author_id, author_name, "clear")
             return bool(result.rowcount)
 
-        return await self._database.write(work)
+        return await self._database.write(work, is_alone=True)
 
     async def undo(self, key: ConversationKey, *, author_id: int, author_name: str) -> PersonaChange | None:
         """Take back the newest change of a persona here or of the channel's choice, as another change.
@@ -160,7 +160,7 @@ class Personas:
                 await _choose(connection, key, now, author_id, author_name, before.name)
             return PersonaChange(*row[1:])
 
-        return await self._database.write(work)
+        return await self._database.write(work, is_alone=True)
 
     async def changes(self, key: ConversationKey, limit: int = 50) -> list[PersonaChange]:
         """The newest changes made in the guild or the direct message, newest first."""

@@ -8,7 +8,8 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
-from bot.store.rows.conversations import ensure_conversation
+from bot.store.rows.conversations import ConversationRow, ensure_conversation
+from bot.store.rows.locks import in_order
 from bot.store.rows.questions import InboxState, question_values
 from bot.store.tables import conversations, inbox, inserts
 
@@ -32,20 +33,21 @@ async def store_refused(
     """Store refused questions, without their text; returns platform and message id of those that were new."""
     asked = {(question.conversation.platform, question.message_id): question for question in questions}
     ids = inbox.c.platform, inbox.c.message_id
+    keys = in_order({question.conversation for question in questions})
+    rows = {key: await ensure_conversation(connection, key) for key in keys}
     known = await connection.execute(select(*ids).where(tuple_(*ids).in_(list(asked))))
     new = asked.keys() - {(platform, message_id) for platform, message_id in known}
     of_conversation: dict[ConversationKey, list[Question]] = {}
     for name in sorted(new):
         of_conversation.setdefault(asked[name].conversation, []).append(asked[name])
     for key, refused in of_conversation.items():
-        await _store_refused_in(connection, key, refused, now)
+        await _store_refused_in(connection, rows[key], refused, now)
     return set(new)
 
 
 async def _store_refused_in(
-    connection: AsyncConnection, key: ConversationKey, refused: list[Question], now: datetime
+    connection: AsyncConnection, row: ConversationRow, refused: list[Question], now: datetime
 ) -> None:
-    row = await ensure_conversation(connection, key)
     fixed = {"conversation_id": row.id, "epoch": row.epoch, "received_at": now, "state": InboxState.REFUSED.value}
     emptied = {"content": "", "author_name": ""}
     await connection.execute(inbox.insert(), [question_values(question) | emptied | fixed for question in refused])

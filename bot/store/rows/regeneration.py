@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
 from bot.store.rows.conversations import ensure_conversation, find_conversation
+from bot.store.rows.locks import lock_conversation_of
 from bot.store.rows.questions import (
     IS_OPEN,
     IS_ROW,
@@ -134,6 +135,7 @@ async def reopen(
 
 async def edit_open(connection: AsyncConnection, question: Question, content: str, now: datetime) -> bool:
     """Follow the edit of a question that is open; False if nothing changed, or its answer is complete already."""
+    await lock_conversation_of(connection, question.conversation.platform, question.message_id)
     row = (await connection.execute(_EDIT_OPEN, row_params(question) | {"new_content": content})).one_or_none()
     if row is None:
         return False

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Integer, Select, and_, bindparam, delete, select, update
+from sqlalchemy import Integer, Select, and_, bindparam, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import Question
 from bot.conversation.turn_limits import TurnLimits
 from bot.errors import TurnsSpent
+from bot.store.rows.locks import Name, lock_name
 from bot.store.rows.questions import IS_OPEN, IS_ROW, row_params
 from bot.store.tables import inbox, inserts, turns_taken
 
@@ -45,8 +46,11 @@ async def take_turn(connection: AsyncConnection, turn: TakenTurn, limits: TurnLi
     Raises:
         TurnsSpent: the person's turns, or the guild's, are used up; nothing was taken.
     """
-    await connection.execute(_FORGET_OLD, {"until": now - HOUR})
-    await connection.execute(_FORGET_LATER, {"after": now + _WIDEST_STEP})
+    await lock_name(connection, Name.PERSON, f"{turn.platform} {turn.author_id}")
+    if turn.guild_id is not None and limits.guild is not None:
+        await lock_name(connection, Name.GUILD, f"{turn.platform} {turn.guild_id}")
+    for forget in _FORGET[connection.dialect.name]:
+        await connection.execute(forget, {"until": now - HOUR, "after": now + _WIDEST_STEP})
     values = {
         "platform": turn.platform, "act_id": turn.act_id, "author_id": turn.author_id, "guild_id": turn.guild_id,
         "taken_at": now,
@@ -91,8 +95,18 @@ async def _refuse_excess(
 
 
 _COLUMNS = turns_taken.c
-_FORGET_OLD = delete(turns_taken).where(_COLUMNS.taken_at <= bindparam("until"))
-_FORGET_LATER = delete(turns_taken).where(_COLUMNS.taken_at > bindparam("after"))
+_COUNT_NO_MORE = (_COLUMNS.taken_at <= bindparam("until"), _COLUMNS.taken_at > bindparam("after"))
+_ROW = tuple_(_COLUMNS.platform, _COLUMNS.act_id)
+_FORGET = {
+    "sqlite": [delete(turns_taken).where(is_over) for is_over in _COUNT_NO_MORE],
+    # What another one forgets just now need not be waited for.
+    "postgresql": [
+        delete(turns_taken).where(
+            _ROW.in_(select(_COLUMNS.platform, _COLUMNS.act_id).where(is_over).with_for_update(skip_locked=True))
+        )
+        for is_over in _COUNT_NO_MORE
+    ],
+}
 _TAKE = inserts(turns_taken, lambda statement: statement.on_conflict_do_nothing())
 _NEWEST: Any = (
     select(_COLUMNS.taken_at)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.messages import Question, Role, Turn
 from bot.conversation.speakers import Speaker
 from bot.store.rows.conversations import ConversationRow
-from bot.store.rows.persona_texts import forget_persona_texts, keep_persona_text
+from bot.store.rows.persona_texts import forget_persona_texts, hash_of, keep_persona_text
 from bot.store.rows.questions import ERASED, IS_ROW, OPEN_STATES, row_params
 from bot.store.rows.summaries import forget_summaries_of
 from bot.store.tables import inbox, inserts, messages, speakers
@@ -75,12 +75,14 @@ async def find_wanted(connection: AsyncConnection, conversation_id: int, questio
 
 
 async def save_question(
-    connection: AsyncConnection, conversation_id: int, turn_id: int | None, question: Question
+    connection: AsyncConnection, conversation_id: int, turn_id: int | None, question: Question, answer: Answer
 ) -> int:
     """Store a question and return its turn's id; if it is there already, as `turn_id`, its older answer goes."""
     if turn_id is not None:
         params = {"its_conversation_id": conversation_id, "its_turn_id": turn_id}
-        await forget_persona_texts(connection, (await connection.scalars(_DELETE_ANSWER, params)).all())
+        older = {*(await connection.scalars(_DELETE_ANSWER, params)).all()}
+        # Nearly always the persona is the same: nobody else who answers as it has to wait.
+        await forget_persona_texts(connection, older - {answer.persona_text and hash_of(answer.persona_text)})
         await forget_summaries_of(connection, [turn_id])
         return turn_id
     values = {

@@ -19,6 +19,7 @@ from bot.errors import DatabaseBusy, DatabaseUnusable, PinError, TurnsSpent
 from bot.store.files.database import Database, migrate, open_database
 from bot.store.files.reading import open_for_reading
 from bot.store.rows.chosen_settings import ChosenSettings, Scope
+from bot.store.rows.conversations import ensure_conversation
 from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
@@ -219,14 +220,21 @@ async def test_a_persona_is_the_guilds_and_a_thread_inherits_it(url: str) -> Non
 
 async def test_two_processes_do_not_lose_each_others_updates(url: str) -> None:
     async def count_up(connection: AsyncConnection) -> None:
+        value = (await ensure_conversation(connection, HERE)).epoch
+        await connection.execute(conversations.update().values(epoch=value + 1))
+
+    async def count_up_alone(connection: AsyncConnection) -> None:
         value = await connection.scalar(select(conversations.c.epoch))
         await connection.execute(conversations.update().values(epoch=value + 1))
 
     async with open_database(url) as database, open_database(url) as other:
         await Inbox(database).receive(ask(1))
-        await asyncio.gather(*(writer.write(count_up) for _ in range(25) for writer in (database, other)))
+        writers = [database, other] * 12
+        counting = [writer.write(count_up) for writer in writers]
+        alone = [writer.write(count_up_alone, is_alone=True) for writer in writers]
+        await asyncio.gather(*(each for pair in zip(counting, alone, strict=True) for each in pair))
 
-        assert await epoch(database) == 50
+        assert await epoch(database) == 48
 
 
 async def test_a_reader_sees_one_state_and_keeps_no_writer_waiting(url: str) -> None:

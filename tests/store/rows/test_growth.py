@@ -20,6 +20,8 @@ from tests.logging_state import logging_as_before
 from tests.store.past import fill, hours
 from tests.store.said import MORNING, Clock, ask, hold_turn
 
+pytestmark = pytest.mark.sqlite_only  # it is the size of files
+
 NUM_CHANNELS = 50
 LOG_LINE = "answered discord:%d question %d: prompt %d tokens, %d cached, %d new, first after %.2f s, %.2f s in all, %s"
 

@@ -391,6 +391,7 @@ async def test_ids_of_deleted_turns_are_not_used_again(database, history):
     assert await hold_turn(database, ask(2)) > first
 
 
+@pytest.mark.sqlite_only  # the statements are the same
 async def test_every_statement_about_messages_names_the_conversation(database, history):
     statements: list[str] = []
     engine = database.engine.sync_engine

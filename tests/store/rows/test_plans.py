@@ -13,6 +13,8 @@ from bot.store.rows.inbox import Inbox
 from tests.store.past import fill
 from tests.store.said import DIRECT, HERE, MORNING, ask
 
+pytestmark = pytest.mark.sqlite_only  # the plans are its own
+
 PERIODIC: dict[str, Callable[[Database], Awaitable[object]]] = {
     "what was reset": lambda database: History(database).purge_hidden(MORNING),
     "all that was reset": lambda database: History(database).purge_hidden(),
