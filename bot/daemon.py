@@ -32,6 +32,7 @@ from bot.operations.status import Activity, Status
 from bot.settings.live import LiveSettings
 from bot.settings.settings import Settings
 from bot.store.files.instance import hold_instance
+from bot.store.files.server_lock import hold_server
 from bot.store.files.sqlite import is_server_url
 from bot.store.rows.shards import Division, open_shards
 from bot.tasks import in_background, keep_running, limit_threads
@@ -85,6 +86,8 @@ async def _run_on_discord(settings: Settings) -> EngineError | None:
             ):
                 async with in_background(_end_when(stop_request.signalled, opening)):
                     await check_token(options)
+                    url, is_shared = settings.effective_database_url, settings.shard_count is not None
+                    await parts.enter_async_context(hold_server(url, is_shared=is_shared))
                     chat, engine = await parts.enter_async_context(
                         open_parts(
                             settings,

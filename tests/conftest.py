@@ -25,6 +25,7 @@ SLOW = (
     *("end_to_end/test_daemon.py", "end_to_end/test_lost_engine.py", "scenarios", "inference/kernels"),
     *("demo_model/test_model.py", "discord/test_payloads.py", "store/files/test_power.py"),
     *("store/files/test_pooler.py", "store/files/test_postgresql_faults.py", "store/files/test_writers.py"),
+    *("store/files/test_server_lock.py", "store/files/test_copy_database.py", "chat/test_restarts.py"),
     *("inference/loading/test_hub.py", "inference/scheduling/test_core_llama.py"),
     *("inference/test_small_model.py", "end_to_end/test_small_model.py"),
     *("inference/scheduling/test_core_storm.py", "security/test_secrets.py", "discord/test_refusals.py"),

@@ -126,6 +126,14 @@ def running_server(folder: Path) -> Iterator[PostgresqlServer]:
         server.stop()
 
 
+@contextmanager
+def own_server() -> Iterator[PostgresqlServer]:
+    """A new server in a folder of its own."""
+    # Not below pytest's folder, which is closed to the account that runs the server.
+    with TemporaryDirectory(prefix="trinity-postgresql-") as folder, running_server(Path(folder)) as running:
+        yield running
+
+
 @asynccontextmanager
 async def new_database(
     server_url: str, name: str, *, template: str = "template1", is_kept: bool = False
@@ -148,6 +156,5 @@ def some_server() -> Iterator[str]:
     if SERVER:
         yield SERVER
         return
-    # Not below pytest's folder, which is closed to the account that runs the server.
-    with TemporaryDirectory(prefix="trinity-postgresql-") as folder, running_server(Path(folder)) as running:
+    with own_server() as running:
         yield running.url

@@ -21,10 +21,11 @@ from tests.store.postgresql_server import account, free_port, new_database, on_p
 from tests.store.said import ask, hold_turn, said
 
 PGBOUNCER = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
+NO_POOLER = PGBOUNCER is None
 
 pytestmark = [
     *on_postgresql(),
-    pytest.mark.skipif(PGBOUNCER is None, reason="NOT CHECKED THROUGH A POOLER: install pgbouncer"),
+    pytest.mark.skipif(NO_POOLER, reason="NOT CHECKED THROUGH A POOLER: install pgbouncer"),
 ]
 
 
