@@ -108,6 +108,18 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
 
 
 @cli.command()
+def copy_database(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="sqlite:///FILE or postgresql://...")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="The same; there may be nothing in it yet.")],
+) -> None:
+    """Copy all conversations from one database into another, empty one.
+
+    Stop Trinity first. The copy is compared with what it was made of; one that ends half-way is begun again.
+    """
+    end_with(lambda: database.copy_database(running.load(), source, target))
+
+
+@cli.command()
 def purge(
     older_than: Annotated[
         int | None, typer.Option(min=1, max=36_500, help="Days; TRINITY_RETENTION_DAYS where it isn't said.")

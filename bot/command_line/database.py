@@ -1,4 +1,4 @@
-"""`trinity migrate`, `backup`, `restore` and `purge`."""
+"""`trinity migrate`, `backup`, `restore`, `copy-database` and `purge`."""
 
 import asyncio
 import sys
@@ -7,9 +7,14 @@ from pathlib import Path
 
 import typer
 
+from bot.command_line.running import require_asyncpg
 from bot.errors import ConfigError
 from bot.logs import configure_logging
 from bot.settings.settings import Settings
+from bot.store.files.server_url import SCHEMES, secrets_in
+
+_LARGE = 10_000
+"""Rows of a table that is copied for a while."""
 
 
 def migrate(settings: Settings) -> int:
@@ -41,6 +46,37 @@ def restore(settings: Settings, file: Path) -> int:
     kept = asyncio.run(put_back(file, settings.effective_database_url))
     typer.echo(f"{file} is the database now." + (f" The one before is kept as {kept}." if kept else ""))
     return 0
+
+
+def copy_database(settings: Settings, source: str, target: str) -> int:
+    """Copy everything from one database into another."""
+    from bot.store.files.copying import copy_database as copy  # noqa: PLC0415
+
+    secrets = {*settings.secrets, *secrets_in(source), *secrets_in(target)}
+    configure_logging(settings.log_level, settings.log_format, secrets=secrets)
+    if any(url.partition("://")[0] in SCHEMES for url in (source, target)):
+        require_asyncpg()
+    copied = asyncio.run(copy(source, target, _Progress()))
+    typer.echo(
+        f"{sum(copied.num_rows.values()):,} rows are in TO now, and read the same as in FROM (digest {copied.digest}). "
+        "Name TO in TRINITY_DATABASE_URL, and start."
+    )
+    return 0
+
+
+class _Progress:
+    """Says how far a copy has come: a line for each table, and for each tenth of a large one."""
+
+    def __init__(self) -> None:
+        self._said = ("", 0)
+
+    def __call__(self, table: str, done: int, total: int) -> None:
+        tenths = 10 * done // total if total else 10
+        if done and done < total and (total < _LARGE or self._said == (table, tenths)):
+            return
+        self._said = (table, tenths)
+        if done == total or (total >= _LARGE and done):
+            typer.echo(f"{table}: {done:,} of {total:,}")
 
 
 def purge(settings: Settings, older_than: int | None, *, is_sure: bool) -> int:

@@ -16,6 +16,7 @@ from bot.command_line.ending import PASSING_ERRNOS
 from bot.errors import ConfigError
 from bot.logs import configure_logging, lines_above_bar
 from bot.settings.settings import Settings, library_variables, load_settings, suited_to_model
+from bot.store.files.server_url import SCHEMES
 
 if TYPE_CHECKING:
     from bot.terminal.input import Input
@@ -36,10 +37,16 @@ def load() -> Settings:
     settings = load_settings()
     for name, value in library_variables().items():
         os.environ.setdefault(name, value)
-    if settings.effective_database_url.startswith("postgresql") and find_spec("asyncpg") is None:
+    if settings.effective_database_url.partition("://")[0] in SCHEMES:
+        require_asyncpg()
+    return settings
+
+
+def require_asyncpg() -> None:
+    """Refuse PostgreSQL where its driver isn't installed."""
+    if find_spec("asyncpg") is None:
         problem = "PostgreSQL needs a package more: .venv/bin/python -m pip install 'asyncpg>=0.31,<1'"
         raise ConfigError("TRINITY_DATABASE_URL", problem)
-    return settings
 
 
 def with_model(settings: Settings, model: str | None) -> Settings:

@@ -50,7 +50,9 @@ def _look_at_file(file: Path) -> Iterator[Finding]:
 
 def _schema(version: str | None) -> Finding:
     if version is None:
-        return TOPIC.ok("it is empty; the tables are made at the first start")
+        return TOPIC.ok(
+            "it is empty; the tables are made at the first start, or by `trinity copy-database` from another database"
+        )
     if version != SCHEMA_VERSION:
         said = f"its schema is {version}, which the next start brings to {SCHEMA_VERSION}"
         return TOPIC.note(said, "make a backup first: trinity backup FILE, or pg_dump")

@@ -12,12 +12,13 @@ from bot.store.files.connections import build_engine
 from bot.store.files.database import Database
 from bot.store.files.schema import read_version
 from bot.store.files.sqlite import database_file
+from bot.store.files.timeouts import Timeouts
 from bot.store.tables import SCHEMA_VERSION
 from bot.tasks import in_daemon_thread
 
 
 @asynccontextmanager
-async def open_for_reading(url: str) -> AsyncIterator[Database]:
+async def open_for_reading(url: str, timeouts: Timeouts | None = None) -> AsyncIterator[Database]:
     """Open a database of this Trinity's schema for `read`.
 
     Raises:
@@ -28,7 +29,7 @@ async def open_for_reading(url: str) -> AsyncIterator[Database]:
     if file is not None:
         look = partial(check_file, file, for_writing=False)
         _refuse_other(await in_daemon_thread(look, name="looking at the database"), str(file))
-    database = Database(build_engine(url))
+    database = Database(build_engine(url, timeouts), timeouts=timeouts)
     try:
         if file is None:
             _refuse_other(await database.read(_version), "The database")
