@@ -33,7 +33,7 @@ from bot.settings.live import LiveSettings
 from bot.settings.settings import Settings
 from bot.store.files.instance import hold_instance
 from bot.store.files.server_lock import hold_server
-from bot.store.files.sqlite import is_server_url
+from bot.store.files.server_url import is_server_url
 from bot.store.rows.shards import Division, open_shards
 from bot.tasks import in_background, keep_running, limit_threads
 

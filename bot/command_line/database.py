@@ -11,7 +11,7 @@ from bot.command_line.running import require_asyncpg
 from bot.errors import ConfigError
 from bot.logs import configure_logging
 from bot.settings.settings import Settings
-from bot.store.files.server_url import SCHEMES, secrets_in
+from bot.store.files.server_url import is_server_url, secrets_in
 
 _LARGE = 10_000
 """Rows of a table that is copied for a while."""
@@ -54,7 +54,7 @@ def copy_database(settings: Settings, source: str, target: str) -> int:
 
     secrets = {*settings.secrets, *secrets_in(source), *secrets_in(target)}
     configure_logging(settings.log_level, settings.log_format, secrets=secrets)
-    if any(url.partition("://")[0] in SCHEMES for url in (source, target)):
+    if is_server_url(source) or is_server_url(target):
         require_asyncpg()
     copied = asyncio.run(copy(source, target, _Progress()))
     typer.echo(

@@ -16,7 +16,7 @@ from bot.command_line.ending import PASSING_ERRNOS
 from bot.errors import ConfigError
 from bot.logs import configure_logging, lines_above_bar
 from bot.settings.settings import Settings, library_variables, load_settings, suited_to_model
-from bot.store.files.server_url import SCHEMES
+from bot.store.files.server_url import is_server_url
 
 if TYPE_CHECKING:
     from bot.terminal.input import Input
@@ -37,7 +37,7 @@ def load() -> Settings:
     settings = load_settings()
     for name, value in library_variables().items():
         os.environ.setdefault(name, value)
-    if settings.effective_database_url.partition("://")[0] in SCHEMES:
+    if is_server_url(settings.effective_database_url):
         require_asyncpg()
     return settings
 

@@ -46,8 +46,7 @@ from bot.settings.checks import (
 from bot.settings.env_file import read_env_file
 from bot.settings.names import HUB_TOKEN_NAMES, PREFIX, TOKEN_NAMES, is_for_libraries
 from bot.settings.sources import Given, one_token, read_sources
-from bot.store.files.server_url import secrets_in
-from bot.store.files.sqlite import is_server_url
+from bot.store.files.server_url import is_server_url, secrets_in
 
 ENV_FILE = Path(".env")
 _SAMPLING = SamplingParams()

@@ -40,9 +40,11 @@ def open_house(
         time_limits: TimeLimits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         default_persona: Persona = DEFAULT,
+        url: str = "",
     ) -> AsyncIterator[House]:
-        await lay_database(tmp_path / "trinity.db")
-        async with open_database(f"sqlite:///{tmp_path / 'trinity.db'}") as database:
+        if not url:
+            await lay_database(tmp_path / "trinity.db")
+        async with open_database(url or f"sqlite:///{tmp_path / 'trinity.db'}") as database:
             history, inbox, engine = History(database, default_persona), Inbox(database), EchoEngine()
             budget = TokenBudget(num_prompt_tokens + 100, 100_000, 100)
             sampling = SamplingChoice(seed=7)

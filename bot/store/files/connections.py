@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.errors import DatabaseUnusable
 from bot.store.files import postgresql as server
 from bot.store.files import sqlite as embedded
-from bot.store.files.server_url import ServerAddress, ServerUrlError, read_server_url
-from bot.store.files.sqlite import is_server_url, parse_url
+from bot.store.files.server_url import ServerAddress, ServerUrlError, is_server_url, read_server_url
+from bot.store.files.sqlite import parse_url
 from bot.store.files.timeouts import Timeouts
 
 CONNECTIONS = 5

@@ -111,6 +111,19 @@ class Database:
                 purpose = Purpose.WRITE_ALONE if is_alone else Purpose.WRITE
                 return await self._run_again(work, purpose, is_long=is_long)
 
+    @asynccontextmanager
+    async def transaction(self, purpose: Purpose) -> AsyncIterator[AsyncConnection]:
+        """A transaction of a process that does nothing else, and waits for another database in it; nobody gives it up.
+
+        Raises:
+            StoreError: translated from whatever went wrong.
+        """
+        self._refuse_if_closed()
+        with translated_failures():
+            async with self.engine.connect() as connection, connection.begin():
+                await connection.run_sync(self._begin, purpose, TransactionProgress(float("inf")))
+                yield connection
+
     async def check_writable(self) -> None:
         """Commit a change that changes nothing.
 

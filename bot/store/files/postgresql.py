@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, bindparam, event, func, select, text
+from sqlalchemy import BigInteger, Connection, Engine, bindparam, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -22,17 +22,19 @@ from bot.store.files.timeouts import Purpose, Timeouts, TransactionProgress
 DAEMON_LOCK = 1416784240
 """The class of the lock that a daemon holds; its number is the schema's."""
 # Any number that no other program takes, and not the one that migrations take turns by.
+_WRITE_LOCK = 1416784239
 _WRITE = {
-    purpose: text(
+    purpose: select(
         # In this order: the lock is waited for within its limit. A process whose machine is gone must not keep the
         # others from writing, and one that is there takes milliseconds between two statements.
-        "SELECT set_config('lock_timeout', :lock, true), "
-        "set_config('idle_in_transaction_session_timeout', :idle, true), "
-        f"{lock}(1416784239), txid_current()"
+        func.set_config("lock_timeout", bindparam("lock"), True),
+        func.set_config("idle_in_transaction_session_timeout", bindparam("idle"), True),
+        lock(_WRITE_LOCK),
+        func.txid_current(),
     )
     for purpose, lock in (
-        (Purpose.WRITE, "pg_advisory_xact_lock_shared"),
-        (Purpose.WRITE_ALONE, "pg_advisory_xact_lock"),
+        (Purpose.WRITE, func.pg_advisory_xact_lock_shared),
+        (Purpose.WRITE_ALONE, func.pg_advisory_xact_lock),
     )
 }
 _READ = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"

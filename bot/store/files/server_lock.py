@@ -23,7 +23,7 @@ from bot.errors import DatabaseBusy, SecondInstance, StoreError
 from bot.store.files.connections import read_address
 from bot.store.files.failures import translate
 from bot.store.files.postgresql import DAEMON_LOCK, connect_to
-from bot.store.files.sqlite import is_server_url
+from bot.store.files.server_url import is_server_url
 from bot.store.files.timeouts import SILENT, Timeouts
 from bot.tasks import in_background
 

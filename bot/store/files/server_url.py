@@ -61,6 +61,11 @@ class ServerAddress:
     checks_host_name: bool = True
 
 
+def is_server_url(url: str) -> bool:
+    """Whether a database URL is a PostgreSQL server's."""
+    return url.partition("://")[0] in SCHEMES
+
+
 def read_server_url(url: str) -> ServerAddress:
     """Read a URL that begins with one of `SCHEMES`.
 

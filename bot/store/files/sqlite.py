@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 
 from bot.errors import DatabaseUnusable
-from bot.store.files import server_url
 from bot.store.files.header import Mark
+from bot.store.files.server_url import is_server_url
 from bot.store.files.sqlite_cursor import OneTripConnection
 from bot.store.files.timeouts import Purpose, TransactionProgress
 
@@ -47,11 +47,6 @@ _BEGIN = {
     Purpose.WRITE_ALONE: _BEGIN_WRITING,
     Purpose.NONE: "",
 }
-
-
-def is_server_url(url: str) -> bool:
-    """Whether a database URL is a PostgreSQL server's."""
-    return url.partition("://")[0] in server_url.SCHEMES
 
 
 def parse_url(url: str) -> URL:

@@ -90,7 +90,7 @@ class Summaries:
                 num_summed_up = 1 if num_turns == _DOUBTFUL else _DOUBTFUL
                 await _add(connection, conversation_id, [turn_id], (), num_summed_up, now)
 
-        await self._database.write(work)
+        await self._database.write(work, is_alone=True)
 
     async def save(self, key: ConversationKey, epoch: int, turns: Sequence[SaidTurn], lines: Sequence[str]) -> bool:
         """Keep the piece of some turns; False, and no effect, if one of them has changed or gone since it was read."""

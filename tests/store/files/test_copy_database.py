@@ -98,7 +98,7 @@ async def test_a_copy_holds_the_same_and_goes_on_where_the_other_was(urls: tuple
     copied = await copy_database(source, target, lambda table, *how_far: heard.update({table: how_far}))
 
     assert heard == {name: (number, number) for name, number in copied.num_rows.items()}
-    assert set(copied.num_rows) == set(metadata.tables)
+    assert set(metadata.tables) - set(copied.num_rows) == {"shards", "shard_processes", "session_starts"}
     assert copied.num_rows["hints"] == NUM_HINTS
     async with open_database(source) as one, open_database(target) as other:
         assert await said(other) == [("Who \ufffd are you? \ufffd \U0001f98a", "Trinity.")]

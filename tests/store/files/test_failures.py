@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.errors import DatabaseBusy, DatabaseUnusable, StoreError
+from bot.errors import DatabaseBusy, DatabaseOvertaken, DatabaseUnusable, StoreError
 from bot.store.files.failures import translate
 
 
@@ -20,9 +20,14 @@ def from_driver(error: Exception) -> DBAPIError:
     return DBAPIError("SELECT 1", {}, error)
 
 
-@pytest.mark.parametrize("sqlstate", ["08006", "40001", "40P01", "53100", "55P03", "57P01"])
+@pytest.mark.parametrize("sqlstate", ["08006", "53100", "55P03", "57P01"])
 def test_what_postgresql_gets_over_is_passing(sqlstate):
     assert type(translate(from_driver(PostgresError(sqlstate)))) is DatabaseBusy
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+def test_what_was_rolled_back_for_anothers_sake_may_be_tried_again(sqlstate):
+    assert type(translate(from_driver(PostgresError(sqlstate)))) is DatabaseOvertaken
 
 
 @pytest.mark.parametrize("sqlstate", ["28P01", "28000", "3D000", "42501"])

@@ -77,11 +77,16 @@ async def _listening(port: int) -> None:
                 return
 
 
+def as_a_host_gives_it(address: URL) -> str:
+    written = address.set(query={"sslmode": "prefer", "statement_cache_size": "0", "pgbouncer": "true"})
+    return written.render_as_string().replace("postgresql://", "postgres://")
+
+
 async def test_a_pooler_of_transactions_is_used_as_a_server_is(address: URL) -> None:
     async with (
         open_pooler(address, "transaction") as pooled,
         open_database(pooled.render_as_string()) as database,
-        open_database(pooled.render_as_string()) as other,
+        open_database(as_a_host_gives_it(pooled)) as other,
     ):
         await asyncio.gather(*(hold_turn(each, ask(n)) for n, each in enumerate([database, other] * 8)))
         accepted = await asyncio.gather(*(Inbox(each).receive(ask(99)) for each in [database, other] * 4))

@@ -25,7 +25,7 @@ _servers: set[str] = set()
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     looks_into_file = "file" in inspect.signature(metafunc.function).parameters
     is_for_sqlite = looks_into_file or metafunc.definition.get_closest_marker("sqlite_only") is not None
-    if "url" in metafunc.fixturenames and not is_for_sqlite:
+    if "engine_name" in metafunc.fixturenames and not is_for_sqlite:
         marks = [pytest.mark.slow, *on_postgresql()]
         metafunc.parametrize("engine_name", ["sqlite", pytest.param("postgresql", marks=marks)], indirect=True)
 
