@@ -23,15 +23,16 @@ def folder():
     return small_model()
 
 
-def talk(folder: Path, place: Path, lines: list[str], **settings: str) -> list[str]:
-    """What was answered to each line, out of `trinity chat` with its standard input."""
+def talk(place: Path, lines: list[str], **settings: str) -> list[str]:
+    """What was answered to each line of `trinity chat`'s standard input: the likeliest words, and few of them."""
+    settings |= {"TRINITY_TEMPERATURE": "0", "TRINITY_MAX_NEW_TOKENS": "48", "TRINITY_DEVICE": "cpu"}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TRINITY_", "DISCORD_"))}
     place.mkdir(exist_ok=True)
     ended = subprocess.run(
         [sys.executable, "-m", "bot", "chat", "--model", "smollm2"],
         cwd=place,
         input="\n".join(lines),
-        env=environment | {"PYTHONPATH": str(ROOT), "TRINITY_MODEL": "smollm2", "TRINITY_DEVICE": "cpu"} | settings,
+        env=environment | {"PYTHONPATH": str(ROOT)} | settings,
         capture_output=True,
         text=True,
         check=False,
@@ -51,29 +52,31 @@ def place(folder, tmp_path):
     return tmp_path / "here"
 
 
-def test_what_is_in_the_window_is_remembered_until_it_is_reset(folder, place):
-    asked = "What is my name?"
+def test_what_is_in_the_window_is_remembered_until_it_is_reset(place):
+    asked = "What is my cat called?"
 
-    answers = talk(folder, place, ["Hi! My name is Zebulon.", asked, "/reset", asked])
+    answers = talk(place, ["I have a cat called Biscuit.", asked, "/reset", asked])
 
-    assert "Zebulon" in answers[1]
-    assert "Zebulon" not in answers[3]
+    assert "Biscuit" in answers[1]
+    assert "Biscuit" not in answers[3]
 
 
-def test_a_persona_is_played_and_a_question_is_answered(folder, place):
+def test_a_persona_is_played_and_a_question_is_answered(place):
     persona = "/persona set cook You are a cook. You always talk about cooking, food and recipes."
+    asked = "Hello! What do you like to talk about?"
 
-    answers = talk(folder, place, [persona, "What do you do all day?", "What is the capital of France?"])
+    answers = talk(place, [asked, persona, "/persona use cook", "/reset", asked, "What is the capital of France?"])
 
-    assert re.search("cook|food|recipe|kitchen|dish|meal", answers[1], re.IGNORECASE)
-    assert "Paris" in answers[2]
+    assert re.search("cook|food|recipe|kitchen|dish|meal", answers[4], re.IGNORECASE)
+    assert answers[4] != answers[0]
+    assert "Paris" in answers[5]
 
 
-def test_a_talk_that_outgrows_the_window_goes_on(folder, place):
+def test_a_talk_that_outgrows_the_window_goes_on(place):
     words = " ".join(f"The {number}th of my apples is red and sweet." for number in range(12))
     lines = [f"{words} What colour are they, all {number} of them?" for number in range(6)]
 
-    answers = talk(folder, place, [*lines, "/context"], TRINITY_CONTEXT_WINDOW="768", TRINITY_MAX_NEW_TOKENS="48")
+    answers = talk(place, [*lines, "/context"], TRINITY_CONTEXT_WINDOW="768")
 
     assert all(len(answer.removeprefix("Trinity: ").strip()) > 3 for answer in answers)
     assert "Of 768 tokens" in answers[-1]
