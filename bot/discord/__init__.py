@@ -10,6 +10,7 @@ More about questions: `listening` (without a mention), `pastes` (in several mess
 `attachments` (with text files). The slash commands: `commands`, `command_replies`, `interaction_answers` (an answer in
 such a reply), `card_files`, `markdown`, `registration`, `translator` and `languages`. Buttons and forms: `components`
 and `forms` (how they are written down), `clicks` (what a click takes), `buttons` (below answers), `asked_about`. The
-connection: `connection`, `session_starts`, `proxy`, `clock`, `presence`. Payloads before discord.py parses them:
+connection: `connection`, `session_starts`, `proxy`, `clock`, `presence`; several of them: `sharding`,
+`identify_turns`, `gateway_limits`. Payloads before discord.py parses them:
 `event_guard`, `payloads`, `payload_shapes`. Links to messages: `links`.
 """

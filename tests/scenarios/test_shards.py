@@ -174,17 +174,20 @@ async def test_killed_processes_are_relieved_and_nothing_is_lost_or_doubled(
         for number in range(size.num_processes):
             await cluster.start(number)
         await cluster.all_connected(START_SECONDS)
-        await server.person("First").says(channels[0], "the first question", mention=True)
+        # Discord doesn't tell of direct messages that were missed, so those that are known are asked for.
+        writing_directly = [server.person(f"Direct {number}") for number in range(3)]
+        for person in writing_directly:
+            await person.dms("the first question")
         await cluster.balanced(START_SECONDS)
-        await cluster.settled(1, 60)  # from now on it is no fresh install, which fetches nothing
+        await cluster.settled(len(writing_directly), 60)
 
         async def talk() -> int:
-            num_asked = 1
+            num_asked = len(writing_directly)
             while not is_over.is_set():
-                person = server.person(f"Person {num_asked}")
                 if num_asked % 20 == 0:
-                    await person.dms(f"question {num_asked}")
+                    await chance.choice(writing_directly).dms(f"question {num_asked}")
                 else:
+                    person = server.person(f"Person {num_asked}")
                     await person.says(chance.choice(channels), f"question {num_asked}", mention=True)
                 num_asked += 1
                 await asyncio.sleep(chance.random() * 2 * size.mean_seconds)
@@ -193,7 +196,11 @@ async def test_killed_processes_are_relieved_and_nothing_is_lost_or_doubled(
         talking = asyncio.create_task(talk())
         taken_over_after: list[float] = []
         killed_shards = 0
+        victim: int | None = None
         for _ in range(size.num_kills):
+            if victim is not None:
+                await cluster.start(victim)
+                await cluster.balanced(START_SECONDS)
             await asyncio.sleep(0.5 + 2 * chance.random())
             victim = chance.choice(sorted(cluster.running))
             before = len(server.gateway.connected())
@@ -202,13 +209,11 @@ async def test_killed_processes_are_relieved_and_nothing_is_lost_or_doubled(
             killed_shards += before - len(server.gateway.connected())
             taken_over_after.append(await cluster.all_connected(TAKE_OVER_SECONDS))
             print(f"kill {len(taken_over_after)}: {taken_over_after[-1]:.1f} s", flush=True)
-            await cluster.start(victim)
-            await cluster.balanced(START_SECONDS)
         is_over.set()
         num_asked = await talking
         await cluster.settled(num_asked, 180)
         holders = await cluster.holders()
-        assert await cluster.stop() == [0] * size.num_processes
+        assert set(await cluster.stop()) == {0}
 
     verdict = judge(server, Expectation())
     verdict.require(turns=num_asked)
