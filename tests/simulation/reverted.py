@@ -141,14 +141,14 @@ def erasures_withdraw_what_is_answered() -> None:
     own_words.empty = withdraw_at_once  # type: ignore[assignment]
 
 
-FOUND = (
-    answers_go_on_in_anothers_message,
-    creates_are_left_behind,
-    the_rest_of_a_deleted_answer_stays,
-    erasures_withdraw_what_is_answered,
-)
-"""Were found again within the first hundred seeds, as the code and the faults stood then."""
+FOUND = {
+    answers_go_on_in_anothers_message: 133,
+    creates_are_left_behind: 21,
+    erasures_withdraw_what_is_answered: 99,
+}
+"""The seed that finds each again, as the code and the faults stand now."""
 NOT_FOUND_YET = (
+    the_rest_of_a_deleted_answer_stays,
     what_is_shown_outlives_its_question,
     surplus_is_forgotten_first,
     questions_are_withdrawn_first,
