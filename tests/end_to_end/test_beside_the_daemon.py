@@ -2,6 +2,7 @@
 
 import json
 import stat
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.loopback import LoopbackDiscord, judge_database
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "model.safetensors").is_file(), reason="the demo model's weights are not there"
 )
+
+IS_INSTALLED = any(each.metadata["Name"] == "trinity-bot" for each in metadata.distributions())
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -59,6 +62,7 @@ async def test_other_commands_work_beside_the_daemon_and_a_second_one_and_a_rest
 
 
 @pytest.mark.soak
+@pytest.mark.skipif(not IS_INSTALLED, reason="NOT CHECKED: Trinity isn't installed here, and the doctor says so")
 async def test_the_doctor_finds_a_daemon_well_and_disturbs_nobody(server: LoopbackDiscord, tmp_path: Path) -> None:
     data = tmp_path / "data"
 
@@ -72,7 +76,7 @@ async def test_the_doctor_finds_a_daemon_well_and_disturbs_nobody(server: Loopba
     refused = await trinity(server, data, "doctor", seconds=600)
 
     findings = json.loads(looked.output)["findings"]
-    assert not [finding for finding in findings if finding["state"] == "bad"]
+    assert not [finding for finding in findings if finding["state"] in ("bad", "unknown")]
     assert (looked.status, looked.errors) == (0, "")
     assert {finding["topic"] for finding in findings} == {
         "installation", "settings", "files", "database", "model", "card", "Discord",
