@@ -33,6 +33,8 @@ SHARE_OF_PROMPT = 6
 """Notes take a sixth of the prompt's tokens at most."""
 _MAX_TOKENS = 512
 _MAX_KEPT_TURNS = 20_000
+_MAX_LEFT_TURNS = 1000
+"""Beyond `MAX_TURNS`, which are still found until all is made anew."""
 
 
 @dataclass(slots=True)
@@ -55,7 +57,11 @@ class _Known:
         """The turns that are to be added to these, which are there now; all where others changed or went."""
         missing = [turn_id for turn_id in answers if turn_id not in self.answers]
         is_behind = not self.answers or not missing or missing[0] > next(reversed(self.answers))
-        if not is_behind or not self.answers.items() <= answers.items():
+        # Of a long conversation the oldest are no longer among these; to make all anew for each would cost too much.
+        oldest = next(iter(answers)) if len(answers) == MAX_TURNS else 0
+        left = [turn_id for turn_id in self.answers if turn_id < oldest]
+        within = self.answers.items() - {(turn_id, self.answers[turn_id]) for turn_id in left}
+        if not is_behind or not within <= answers.items() or len(left) > _MAX_LEFT_TURNS:
             self.clear(self.epoch)
             return [*answers]
         return missing

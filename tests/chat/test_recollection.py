@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.chat.chat import Notice, Scope
-from bot.chat.recollection import MAX_NOTES, Recollection
+from bot.chat.recollection import MAX_NOTES, MAX_TURNS, Recollection, _Known
 from bot.conversation.speakers import Speakers
 from bot.store.rows.history import Conversation
 from bot.store.rows.transcripts import SaidTurn
@@ -250,3 +250,18 @@ async def test_a_question_that_is_stopped_while_it_is_looked_up_leaves_nothing_t
         section = await recollection.section(conversation, question, Speakers(), 3000)
 
         assert section.text.count("Walnut") == MAX_NOTES
+
+
+def test_a_long_conversation_is_not_made_anew_for_each_turn_that_leaves_the_window() -> None:
+    def turns(first: int) -> dict[int, int]:
+        return {number: number + 1 for number in range(first, first + 2 * MAX_TURNS, 2)}
+
+    def known() -> _Known:
+        return _Known(answers=turns(0))
+
+    later, much_later, but_one = turns(20), turns(MAX_TURNS), turns(20)
+    del but_one[100]
+
+    assert known().missing(later) == [*later][-10:]
+    assert known().missing(much_later) == [*much_later]
+    assert known().missing(but_one) == [*but_one]
