@@ -27,7 +27,7 @@ SLOW = (
     *("store/files/test_pooler.py", "store/files/test_postgresql_faults.py", "store/files/test_writers.py"),
     *("store/files/test_server_lock.py", "store/files/test_copy_database.py", "chat/test_restarts.py"),
     *("inference/loading/test_hub.py", "inference/scheduling/test_core_llama.py"),
-    *("inference/test_small_model.py", "end_to_end/test_small_model.py"),
+    *("inference/test_small_model.py", "end_to_end/test_small_model.py", "test_load_benchmark.py"),
     *("inference/scheduling/test_core_storm.py", "security/test_secrets.py", "discord/test_refusals.py"),
     *("discord/test_outage.py", "discord/test_older_database.py", "store/files/test_durability.py"),
     *("store/files/test_full_disk.py", "store/files/test_migrate.py", "store/files/test_recovery_files.py"),
