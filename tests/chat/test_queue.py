@@ -140,7 +140,7 @@ def test_a_slot_that_is_given_back_while_it_waits_holds_nobody_up():
     st.randoms(use_true_random=False),
 )
 def test_nothing_is_left_behind_whatever_the_order_of_leaving(joins, random):
-    queue = QuestionQueue()
+    queue = QuestionQueue(max_waiting_per_person=40)
     slots = [queue.join(channel, person) for channel, person in joins]
 
     random.shuffle(slots)
