@@ -2,7 +2,8 @@
 
 Read it in this order:
 
-- `messages`: the values. A question, an answered turn, the key of a conversation. `shard` tells whose events come where.
+- `messages`: the values. A question, an answered turn, the key of a conversation. `shard` tells whose events come
+  where.
 - `chat_format`: what a turn is made of in the model's own template, and the encoder that makes token ids of it. All
   that is one model family's own stands in `formats`; another family is another `ChatFormat`. `tokenizer` reads the
   vocabulary, `vocabulary_files` those that come in other files than tokenizer.json.
