@@ -18,6 +18,10 @@ from bot.errors import ConfigError, DatabaseBusy, DiscordRefused, EngineUnavaila
 ROOT = Path(bot.__file__).parents[1]
 SOURCES = [path for folder in ("bot", "migrations") for path in sorted((ROOT / folder).rglob("*.py"))]
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jinja2", "yaml"}
+SANDBOXED = {
+    "bot/inference/loading/chat_template.py": {"jinja2", "from jinja2", "from jinja2.ext", "from jinja2.sandbox"},
+}
+"""A model's chat template is rendered in Jinja's sandbox, to find out which format it is; nothing else is."""
 FORBIDDEN_CALLS = {
     *("eval", "exec", "compile", "__import__"),
     *("torch.load", "torch.jit.load", "torch.hub.load", "numpy.load", "np.load"),
@@ -56,7 +60,7 @@ def _is_built(node: ast.expr) -> bool:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_runs_foreign_code_or_puts_sql_together(path: Path) -> None:
-    assert list(problems(path.read_text())) == []
+    assert set(problems(path.read_text())) == SANDBOXED.get(str(path.relative_to(ROOT)), set())
 
 
 @pytest.mark.parametrize(

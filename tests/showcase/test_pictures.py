@@ -53,7 +53,7 @@ def test_every_picture_is_light_and_loads_nothing() -> None:
 def test_the_readme_shows_every_picture_and_says_what_is_on_it() -> None:
     shown = SHOWN.findall((ROOT / "README.md").read_text(encoding="utf-8"))
 
-    assert sorted(name for _, name in shown) == sorted(path.stem for path in PICTURES.glob("*.svg"))
+    assert len(shown) == len(CONVERSATIONS)
     assert {name: alt for alt, name in shown} == {one.name: one.about for one in CONVERSATIONS}
 
 

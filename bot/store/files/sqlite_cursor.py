@@ -13,6 +13,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from sqlite3 import Connection as Sqlite
 from threading import get_ident
 from typing import Any, TypeVar
@@ -131,9 +132,14 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
             return
 
         def commit(sqlite: Sqlite) -> None:
-            if has_changed and act is not None:
-                act(sqlite)
-            sqlite.commit()
+            try:
+                if has_changed and act is not None:
+                    act(sqlite)
+                sqlite.commit()
+            except sqlite3.Error:  # SQLAlchemy takes it for ended, and it would keep the file locked
+                with suppress(sqlite3.Error):
+                    sqlite.rollback()
+                raise
 
         self.trip(commit)
 
