@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.conversation.chat_format import LLAMA_2
+from bot.conversation.chat_format import LLAMA_2, PromptTurn
 from bot.conversation.notes import SUMMARY_PROMPT
 from bot.conversation.tokenizer import encode
 from training import asking, memories, talking, telling
@@ -59,7 +59,7 @@ class WordEncoder:
         clean = LLAMA_2.tags.clean
         system_message = clean(system_message)
         ids: list[int] = []
-        for part in LLAMA_2.turn(clean(question), clean(answer), system_message=system_message):
+        for part in LLAMA_2.parts(PromptTurn(clean(question), clean(answer), system_message)):
             ids += self.encode(part) if isinstance(part, str) else [part]
         return ids
 

@@ -11,13 +11,12 @@ It also means that a turn costs the same wherever it stands, so that its ids are
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import zip_longest
 
 from bot.conversation.formats.llama2 import LLAMA_2, Llama2Format, turn_text
-from bot.conversation.formats.protocol import ChatFormat
+from bot.conversation.formats.protocol import ChatFormat, PromptTurn, prompt_turns
 from bot.conversation.messages import Role
 from bot.conversation.tokenizer import AnyTokenizer, encode, plain_tokenizer
 from bot.errors import (
@@ -39,6 +38,7 @@ __all__ = [
     "LastMessageNotUser",
     "Llama2Format",
     "Message",
+    "PromptTurn",
     "TurnEncoder",
     "turn_text",
 ]
@@ -85,16 +85,13 @@ class TurnEncoder:
         is_last: bool = True,
         is_complete: bool = True,
     ) -> "array[int]":
-        """The ids of a turn, as `ChatFormat.turn` describes it; those of all its turns are a prompt's."""
-        parts = self.format.turn(
-            question,
-            answer,
-            system_message=system_message,
-            is_first=is_first,
-            is_last=is_last,
-            is_complete=is_complete,
-        )
-        return self._ids(parts)
+        """The ids of a turn, as `PromptTurn` describes it; those of all its turns are a prompt's."""
+        turn = PromptTurn(question, answer, system_message, is_first=is_first, is_last=is_last, is_complete=is_complete)
+        return self.ids(turn)
+
+    def ids(self, turn: PromptTurn) -> "array[int]":
+        """As `turn`, of one that is put together already."""
+        return self._joined(self.format.parts(turn))
 
     def encode(self, text: str) -> "array[int]":
         """The ids of `text`, cleaned, without any control token's. The array is shared: don't change it."""
@@ -127,7 +124,7 @@ class TurnEncoder:
         Without one it is what the model's own system message costs, which stands there then.
         """
         cleaned = self.format.tags.clean(system_message)
-        without = self._ids(self.format.without_default().turn(_PROBES[0]))
+        without = self._joined(self.format.without_default().parts(PromptTurn(_PROBES[0])))
         return len(self.turn(_PROBES[0], system_message=cleaned)) - len(without)
 
     def num_first_tokens(self, system_message: str) -> int:
@@ -146,7 +143,7 @@ class TurnEncoder:
         """The most characters that one token can stand for."""
         return max(map(len, self.tokenizer.get_vocab()))
 
-    def _ids(self, parts: Iterable[int | str]) -> "array[int]":
+    def _joined(self, parts: Iterable[int | str]) -> "array[int]":
         ids = array("I")
         for part in parts:
             if isinstance(part, str):
@@ -214,13 +211,10 @@ class ChatPrompt:
 
         Since `</s>` and the like are structure in this form, where people typed them they read `‹/s›`.
         """
-        system_message, turns = self._turns(chat_format)
         return "".join(
             chat_format.tags.neutralise_tokens(part) if isinstance(part, str) else chat_format.control_tokens[part]
-            for turn in turns
-            for part in chat_format.turn(
-                turn.question, turn.answer, system_message=system_message, is_first=turn.is_first, is_last=turn.is_last
-            )
+            for turn in self._turns(chat_format)
+            for part in chat_format.parts(turn)
         )
 
     def token_ids(self, tokenizer: AnyTokenizer | TurnEncoder, *, continue_answer: bool = False) -> list[int]:
@@ -235,45 +229,23 @@ class ChatPrompt:
             LastMessageNotUser: there is no question to answer, and `continue_answer` is off.
         """
         encoder = tokenizer if isinstance(tokenizer, TurnEncoder) else TurnEncoder(tokenizer)
-        system_message, turns = self._turns(encoder.format)
+        turns = self._turns(encoder.format, is_last_complete=False)
         if turns[-1].answer and not continue_answer:
             raise LastMessageNotUser("the last message must be a user's")
         token_ids: list[int] = []
         for turn in turns:
-            token_ids += encoder.turn(
-                turn.question,
-                turn.answer,
-                system_message=system_message,
-                is_first=turn.is_first,
-                is_last=turn.is_last,
-                is_complete=not turn.is_last,
-            )
+            token_ids += encoder.ids(turn)
         return token_ids
 
     def _add(self, role: Role, content: str) -> None:
         if content := content.strip():
             self.messages.append(Message(role, content))
 
-    def _turns(self, chat_format: ChatFormat) -> "tuple[str, list[_CleanTurn]]":
-        """The system message, and the turns."""
+    def _turns(self, chat_format: ChatFormat, *, is_last_complete: bool = True) -> list[PromptTurn]:
         self.validate_conversation()
         texts = [chat_format.tags.clean(message.content) for message in self.messages]
         system_message = texts.pop(0) if self.messages[0].role == Role.SYSTEM else ""
-        return system_message, [*_clean_turns(texts)]
-
-
-@dataclass(frozen=True, slots=True)
-class _CleanTurn:
-    question: str
-    answer: str
-    is_first: bool
-    is_last: bool
-
-
-def _clean_turns(texts: Sequence[str]) -> Iterator[_CleanTurn]:
-    pairs = [*zip_longest(texts[::2], texts[1::2], fillvalue="")]
-    for index, (question, answer) in enumerate(pairs):
-        yield _CleanTurn(question, answer, index == 0, index == len(pairs) - 1)
+        return [*prompt_turns(texts, system_message, is_last_complete=is_last_complete)]
 
 
 def num_common(first: Sequence[int], second: Sequence[int]) -> int:

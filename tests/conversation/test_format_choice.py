@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from bot.conversation.chat_format import LLAMA_2, ChatFormat
+from bot.conversation.chat_format import LLAMA_2, ChatFormat, PromptTurn
 from bot.conversation.formats.choice import FORMAT_NAMES, check_name, choose_format
 from bot.errors import ConfigError
 from bot.inference.loading.chat_template import read_chat_template
@@ -132,7 +132,7 @@ def test_what_a_template_adds_is_learned_from_it(tmp_path, vocabularies):
 def test_a_system_message_stands_where_the_template_has_it(tmp_path, vocabularies, template):
     chosen = choose(write(tmp_path, template), vocabularies["brackets"])
 
-    first = "".join(map(str, chosen.turn("one", "two", system_message="S", is_last=False)))
+    first = "".join(map(str, chosen.parts(PromptTurn("one", "two", "S", is_last=False))))
     assert ("S\n\none" in first) == (template is MISTRAL_FIRST)
 
 

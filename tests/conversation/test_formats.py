@@ -15,8 +15,9 @@ from bot.conversation.formats.chatml import ChatMLFormat
 from bot.conversation.formats.llama2 import LLAMA_2, Llama2Format
 from bot.conversation.formats.llama3 import Llama3Format
 from bot.conversation.formats.mistral import MistralFormat
-from bot.conversation.formats.protocol import ChatFormat, UnfitVocabulary
+from bot.conversation.formats.protocol import ChatFormat
 from bot.conversation.formats.vicuna import VicunaFormat
+from bot.conversation.formats.vocabulary_format import UnfitVocabulary
 from bot.conversation.formats.zephyr import ZephyrFormat
 from bot.conversation.messages import Turn
 from bot.conversation.output import OutputFilter

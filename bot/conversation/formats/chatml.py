@@ -8,25 +8,22 @@ from collections.abc import Mapping, Sequence
 
 from tokenizers import Tokenizer
 
-from bot.conversation.formats.protocol import control_ids, optional_ids
-from bot.conversation.sanitize import TemplateTags
+from bot.conversation.formats.protocol import PromptTurn
+from bot.conversation.formats.vocabulary_format import VocabularyFormat, control_ids, optional_ids
 
 _START, _END = "<|im_start|>", "<|im_end|>"
 _OTHER_ENDS = ("<|endoftext|>", "</s>", "<|end_of_text|>")
 
 
-class ChatMLFormat:
+class ChatMLFormat(VocabularyFormat):
     """`<|im_start|>`, a role, a line break, a message and `<|im_end|>`."""
 
     name = "chatml"
 
     def __init__(self, ids: Mapping[str, int], default_system: str = "", begin: str | None = None) -> None:
         """`ids` are those of the control tokens, by their spelling; `begin` is the one before the first message."""
+        super().__init__(ids, default_system)
         self._start, self._end = ids[_START], ids[_END]
-        self._ids, self._begin = ids, begin
-        self.default_system = default_system
-        self.tags = TemplateTags((), tuple(ids))
-        self.control_tokens: Mapping[int, str] = {token_id: token for token, token_id in ids.items()}
         self.begin_id = None if begin is None else ids[begin]
         self.stop_ids = tuple(ids[token] for token in (_END, *_OTHER_ENDS) if token in ids)
 
@@ -40,27 +37,14 @@ class ChatMLFormat:
         needed = (_START, _END) if begin is None else (_START, _END, begin)
         return cls(control_ids(tokenizer, needed) | optional_ids(tokenizer, _OTHER_ENDS), default_system, begin)
 
-    def without_default(self) -> "ChatMLFormat":
-        """The same without a system message of its own."""
-        return ChatMLFormat(self._ids, begin=self._begin)
-
-    def turn(
-        self,
-        question: str,
-        answer: str = "",
-        *,
-        system_message: str = "",
-        is_first: bool = True,
-        is_last: bool = True,  # noqa: ARG002
-        is_complete: bool = True,
-    ) -> Sequence[int | str]:
+    def parts(self, turn: PromptTurn) -> Sequence[int | str]:
         """The messages of one turn; between them stands a line break of its own."""
         parts: list[int | str] = []
-        if is_first:
+        if turn.is_first:
             parts += [] if self.begin_id is None else [self.begin_id]
-            if system_message := system_message or self.default_system:
+            if system_message := turn.system_message or self.default_system:
                 parts += [self._start, f"system\n{system_message}", self._end, "\n"]
-        parts += [self._start, f"user\n{question}", self._end, "\n", self._start, f"assistant\n{answer}"]
-        if answer and is_complete:
+        parts += [self._start, f"user\n{turn.question}", self._end, "\n", self._start, f"assistant\n{turn.answer}"]
+        if turn.is_ended:
             parts += [self._end, "\n"]
         return parts

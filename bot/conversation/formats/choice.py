@@ -20,8 +20,9 @@ from bot.conversation.formats.chatml import ChatMLFormat
 from bot.conversation.formats.llama2 import LLAMA_2, Llama2Format
 from bot.conversation.formats.llama3 import Llama3Format
 from bot.conversation.formats.mistral import MistralFormat
-from bot.conversation.formats.protocol import ChatFormat, UnfitVocabulary
+from bot.conversation.formats.protocol import ChatFormat, prompt_turns
 from bot.conversation.formats.vicuna import VicunaFormat
+from bot.conversation.formats.vocabulary_format import UnfitVocabulary
 from bot.conversation.formats.zephyr import ZephyrFormat
 from bot.errors import ConfigError
 
@@ -215,17 +216,11 @@ def _agrees(chat_format: ChatFormat, template: ModelTemplate, probes: Iterable[_
 
 def _rendered(chat_format: ChatFormat, dialogue: _Dialogue) -> str:
     """A dialogue in a format, written out."""
-    texts = dialogue.texts
-    text = ""
-    for start in range(0, len(texts), 2):
-        parts = chat_format.turn(
-            texts[start],
-            texts[start + 1] if start + 1 < len(texts) else "",
-            system_message=dialogue.system_message,
-            is_first=start == 0,
-            is_last=start + 2 >= len(texts),
-        )
-        text += "".join(part if isinstance(part, str) else chat_format.control_tokens[part] for part in parts)
+    text = "".join(
+        part if isinstance(part, str) else chat_format.control_tokens[part]
+        for turn in prompt_turns(dialogue.texts, dialogue.system_message)
+        for part in chat_format.parts(turn)
+    )
     return _comparable(text, chat_format)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from tokenizers import Tokenizer
 
-from bot.conversation.formats.protocol import UnfitVocabulary
+from bot.conversation.formats.protocol import PromptTurn
+from bot.conversation.formats.vocabulary_format import UnfitVocabulary
 from bot.conversation.sanitize import TemplateTags
 from bot.conversation.tokenizer import BEGIN_ID, END_ID, SPECIAL_TOKENS
 
@@ -40,21 +41,12 @@ class Llama2Format:
         """The same without a system message of its own."""
         return self
 
-    def turn(
-        self,
-        question: str,
-        answer: str = "",
-        *,
-        system_message: str = "",
-        is_first: bool = True,
-        is_last: bool = True,  # noqa: ARG002
-        is_complete: bool = True,
-    ) -> Sequence[int | str]:
+    def parts(self, turn: PromptTurn) -> Sequence[int | str]:
         """`<s>`, the turn's text and `</s>`; a turn without an answer, or an incomplete one, has no `</s>`."""
-        text = turn_text(question, answer, system_message=system_message if is_first else "")
-        if not answer:
-            return BEGIN_ID, text
-        return (BEGIN_ID, text, END_ID) if is_complete else (BEGIN_ID, text.removesuffix(" "))
+        text = turn_text(turn.question, turn.answer, system_message=turn.system_message if turn.is_first else "")
+        if turn.is_ended:
+            return BEGIN_ID, text, END_ID
+        return BEGIN_ID, text.removesuffix(" ") if turn.answer else text
 
 
 LLAMA_2 = Llama2Format()

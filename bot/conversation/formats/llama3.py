@@ -9,25 +9,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tokenizers import Tokenizer
 
-from bot.conversation.formats.protocol import control_ids, optional_ids
-from bot.conversation.sanitize import TemplateTags
+from bot.conversation.formats.protocol import PromptTurn
+from bot.conversation.formats.vocabulary_format import VocabularyFormat, control_ids, optional_ids
 
 _BEGIN, _START, _END_HEADER, _END_TURN = "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
 _NEEDED = (_BEGIN, _START, _END_HEADER, _END_TURN)
 _OTHER_ENDS = ("<|end_of_text|>", "<|eom_id|>")
 
 
-class Llama3Format:
+class Llama3Format(VocabularyFormat):
     """Headers with a role in them, `<|eot_id|>` behind each message, and `<|begin_of_text|>` once."""
 
     name = "llama-3"
 
     def __init__(self, ids: Mapping[str, int], default_system: str = "") -> None:
         """`ids` are those of the control tokens, by their spelling."""
+        super().__init__(ids, default_system)
         self._ids = ids
-        self.default_system = default_system
-        self.tags = TemplateTags((), tuple(ids))
-        self.control_tokens: Mapping[int, str] = {token_id: token for token, token_id in ids.items()}
         self.begin_id = ids[_BEGIN]
         self.stop_ids = tuple(ids[token] for token in (_END_TURN, *_OTHER_ENDS) if token in ids)
 
@@ -40,31 +38,18 @@ class Llama3Format:
         """
         return cls(control_ids(tokenizer, _NEEDED) | optional_ids(tokenizer, _OTHER_ENDS), default_system)
 
-    def without_default(self) -> "Llama3Format":
-        """The same without a system message of its own."""
-        return Llama3Format(self._ids)
-
-    def turn(
-        self,
-        question: str,
-        answer: str = "",
-        *,
-        system_message: str = "",
-        is_first: bool = True,
-        is_last: bool = True,  # noqa: ARG002
-        is_complete: bool = True,
-    ) -> Sequence[int | str]:
+    def parts(self, turn: PromptTurn) -> Sequence[int | str]:
         """The messages of one turn, each with its header."""
         parts: list[int | str] = []
-        if is_first:
+        if turn.is_first:
             parts.append(self.begin_id)
-            if system_message := system_message or self.default_system:
+            if system_message := turn.system_message or self.default_system:
                 parts += [*self._header("system"), system_message, self._ids[_END_TURN]]
-        parts += [*self._header("user"), question, self._ids[_END_TURN], *self._header("assistant")]
-        if answer:
-            parts.append(answer)
-            if is_complete:
-                parts.append(self._ids[_END_TURN])
+        parts += [*self._header("user"), turn.question, self._ids[_END_TURN], *self._header("assistant")]
+        if turn.answer:
+            parts.append(turn.answer)
+        if turn.is_ended:
+            parts.append(self._ids[_END_TURN])
         return parts
 
     def _header(self, role: str) -> Iterator[int | str]:

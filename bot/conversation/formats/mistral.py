@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from tokenizers import Tokenizer
 
-from bot.conversation.formats.protocol import control_ids
-from bot.conversation.sanitize import TemplateTags
+from bot.conversation.formats.protocol import PromptTurn
+from bot.conversation.formats.vocabulary_format import VocabularyFormat, control_ids
 
 _BEGIN, _END = "<s>", "</s>"
 _START_QUESTION, _END_QUESTION = "[INST]", "[/INST]"
 
 
-class MistralFormat:
+class MistralFormat(VocabularyFormat):
     """`<s>` once, each question in brackets, and `</s>` behind each answer.
 
     Args:
@@ -25,15 +25,12 @@ class MistralFormat:
         is_system_last: the system message stands before the last question, not before the first.
     """
 
-    default_system = ""
-
     def __init__(self, name: str, ids: Mapping[str, int], *, is_system_last: bool) -> None:
+        # Where the brackets are text, people's would be structure.
+        super().__init__(ids, tags=() if _START_QUESTION in ids else (_START_QUESTION, _END_QUESTION))
         self.name = name
         self._brackets = (ids[_START_QUESTION], ids[_END_QUESTION]) if _START_QUESTION in ids else None
         self._is_system_last = is_system_last
-        # Where the brackets are text, people's would be structure.
-        self.tags = TemplateTags(() if self._brackets else (_START_QUESTION, _END_QUESTION), tuple(ids))
-        self.control_tokens: Mapping[int, str] = {token_id: token for token, token_id in ids.items()}
         self.begin_id = ids[_BEGIN]
         self._end = ids[_END]
         self.stop_ids = (self._end,)
@@ -57,30 +54,18 @@ class MistralFormat:
         ids = control_ids(tokenizer, (_BEGIN, _END, _START_QUESTION, _END_QUESTION))
         return cls(name, ids, is_system_last=is_system_last)
 
-    def without_default(self) -> "MistralFormat":
-        """The same without a system message of its own."""
-        return self
-
-    def turn(
-        self,
-        question: str,
-        answer: str = "",
-        *,
-        system_message: str = "",
-        is_first: bool = True,
-        is_last: bool = True,
-        is_complete: bool = True,
-    ) -> Sequence[int | str]:
+    def parts(self, turn: PromptTurn) -> Sequence[int | str]:
         """A question in its brackets, and its answer as a text of its own."""
-        if system_message and (is_last if self._is_system_last else is_first):
-            question = f"{system_message}\n\n{question}"
-        parts: list[int | str] = [self.begin_id] if is_first else []
+        question = turn.question
+        if turn.system_message and (turn.is_last if self._is_system_last else turn.is_first):
+            question = f"{turn.system_message}\n\n{question}"
+        parts: list[int | str] = [self.begin_id] if turn.is_first else []
         if self._brackets is None:
             parts.append(f"{_START_QUESTION} {question} {_END_QUESTION}")
         else:
             parts += [self._brackets[0], question, self._brackets[1]]
-        if answer:
-            parts.append(answer)
-            if is_complete:
-                parts.append(self._end)
+        if turn.answer:
+            parts.append(turn.answer)
+        if turn.is_ended:
+            parts.append(self._end)
         return parts

@@ -1,17 +1,52 @@
-"""What a chat format is to everything else, and how one finds its control tokens in a vocabulary."""
+"""What a chat format is to everything else, and what it is given to write."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Protocol
-
-from tokenizers import Tokenizer
 
 from bot.conversation.sanitize import TemplateTags
 
-__all__ = ["ChatFormat", "UnfitVocabulary", "control_ids", "optional_ids"]
+__all__ = ["ChatFormat", "PromptTurn", "prompt_turns"]
 
 
-class UnfitVocabulary(Exception):
-    """A vocabulary lacks what a chat format puts between texts; the message says what."""
+@dataclass(frozen=True, slots=True)
+class PromptTurn:
+    """A turn as a prompt shows it. Its texts are cleaned."""
+
+    question: str
+    answer: str = ""
+    """Without one the turn ends where the model is to begin."""
+    system_message: str = ""
+    """The conversation's. Every turn has it: the format knows in which one it stands."""
+    is_first: bool = True
+    """No turn stands before this one."""
+    is_last: bool = True
+    """No turn stands behind it."""
+    is_complete: bool = True
+    """The answer is at its end. Otherwise the turn ends where the model is to go on with it."""
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether what ends an answer stands behind it."""
+        return bool(self.answer) and self.is_complete
+
+
+def prompt_turns(
+    texts: Sequence[str], system_message: str = "", *, is_last_complete: bool = True
+) -> Iterator[PromptTurn]:
+    """The turns of a conversation, from its cleaned questions and answers by turns."""
+    pairs = [*zip_longest(texts[::2], texts[1::2], fillvalue="")]
+    for index, (question, answer) in enumerate(pairs):
+        is_last = index == len(pairs) - 1
+        yield PromptTurn(
+            question,
+            answer,
+            system_message,
+            is_first=index == 0,
+            is_last=is_last,
+            is_complete=is_last_complete or not is_last,
+        )
 
 
 class ChatFormat(Protocol):
@@ -51,48 +86,6 @@ class ChatFormat(Protocol):
         """The same format, with nothing in place of a system message where there is none."""
         ...
 
-    def turn(
-        self,
-        question: str,
-        answer: str = "",
-        *,
-        system_message: str = "",
-        is_first: bool = True,
-        is_last: bool = True,
-        is_complete: bool = True,
-    ) -> Sequence[int | str]:
-        """The parts of one turn: ids of control tokens, and texts that are encoded each by itself.
-
-        Args:
-            question: what a person asked, cleaned.
-            answer: what was answered, cleaned; without it the turn ends where the model is to begin.
-            system_message: the conversation's, cleaned, or "". It is given for every turn: the format knows in which
-                one it stands.
-            is_first: no turn stands before this one.
-            is_last: no turn stands behind it.
-            is_complete: the answer is at its end. Otherwise the turn ends where the model is to go on with it.
-        """
+    def parts(self, turn: PromptTurn) -> Sequence[int | str]:
+        """The parts of one turn: ids of control tokens, and texts that are encoded each by itself."""
         ...
-
-
-def control_ids(tokenizer: Tokenizer, tokens: Iterable[str]) -> dict[str, int]:
-    """The ids of control tokens in a vocabulary, by their spelling.
-
-    Raises:
-        UnfitVocabulary: one is missing.
-    """
-    tokens = tuple(tokens)
-    found = optional_ids(tokenizer, tokens)
-    missing = [token for token in tokens if token not in found]
-    if missing:
-        raise UnfitVocabulary(f"the vocabulary has no {', '.join(missing)} as control tokens")
-    return found
-
-
-def optional_ids(tokenizer: Tokenizer, tokens: Iterable[str]) -> dict[str, int]:
-    """As `control_ids`, without those that are missing.
-
-    Only tokens count that stand beside the vocabulary's pieces (`added_tokens`): no text is encoded to them.
-    """
-    added = {token.content: token_id for token_id, token in tokenizer.get_added_tokens_decoder().items()}
-    return {token: added[token] for token in tokens if token in added}

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from tokenizers import Tokenizer
 
-from bot.conversation.formats.protocol import control_ids
-from bot.conversation.sanitize import TemplateTags
+from bot.conversation.formats.protocol import PromptTurn
+from bot.conversation.formats.vocabulary_format import VocabularyFormat, control_ids
 
 _BEGIN, _END = "<s>", "</s>"
 _DEFAULT_SYSTEM = (
@@ -17,17 +17,14 @@ _DEFAULT_SYSTEM = (
 )
 
 
-class VicunaFormat:
+class VicunaFormat(VocabularyFormat):
     """One text a turn: `USER: ` and the question, `ASSISTANT: ` and the answer."""
 
     name = "vicuna"
 
     def __init__(self, ids: Mapping[str, int], default_system: str = _DEFAULT_SYSTEM) -> None:
         """`ids` are those of the control tokens, by their spelling."""
-        self._ids = ids
-        self.default_system = default_system
-        self.tags = TemplateTags(("USER:", "ASSISTANT:"), tuple(ids))
-        self.control_tokens: Mapping[int, str] = {token_id: token for token, token_id in ids.items()}
+        super().__init__(ids, default_system, ("USER:", "ASSISTANT:"))
         self.begin_id, self._end = ids[_BEGIN], ids[_END]
         self.stop_ids = (self._end,)
 
@@ -40,25 +37,14 @@ class VicunaFormat:
         """
         return cls(control_ids(tokenizer, (_BEGIN, _END)), default_system)
 
-    def without_default(self) -> "VicunaFormat":
-        """The same without a system message of its own."""
-        return VicunaFormat(self._ids, "")
-
-    def turn(
-        self,
-        question: str,
-        answer: str = "",
-        *,
-        system_message: str = "",
-        is_first: bool = True,
-        is_last: bool = True,  # noqa: ARG002
-        is_complete: bool = True,
-    ) -> Sequence[int | str]:
+    def parts(self, turn: PromptTurn) -> Sequence[int | str]:
         """`USER: question ASSISTANT: answer`, before the first one the system message."""
-        system_message = (system_message or self.default_system) if is_first else ""
-        text = f"{system_message} USER: {question} ASSISTANT:" if system_message else f"USER: {question} ASSISTANT:"
-        parts: list[int | str] = [self.begin_id] if is_first else []
-        parts.append(f"{text} {answer}" if answer else text)
-        if answer and is_complete:
+        system_message = (turn.system_message or self.default_system) if turn.is_first else ""
+        text = f"USER: {turn.question} ASSISTANT:"
+        if system_message:
+            text = f"{system_message} {text}"
+        parts: list[int | str] = [self.begin_id] if turn.is_first else []
+        parts.append(f"{text} {turn.answer}" if turn.answer else text)
+        if turn.is_ended:
             parts.append(self._end)
         return parts

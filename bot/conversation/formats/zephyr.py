@@ -8,24 +8,21 @@ from collections.abc import Mapping, Sequence
 
 from tokenizers import Tokenizer
 
-from bot.conversation.formats.protocol import control_ids
-from bot.conversation.sanitize import TemplateTags
+from bot.conversation.formats.protocol import PromptTurn
+from bot.conversation.formats.vocabulary_format import VocabularyFormat, control_ids
 
 _BEGIN, _END = "<s>", "</s>"
 _TAGS = ("<|system|>", "<|user|>", "<|assistant|>")
 
 
-class ZephyrFormat:
+class ZephyrFormat(VocabularyFormat):
     """A tag in a line of its own before each message, and `</s>` behind it."""
 
     name = "zephyr"
 
     def __init__(self, ids: Mapping[str, int], default_system: str = "") -> None:
         """`ids` are those of the control tokens, by their spelling."""
-        self._ids = ids
-        self.default_system = default_system
-        self.tags = TemplateTags(_TAGS, tuple(ids))
-        self.control_tokens: Mapping[int, str] = {token_id: token for token, token_id in ids.items()}
+        super().__init__(ids, default_system, _TAGS)
         self.begin_id, self._end = ids[_BEGIN], ids[_END]
         self.stop_ids = (self._end,)
 
@@ -38,31 +35,18 @@ class ZephyrFormat:
         """
         return cls(control_ids(tokenizer, (_BEGIN, _END)), default_system)
 
-    def without_default(self) -> "ZephyrFormat":
-        """The same without a system message of its own."""
-        return ZephyrFormat(self._ids)
-
-    def turn(
-        self,
-        question: str,
-        answer: str = "",
-        *,
-        system_message: str = "",
-        is_first: bool = True,
-        is_last: bool = True,  # noqa: ARG002
-        is_complete: bool = True,
-    ) -> Sequence[int | str]:
+    def parts(self, turn: PromptTurn) -> Sequence[int | str]:
         """The messages of one turn; the line break behind `</s>` is encoded with what follows it."""
         parts: list[int | str] = []
-        question = f"<|user|>\n{question}"
-        if is_first:
+        question = f"<|user|>\n{turn.question}"
+        if turn.is_first:
             parts.append(self.begin_id)
-            if system_message := system_message or self.default_system:
+            if system_message := turn.system_message or self.default_system:
                 parts += [f"<|system|>\n{system_message}", self._end]
                 question = f"\n{question}"
         else:
             question = f"\n{question}"
-        parts += [question, self._end, f"\n<|assistant|>\n{answer}"]
-        if answer and is_complete:
+        parts += [question, self._end, f"\n<|assistant|>\n{turn.answer}"]
+        if turn.is_ended:
             parts.append(self._end)
         return parts

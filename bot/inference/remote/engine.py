@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 from tokenizers import Tokenizer
 
-from bot.conversation.chat_format import ChatFormat
+from bot.conversation.chat_format import ChatFormat, PromptTurn
 from bot.conversation.tokenizer import encode
 from bot.errors import ConfigError, EngineError, EngineUnavailable, RequestFailed
 from bot.inference.engine import Delta, FinishReason, Request
@@ -431,8 +431,8 @@ def _probe(tokenizer: Tokenizer, chat_format: ChatFormat) -> Probe:
     token_ids: list[int] = []
     system_message = "Be kind."
     for parts in (
-        chat_format.turn(first, "Yes.", system_message=system_message, is_last=False),
-        chat_format.turn(second, system_message=system_message, is_first=False),
+        chat_format.parts(PromptTurn(first, "Yes.", system_message, is_last=False)),
+        chat_format.parts(PromptTurn(second, system_message=system_message, is_first=False)),
     ):
         for part in parts:
             token_ids += encode(tokenizer, part) if isinstance(part, str) else [part]
