@@ -67,6 +67,7 @@ def environment_for(server: LoopbackDiscord, folder: Path) -> dict[str, str]:
         "TRINITY_EDIT_INTERVAL_SECONDS": "0.1",
         "TRINITY_OPERATIONS_ADDRESS": "",  # many at a time
         "HF_HUB_OFFLINE": "1",
+        "CUDA_VISIBLE_DEVICES": "",  # the same on a machine with a card
         "OMP_NUM_THREADS": "1",  # several would only wait for each other
         **server.environment,
     }

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(
 
 REPOSITORY = Path(__file__).parents[2]
 
-# An exception that is thrown into the thread from outside ends it in the middle of a step.
+# An exception that is thrown into the thread from outside ends it in the middle of a step. The steps are slow, so that
+# on a fast machine too the answer isn't over before the engine dies.
 PROGRAM = """
     import ctypes, pathlib, sys, threading, time
     sys.path.insert(0, {repository!r})
@@ -41,6 +42,14 @@ PROGRAM = """
         marker.unlink()
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(engine.ident), ctypes.py_object(SystemExit))
 
+    from bot.inference.model.runner import LlamaRunner
+    launch = LlamaRunner.launch
+
+    def launch_slowly(runner, step):
+        time.sleep(0.02)
+        return launch(runner, step)
+
+    LlamaRunner.launch = launch_slowly
     threading.Thread(target=kill, daemon=True).start()
     from bot.__main__ import main
     main()
