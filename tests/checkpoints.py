@@ -24,6 +24,9 @@ TINY = LlamaShape(320, 64, 96, 2, 2, 2, 32, 512)
 GROUPED = LlamaShape(320, 256, 96, 2, 8, 2, 32, 512)
 """What `grouped_config` describes."""
 LLAMA_2_7B = LlamaShape(32000, 4096, 11008, 32, 32, 32, 128, 4096)
+LLAMA_3_1B = LlamaShape(128_256, 2048, 8192, 16, 32, 8, 64, 131_072, has_tied_embeddings=True)
+QWEN_2_05B = LlamaShape(151_936, 896, 4864, 24, 14, 2, 64, 32_768, has_tied_embeddings=True, has_qkv_bias=True)
+LARGE_VOCABULARY = LlamaShape(262_144, 2048, 8192, 16, 16, 4, 128, 8192)
 BYTE_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)]
 NUM_SPECIAL_AND_BYTE_TOKENS = 3 + 256
 

@@ -18,14 +18,11 @@ from bot.inference.loading.config import read_shape
 from bot.inference.model.kv_cache import CacheKind
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import MatrixKind
-from tests.checkpoints import LLAMA_2_7B
+from tests.checkpoints import LARGE_VOCABULARY, LLAMA_2_7B, LLAMA_3_1B, QWEN_2_05B
 from tests.inference.cards import CARDS, Card
 
 LLAMA_2_13B = LlamaShape(32000, 5120, 13824, 40, 40, 40, 128, 4096)
 LLAMA_2_70B = LlamaShape(32000, 8192, 28672, 80, 64, 8, 128, 4096)
-QWEN_2_05B = LlamaShape(151_936, 896, 4864, 24, 14, 2, 64, 32_768, has_tied_embeddings=True, has_qkv_bias=True)
-LLAMA_3_1B = LlamaShape(128_256, 2048, 8192, 16, 32, 8, 64, 131_072, has_tied_embeddings=True)
-LARGE_VOCABULARY = LlamaShape(262_144, 2048, 8192, 16, 16, 4, 128, 8192)
 LLAMA_3_8B = LlamaShape(128256, 4096, 14336, 32, 32, 8, 128, 8192)
 DEMO = read_shape(Path(__file__).parents[2] / "bot" / "demo_model")
 

@@ -1,8 +1,6 @@
 """Llamas of many shapes give the logits and the greedy tokens that transformers gives, in float32."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pytest
 import torch
@@ -15,78 +13,17 @@ from bot.inference.model.weights import MatrixKind
 from tests.checkpoints import random_model, save_checkpoint, tiny_config
 from tests.groups import with_transformers
 from tests.inference.runs import Conversation, decode, generate, prefill, random_prompt, read_logits, reference_tokens
+from tests.inference.tiny_shapes import TINY, Tiny
 
 pytestmark = with_transformers
 
-LLAMA_3_SCALING = {
-    "rope_type": "llama3",
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
 MAX_ERROR = 2e-5
 """Of all logits together, relative: rounding in float32."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tiny:
-    """A tiny model of some family."""
-
-    architecture: str = "LlamaForCausalLM"
-    changes: tuple[tuple[str, Any], ...] = ()
-
-    def config(self) -> Any:
-        import transformers
-
-        plain = tiny_config(initializer_range=0.1, **({} if "Llama" not in self.architecture else dict(self.changes)))
-        if "Llama" in self.architecture:
-            return plain
-        settings = {
-            name: getattr(plain, name)
-            for name in (
-                *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
-                *("num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings"),
-                *("bos_token_id", "eos_token_id", "initializer_range"),
-            )
-        }
-        config_class = getattr(transformers, self.architecture.replace("ForCausalLM", "Config"))
-        return config_class(**(settings | dict(self.changes)))
-
-
-def llama(**changes: Any) -> Tiny:
-    return Tiny(changes=tuple(changes.items()))
-
-
-def grouped(head_dim: int) -> Tiny:
-    """Four query heads of a size share two of keys, in a stream that is as wide as they aren't."""
-    return llama(hidden_size=192, num_attention_heads=4, num_key_value_heads=2, head_dim=head_dim)
-
-
-TINY = {
-    "heads of 64": grouped(64),
-    "heads of 80": grouped(80),
-    "heads of 96": grouped(96),
-    "heads of 128": grouped(128),
-    "seven heads share a key": llama(hidden_size=224, num_attention_heads=7, num_key_value_heads=1),
-    "attention bias": llama(attention_bias=True, hidden_size=128, num_attention_heads=4),
-    "tied, 1B's proportions": llama(
-        tie_word_embeddings=True, rope_parameters={"rope_theta": 5e5, **LLAMA_3_SCALING}, num_key_value_heads=1
-    ),
-    "linear": llama(rope_parameters={"rope_theta": 1e4, "rope_type": "linear", "factor": 4.0}),
-    "Qwen2": Tiny("Qwen2ForCausalLM", (("tie_word_embeddings", True), ("num_key_value_heads", 1))),
-    "Mistral": Tiny("MistralForCausalLM", (("sliding_window", None), ("num_key_value_heads", 1), ("head_dim", 48))),
-    "Mistral, a window as wide": Tiny("MistralForCausalLM", (("sliding_window", 512),)),
-}
-
-
 @pytest.fixture(scope="module", params=TINY)
 def tiny(request, tmp_path_factory):
-    model = random_model(TINY[request.param].config())
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith(".bias"):
-                parameter.uniform_(-1.0, 1.0)
+    model = TINY[request.param].model()
     return model, save_checkpoint(tmp_path_factory.mktemp("tiny"), model)
 
 
@@ -115,11 +52,7 @@ def test_logits_and_greedy_tokens_equal_transformers(tiny):
 
 
 def test_biases_are_kept_in_eight_bits(tmp_path):
-    model = random_model(TINY["attention bias"].config())
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith(".bias"):
-                parameter.uniform_(-1.0, 1.0)
+    model = TINY["attention bias"].model()
     runner = build_runner(save_checkpoint(tmp_path, model), "cpu", num_blocks=16, weights_kind=MatrixKind.INT8)
 
     assert error_of(model, runner, random_prompt(60, 320, seed=2)) < 0.05
@@ -127,7 +60,7 @@ def test_biases_are_kept_in_eight_bits(tmp_path):
 
 def test_a_sliding_window_is_the_context_window(tmp_path, caplog):
     tiny = Tiny("MistralForCausalLM", (("sliding_window", 96),))
-    model = random_model(tiny.config())
+    model = tiny.model()
     folder = save_checkpoint(tmp_path, model)
     runner = build_runner(folder, "cpu", num_blocks=8)
     prompt = random_prompt(80, 320, seed=3)
@@ -176,7 +109,7 @@ def test_bf16_is_computed_with_as_it_is(tmp_path):
 
 
 def test_a_tensor_that_the_config_does_not_know_is_refused(tmp_path):
-    model = random_model(TINY["attention bias"].config())
+    model = TINY["attention bias"].model()
     model.config.attention_bias = False
     folder = save_checkpoint(tmp_path, model)
 
