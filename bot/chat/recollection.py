@@ -1,14 +1,18 @@
 """What was said in a conversation before its window begins, as far as a question asks for it: notes for the prompt.
 
-Which turns to look at is asked of the database at every question, and what stands in a note is read from it again: what
-was deleted, hidden, edited or erased since is in no note. Only what the words are found by is kept, in memory, for the
-conversations that were asked in lately. Notes stand right before the newest question, so that the prompt's beginning,
-which the engine has kept, stays the same; they are no part of the conversation, and the next prompt has its own.
+What stands in a note is read from the database for every question: what was deleted, hidden, edited or erased since is
+in no note. Only what the words are found by is kept, in memory, for the conversations that were asked in lately; turns
+that leave the window are added to it. It is made anew where a turn that was found reads otherwise or is gone, and this
+process lets go of it whenever it takes words back. What another process takes back is heard of when the turns are next
+listed, at the first question after `LISTED_SECONDS`. Notes stand right before the newest question, so that the prompt's
+beginning, which the engine has kept, stays the same; they are no part of the conversation, and the next prompt has its
+own.
 """
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.conversation.chat_format import TurnEncoder
@@ -31,6 +35,8 @@ LENGTHS = (300, 150, 75)
 """Characters of a message in its note, the rest is left out: the first length that there is room for."""
 SHARE_OF_PROMPT = 6
 """Notes take a sixth of the prompt's tokens at most."""
+LISTED_SECONDS = 600.0
+"""As long it is relied on which turns there were; later, all of them are listed again."""
 _MAX_TOKENS = 512
 _MAX_KEPT_TURNS = 20_000
 _MAX_LEFT_TURNS = 1000
@@ -45,6 +51,8 @@ class _Known:
     index: RecallIndex = field(default_factory=RecallIndex)
     answers: dict[int, int] = field(default_factory=dict)
     """The answer's id by the turn's, oldest first."""
+    listed_at: float = float("-inf")
+    """When all turns were listed."""
     texts: dict[int, int] = field(default_factory=dict)
     """A hash of each turn's words: the words of a question may be edited."""
     in_use: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -52,6 +60,7 @@ class _Known:
     def clear(self, epoch: int) -> None:
         """Begin anew; a thread that is still adding to what was known until now does no harm."""
         self.epoch, self.index, self.answers, self.texts = epoch, RecallIndex(), {}, {}
+        self.listed_at = float("-inf")
 
     def missing(self, answers: Mapping[int, int]) -> list[int]:
         """The turns that are to be added to these, which are there now; all where others changed or went."""
@@ -66,6 +75,15 @@ class _Known:
             return [*answers]
         return missing
 
+    def newest(self, now: float) -> tuple[int, int] | None:
+        """The newest turn and its answer's id, where only what came behind them has to be listed."""
+        if not self.answers or now - self.listed_at >= LISTED_SECONDS:
+            return None
+        if len(self.answers) >= MAX_TURNS + _MAX_LEFT_TURNS:
+            return None
+        turn_id = next(reversed(self.answers))
+        return turn_id, self.answers[turn_id]
+
     def add_all(self, turns: Iterable[SaidTurn], answers: Mapping[int, int]) -> None:
         """Add turns that came after those that are known, with their answers' ids."""
         index, known_answers, texts = self.index, self.answers, self.texts
@@ -77,9 +95,10 @@ class _Known:
             known_answers[turn.id] = answers[turn.id]
             texts[turn.id] = _text_hash(turn)
 
-    def says(self, turn: SaidTurn) -> bool:
-        """Whether the turn still reads as it did."""
-        return self.texts.get(turn.id) == _text_hash(turn)
+    def say(self, turns: Sequence[SaidTurn], found: Sequence[int]) -> bool:
+        """Whether all turns that were found are there and read as they did."""
+        is_whole = len(turns) == len(turns_noted(found))
+        return is_whole and all(self.texts.get(turn.id) == _text_hash(turn) for turn in turns)
 
 
 class Recollection:
@@ -88,11 +107,15 @@ class Recollection:
     Args:
         transcripts: where the turns are.
         encoder: knows what a note costs.
+        monotonic: the time.
     """
 
-    def __init__(self, transcripts: Transcripts, encoder: TurnEncoder) -> None:
+    def __init__(
+        self, transcripts: Transcripts, encoder: TurnEncoder, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._transcripts = transcripts
         self._encoder = encoder
+        self._monotonic = monotonic
         self._known: OrderedDict[tuple[str, int, int | None], _Known] = OrderedDict()
 
     async def section(
@@ -110,17 +133,16 @@ class Recollection:
         if first is None:
             return None
         key = conversation.key
-        before = dict(await self._transcripts.answered_before(key, first, MAX_TURNS))
-        if not before:
-            return None
         known = self._known.setdefault(key.identity, _Known())
         async with known.in_use:
             try:
-                turns, found = await self._look_up(known, conversation, question, before)
+                turns, found = await self._look_up(known, conversation, question, first)
             except BaseException:  # cancelled, perhaps, while a thread adds to it
                 known.clear(conversation.epoch)
                 raise
         self._drop_oldest(key, known)
+        if not found:
+            return None
         return await self._noted(turns, found, conversation, question, speakers, num_prompt_tokens)
 
     async def section_again(
@@ -162,27 +184,42 @@ class Recollection:
         self._known.clear()
 
     async def _look_up(
-        self, known: _Known, conversation: Conversation, question: Question, before: Mapping[int, int]
+        self, known: _Known, conversation: Conversation, question: Question, first: int
     ) -> tuple[list[SaidTurn], list[int]]:
         if known.epoch != conversation.epoch:
             known.clear(conversation.epoch)
-        await self._add_missing(known, conversation.key, before)
+        await self._catch_up(known, conversation.key, first)
         turns, found = await self._find(known, question)
-        if not all(known.says(turn) for turn in turns):  # words were edited
+        if not known.say(turns, found):  # words were edited, or deleted
             known.clear(conversation.epoch)
-            await self._add_missing(known, conversation.key, before)
+            await self._catch_up(known, conversation.key, first)
             turns, found = await self._find(known, question)
         return turns, found
 
-    async def _add_missing(self, known: _Known, key: ConversationKey, answers: Mapping[int, int]) -> None:
-        missing = known.missing(answers)
-        if missing:
-            turns = await self._transcripts.turns(key, missing)
+    async def _catch_up(self, known: _Known, key: ConversationKey, first: int) -> None:
+        """Add what has left the window since; make all anew where what was known has changed."""
+        now = self._monotonic()
+        if (newest := known.newest(now)) is not None:
+            listed = await self._transcripts.answered_before(key, first, MAX_TURNS, since=newest[0])
+            if listed[:1] == [newest]:
+                await self._add(known, key, dict(listed[1:]))
+                return
+        answers = dict(await self._transcripts.answered_before(key, first, MAX_TURNS))
+        missing = known.missing(answers)  # all of them, where what was known is let go of
+        known.listed_at = now
+        await self._add(known, key, {turn_id: answers[turn_id] for turn_id in missing})
+
+    async def _add(self, known: _Known, key: ConversationKey, answers: Mapping[int, int]) -> None:
+        if answers:
+            turns = await self._transcripts.turns(key, answers)
             await asyncio.to_thread(known.add_all, turns, answers)
 
     def _drop_oldest(self, key: ConversationKey, known: _Known) -> None:
         """Keep what is found of a conversation, and let go of others that nobody asked in for longest."""
         if self._known.get(key.identity) is not known:  # it was let go of meanwhile
+            return
+        if not known.answers:
+            del self._known[key.identity]
             return
         self._known.move_to_end(key.identity)
         while len(self._known) > 1 and self.num_kept_turns > _MAX_KEPT_TURNS:
@@ -190,6 +227,8 @@ class Recollection:
 
     async def _find(self, known: _Known, question: Question) -> tuple[list[SaidTurn], list[int]]:
         """The turns that have to do with a question, as they read now, and the ids of the passages, best first."""
+        if not known.answers:
+            return [], []
         found = await asyncio.to_thread(
             known.index.find, question.content, MAX_NOTES, asker=question.author_name, least_share=LEAST_SHARE
         )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.chat.chat import Notice, Scope
-from bot.chat.recollection import MAX_NOTES, MAX_TURNS, Recollection, _Known
+from bot.chat.recollection import LISTED_SECONDS, MAX_NOTES, MAX_TURNS, Recollection, _Known
 from bot.conversation.speakers import Speakers
 from bot.store.rows.history import Conversation
 from bot.store.rows.transcripts import SaidTurn
@@ -213,8 +213,8 @@ class SlowTranscripts:
         self.said = turns
         self.begun, self.go_on, self.ended = threading.Event(), threading.Event(), threading.Event()
 
-    async def answered_before(self, _key, _turn_id, _num_turns):
-        return [(turn.id, turn.id) for turn in self.said]
+    async def answered_before(self, _key, _turn_id, _num_turns, *, since=0):
+        return [(turn.id, turn.id) for turn in self.said if turn.id >= since]
 
     async def turns(self, _key, turn_ids):
         wanted = [turn for turn in self.said if turn.id in turn_ids]
@@ -250,6 +250,79 @@ async def test_a_question_that_is_stopped_while_it_is_looked_up_leaves_nothing_t
         section = await recollection.section(conversation, question, Speakers(), 3000)
 
         assert section.text.count("Walnut") == MAX_NOTES
+
+
+class ListedTranscripts:
+    """Turns, and from which one on they were listed each time."""
+
+    def __init__(self, num_turns) -> None:
+        self.said = [self._turn(number) for number in range(1, num_turns + 1)]
+        self.listed = []
+
+    @staticmethod
+    def _turn(number):
+        return SaidTurn(number, number, ASKED_AT, 1, "Alice", f"Walnut {number}", ASKED_AT, "Aha.", None)
+
+    def add(self, number):
+        self.said.append(self._turn(number))
+
+    async def answered_before(self, _key, turn_id, _num_turns, *, since=0):
+        self.listed.append(since)
+        return [(turn.id, turn.id) for turn in self.said if since <= turn.id < turn_id]
+
+    async def turns(self, _key, turn_ids):
+        return [turn for turn in self.said if turn.id in turn_ids]
+
+
+@pytest.fixture
+async def remembering(open_house):
+    """Turns, a clock that is moved by hand, and what a question finds among those before a turn."""
+    async with open_house() as house:
+        transcripts, moment = ListedTranscripts(3), [0.0]
+        recollection = Recollection(transcripts, house.encoder, lambda: moment[0])
+
+        async def find(first, question="Which walnut?"):
+            conversation = Conversation(GENERAL, first_kept_turn_id=first)
+            section = await recollection.section(conversation, house.asks(question), Speakers(), 3000)
+            return None if section is None else section.text.count("Walnut")
+
+        yield transcripts, moment, find, recollection
+
+
+async def test_only_the_turns_that_left_the_window_since_are_listed(remembering) -> None:
+    transcripts, _, find, _ = remembering
+    assert await find(4) == 3
+
+    for number in range(4, 7):
+        transcripts.add(number)
+    assert [await find(5), await find(7)] == [4, 6]
+
+    assert transcripts.listed == [0, 3, 4]
+
+
+@pytest.mark.parametrize("gone", [2, 3], ids=["an older one", "the newest"])
+async def test_what_another_process_deleted_is_let_go_of_where_it_was_found(remembering, gone) -> None:
+    transcripts, _, find, recollection = remembering
+    assert await find(4) == 3
+
+    del transcripts.said[gone - 1]
+
+    assert await find(4) == 2
+    assert recollection.num_kept_turns == 2
+
+
+async def test_what_another_process_deleted_is_let_go_of_in_time_where_it_was_not_found(remembering) -> None:
+    transcripts, moment, find, recollection = remembering
+    assert await find(4) == 3
+    del transcripts.said[0]
+
+    assert await find(4, "Who is Bob?") is None
+    assert recollection.num_kept_turns == 3
+    moment[0] += LISTED_SECONDS
+    assert await find(4, "Who is Bob?") is None
+
+    assert recollection.num_kept_turns == 2
+    assert transcripts.listed == [0, 3, 0]
 
 
 def test_a_long_conversation_is_not_made_anew_for_each_turn_that_leaves_the_window() -> None:

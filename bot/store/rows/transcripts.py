@@ -53,12 +53,15 @@ class Transcripts:
                 return
             before = rows[-1].id
 
-    async def answered_before(self, key: ConversationKey, turn_id: int, num_turns: int) -> list[tuple[int, int]]:
+    async def answered_before(
+        self, key: ConversationKey, turn_id: int, num_turns: int, *, since: int = 0
+    ) -> list[tuple[int, int]]:
         """The ids of a conversation's turns and of their answers, oldest first: the last so many before a turn.
 
-        Both stay as they are while the turn says the same; an answer that is given anew has a new id.
+        Both stay as they are while the turn says the same; an answer that is given anew has a new id. With `since`,
+        those from that turn on.
         """
-        params = key_params(key) | {"before_turn_id": turn_id, "num_turns": num_turns}
+        params = key_params(key) | {"before_turn_id": turn_id, "num_turns": num_turns, "from_turn_id": since}
         rows = await self._database.read(lambda connection: _all(connection, _ANSWERED_BEFORE, params))
         return [(row[0], row[1]) for row in reversed(rows)]
 
@@ -102,7 +105,7 @@ _ANSWERED_BEFORE = (
     select(asked.c.id, answered.c.id)
     .join(answered, answered.c.turn_id == asked.c.id)
     .join(conversations, conversations.c.id == asked.c.conversation_id)
-    .where(_IS_REMEMBERED, _IS_BEFORE)
+    .where(_IS_REMEMBERED, _IS_BEFORE, asked.c.id >= bindparam("from_turn_id"))
     .order_by(asked.c.id.desc())
     .limit(bindparam("num_turns", type_=Integer))
 )
