@@ -10,6 +10,7 @@ from bot.conversation.chat_format import LLAMA_2, ChatFormat, PromptTurn
 from bot.conversation.formats.choice import FORMAT_NAMES, check_name, choose_format
 from bot.errors import ConfigError
 from bot.inference.loading.chat_template import read_chat_template
+from bot.inference.loading.render_template import render
 from tests.conversation.vocabularies import (
     small_byte_level_vocabulary,
     small_mistral_vocabulary,
@@ -87,7 +88,9 @@ CHATML_TOKENS = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"}
 
 
 def choose(folder: Path, tokenizer: Tokenizer, name: str | None = None) -> ChatFormat:
-    return choose_format(tokenizer, read_chat_template(folder), name, where="here", setting="TRINITY_MODEL")
+    """Rendered in this process, which saves starting one for each template."""
+    template = read_chat_template(folder, render)
+    return choose_format(tokenizer, template, name, where="here", setting="TRINITY_MODEL")
 
 
 def write(folder: Path, template: str, **tokens: object) -> Path:

@@ -9,7 +9,7 @@ sees why.
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -28,9 +28,6 @@ from bot.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-Render = Callable[[Sequence[Mapping[str, str]]], str | None]
-"""Renders messages (`role` and `content`), up to where the answer begins; None where the template refuses them."""
-
 FORMAT_NAMES = ("llama-2", "llama-3", "chatml", "mistral-v1", "mistral-v2", "mistral-v3", "zephyr", "vicuna")
 """What TRINITY_CHAT_FORMAT may name."""
 SETTING = "TRINITY_CHAT_FORMAT"
@@ -40,11 +37,17 @@ SETTING = "TRINITY_CHAT_FORMAT"
 class ModelTemplate:
     """What a model's folder says of its chat template."""
 
-    render: Render
+    rendered: tuple[str | None, ...] = ()
+    """What it makes of each of `PROBES`, up to where the answer begins; None of one that it refuses."""
     begin_token: str | None = None
     """How the token is spelled with which its tokenizer begins texts."""
     problem: str | None = None
     """Why it can't be rendered at all; None if it can."""
+
+    @property
+    def short(self) -> str | None:
+        """What it makes of the shortest dialogue."""
+        return self.rendered[0] if self.rendered else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,14 @@ class _Dialogue:
 
 
 _SHORT = _Dialogue(("How many?",))
-_PROBES = (
+_DIALOGUES = (
     _SHORT,
     _Dialogue(("How many?", "Four of them.", "And now?")),
     _Dialogue(("How many?",), "Answer in numbers."),
     _Dialogue(("How many?", "Four.", "And\nnow?", "Five;\nsix", "And then?"), "Answer in numbers.\nNothing else."),
 )
+PROBES: tuple[Sequence[Mapping[str, str]], ...] = tuple(dialogue.messages for dialogue in _DIALOGUES)
+"""Messages (`role` and `content`) that a model's template has to render."""
 _MARK = "\0"
 _DATES = re.compile(r"Cutting Knowledge Date: [^\n]*\nToday Date: [^\n]*\n\n")
 _NO_SYSTEM = "<|start_header_id|>system<|end_header_id|>\n\n<|eot_id|>"
@@ -110,6 +115,8 @@ def choose_format(
 
 def recognise(tokenizer: Tokenizer, template: ModelTemplate) -> ChatFormat | None:
     """The format with which a template agrees; None if there is none."""
+    if template.problem is not None:
+        return None
     for build in _candidates(tokenizer, template):
         try:
             plain = build()
@@ -175,7 +182,7 @@ def _candidates(tokenizer: Tokenizer, template: ModelTemplate) -> Iterator[_Buil
     yield _Build(lambda: Llama2Format.build(tokenizer))
     yield _Build(partial(Llama3Format.build, tokenizer))
     begin = template.begin_token
-    if begin not in (None, "<|im_start|>") and begin in (template.render(_SHORT.messages) or ""):
+    if begin not in (None, "<|im_start|>") and begin in (template.short or ""):
         yield _Build(partial(ChatMLFormat.build, tokenizer, begin=begin))
     yield _Build(partial(ChatMLFormat.build, tokenizer))
     for is_last in (True, False):
@@ -189,9 +196,9 @@ def _candidates(tokenizer: Tokenizer, template: ModelTemplate) -> Iterator[_Buil
 
 def _agreeing(build: _Build, plain: ChatFormat, template: ModelTemplate) -> ChatFormat | None:
     """The format, with the system message that the template writes where there is none; None if it isn't the one."""
-    if _agrees(plain, template, _PROBES, build):
+    if _agrees(plain, template, build):
         return plain
-    given = template.render(_SHORT.messages)
+    given = template.short
     if given is None or isinstance(plain, MistralFormat | Llama2Format):
         return None
     before, mark, behind = _rendered(plain, _Dialogue(_SHORT.texts, _MARK)).partition(_MARK)
@@ -199,12 +206,11 @@ def _agreeing(build: _Build, plain: ChatFormat, template: ModelTemplate) -> Chat
     if not mark or not (text.startswith(before) and text.endswith(behind) and len(text) > len(before) + len(behind)):
         return None
     found = build(text[len(before) : len(text) - len(behind)].strip())
-    return found if _agrees(found, template, _PROBES, build) else None
+    return found if _agrees(found, template, build) else None
 
 
-def _agrees(chat_format: ChatFormat, template: ModelTemplate, probes: Iterable[_Dialogue], build: _Build) -> bool:
-    for probe in probes:
-        given = template.render(probe.messages)
+def _agrees(chat_format: ChatFormat, template: ModelTemplate, build: _Build) -> bool:
+    for probe, given in zip(_DIALOGUES, template.rendered, strict=True):
         if given is None:
             if probe.system_message and build.may_refuse_system:
                 continue

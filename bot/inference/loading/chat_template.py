@@ -1,28 +1,59 @@
-"""The chat template that comes with a model: found among its files, and rendered as `transformers` does.
+"""The chat template that comes with a model: found among its files, and rendered by a program of its own.
 
-It is a Jinja program of a stranger's, so it runs in Jinja's sandbox, and what it writes is bounded. It only renders a
-few dialogues from which the model's chat format is recognised; no prompt is ever made with it.
+It only renders a few dialogues from which the model's chat format is recognised; no prompt is ever made with it. The
+program (`render_template`) has as much time and memory as a real template could need.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bot.conversation.formats.choice import ModelTemplate
-from bot.inference.loading.files import first_line, read_json
+from bot.conversation.formats.choice import PROBES, ModelTemplate
+from bot.inference.loading.files import read_json
+from bot.inference.loading.render_template import Messages, Rendering
 
-if TYPE_CHECKING:
-    from jinja2 import Template
+RenderAll = Callable[[str, Mapping[str, str], Sequence[Messages]], Rendering]
 
 _MAX_TEMPLATE_BYTES = 1024**2
-_MAX_RENDERED = 100_000
-"""Characters; what is rendered are a few short lines."""
+_MOST_SECONDS = 5
+"""Of processor time. Real templates take a tenth of one, which is mostly Python's start."""
+_PATIENCE_SECONDS = 60.0
+"""By the clock, on a machine that is busy with other things."""
 _TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+"""What the program is told: no token of the operator's."""
 
 
-def read_chat_template(folder: Path) -> ModelTemplate | None:
+def render_apart(
+    source: str, tokens: Mapping[str, str], dialogues: Sequence[Messages], *, most_seconds: int = _MOST_SECONDS
+) -> Rendering:
+    """Have a template rendered by a program of its own, which ends in time whatever the template computes."""
+    asked = json.dumps({"source": source, "tokens": tokens, "dialogues": dialogues})
+    environ = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    try:
+        ended = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "bot.inference.loading.render_template", str(most_seconds)],
+            input=asked.encode(),
+            capture_output=True,
+            env=environ,
+            timeout=_PATIENCE_SECONDS,
+            check=True,
+            start_new_session=True,  # Ctrl-C is for us
+        )
+        rendering: Rendering = json.loads(ended.stdout)
+    except subprocess.TimeoutExpired:
+        return {"problem": f"isn't rendered within {_PATIENCE_SECONDS:g} seconds"}
+    except (subprocess.CalledProcessError, ValueError):
+        return {"problem": f"can't be rendered within {most_seconds} s and 1 GiB"}
+    return rendering
+
+
+def read_chat_template(folder: Path, render_all: RenderAll = render_apart) -> ModelTemplate | None:
     """The chat template in a model's folder; None if there is none.
 
     It is looked for where `transformers` looks: chat_template.jinja, chat_template.json, tokenizer_config.json.
@@ -35,67 +66,13 @@ def read_chat_template(folder: Path) -> ModelTemplate | None:
     if source is None:
         return None
     if len(source.encode(errors="replace")) > _MAX_TEMPLATE_BYTES:
-        return _unusable(f"is larger than any ({_MAX_TEMPLATE_BYTES >> 10} KiB)")
+        return ModelTemplate(problem=f"is larger than any ({_MAX_TEMPLATE_BYTES >> 10} KiB)")
     tokens = {**_read(folder / "special_tokens_map.json"), **config}
     spelled = {name: text for name in _TOKENS if (text := _spelling(tokens.get(name))) is not None}
-    try:
-        template = _compiled(source)
-    except Exception as error:  # jinja2 raises errors of many kinds
-        return _unusable(f"can't be understood: {first_line(error)}")
-
-    def render(messages: Sequence[Mapping[str, str]]) -> str | None:
-        return _render(template, messages, spelled)
-
-    return ModelTemplate(render, spelled.get("bos_token"))
-
-
-def _unusable(problem: str) -> ModelTemplate:
-    """A template that renders nothing: the operator may still name the format."""
-    return ModelTemplate(lambda _messages: None, problem=problem)
-
-
-def _render(template: "Template", messages: Sequence[Mapping[str, str]], tokens: Mapping[str, str]) -> str | None:
-    said = [dict(message) for message in messages]
-    values = {"messages": said, "tools": None, "documents": None, "add_generation_prompt": True, **tokens}
-    rendered = ""
-    try:
-        for piece in template.generate(values):
-            rendered += piece
-            if len(rendered) > _MAX_RENDERED:
-                return None
-    except Exception:  # a template refuses what it doesn't like by raising
-        return None
-    return rendered
-
-
-def _compiled(source: str) -> "Template":
-    """The template with what `transformers` lets templates use."""
-    import jinja2  # noqa: PLC0415 - only where there is a template
-    from jinja2.ext import Extension, loopcontrols  # noqa: PLC0415
-    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
-
-    class Generation(Extension):
-        """`{% generation %}` marks what a model is trained on; here it is what stands in it."""
-
-        tags = {"generation"}  # noqa: RUF012 - jinja2's own name
-
-        def parse(self, parser: Any) -> Any:
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-    def refuse(message: str) -> None:
-        raise jinja2.TemplateError(message)
-
-    def to_json(value: Any, indent: int | None = None) -> str:
-        return json.dumps(value, ensure_ascii=False, indent=indent)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
-    )
-    environment.filters["tojson"] = to_json
-    environment.globals["raise_exception"] = refuse
-    environment.globals["strftime_now"] = lambda wanted: datetime.now().astimezone().strftime(wanted)
-    return environment.from_string(source)
+    rendering = render_all(source, spelled, PROBES)
+    if "problem" in rendering:
+        return ModelTemplate(problem=rendering["problem"])
+    return ModelTemplate(tuple(rendering["rendered"]), spelled.get("bos_token"))
 
 
 def _source(folder: Path, config: Mapping[str, Any]) -> str | None:
