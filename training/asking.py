@@ -102,7 +102,7 @@ def ask_told(c: Conversation) -> Drawn | None:
     if not c.told:
         return None
     told = list(c.told.values())
-    weights = [3.5 if key.kind.name in ("pet", "animal") else 2.5 if key.kind.adds else 1.0 for key, _ in told]
+    weights = [5.0 if key.kind.name in ("pet", "animal") else 2.5 if key.kind.adds else 1.0 for key, _ in told]
     return ask_for(c, c.rng.choices(told, weights)[0][0])
 
 

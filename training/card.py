@@ -40,11 +40,17 @@ def _run(log: Report) -> str:
         origin = f"On from weights with sha256 `{earlier['sha256']}`"
         if "positions" in earlier:
             origin += f" (before: {earlier['positions'] / 1e9:.2f} billion tokens in {earlier['seconds']:,.0f} s)"
+    twice = ", each seen twice," if log.get("twice") else ""
     return (
-        f"{origin}: {log['seconds']:.0f} seconds on one {log['device']}: {log['positions'] / 1e9:.2f} billion tokens "
-        f"in {log['steps']:,} steps, torch {log['torch']}, seed {log['seed']}, peak rate {log['peak_rate']}, "
+        f"{origin}: {log['seconds']:.0f} seconds on one {log['device']}: {log['positions'] / 1e9:.2f} billion tokens"
+        f"{twice} in {log['steps']:,} steps, torch {log['torch']}, seed {log['seed']}, peak rate {log['peak_rate']}, "
         f"last loss {log['log'][-1]['loss']}" + (f". {log['remark']}" if "remark" in log else "")
     )
+
+
+def _command(log: Report) -> str:
+    twice = " --twice" if log.get("twice") else ""
+    return f"--seconds {log['seconds']:.0f} --peak-lr {log['peak_rate']} --seed {log['seed']}{twice}"
 
 
 def card(folder: Path, figures: Path) -> str:
@@ -58,6 +64,7 @@ def card(folder: Path, figures: Path) -> str:
         weights_hash=file_hash(folder / "model.safetensors"),
         tokenizer_hash=file_hash(folder / "tokenizer.json"),
         run=_run(log),
+        options=_command(log),
         skills=_rows(dict(lowest_first)),
         per_skill=max(entry["cases"] for entry in skills.values()),
         overall=share(total(skills)),

@@ -2,7 +2,7 @@
 
 import random
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from training.rows import BATCH_TOKENS, ROW_LENGTHS, ROW_SHARES, WordEncoder, ma
 LEARNT_BIT = 4096
 _BATCHES_AHEAD = 8
 """How many batches each worker writes ahead: a quarter of a megabyte each, in shared memory."""
+_BATCHES_KEPT = 300
+"""How many batches are kept on the card until each is shown again."""
 
 
 class Corpus(IterableDataset[Tensor]):
@@ -46,3 +48,14 @@ def open_feed(corpus: Corpus, num_workers: int) -> DataLoader[Tensor]:
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="spawn",
     )
+
+
+def shown_twice(batches: Iterable[Tensor], rng: random.Random, device: torch.device) -> Iterator[Tensor]:
+    """Each batch twice, the second time long after: for a card that learns faster than rows are written."""
+    kept: list[Tensor] = []
+    for batch in batches:
+        fresh = batch.to(device, non_blocking=True)
+        yield fresh
+        if len(kept) == _BATCHES_KEPT:
+            yield kept.pop(rng.randrange(_BATCHES_KEPT))
+        kept.append(fresh)

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from bot.conversation.notes import NOTHING, THE_BOT, THE_USER, note, notes_text, summary_question, summary_text
 from bot.conversation.pins import Pin, pins_section
 from training import asking, talking, telling
-from training.conversation import Conversation, Drawn, Fact, clause
+from training.conversation import MOST_TOGETHER, Conversation, Drawn, Fact, clause
 from training.facts import Key
 from training.noise import plain, sentence
 
@@ -140,6 +140,7 @@ class Memories:
         self._past = draw_past(c, num_turns)
         self._noted: dict[tuple[str, str, str], tuple[int, str]] = {}
         """By which turn of the past a section told a fact, and what it told."""
+        self._values: dict[tuple[str, str, str], dict[str, tuple[int, int, str]]] = {}
         self._seen: set[int] = set()
         self._lines: list[tuple[int, Key, str]] = []
         if has_summary:
@@ -167,10 +168,10 @@ class Memories:
         shown = {*wanted, *rng.sample(others, min(count, len(others)))}
         if shows_summary:
             shown |= self._last_tellings(shown)
+        sections = [self._show_summary()] if shows_summary else []
         shown = {at for at in shown if not any(self._would_join(key) for key, _ in self._past[at].told)}
         if not shown and not shows_summary:
             return None
-        sections = [self._show_summary()] if shows_summary else []
         current: dict[tuple[str, str, str], set[str]] = {}
         if shown:
             sections.append(self._show_notes(sorted(shown), current))
@@ -200,7 +201,7 @@ class Memories:
         newer = [key for _, key in tellings if c.known(key) is not None and not self._is_noted(key)]
         if newer and rng.random() < 0.4:
             key = rng.choice(newer)
-        elif rng.random() < 0.55:
+        elif rng.random() < 0.7:
             slots = [key.slot for _, key in tellings]
             often = [key for _, key in tellings if slots.count(key.slot) > 1]
             key = rng.choice(often) if often else key
@@ -220,7 +221,7 @@ class Memories:
     def _show_summary(self) -> str:
         lines = [line for line in self._lines if not self._would_join(line[1])]
         for at, key, value in lines:
-            self._learn(at, (key, value))
+            self.learn(at, (key, value))
         return summary_text(third_person(key, value) for _, key, value in lines)
 
     def _show_notes(self, shown: list[int], current: dict[tuple[str, str, str], set[str]]) -> str:
@@ -236,7 +237,7 @@ class Memories:
             told = turn.told if is_said else ()
             for fact in told or (turn.repeated or () if is_answered else ()):
                 if plain(fact[1]) in "\n".join(said + answered):
-                    self._learn(at, fact)
+                    self.learn(at, fact)
                     current.setdefault(fact[0].slot, set()).add(fact[1])
             if is_said and at not in self._seen:
                 c.notes.setdefault(turn.speaker, []).extend(turn.notes)
@@ -245,14 +246,30 @@ class Memories:
                 self._seen.add(at)
         return notes_text(lines)
 
-    def _learn(self, at: int, fact: Fact) -> None:
-        """Take what a turn of the past told, unless it is known from the row or from a later turn."""
+    def learn(self, at: int, fact: Fact) -> None:
+        """Take what a turn of the past told, unless the row or a later turn told it."""
         c, (key, value) = self._c, fact
         before = self._noted.get(key.slot)
-        if (c.known(key) is not None and not self._is_noted(key)) or (before is not None and before[0] >= at):
+        if c.known(key) is not None and not self._is_noted(key):
+            return
+        if key.kind.adds:
+            at, value = self._joined(at, fact)
+            if before == (at, value):
+                return
+            if c.told.pop(key.slot, None):
+                c.retold.add(key.slot)
+        elif before is not None and before[0] >= at:
             return
         c.tell(key, value)
-        self._noted[key.slot] = at, c.known(key) or value
+        self._noted[key.slot] = at, value
+
+    def _joined(self, at: int, fact: Fact) -> tuple[int, str]:
+        """All values of a fact that were shown, in the order in which they were told, and the last one's turn."""
+        found = self._values.setdefault(fact[0].slot, {})
+        for number, each in enumerate(fact[1].split(" and ")):
+            found[each.lower()] = max(found.get(each.lower(), (-1, 0, "")), (at, number, each))
+        last = sorted(found.values())[-MOST_TOGETHER:]
+        return last[-1][0], " and ".join(each for _, _, each in last)
 
     def _would_join(self, key: Key) -> bool:
         """Whether what the row told of a key, and what the past did, would both be part of one answer."""

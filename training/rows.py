@@ -19,23 +19,23 @@ from training.values import display_name, is_spellable, tokenizer
 
 BATCH_TOKENS = 131_072
 ROW_LENGTHS = (256, 512, 1024, 4096)
-ROW_SHARES = (0.18, 0.28, 0.26, 0.28)
+ROW_SHARES = (0.15, 0.23, 0.24, 0.38)
 """The share of the training steps that a row length gets."""
-SUMMARY_SHARE, PINS_SHARE, NOTES_SHARE = 0.11, 0.17, 0.36
+SUMMARY_SHARE, PINS_SHARE, NOTES_SHARE = 0.13, 0.2, 0.42
 """The shares of the rows that ask for a summary, begin with pins, or have questions with notes before them."""
 Ids = NDArray[np.int16]
 Draw = Callable[[Conversation], Drawn | None]
 
 MIXED: dict[Draw, float] = {
     telling.tell_fact: 19, telling.tell_several: 5, telling.tell_pair: 2.5, telling.tell_about_other: 3.5,
-    asking.ask_told: 26, asking.ask_about_other: 8, asking.ask_untold: 14, talking.talk: 20, talking.tell_nothing: 24,
-    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 18,
-    asking.ask_summary: 32, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 60,
+    asking.ask_told: 30, asking.ask_about_other: 8, asking.ask_untold: 14, talking.talk: 20, talking.tell_nothing: 20,
+    talking.ask_the_world: 8.6, talking.echo: 3.5, telling.tell_note: 3.5, asking.ask_note: 24,
+    asking.ask_summary: 36, asking.ask_said: 7, asking.ask_said_other: 10, asking.ask_who_told: 60,
     talking.style_wish: 2.5, talking.styled_once: 3.5,
 }  # fmt: skip
 FILLER: dict[Draw, float] = {
     talking.talk: 22, talking.tell_nothing: 15, talking.ask_the_world: 11, talking.echo: 6, asking.ask_untold: 12,
-    asking.ask_note: 8, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 24, asking.ask_summary: 9,
+    asking.ask_note: 11, asking.ask_said: 4, asking.ask_said_other: 7, asking.ask_who_told: 24, asking.ask_summary: 9,
 }  # fmt: skip
 
 
@@ -129,6 +129,8 @@ class RowWriter:
             self._begin_as_another()
         is_far = self.rng.random() < (0.7 if self.num_tokens > 1000 else 0.25)
         turns = self._far() if is_far else self._mixed()
+        if self.conversation.pinned:
+            turns = self._asking_for_pins(turns)
         return self._fill(self._remembering(turns) if self.rng.random() < NOTES_SHARE else turns)
 
     def _fill(self, turns: Iterator[Drawn | None]) -> "RowWriter":
@@ -145,11 +147,20 @@ class RowWriter:
         c.speaker = c.speakers[0] if c.is_group else ""
         return memories.summaries(c)
 
+    def _asking_for_pins(self, turns: Iterator[Drawn | None]) -> Iterator[Drawn | None]:
+        """Turns, and questions in between for what nothing but a pin tells."""
+        c, share = self.conversation, self.rng.choice((0.05, 0.2))
+        for drawn in turns:
+            yield drawn
+            if c.pinned and self.rng.random() < share:
+                self.next_speaker()
+                yield asking.ask_for(c, c.told[self.rng.choice(sorted(c.pinned))][0])
+
     def _remembering(self, turns: Iterator[Drawn | None]) -> Iterator[Drawn | None]:
         """Turns, and questions with sections before them in between."""
         rng, longest = self.rng, min(40, self.num_tokens // 40)
         remembered = memories.Memories(self.conversation, rng.randint(2, longest), has_summary=rng.random() < 0.45)
-        share = rng.choice((0.2, 0.4, 0.7))
+        share = rng.choice((0.3, 0.5, 0.7))
         for drawn in turns:
             yield drawn
             while rng.random() < share:
@@ -173,9 +184,9 @@ class RowWriter:
         while True:
             self.next_speaker()
             roll = self.rng.random()
-            if roll < 0.045:
+            if roll < 0.025:
                 yield talking.long_answer(c, min(self.tokens_left, 300 if self.num_tokens < 1100 else 2600))
-            elif roll < 0.045 + self._paste_share and self.tokens_left > 80:
+            elif roll < 0.025 + self._paste_share and self.tokens_left > 80:
                 yield talking.paste(c, min(1500, self.tokens_left // 2))
             else:
                 yield choose(MIXED, self.rng)(c)
@@ -193,7 +204,8 @@ class RowWriter:
         if rng.random() < 0.4:
             yield telling.tell_note(c)
         waiting = self._questions()
-        long_share = rng.choice((0.0, 0.02, 0.05))
+        long_share = rng.choice((0.0, 0.01, 0.025))
+        between = {**FILLER, telling.tell_fact: rng.choice((0, 0, 12, 30))}
         while True:
             self.next_speaker()
             if rng.random() < long_share:
@@ -205,7 +217,7 @@ class RowWriter:
             elif not waiting and c.told and rng.random() < 0.3:
                 yield asking.ask_for(c, rng.choice(list(c.told.values()))[0])
             else:
-                yield choose(FILLER, rng)(c)
+                yield choose(between, rng)(c)
 
     def _questions(self) -> list[tuple[float, Key]]:
         """When each told fact is asked for, the last first; half of the rows ask late."""

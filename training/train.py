@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from bot.inference.loading.config import read_shape
 from training.evaluate import evaluate_folder
-from training.feed import LEARNT_BIT, Corpus, open_feed
+from training.feed import LEARNT_BIT, Corpus, open_feed, shown_twice
 from training.network import Network, load_weights, save_model
 from training.rows import BATCH_TOKENS, ROW_LENGTHS
 from training.values import MODEL_FOLDER
@@ -51,6 +52,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peak-lr", type=float, help="the highest learning rate; else 2e-3, or 8e-4 for a later run")
     workers = max(1, min(26, (os.cpu_count() or 2) - 3))
     parser.add_argument("--workers", type=int, default=workers, help="the processes that write batches")
+    parser.add_argument("--twice", action="store_true", help="learn from every batch twice; see feed.py")
     parser.add_argument("--micro", action="store_true", help="a tiny shape and batch, to try the pipeline on a CPU")
     parser.add_argument("--cases", type=int, default=100, help="evaluation cases per skill; 0 skips the evaluation")
     options = parser.parse_args(arguments)
@@ -137,7 +139,8 @@ def run(options: argparse.Namespace) -> None:
     device, started = torch.device("cuda" if torch.cuda.is_available() else "cpu"), time.monotonic()
     batch_tokens, lengths = (4096, ROW_LENGTHS[:3]) if options.micro else (BATCH_TOKENS, ROW_LENGTHS)
     corpus = Corpus(options.seed, batch_tokens=batch_tokens, lengths=lengths)
-    batches = iter(open_feed(corpus, options.workers))  # the workers begin while the network is compiled
+    # The workers begin while the network is compiled.
+    batches: Iterator[Tensor] = iter(open_feed(corpus, options.workers))
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     shape = read_shape(MODEL_FOLDER)
     if options.micro:
@@ -147,12 +150,15 @@ def run(options: argparse.Namespace) -> None:
         load_weights(network, options.start)
     if not options.micro:
         _compile(network, device)
+    if options.twice:
+        batches = shown_twice(batches, random.Random(options.seed), device)
     print(f"{device}, {options.workers} workers, ready after {time.monotonic() - started:.0f} s", flush=True)
     facts = train(network, batches, options.seconds, options.peak_lr)
     save_model(network, options.out)
     facts |= {
         "seed": options.seed,
         "peak_rate": options.peak_lr,
+        "twice": options.twice,
         "earlier": _earlier(options.start) if options.start else None,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "torch": torch.__version__,

@@ -293,3 +293,14 @@ def test_drawing_what_was_said_before_tells_the_conversation_nothing() -> None:
     assert not conversation.told
     assert not conversation.said
     assert not conversation.notes
+
+
+def test_what_adds_up_is_listed_as_it_was_told_whatever_of_it_is_shown_first() -> None:
+    conversation = alone(3)
+    likes = conversation.key(facts.kinds()["likes"])
+    remembered = memories.Memories(conversation, 0, has_summary=False)
+
+    for turn, value in ((7, "tea"), (2, "jazz"), (7, "jazz and tea")):
+        remembered.learn(turn, (likes, value))
+
+    assert conversation.known(likes) == "jazz and tea"

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import random
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import bot.demo_model
 from bot.inference.model.shape import LlamaShape
 from training import card
 from training.evaluate import REPORT_NAME
-from training.feed import LEARNT_BIT, Corpus
+from training.feed import LEARNT_BIT, Corpus, shown_twice
 from training.network import Network, load_weights, save_model
 from training.rows import WordEncoder, make_batch
 from training.train import (
@@ -68,6 +70,17 @@ def test_batches_come_without_end_and_repeat_with_their_seed() -> None:
     assert {tuple(batch.shape) for batch in batches} <= {(2, 257), (1, 513)}
     assert all(torch.equal(batch, next(again)) for batch in batches)
     assert max(int(batch.max()) for batch in batches) >= LEARNT_BIT
+
+
+def test_a_batch_that_is_shown_twice_comes_again_among_others() -> None:
+    numbered = (torch.tensor([number]) for number in range(2000))
+
+    shown = [int(batch) for batch in shown_twice(numbered, random.Random(1), torch.device("cpu"))]
+
+    counts = Counter(shown)
+    assert set(counts.values()) == {1, 2}
+    assert sum(count == 2 for count in counts.values()) > 1500
+    assert not any(first == second for first, second in pairwise(shown))
 
 
 def test_the_learning_rate_rises_stays_and_ends_at_nothing() -> None:
