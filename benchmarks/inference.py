@@ -6,9 +6,9 @@ Takes one CUDA card; the model is Llama-2-7B's shape (`--shape llama3-8b`: Llama
 the card. Parts share a process, and `limits` comes first, since the others' floors follow from it. `--part cpu` needs
 no card; `--tiny` runs every part's code on the CPU with a toy model, whose figures mean nothing. Compare figures of one
 run with each other, not with another machine's. `memory` caps its process, `start` leaves the card to processes that
-start on it (its checkpoint takes 13.5 GB of TMPDIR), `int8` makes weights of other kinds, `tiles` runners with other
-tiles, `idle` gives the card back, `peers` shares it with transformers, `vllm` leaves it to vLLM, where that is
-installed: beside other parts, each gets a process of its own.
+start on it (its checkpoint takes 13.5 GB of TMPDIR), `int8` makes weights of other kinds, `idle` gives the card back,
+`peers` shares it with transformers, `vllm` leaves it to vLLM, where that is installed: beside other parts, each gets a
+process of its own.
 """
 
 import argparse
@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.inference_setting import SHAPES, Report, Setting, provenance
 
-_PARTS = ("limits", "decode", "serve", "int8", "tiles", "idle", "memory", "start", "peers", "vllm", "cpu")
-_APART = ("int8", "tiles", "idle", "memory", "start", "peers", "vllm")
+_PARTS = ("limits", "decode", "serve", "int8", "idle", "memory", "start", "peers", "vllm", "cpu")
+_APART = ("int8", "idle", "memory", "start", "peers", "vllm")
 
 
 def _function(part: str) -> Callable[[Setting, Report], None]:
@@ -37,8 +37,6 @@ def _function(part: str) -> Callable[[Setting, Report], None]:
         from benchmarks import inference_serve as module  # type: ignore[no-redef]
     elif part == "int8":
         from benchmarks import inference_int8 as module  # type: ignore[no-redef]
-    elif part == "tiles":
-        from benchmarks import inference_tiles as module  # type: ignore[no-redef]
     elif part == "idle":
         from benchmarks import inference_idle as module  # type: ignore[no-redef]
     elif part == "start":

@@ -14,7 +14,6 @@ from statistics import median
 
 import torch
 
-from bot.inference.kernels.tiles import KernelShapes
 from bot.inference.loading.build import MemoryLimits, assemble_runner
 from bot.inference.model.kv_cache import BLOCK_SIZE, CacheKind, block_bytes
 from bot.inference.model.runner import LlamaRunner
@@ -113,9 +112,6 @@ class Setting:
         self.weights_kind = weights_kind
         self.cache_kind = cache_kind
         self.use_kernels = True
-        self.tiles: KernelShapes | None = None
-        """None: those for the card."""
-        self.limits = MemoryLimits(max_num_sequences=64, num_blocks=1200) if is_tiny else MemoryLimits()
         self.device = torch.device("cpu") if is_tiny else torch.device("cuda", 0)
         self.dtype = torch.float32 if is_tiny else torch.float16
         self.config = tiny_config(max_position_embeddings=512) if is_tiny else SHAPES[shape]()
@@ -143,9 +139,8 @@ class Setting:
             weights = self.weights
             self.clean()
             start = time.perf_counter()
-            self._runner = assemble_runner(
-                self.shape, weights, self.limits, self.cache_kind, use_kernels=self.use_kernels, tiles=self.tiles
-            )
+            limits = MemoryLimits(max_num_sequences=64, num_blocks=1200) if self.is_tiny else MemoryLimits()
+            self._runner = assemble_runner(self.shape, weights, limits, self.cache_kind, use_kernels=self.use_kernels)
             self.startup_seconds = time.perf_counter() - start
         return self._runner
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("limits", "decode", "serve", "int8", "tiles", "idle", "memory", "start", "peers", "vllm", "cpu")
+PARTS = ("limits", "decode", "serve", "int8", "idle", "memory", "start", "peers", "vllm", "cpu")
 
 FAKE_VLLM = """
 from types import SimpleNamespace

@@ -16,8 +16,8 @@ multiplied itself. Floats have none: `scales` is None.
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.ahead import fetch, let_next_begin, wait_for_inputs
 from bot.inference.kernels.int8 import widened
 
 LOG2_E: tl.constexpr = tl.constexpr(1.4426950408889634)
@@ -28,17 +28,14 @@ def decode_attention_kernel(
     qkv, cache, scales, tables, positions, out, partial_sums, partial_scales, arrivals,
     cache_half, table_stride, scale,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, DIM_BLOCK: tl.constexpr,
-    BLOCK_SIZE: tl.constexpr, SPLITS: tl.constexpr, LEAST: tl.constexpr, STAGES: tl.constexpr, AHEAD: tl.constexpr,
-    PDL: tl.constexpr,
+    BLOCK_SIZE: tl.constexpr, SPLITS: tl.constexpr, LEAST: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """Attention of one query head of one row over its share of the row's blocks; the last share to arrive joins them.
 
     Online softmax (Milakov and Gimelshein, arXiv 1805.02867), split over keys as in flash-decoding. One program for
     each (row, head, split); a row is cut into at most SPLITS shares, of at least LEAST blocks, and the programs beyond
-    have nothing to do. The first AHEAD blocks of a share are fetched before the query is there (but for the row's own
-    token they lie in the cache already). `arrivals` is zero before and after.
+    have nothing to do. `arrivals` is zero before and after.
     """
-    let_next_begin(PDL)
     row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     dims = tl.arange(0, DIM_BLOCK)
     offsets = tl.arange(0, BLOCK_SIZE)
@@ -51,14 +48,9 @@ def decode_attention_kernel(
     last = tl.minimum(first + per_split, num_blocks)
     tile = offsets[:, None] * HEAD_DIM + dims[None, :]
     in_tile = in_head[None, :] & (offsets[:, None] >= 0)
-    for number in tl.static_range(AHEAD):
-        if first + number < last:
-            block = tl.load(tables + row * table_stride + first + number).to(tl.int64)
-            vector = (block * KV_HEADS + head // (HEADS // KV_HEADS)) * BLOCK_SIZE
-            size: tl.constexpr = HEAD_DIM * (cache.dtype.element_ty.primitive_bitwidth // 8)
-            fetch(cache, vector * size, BLOCK_SIZE * size)
-            fetch(cache + cache_half, vector * size, BLOCK_SIZE * size)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     if split >= num_splits:
         return
     query = tl.load(qkv + row.to(tl.int64) * ((HEADS + 2 * KV_HEADS) * HEAD_DIM) + head * HEAD_DIM + dims,

@@ -27,7 +27,6 @@ from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LayerWeights, LlamaWeights, Matrix, MatrixKind, empty_weights
 
 if TYPE_CHECKING:
-    from bot.inference.kernels.tiles import KernelShapes
     from bot.inference.kernels.triton_ops import KernelOps
 
 log = logging.getLogger(__name__)
@@ -56,8 +55,6 @@ class OpsChoice:
     """Of how many numbers a matrix in eight bits is made floats at a time."""
     broken: frozenset[str] | None = None
     """What plain torch does instead; None: everything."""
-    tiles: "KernelShapes | None" = None
-    """None: those for the card."""
 
     def __call__(self, cache: KVCache) -> Ops:
         """The operations over `cache`."""
@@ -81,7 +78,7 @@ class OpsChoice:
             has_pdl=self.has_pdl,
             kind=self.weights_kind,
             num_dense=self.num_dense,
-            shapes=self.tiles or KernelShapes.for_capability(self.capability, self.weights_kind, self.cache_kind),
+            shapes=KernelShapes.for_capability(self.capability, self.weights_kind, self.cache_kind),
         )
 
 
@@ -120,7 +117,6 @@ def choose_ops(
     cache_kind: CacheKind = CacheKind.FLOAT,
     *,
     use_kernels: bool,
-    tiles: "KernelShapes | None" = None,
 ) -> OpsChoice:
     """The fastest operations that agree with the reference on a real layer."""
     num_positions = max(window, NUM_TEST_POSITIONS)
@@ -132,8 +128,7 @@ def choose_ops(
     test = LayerTest(shape, weights, cache, workspace)
     found: list[OpsChoice] = []
     capability = torch.cuda.get_device_capability(device)
-    for each in kernel_choices(shape, window, num_sequences, capability, weights.kind, cache_kind):
-        choice = replace(each, tiles=tiles)
+    for choice in kernel_choices(shape, window, num_sequences, capability, weights.kind, cache_kind):
         try:
             kernels = choice.kernels(cache)
             _compile_together(test, kernels, num_sequences)

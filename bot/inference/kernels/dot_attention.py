@@ -14,8 +14,8 @@ are, of a cache in eight bits, stands in `attention`.
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.ahead import let_next_begin, wait_for_inputs
 from bot.inference.kernels.int8 import widened
 
 LOG2_E: tl.constexpr = tl.constexpr(1.4426950408889634)
@@ -38,7 +38,6 @@ def dot_attention_kernel(
     tile has at most SHARES shares, of at least LEAST times BLOCK_N keys, and the programs beyond have nothing to do.
     TOGETHER query heads, a power of two, are in a program. `arrivals` is zero before and after.
     """
-    let_next_begin(PDL)
     GROUP: tl.constexpr = HEADS // KV_HEADS
     PARTS: tl.constexpr = (GROUP + TOGETHER - 1) // TOGETHER
     if SHARES == 1:
@@ -51,7 +50,9 @@ def dot_attention_kernel(
     else:
         first_row, num_rows = tl.load(tiles + number * 5), tl.load(tiles + number * 5 + 1)
         start, table_row = tl.load(tiles + number * 5 + 2), tl.load(tiles + number * 5 + 3)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     if num_rows == 0:
         return
     end = start + num_rows

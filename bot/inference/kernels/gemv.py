@@ -10,8 +10,8 @@ floats; of eight-bit ones `int8_gemv` takes care.
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.ahead import let_next_begin, wait_for_inputs
 from bot.inference.kernels.pointwise import store_rotated
 
 
@@ -30,7 +30,9 @@ def _normed_products(
     mask = inside[:, None] & (columns < WIDTH)[None, :]
     first_tile = tl.load(first, mask=mask, other=0.0, eviction_policy="evict_first")
     second_tile = tl.load(second, mask=mask, other=0.0, eviction_policy="evict_first")
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     for start in range(0, WIDTH, BLOCK_K):
         in_row = start + columns < WIDTH
         value = tl.load(x + start + columns, mask=in_row, other=0.0).to(tl.float32)
@@ -53,7 +55,6 @@ def gemv_qkv_kernel(
     BLOCK_SIZE: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """Norm, project, rotate, store keys and values; one program for BLOCK_N pairs (d, d + HEAD_DIM / 2)."""
-    let_next_begin(PDL)
     HALF: tl.constexpr = HEAD_DIM // 2
     pairs = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = pairs < (HEADS + 2 * KV_HEADS) * HALF
@@ -75,7 +76,6 @@ def gemv_gated_kernel(
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """out = silu(gate) * up of the normed x; one program for BLOCK_N gates and their ups."""
-    let_next_begin(PDL)
     rows = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = rows < OUT_WIDTH
     gate, up = _normed_products(
@@ -93,7 +93,6 @@ def gemv_kernel(
 
     With a `norm`, values are normed first; with a `residual`, which may be `out` itself, it is added. None is without.
     """
-    let_next_begin(PDL)
     rows = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = rows < OUT_WIDTH
     columns = tl.arange(0, BLOCK_K)
@@ -102,7 +101,9 @@ def gemv_kernel(
     squares = tl.zeros([BLOCK_K], dtype=tl.float32)
     mask = inside[:, None] & (columns < WIDTH)[None, :]
     tile = tl.load(source, mask=mask, other=0.0, eviction_policy="evict_first")
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     for start in range(0, WIDTH, BLOCK_K):
         in_row = start + columns < WIDTH
         value = tl.load(values + start + columns, mask=in_row, other=0.0).to(tl.float32)

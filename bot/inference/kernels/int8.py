@@ -7,12 +7,13 @@ Triton's own conversion of int8 takes an instruction for each number, at a quart
 bits are fixed, so that it is 1,024 (or 8,388,608) and 128 too large, and that is subtracted, without any rounding.
 """
 
+import os
+
 import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.ahead import IS_INTERPRETED, let_next_begin, wait_for_inputs
-
+IS_INTERPRETED: tl.constexpr = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 _ROUNDER: tl.constexpr = tl.constexpr(12582912.0)
 """1.5 * 2**23: a small float that it is added to has no bits left for what is behind the point."""
 
@@ -82,13 +83,14 @@ def halves_kernel(
     Line 2 * row of `out` has their high bytes, the line behind it the low ones, as skinny products take them. A row
     that isn't finite gets a scale that isn't.
     """
-    let_next_begin(PDL)
     row = tl.program_id(0).to(tl.int64)
     columns = tl.arange(0, BLOCK)
     inside = columns < WIDTH
     if norm is not None:
         factor = tl.load(norm + columns, mask=inside, other=0.0).to(tl.float32)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     value = tl.load(x + row * WIDTH + columns, mask=inside, other=0.0).to(tl.float32)
     if norm is not None:
         value *= tl.rsqrt(tl.sum(value * value, 0) / WIDTH + eps) * factor
@@ -112,13 +114,14 @@ def quantise_and_store_kernel(
 
     A vector that isn't finite gets a scale that isn't, as in `model.int8.quantise`.
     """
-    let_next_begin(PDL)
     row = tl.program_id(0).to(tl.int64)
     heads = tl.program_id(1) * BLOCK_HEADS + tl.arange(0, BLOCK_HEADS)  # keys, then values
     dims = tl.arange(0, DIM_BLOCK)
     is_head = heads < 2 * KV_HEADS
     inside = is_head[:, None] & (dims < HEAD_DIM)[None, :]
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     source = qkv + (row * (HEADS + 2 * KV_HEADS) + HEADS + heads[:, None]) * HEAD_DIM + dims[None, :]
     value = tl.load(source, mask=inside, other=0.0).to(tl.float32)
     largest = tl.max(tl.abs(value), 1) + tl.sum(value - value, 1)  # the sum is zero, or NaN

@@ -7,16 +7,14 @@ float, multiplying and adding would be four. Weights are read as *words* of four
 the middle of a float whose other bits are fixed, which is 32,768 and 128 too large. That isn't subtracted but for all
 four at once: what it comes to, times the values, is where the word's sum begins.
 
-A program has whole rows, some at a time, and reads the next ones while it sums; the values are made ready once. Rows of
-later turns may be brought into the second-level cache while the kernel before is still at work (`AHEAD` turns), so that
-memory isn't idle until the values are there. A width that a power of two would overshoot by far is read in two pieces,
-of BLOCK_K and of TAIL numbers.
+A program has whole rows, some at a time, and reads the next ones while it sums; the values are made ready once.
 """
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.ahead import IS_INTERPRETED, fetch, let_next_begin, wait_for_inputs
+from bot.inference.kernels.int8 import IS_INTERPRETED
 from bot.inference.kernels.pointwise import store_rotated
 
 _WORD_SUM: tl.constexpr = tl.constexpr("""
@@ -38,19 +36,12 @@ _TOO_LARGE: tl.constexpr = tl.constexpr(32768.0 + 128.0)
 
 
 @triton.jit
-def _words(weight, rows, inside, WIDTH: tl.constexpr, BLOCK_K: tl.constexpr, FIRST: tl.constexpr = 0):
-    """The words of some rows, from the number FIRST of each on."""
-    words = FIRST // 4 + tl.arange(0, BLOCK_K // 4)
+def _words(weight, rows, inside, WIDTH: tl.constexpr, BLOCK_K: tl.constexpr):
+    """The words of some rows."""
+    words = tl.arange(0, BLOCK_K // 4)
     place = weight + rows[:, None].to(tl.int64) * (WIDTH // 4) + words[None, :]
     mask = inside[:, None] & (words < WIDTH // 4)[None, :]
     return tl.load(place, mask=mask, other=0, eviction_policy="evict_first")
-
-
-@triton.jit
-def _fetch(weight, first_row, NUM_ROWS: tl.constexpr, WIDTH: tl.constexpr, HEIGHT: tl.constexpr):
-    """Have rows brought into the second-level cache."""
-    row = tl.minimum(first_row, HEIGHT - NUM_ROWS)
-    fetch(weight, row.to(tl.int64) * WIDTH, NUM_ROWS * WIDTH)
 
 
 @triton.jit
@@ -69,44 +60,33 @@ def _values(x, norm, eps, WIDTH: tl.constexpr, BLOCK_K: tl.constexpr):
 
 
 @triton.jit
-def _unscaled(words, first, second, third, fourth, begin):
-    """The sum of each row, or of a piece of it."""
+def _sums(words, first, second, third, fourth, begin, scale, rows, inside):
+    """The sum of each row."""
     if IS_INTERPRETED:
         sums = ((words << 24) >> 24).to(tl.float32) * first + ((words << 16) >> 24).to(tl.float32) * second
         sums += ((words << 8) >> 24).to(tl.float32) * third + (words >> 24).to(tl.float32) * fourth
     else:
         arguments = [words, first, second, third, fourth, begin]
         sums = tl.inline_asm_elementwise(_WORD_SUM, "=f,r,f,f,f,f,f", arguments, dtype=tl.float32, is_pure=True, pack=1)
-    return tl.sum(sums, 1)
-
-
-@triton.jit
-def _sums(words, first, second, third, fourth, begin, scale, rows, inside):
-    """The sum of each row, by its scale."""
-    return _unscaled(words, first, second, third, fourth, begin) * tl.load(scale + rows, mask=inside, other=0.0)
+    return tl.sum(sums, 1) * tl.load(scale + rows, mask=inside, other=0.0)
 
 
 @triton.jit
 def int8_gemv_qkv_kernel(
     x, norm, weight, scale, bias, qkv, cache, cosines, sines, positions, kv_slots, cache_half, eps,
     WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr,
-    BLOCK_SIZE: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, TURNS: tl.constexpr, AHEAD: tl.constexpr,
-    PDL: tl.constexpr,
+    BLOCK_SIZE: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, TURNS: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """Norm, project, rotate, store keys and values; one program for TURNS * BLOCK_N pairs (d, d + HEAD_DIM / 2)."""
     HALF: tl.constexpr = HEAD_DIM // 2
     PAIRS: tl.constexpr = (HEADS + 2 * KV_HEADS) * HALF
-    let_next_begin(PDL)
     pairs = tl.program_id(0) * (BLOCK_N * TURNS) + tl.arange(0, BLOCK_N)
     rows = pairs // HALF * HEAD_DIM + pairs % HALF
     low_words = _words(weight, rows, pairs < PAIRS, WIDTH, BLOCK_K)
     high_words = _words(weight, rows + HALF, pairs < PAIRS, WIDTH, BLOCK_K)
-    if AHEAD > 0:  # where a program's pairs are of one head, the next ones' rows lie behind these
-        next_pair = tl.program_id(0) * (BLOCK_N * TURNS) + BLOCK_N
-        next_row = next_pair // HALF * HEAD_DIM + next_pair % HALF
-        _fetch(weight, next_row, AHEAD * BLOCK_N, WIDTH, 2 * PAIRS)
-        _fetch(weight, next_row + HALF, AHEAD * BLOCK_N, WIDTH, 2 * PAIRS)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     a, b, c, d, begin = _values(x, norm, eps, WIDTH, BLOCK_K)
     slot, position = tl.load(kv_slots), tl.load(positions)
     for turn in tl.static_range(TURNS):
@@ -131,17 +111,15 @@ def int8_gemv_qkv_kernel(
 def int8_gemv_gated_kernel(
     x, norm, weight, scale, out, eps,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
-    TURNS: tl.constexpr, AHEAD: tl.constexpr, PDL: tl.constexpr,
+    TURNS: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """out = silu(gate) * up of the normed x; one program for TURNS * BLOCK_N gates and their ups."""
-    let_next_begin(PDL)
     rows = tl.program_id(0) * (BLOCK_N * TURNS) + tl.arange(0, BLOCK_N)
     gate_words = _words(weight, rows, rows < OUT_WIDTH, WIDTH, BLOCK_K)
     up_words = _words(weight, rows + OUT_WIDTH, rows < OUT_WIDTH, WIDTH, BLOCK_K)
-    next_row = tl.program_id(0) * (BLOCK_N * TURNS) + BLOCK_N
-    _fetch(weight, next_row, AHEAD * BLOCK_N, WIDTH, 2 * OUT_WIDTH)
-    _fetch(weight, next_row + OUT_WIDTH, AHEAD * BLOCK_N, WIDTH, 2 * OUT_WIDTH)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     a, b, c, d, begin = _values(x, norm, eps, WIDTH, BLOCK_K)
     for turn in tl.static_range(TURNS):
         now_gate, now_up = gate_words, up_words
@@ -158,36 +136,25 @@ def int8_gemv_gated_kernel(
 @triton.jit
 def int8_gemv_kernel(
     values, norm, weight, scale, residual, out, eps,
-    WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, TAIL: tl.constexpr,
-    TURNS: tl.constexpr, AHEAD: tl.constexpr, PDL: tl.constexpr,
+    WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    TURNS: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """out = values @ weight.T; one program for TURNS * BLOCK_N outputs.
 
     With a `norm`, values are normed first; with a `residual`, which may be `out` itself, it is added. None is without.
     """
-    let_next_begin(PDL)
     rows = tl.program_id(0) * (BLOCK_N * TURNS) + tl.arange(0, BLOCK_N)
     words = _words(weight, rows, rows < OUT_WIDTH, WIDTH, BLOCK_K)
-    if TAIL > 0:
-        tail_words = _words(weight, rows, rows < OUT_WIDTH, WIDTH, TAIL, BLOCK_K)
-    _fetch(weight, tl.program_id(0) * (BLOCK_N * TURNS) + BLOCK_N, AHEAD * BLOCK_N, WIDTH, OUT_WIDTH)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     a, b, c, d, begin = _values(values, norm, eps, WIDTH, BLOCK_K)
-    if TAIL > 0:
-        e, f, g, h, tail_begin = _values(values + BLOCK_K, None, eps, WIDTH - BLOCK_K, TAIL)
     for turn in tl.static_range(TURNS):
         now_words, now, inside = words, rows, rows < OUT_WIDTH
-        if TAIL > 0:
-            now_tail = tail_words
         if turn + 1 < TURNS:
             rows += BLOCK_N
             words = _words(weight, rows, rows < OUT_WIDTH, WIDTH, BLOCK_K)
-            if TAIL > 0:
-                tail_words = _words(weight, rows, rows < OUT_WIDTH, WIDTH, TAIL, BLOCK_K)
-        total = _unscaled(now_words, a, b, c, d, begin)
-        if TAIL > 0:
-            total += _unscaled(now_tail, e, f, g, h, tail_begin)
-        total *= tl.load(scale + now, mask=inside, other=0.0)
+        total = _sums(now_words, a, b, c, d, begin, scale, now, inside)
         if residual is not None:
             total += tl.load(residual + now, mask=inside, other=0.0).to(tl.float32)
         tl.store(out + now, total.to(out.dtype.element_ty), mask=inside)

@@ -4,9 +4,7 @@ With programmatic dependent launch (`PDL`, sm_90 and above) a kernel may start w
 order that everything relies on is then kept by two calls in each kernel: `gdc_wait` stands before the first read or
 write of anything that a pass computes (weights, which nobody writes, may be loaded ahead of it), and returns once the
 kernel before has ended and its writes are seen; `gdc_launch_dependents` stands behind it, so that no kernel is ever
-further ahead than one, or, where kernels are let begin as early as may be, first of all. Several can be waiting then,
-each for the one before it and so for all of them, and what they do meanwhile is to fetch weights. A kernel without
-`gdc_wait` between two others would break that chain.
+further ahead than one. A kernel without `gdc_wait` between two others would break that chain.
 """
 
 import logging
@@ -18,8 +16,6 @@ from typing import Any, NamedTuple
 
 import torch
 import triton
-
-from bot.inference.kernels.ahead import EARLIEST
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +32,11 @@ class KernelLauncher:
 
     Args:
         has_pdl: the card can launch a kernel before the one ahead of it has ended (sm_90 and above).
-        is_early: it does so as soon as that one has begun, not when it has its inputs.
     """
 
-    def __init__(self, device: torch.device, *, has_pdl: bool, is_early: bool = False) -> None:
+    def __init__(self, device: torch.device, *, has_pdl: bool) -> None:
         self._device = device
-        early = EARLIEST.value if is_early else 1
-        self._options = {"PDL": early if has_pdl else 0, "launch_pdl": has_pdl}
+        self._options = {"PDL": has_pdl, "launch_pdl": has_pdl}
         self._calls: dict[object, _NotedCall] | None = None
 
     def run(self, kernel: Any, grid: tuple[int, ...], *arguments: object, **constants: object) -> None:

@@ -11,18 +11,17 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.ahead import let_next_begin, wait_for_inputs
-
 
 @triton.jit
 def rms_norm_kernel(x, weight, out, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr, PDL: tl.constexpr):
     """out[row] = x[row] / rms(x[row]) * weight; one program for each row."""
-    let_next_begin(PDL)
     row = tl.program_id(0).to(tl.int64)
     columns = tl.arange(0, BLOCK)
     inside = columns < WIDTH
     scale = tl.load(weight + columns, mask=inside, other=0.0).to(tl.float32)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     value = tl.load(x + row * WIDTH + columns, mask=inside, other=0.0).to(tl.float32)
     inverse = tl.rsqrt(tl.sum(value * value, 0) / WIDTH + eps)
     tl.store(out + row * WIDTH + columns, (value * inverse * scale).to(out.dtype.element_ty), mask=inside)

@@ -178,7 +178,6 @@ def _tiling(tile: Tile, num_rows: int) -> dict[str, int]:
         "BLOCK_N": tile.rows,
         "BLOCK_K": tile.columns,
         "STAGES": tile.num_stages,
-        "AHEAD": tile.ahead,
         "num_warps": tile.num_warps,
     }
 

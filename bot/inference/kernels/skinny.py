@@ -10,15 +10,12 @@ Weights are floats like the values, or int8 with a scale for each output. To mak
 than to read them, so the values become integers instead, of 16 bits with a scale for each row, which is more exact than
 FP16; and as tensor cores take int8, a value is two of them, `256 * high + low`, in neighbouring lines
 (`int8.halves_kernel`). Sums of integers are exact. Floats have no scales: these are None.
-
-Of a program's weights, those for the first AHEAD tiles are brought into the second-level cache before the values are
-there: the norm before a product takes as long as to read a tenth of its weights, and leaves memory idle.
 """
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from bot.inference.kernels.ahead import fetch_columns, let_next_begin, wait_for_inputs
 from bot.inference.kernels.pointwise import store_rotated
 
 
@@ -54,7 +51,7 @@ def _one_as_two(sums, BLOCK_N: tl.constexpr, LINES: tl.constexpr):
 def _pair_of_products(
     values, value_scales, weight, scale, first_rows, second_rows, num_rows,
     WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, STAGES: tl.constexpr,
-    AHEAD: tl.constexpr, PDL: tl.constexpr,
+    PDL: tl.constexpr,
 ):  # fmt: skip
     """values @ weight[rows].T for up to BLOCK_M rows of values and two sets of BLOCK_N rows of the weight."""
     LINES: tl.constexpr = BLOCK_M if scale is None else 2 * BLOCK_M
@@ -66,8 +63,9 @@ def _pair_of_products(
     rows = _two_as_one(first_rows, second_rows, BLOCK_N)
     weights = weight + rows[:, None].to(tl.int64) * WIDTH + columns[None, :]
     sums = tl.zeros([2 * BLOCK_N, LINES], dtype=SUM)
-    fetch_columns(weight, rows, 0, WIDTH, AHEAD * BLOCK_K)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     for start in tl.range(0, WIDTH, BLOCK_K, num_stages=STAGES):
         tile = tl.load(weights + start)
         value = tl.load(source + start, mask=is_line, other=0)
@@ -84,17 +82,16 @@ def skinny_qkv_kernel(
     values, value_scales, weight, scale, bias, qkv, cache, cosines, sines, positions, kv_slots, cache_half, num_rows,
     WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr,
     BLOCK_SIZE: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
-    STAGES: tl.constexpr, AHEAD: tl.constexpr, PDL: tl.constexpr,
+    STAGES: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """Project normed rows, rotate, store keys and values; one program for BLOCK_N pairs (d, d + HEAD_DIM / 2)."""
-    let_next_begin(PDL)
     HALF: tl.constexpr = HEAD_DIM // 2
     pairs = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     heads, dims = pairs // HALF, pairs % HALF
     low_rows = heads * HEAD_DIM + dims
     low, high = _pair_of_products(
         values, value_scales, weight, scale, low_rows, low_rows + HALF, num_rows,
-        WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES, AHEAD, PDL,
+        WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES, PDL,
     )  # fmt: skip
     rows = tl.arange(0, BLOCK_M)[:, None]
     inside = (rows < num_rows) & (pairs >= 0)[None, :]
@@ -110,15 +107,14 @@ def skinny_qkv_kernel(
 def skinny_gated_kernel(
     values, value_scales, weight, scale, out, num_rows,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-    BLOCK_K: tl.constexpr, STAGES: tl.constexpr, AHEAD: tl.constexpr, PDL: tl.constexpr,
+    BLOCK_K: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """out = silu(gate) * up of normed rows; one program for BLOCK_N gates and their ups."""
-    let_next_begin(PDL)
     rows = tl.arange(0, BLOCK_M)[:, None]
     columns = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     gate, up = _pair_of_products(
         values, value_scales, weight, scale, columns, columns + OUT_WIDTH, num_rows,
-        WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES, AHEAD, PDL,
+        WIDTH, BLOCK_M, BLOCK_N, BLOCK_K, STAGES, PDL,
     )  # fmt: skip
     inside = (rows < num_rows) & (columns >= 0)[None, :]
     value = (gate * tl.sigmoid(gate) * up).to(out.dtype.element_ty)
@@ -129,14 +125,13 @@ def skinny_gated_kernel(
 def skinny_kernel(
     values, value_scales, weight, scale, residual, out, partial_sums, arrivals, num_rows,
     WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-    BLOCK_K: tl.constexpr, SHARES: tl.constexpr, STAGES: tl.constexpr, AHEAD: tl.constexpr, PDL: tl.constexpr,
+    BLOCK_K: tl.constexpr, SHARES: tl.constexpr, STAGES: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     """out = values @ weight.T; one program for a share of the sum of BLOCK_N columns of `out`.
 
     A `residual`, which may be `out` itself, is added where it isn't None. The last share to arrive adds all of them, in
     their order; `arrivals` is zero before and after.
     """
-    let_next_begin(PDL)
     PER_SHARE: tl.constexpr = (WIDTH // BLOCK_K + SHARES - 1) // SHARES * BLOCK_K
     LINES: tl.constexpr = BLOCK_M if scale is None else 2 * BLOCK_M
     SUM: tl.constexpr = tl.float32 if scale is None else tl.int32
@@ -150,8 +145,9 @@ def skinny_kernel(
     sums = tl.zeros([BLOCK_N, LINES], dtype=SUM)
     begin = share * PER_SHARE
     end = tl.minimum(begin + PER_SHARE, WIDTH)
-    fetch_columns(weight, outputs, begin, WIDTH, AHEAD * BLOCK_K)
-    wait_for_inputs(PDL)
+    if PDL:
+        gdc_wait()
+        gdc_launch_dependents()
     for start in tl.range(begin, end, BLOCK_K, num_stages=STAGES):
         tile = tl.load(weights + start)
         value = tl.load(source + start, mask=is_line, other=0)

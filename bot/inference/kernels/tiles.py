@@ -18,12 +18,8 @@ LEAST_DENSE_NUMBERS = 8 * 1024**2
 class Tile:
     """`rows` outputs by `columns` inputs in a program of `num_warps` warps, `num_stages` loads in flight.
 
-    The sum over the inputs is cut into `shares`, each a program of its own (skinny products into the residual only).
-    Weights of the first `ahead` tiles are brought into the second-level cache before its inputs are there.
-
-    Matrix-vector kernels over eight-bit weights only: a program takes `turns` times its rows, one after the other, and
-    `ahead` counts those behind the first; `tail` more inputs are taken as a piece of their own, where a width is no
-    power of two (of outputs into the residual only).
+    The sum over the inputs is cut into `shares`, each a program of its own (skinny products into the residual only). A
+    program takes `turns` times its rows, one after the other (matrix-vector kernels over eight-bit weights only).
     """
 
     rows: int
@@ -32,23 +28,19 @@ class Tile:
     num_stages: int = 1
     shares: int = 1
     turns: int = 1
-    ahead: int = 0
-    tail: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
     """Decode attention: into how many shares a row is cut at most, and the warps and loads in flight of a program.
 
-    A share has at least `blocks` blocks of the cache, so that in rows of various lengths shares are about as long. Its
-    first `ahead` blocks are brought into the second-level cache before the queries are there.
+    A share has at least `blocks` blocks of the cache, so that in rows of various lengths shares are about as long.
     """
 
     shares: int
     num_warps: int
     num_stages: int
     blocks: int = 1
-    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +136,6 @@ class KernelShapes:
     most_sampled_alone: int = 32768
     """Vocabularies up to here are sampled by one program for each row; of larger ones it has a chunk."""
     sampled_chunk: int = 4096
-    is_early: bool = False
-    """Kernels are let begin as soon as the one before has (see `launch`)."""
 
     @staticmethod
     def for_capability(

@@ -55,7 +55,7 @@ class KernelOps:
         self.can_capture_prefill = has_dot
         self.shapes = shapes or KernelShapes()
         self._shape = shape
-        self._launcher = KernelLauncher(device, has_pdl=has_pdl, is_early=self.shapes.is_early)
+        self._launcher = KernelLauncher(device, has_pdl=has_pdl)
         self._run = self._launcher.run
         is_skinny = has_dot and cache.dtype == torch.float16
         self._skinny = SkinnyProducts(shape, self.shapes, self._launcher, device, kind) if is_skinny else None
@@ -178,7 +178,7 @@ class KernelOps:
             shape.head_dim**-0.5,
             HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim, DIM_BLOCK=self._dim_block,
             BLOCK_SIZE=BLOCK_SIZE, SPLITS=split.shares, LEAST=split.blocks, STAGES=split.num_stages,
-            AHEAD=split.ahead, num_warps=split.num_warps,
+            num_warps=split.num_warps,
         )  # fmt: skip
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
@@ -206,9 +206,6 @@ class KernelOps:
         out_width, width = weight.data.shape
         kernel = gemv.gemv_kernel if weight.scale is None else int8_gemv.int8_gemv_kernel
         num_rows, numbers, constants = _gemv_tiling(tile, weight)
-        if weight.scale is not None:
-            has_tail = norm is None and tile.columns < width <= tile.columns + tile.tail
-            constants |= {"BLOCK_K": tile.columns, "TAIL": tile.tail} if has_tail else {"TAIL": 0}
         self._run(
             kernel, (triton.cdiv(out_width, num_rows),),
             values, norm, *numbers, residual, out, self._eps, WIDTH=width, OUT_WIDTH=out_width, **constants,
@@ -298,10 +295,6 @@ def _gemv_tiling(tile: Tile, weight: Matrix) -> tuple[int, tuple[Tensor, ...], d
     if weight.scale is None:
         constants = {"BLOCK_N": tile.rows, "BLOCK_K": min(tile.columns, block), "num_warps": tile.num_warps}
         return tile.rows, (weight.data,), constants
-    fits = tile.columns + tile.tail >= weight.data.shape[1]  # a program has rows as a whole
-    num_rows = tile.rows if fits else max(1, tile.rows * tile.columns // block)
-    ahead = min(tile.ahead, tile.turns - 1)
-    constants = {
-        "BLOCK_N": num_rows, "BLOCK_K": block, "TURNS": tile.turns, "AHEAD": ahead, "num_warps": tile.num_warps
-    }  # fmt: skip
+    num_rows = max(1, min(tile.rows, tile.rows * tile.columns // block))  # a program has rows as a whole
+    constants = {"BLOCK_N": num_rows, "BLOCK_K": block, "TURNS": tile.turns, "num_warps": tile.num_warps}
     return num_rows * tile.turns, (weight.data.view(torch.int32), weight.scale), constants

@@ -14,7 +14,7 @@ import torch
 
 from bot.errors import ConfigError
 from bot.inference.kernels.choice import OpsChoice, choose_cpu_ops, choose_ops, kernel_choices, kernels_compiling
-from bot.inference.kernels.tiles import LEAST_DENSE_NUMBERS, KernelShapes
+from bot.inference.kernels.tiles import LEAST_DENSE_NUMBERS
 from bot.inference.loading import memory
 from bot.inference.loading.config import read_shape
 from bot.inference.loading.files import SETTING, find_tokenizer_file
@@ -173,15 +173,11 @@ def assemble_runner(
     *,
     model_hash: str = "",
     use_kernels: bool = True,
-    tiles: KernelShapes | None = None,
 ) -> LlamaRunner:
-    """Give weights that are on their device everything else they need, and say what there is room for.
-
-    Kernels have the tiles for the card, unless others are given.
-    """
+    """Give weights that are on their device everything else they need, and say what there is room for."""
     started = time.monotonic()
     if weights.embedding.device.type == "cuda":
-        runner = _assemble_cuda(shape, weights, limits, cache_kind, model_hash, use_kernels=use_kernels, tiles=tiles)
+        runner = _assemble_cuda(shape, weights, limits, cache_kind, model_hash, use_kernels=use_kernels)
         name = torch.cuda.get_device_name(weights.embedding.device)
     else:
         runner = _assemble_cpu(shape, weights, limits, cache_kind, model_hash, use_kernels=use_kernels)
@@ -263,7 +259,6 @@ def _assemble_cuda(
     model_hash: str,
     *,
     use_kernels: bool,
-    tiles: KernelShapes | None,
 ) -> LlamaRunner:
     device, dtype = weights.embedding.device, weights.embedding.dtype
     torch.cuda.set_device(device)
@@ -276,7 +271,7 @@ def _assemble_cuda(
         parts = _Parts(shape, weights, window, num_sequences, num_tokens)
         torch.mm(parts.workspace.rows(1)["x"], weights.embedding.t())  # cuBLAS takes its workspace now
         build_ops = choose_ops(
-            shape, weights, parts.workspace, window, num_sequences, cache_kind, use_kernels=use_kernels, tiles=tiles
+            shape, weights, parts.workspace, window, num_sequences, cache_kind, use_kernels=use_kernels
         )
         if _is_small(parts, weights.kind):
             build_ops = replace(build_ops, num_dense=min(build_ops.num_dense, LEAST_DENSE_NUMBERS))
