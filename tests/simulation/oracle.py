@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _OPEN = ("received", "waiting", "answering")
 _FENCE = re.compile(r"```(?:python)?")
+_FOLLOWED_SECONDS = 0.5
+"""So long after it is told of a deletion a process begins no answer to what was deleted."""
 _LONG_SECONDS = 20.0
 """So long after its deletion nobody begins to answer a question, whatever was on its way."""
 
@@ -44,6 +46,7 @@ def judge(simulation: "Simulation") -> list[str]:
     if not (is_found_late or simulation.may_be_banned):
         problems += _of_order(simulation, rows)
     problems += _of_prompts(simulation)
+    problems += _of_deleted(simulation)
     problems += _of_strays(simulation)
     return problems
 
@@ -223,6 +226,15 @@ def _of_prompts(simulation: "Simulation") -> Iterator[str]:
                     yield f"request {asked.number} has {mark}, which was forgotten at {forgetting.begun_at:.1f}"
         if question_id in probes:
             yield from _of_probe(simulation, asked.number, asked.marks, question_of_answer)
+
+
+def _of_deleted(simulation: "Simulation") -> Iterator[str]:
+    """Nobody is asked for an answer to what the same process had heard was deleted."""
+    for asked in simulation.asked:
+        question_id = int(asked.name.rpartition(":")[2])
+        life, at = simulation.heard.get(("delete", question_id), (0, 0.0))
+        if life == asked.life and asked.at > at + _FOLLOWED_SECONDS:
+            yield f"request {asked.number} is about question {question_id}, which had been deleted at {at:.1f}"
 
 
 def _was_said_before(people: People, mark: str, forgetting: Forgetting) -> bool:

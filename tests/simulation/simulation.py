@@ -88,6 +88,8 @@ class Simulation:
         self.faults_unclear = bool(self.faults.unclear)
         self.do_requests_fail = self.faults.do_requests_fail
         self.is_db_faulty = bool(self.faults.statements or self.faults.outages or self.faults.stalls)
+        self.is_playing = False
+        """Whether people do whatever they like, and things go wrong."""
         self._is_over = False
         self._ready = asyncio.Event()
         self.is_wordy = self.chance.random() < 0.15
@@ -118,9 +120,10 @@ class Simulation:
         await self._until(lambda: self._has_answer(first.id), 900)
         if self.faults.poison:
             self.engine.poisoned = "none yet"  # type: ignore[union-attr]
+        self.is_playing = True
         await self._play()
         self.journal.note("everything heals")
-        self.people.are_quiet = True
+        self.is_playing, self.people.are_quiet = False, True
         self.faults.heal()
         self._away_until = 0.0
         universe.wall_offset = 0.0

@@ -1,5 +1,6 @@
 """People at random, as in the first depth; but commands and clicks go through Discord."""
 
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,21 @@ class WholePeople(People):
         """People talk to each other."""
         channel = self.chance.choice([each for each in self.channels if each.guild_id is not None])
         self.discord.say(channel, self._person_in(channel), "so they say", to_bot=False)
+
+    def greet(self, chance: random.Random) -> None:
+        """Whoever sees that it is back asks at once, and some take it back while it still finds out what it missed."""
+        channel = chance.choice(self.channels)
+        person = self._people[0] if channel.guild_id is None else chance.choice(self._people)
+
+        def ask() -> None:
+            if self.are_quiet or self.discord.loopback.guild.is_unavailable:
+                return
+            asked = self.ask(channel, person)
+            if chance.random() < 0.6:
+                self.discord.loop.call_later(chance.uniform(0.02, 0.6), self.discord.delete, asked)
+
+        for _ in range(chance.randint(1, 3)):
+            self.discord.loop.call_later(chance.uniform(0.05, 1.0), ask)
 
     def _look(self) -> None:
         """Somebody uses a command that changes nothing, or stops an answer."""

@@ -104,6 +104,8 @@ class WholeDiscord:
         """Called when the client has read that a message was created, edited or deleted."""
         self.answered: Callable[[], None] = lambda: None
         """Called when an interaction was answered."""
+        self.came: Callable[[], None] = lambda: None
+        """Called when the client has a connection again."""
         self.loopback = LoopbackDiscord(Rules(requests_per_second=10_000))
         self.loopback.world.journal = _FollowedJournal(self._follow)
         self.loopback.gateway.url = "wss://gateway-of-the-session.discord.gg"
@@ -274,6 +276,7 @@ class WholeDiscord:
             socket.life.when_killed.append(end.abort)
         # What the server does belongs to no life.
         OUTSIDE.copy().run(self.loopback.gateway.enter, end)
+        OUTSIDE.copy().run(self.came)
 
     def disconnect(self, *, is_resumable: bool) -> None:
         """Cut all connections, and forget their sessions unless they may be resumed."""

@@ -29,8 +29,11 @@ class WholeSimulation(Simulation):
 
     def _new_discord(self, chance: random.Random) -> WholeDiscord:
         discord = WholeDiscord(self.loop, self.journal, chance, self.faults)
-        discord.heard = self._note_read
+        discord.heard, discord.came = self._note_read, self._welcome
         transport.server = discord
+        self._welcome_chance = self._chance("welcome")
+        self._operations_to_outage = 0
+        """When nothing is left of these, the database is away for a moment; below, it isn't."""
         self.is_faultless = self.faults == Faults()
         return discord
 
@@ -39,6 +42,23 @@ class WholeSimulation(Simulation):
 
     def _new_daemon(self, engine: ScriptedEngine) -> Daemon:
         return WholeDaemon(self.discord, self.disk, engine, self.encoder, self.seed)  # type: ignore[arg-type]
+
+    def _welcome(self) -> None:
+        """People see that it is back: some write at once, and the database may be slow to come back with it."""
+        if not self.is_playing:
+            return
+        chance = self._welcome_chance
+        if chance.random() < 0.8:
+            self.people.greet(chance)
+        if (self.faults.outages or self.faults.statements) and chance.random() < 0.7:
+            self._operations_to_outage = chance.randint(1, 40)
+
+    def _refusal(self) -> Exception | None:
+        self._operations_to_outage -= 1
+        if self._operations_to_outage == 0 and self.is_playing:
+            self._away_until = max(self._away_until, self.loop.time() + self._welcome_chance.choice((0.5, 2.0, 8.0)))
+            self.journal.note("database away until", round(self._away_until, 3))
+        return super()._refusal()
 
     def _note_read(self, kind: str, message_id: int) -> None:
         self.heard[kind, message_id] = (len(self.lives), self.loop.time())
