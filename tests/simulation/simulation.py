@@ -61,7 +61,7 @@ class Simulation:
         self.disk = disk
         self.encoder = encoder
         self.journal = Journal(loop, prints=prints)
-        self.faults: Faults = drawn(self._chance("faults"))
+        self.faults = self._drawn_faults()
         self.described = str(self.faults)
         self.chance = self._chance("course")
         self.asked: list[Asked] = []
@@ -102,6 +102,9 @@ class Simulation:
 
     def _chance(self, name: str) -> random.Random:
         return random.Random(f"{name} {self.seed}")
+
+    def _drawn_faults(self) -> Faults:
+        return drawn(self._chance("faults"))
 
     def _new_discord(self, chance: random.Random) -> Any:
         return Discord(self.loop, self.journal, chance, self.faults)

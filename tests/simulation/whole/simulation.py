@@ -27,6 +27,13 @@ class WholeSimulation(Simulation):
     discord: WholeDiscord
     people: WholePeople
 
+    def _drawn_faults(self) -> Faults:
+        """Where answers fail, many do, and requests are slow: so what is said of it may come to overtake an edit."""
+        faults = super()._drawn_faults()
+        if faults.failed_answers:
+            faults.failed_answers, faults.slow = 3 * faults.failed_answers, max(faults.slow, 0.2)
+        return faults
+
     def _new_discord(self, chance: random.Random) -> WholeDiscord:
         discord = WholeDiscord(self.loop, self.journal, chance, self.faults)
         discord.heard, discord.came = self._note_read, self._welcome
