@@ -19,7 +19,7 @@ ROOT = Path(bot.__file__).parents[1]
 SOURCES = [path for folder in ("bot", "migrations") for path in sorted((ROOT / folder).rglob("*.py"))]
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jinja2", "yaml"}
 SANDBOXED = {
-    "bot/inference/loading/chat_template.py": {"jinja2", "from jinja2", "from jinja2.ext", "from jinja2.sandbox"},
+    "bot/inference/loading/render_template.py": {"jinja2", "from jinja2", "from jinja2.ext", "from jinja2.sandbox"},
 }
 """A model's chat template is rendered in Jinja's sandbox, to find out which format it is; nothing else is."""
 FORBIDDEN_CALLS = {
