@@ -13,6 +13,7 @@ its neighbours aren't blamed: what the engine really ran when a process died is 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -301,6 +302,7 @@ class Exchange:
             await self._release()
             raise
         finally:
+            self._interruption.end_limit()
             self.writing = None
 
     async def edit(self, content: str) -> bool:
@@ -383,9 +385,10 @@ class Exchange:
         if self._interruption.is_there:
             return None
         # The first token may take its time: the engine's queue and its watchdog have limits of their own.
-        silence_seconds = self._context.silence_seconds if answer.has_begun else None
+        silence_seconds = self._context.silence_seconds if answer.has_begun else math.inf
         try:
-            async with asyncio.timeout(silence_seconds) as self._interruption.piece:
+            async with asyncio.timeout(None) as self._interruption.piece:
+                self._interruption.limit_piece(silence_seconds)
                 return await anext(deltas, None)
         except TimeoutError:
             if not self._interruption.is_there:

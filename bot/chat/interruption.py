@@ -1,6 +1,7 @@
 """What comes from outside while a question is being answered: a stop, or an edit of the question."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
@@ -33,6 +34,8 @@ class Interruption:
         self._turn: asyncio.Timeout | None = None
         self.piece: asyncio.Timeout | None = None
         """The wait for the model's next piece: any stop, and an edit, ends it as its limit does."""
+        self._silent_at = math.inf
+        self._silence: asyncio.TimerHandle | None = None
 
     @property
     def is_there(self) -> bool:
@@ -61,6 +64,29 @@ class Interruption:
         """Have the answer begin again: the question reads otherwise now."""
         self.is_edited = True
         _end(self.piece)
+
+    def limit_piece(self, seconds: float) -> None:
+        """Have the wait for a piece, which begins now, end after so long. One timer does for many pieces."""
+        loop = asyncio.get_running_loop()
+        self._silent_at = loop.time() + seconds
+        if self._silence is None and seconds < math.inf:
+            self._silence = loop.call_at(self._silent_at, self._end_silence)
+
+    def end_limit(self) -> None:
+        """No piece is waited for any more."""
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+
+    def _end_silence(self) -> None:
+        self._silence = None
+        if self.piece is None:
+            return
+        remaining = self._silent_at - asyncio.get_running_loop().time()
+        if remaining > 0:  # there were pieces since
+            self.limit_piece(remaining)
+        else:
+            _end(self.piece)
 
     @asynccontextmanager
     async def ends_body(self) -> AsyncIterator[None]:

@@ -214,7 +214,9 @@ class Database:
     async def _writers_turn(self) -> AsyncIterator[None]:
         asked_at = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeouts.step_seconds):
+            # Most often it is nobody else's turn; then nothing is waited for.
+            limit = self._timeouts.step_seconds if self._write_turns.locked() else None
+            async with asyncio.timeout(limit):
                 await self._write_turns.acquire()
         except TimeoutError:  # the writers before this one don't move on
             raise DatabaseBusy(SILENT) from None

@@ -8,8 +8,11 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util.concurrency import await_
+
+from bot.store.files.prepared import execute_prepared
 
 T = TypeVar("T")
 
@@ -21,15 +24,20 @@ class DirectConnection(AsyncConnection):
 
     async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         """Execute a statement; all its rows are fetched."""
-        return self.sync_connection.execute(statement, parameters, execution_options=execution_options)  # type: ignore[union-attr]  # it is open
+        return self._execute(statement, parameters, execution_options)
 
     async def scalar(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         """Execute a statement; the first value of its first row."""
-        return self.sync_connection.scalar(statement, parameters, execution_options=execution_options)  # type: ignore[union-attr]
+        return self._execute(statement, parameters, execution_options).scalar()
 
     async def scalars(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         """Execute a statement; the first value of each row."""
-        return self.sync_connection.scalars(statement, parameters, execution_options=execution_options)  # type: ignore[union-attr]
+        return self._execute(statement, parameters, execution_options).scalars()
+
+    def _execute(self, statement: Any, parameters: Any, options: Any) -> Any:
+        connection: Connection = self.sync_connection  # type: ignore[assignment]  # it is open
+        done = execute_prepared(connection, statement, parameters) if options is None else None
+        return connection.execute(statement, parameters, execution_options=options) if done is None else done
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:
         """Execute what the driver gets as it is; all its rows are fetched."""

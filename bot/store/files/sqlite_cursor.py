@@ -109,6 +109,11 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         self._thread: int | None = None
         """The connection's, while code runs there that stays. Whoever gives that up goes on in another meanwhile."""
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the connection's thread, in a transaction's code that stays in it."""
+        return self._thread == get_ident()
+
     def begin(self, statement: str, progress: TransactionProgress, when_changed: Callable[[Sqlite], None]) -> None:
         """Begin a transaction with the next statement; each trip is reported to `progress`.
 
