@@ -33,8 +33,8 @@ SHAPES = {
 SMALL = KernelShapes(
     gemv_qkv=Tile(16, 32, 1),
     gemv_output=Tile(8, 64, 1),
-    gemv_gated=Tile(16, 64, 1, turns=2),
-    gemv_down=Tile(8, 32, 1, turns=2),
+    gemv_gated=Tile(16, 64, 1, programs=2),
+    gemv_down=Tile(8, 32, 1, programs=2),
     gemv_head=Tile(16, 64, 1),
     skinny_qkv={4: Tile(16, 32, 1, 2)},
     skinny_gated={4: Tile(16, 32, 1, 2)},
@@ -104,7 +104,7 @@ def main() -> int:
     cases = list(product(SHAPES, (torch.float16, torch.float32), KINDS, [(1, 3, 17)]))
     if "all" not in sys.argv:
         cases = [
-            ("multi-head", torch.float16, "int8 weights and cache", (3,)),
+            ("multi-head", torch.float16, "int8 weights and cache", (1, 3)),
             ("grouped, odd heads, biases", torch.float16, "floats", (1, 3)),
             ("grouped, odd heads, biases", torch.float32, "int8 weights and cache", (1,)),
         ]

@@ -18,8 +18,9 @@ LEAST_DENSE_NUMBERS = 8 * 1024**2
 class Tile:
     """`rows` outputs by `columns` inputs in a program of `num_warps` warps, `num_stages` loads in flight.
 
-    The sum over the inputs is cut into `shares`, each a program of its own (skinny products into the residual only). A
-    program takes `turns` times its rows, one after the other (matrix-vector kernels over eight-bit weights only).
+    The sum over the inputs is cut into `shares`, each a program of its own (skinny products into the residual only).
+    Matrix-vector kernels over eight-bit weights have `programs` for each of the card's multiprocessors, which share the
+    outputs and take some at a time.
     """
 
     rows: int
@@ -27,7 +28,7 @@ class Tile:
     num_warps: int
     num_stages: int = 1
     shares: int = 1
-    turns: int = 1
+    programs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +178,11 @@ def first_fitting(table: dict[int, T], number: int) -> T | None:
 
 
 _EIGHT_BIT_WEIGHTS = KernelShapes(
-    gemv_qkv=Tile(4, 4096, 4, turns=2),
-    gemv_output=Tile(4, 4096, 8, turns=2),
-    gemv_gated=Tile(4, 4096, 4, turns=2),
-    gemv_down=Tile(2, 16384, 4, turns=8),
-    gemv_head=Tile(4, 4096, 4, turns=2),
+    gemv_qkv=Tile(2, 4096, 8, programs=4),
+    gemv_output=Tile(8, 4096, 4, programs=3),
+    gemv_gated=Tile(2, 4096, 8, programs=4),
+    gemv_down=Tile(2, 16384, 8, programs=2),
+    gemv_head=Tile(8, 4096, 4, programs=6),
     skinny_qkv={32: Tile(64, 256, 4, 4), 64: Tile(32, 128, 4, 4)},
     skinny_gated={
         16: Tile(32, 128, 4, 4),

@@ -57,6 +57,7 @@ class KernelOps:
         self._shape = shape
         self._launcher = KernelLauncher(device, has_pdl=has_pdl)
         self._run = self._launcher.run
+        self._num_multiprocessors = _count_multiprocessors(device)
         is_skinny = has_dot and cache.dtype == torch.float16
         self._skinny = SkinnyProducts(shape, self.shapes, self._launcher, device, kind) if is_skinny else None
         self._dense = DenseProducts(self._launcher, num_dense, device, cache.dtype)
@@ -121,7 +122,7 @@ class KernelOps:
             self._project_qkv(forward, layer, KVTarget(cache, forward.kv_slots, self._cache_half, BLOCK_SIZE))
 
     def _project_qkv(self, forward: ForwardPass, layer: LayerWeights, target: KVTarget) -> None:
-        if forward.is_decode and forward.num_rows == 1:
+        if forward.is_decode and self._is_vector(forward.x, layer.qkv):
             self._gemv_qkv(forward, layer, target)
             return
         tile = self._skinny and self._skinny.qkv_tile(forward.num_rows)
@@ -137,9 +138,9 @@ class KernelOps:
     def _gemv_qkv(self, forward: ForwardPass, layer: LayerWeights, target: KVTarget) -> None:
         shape = self._shape
         kernel = gemv.gemv_qkv_kernel if layer.qkv.scale is None else int8_gemv.int8_gemv_qkv_kernel
-        num_rows, numbers, constants = _gemv_tiling(self.shapes.gemv_qkv, layer.qkv)
+        grid, numbers, constants = self._gemv_launch(self.shapes.gemv_qkv, layer.qkv, shape.qkv_size // 2)
         self._run(
-            kernel, (triton.cdiv(shape.qkv_size // 2, num_rows),),
+            kernel, grid,
             forward.x, layer.input_norm, *numbers, layer.qkv.bias, forward.qkv, target.cache,
             self._cosines, self._sines, forward.positions, target.slots, target.half, self._eps,
             WIDTH=shape.hidden_size, HEADS=shape.num_heads, KV_HEADS=shape.num_kv_heads, HEAD_DIM=shape.head_dim,
@@ -188,7 +189,7 @@ class KernelOps:
             x.add_(weight.bias)
 
     def _add_product(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
-        if x.shape[0] == 1:
+        if self._is_vector(x, weight):
             is_down = weight.data.shape[1] == self._shape.intermediate_size
             tile = self.shapes.gemv_down if is_down else self.shapes.gemv_output
             self._gemv(tile, values, None, weight, x, x)
@@ -205,15 +206,15 @@ class KernelOps:
     ) -> None:
         out_width, width = weight.data.shape
         kernel = gemv.gemv_kernel if weight.scale is None else int8_gemv.int8_gemv_kernel
-        num_rows, numbers, constants = _gemv_tiling(tile, weight)
+        grid, numbers, constants = self._gemv_launch(tile, weight, out_width)
         self._run(
-            kernel, (triton.cdiv(out_width, num_rows),),
+            kernel, grid,
             values, norm, *numbers, residual, out, self._eps, WIDTH=width, OUT_WIDTH=out_width, **constants,
         )  # fmt: skip
 
     def project_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         """Norm, project, gate: one kernel, or two, or two around cuBLAS."""
-        if forward.num_rows == 1:
+        if self._is_vector(forward.x, layer.gate_up):
             self._gemv_gated(forward, layer)
             return
         tile = self._skinny and self._skinny.gated_tile(forward.num_rows)
@@ -228,9 +229,9 @@ class KernelOps:
     def _gemv_gated(self, forward: ForwardPass, layer: LayerWeights) -> None:
         width, out_width = self._shape.hidden_size, self._shape.intermediate_size
         kernel = gemv.gemv_gated_kernel if layer.gate_up.scale is None else int8_gemv.int8_gemv_gated_kernel
-        num_rows, numbers, constants = _gemv_tiling(self.shapes.gemv_gated, layer.gate_up)
+        grid, numbers, constants = self._gemv_launch(self.shapes.gemv_gated, layer.gate_up, out_width)
         self._run(
-            kernel, (triton.cdiv(out_width, num_rows),),
+            kernel, grid,
             forward.x, layer.mlp_norm, *numbers, forward.activated, self._eps,
             WIDTH=width, OUT_WIDTH=out_width, **constants,
         )  # fmt: skip
@@ -244,7 +245,7 @@ class KernelOps:
         )  # fmt: skip
 
     def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
-        if forward.num_rows == 1:
+        if self._is_vector(forward.x, head):
             self._gemv(self.shapes.gemv_head, forward.x, norm, head, None, logits)
             return
         tile = self._skinny and self._skinny.head_tile(forward.num_rows, head)
@@ -288,13 +289,23 @@ class KernelOps:
             x, weight, out, self._eps, WIDTH=width, BLOCK=triton.next_power_of_2(width), num_warps=4,
         )  # fmt: skip
 
+    def _is_vector(self, x: Tensor, weight: Matrix) -> bool:
+        """One row, for matrix-vector kernels; those over eight-bit weights are not exact enough for float32."""
+        return len(x) == 1 and (weight.scale is None or x.dtype != torch.float32)
 
-def _gemv_tiling(tile: Tile, weight: Matrix) -> tuple[int, tuple[Tensor, ...], dict[str, int]]:
-    """Outputs of a matrix-vector program, the weight as it takes it, and its constants."""
-    block = triton.next_power_of_2(weight.data.shape[1])
-    if weight.scale is None:
-        constants = {"BLOCK_N": tile.rows, "BLOCK_K": min(tile.columns, block), "num_warps": tile.num_warps}
-        return tile.rows, (weight.data,), constants
-    num_rows = max(1, min(tile.rows, tile.rows * tile.columns // block))  # a program has rows as a whole
-    constants = {"BLOCK_N": num_rows, "BLOCK_K": block, "TURNS": tile.turns, "num_warps": tile.num_warps}
-    return num_rows * tile.turns, (weight.data.view(torch.int32), weight.scale), constants
+    def _gemv_launch(
+        self, tile: Tile, weight: Matrix, num_outputs: int
+    ) -> tuple[tuple[int], tuple[Tensor, ...], dict[str, int]]:
+        """A matrix-vector kernel's programs, the weight as it takes it, and its constants."""
+        block = triton.next_power_of_2(weight.data.shape[1])
+        if weight.scale is None:
+            constants = {"BLOCK_N": tile.rows, "BLOCK_K": min(tile.columns, block), "num_warps": tile.num_warps}
+            return (triton.cdiv(num_outputs, tile.rows),), (weight.data,), constants
+        num_rows = max(1, min(tile.rows, tile.rows * tile.columns // block))  # a program has rows as a whole
+        num_programs = min(triton.cdiv(num_outputs, num_rows), tile.programs * self._num_multiprocessors)
+        constants = {"BLOCK_N": num_rows, "BLOCK_K": block, "num_warps": tile.num_warps}
+        return (num_programs,), (weight.data.view(torch.int32), weight.scale), constants
+
+
+def _count_multiprocessors(device: torch.device) -> int:
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
