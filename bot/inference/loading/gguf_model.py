@@ -86,6 +86,7 @@ def unpack(file: Path, folder: Path, on_bytes: Callable[[int, int], None]) -> No
         known = " and ".join(_ARCHITECTURES)
         raise UnusableFile(f"{file.name} holds a model of the kind {architecture}; only {known} can be run")
     config = _config(file, reader, architecture, values)
+    _check_tensors(file, reader, int(config["num_hidden_layers"]))
     (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
     _write_vocabulary(file, folder, values)
     is_permuted = architecture == "llama"
@@ -121,6 +122,18 @@ def _config(file: Path, reader: "GGUFReader", architecture: str, values: dict[st
     config["eos_token_id"] = sorted({int(end) for end in ends if end is not None}) or None
     config["bos_token_id"] = values.get("tokenizer.ggml.bos_token_id")
     return config
+
+
+def _check_tensors(file: Path, reader: "GGUFReader", num_layers: int) -> None:
+    """Refuse a file with tensors too many or too few before minutes are spent on it."""
+    names = {tensor.name for tensor in reader.tensors} - {_FACTORS}
+    if unknown := next((name for name in sorted(names) if _renamed(name) is None), None):
+        raise UnusableFile(f"{file.name} has a tensor {unknown}, which no plain Llama has")
+    expected = [name for name in _OUTSIDE if name != "output.weight"]
+    expected += [f"blk.{number}.{name}.weight" for number in range(num_layers) for name in _IN_LAYER]
+    if missing := [name for name in expected if name not in names]:
+        more = f" and {len(missing) - 1} more tensors" if len(missing) > 1 else ""
+        raise UnusableFile(f"{file.name} lacks {missing[0]}{more}: it is one part of several, or was made wrongly")
 
 
 def _is_scaling(name: str) -> bool:
@@ -181,7 +194,7 @@ def _write_tensors(
     for number, shard in enumerate(shards, 1):
         made = {}
         for tensor in shard:
-            name = _name(tensor.name)
+            name = str(_renamed(tensor.name))
             made[name] = _floats(tensor, _heads(name, config) if is_permuted else 0)
             done += _num_bytes(tensor)
             on_bytes(done, total)
@@ -206,12 +219,13 @@ def _num_bytes(tensor: "ReaderTensor") -> int:
     return int(tensor.n_elements) * 2
 
 
-def _name(name: str) -> str:
+def _renamed(name: str) -> str | None:
+    """What transformers calls a tensor; None of one that a Llama doesn't have."""
     if name in _OUTSIDE:
         return _OUTSIDE[name]
     match = _LAYER.fullmatch(name)
     if match is None or match["name"] not in _IN_LAYER:
-        raise UnusableFile(f"the tensor {name} is not known: it is no plain Llama")
+        return None
     return f"model.layers.{match['number']}.{_IN_LAYER[match['name']]}.{match['kind']}"
 
 

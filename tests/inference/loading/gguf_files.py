@@ -50,8 +50,13 @@ def gguf() -> Any:
     return package
 
 
-def write_gguf(file: Path, model: "LlamaForCausalLM", kind: str = "F32", **changes: Any) -> Path:
-    """Write `model` with its matrices packed as `kind`; `changes` are further metadata, None to leave some out."""
+def write_gguf(
+    file: Path, model: "LlamaForCausalLM", kind: str = "F32", *, without: str = "", beside: str = "", **changes: Any
+) -> Path:
+    """Write `model` with its matrices packed as `kind`; `changes` are further metadata, None to leave some out.
+
+    One tensor may be left out, and one that no Llama has written beside the others.
+    """
     package, config = gguf(), model.config
     is_llama = config.model_type != "qwen2"
     architecture = "llama" if is_llama else "qwen2"
@@ -89,7 +94,10 @@ def write_gguf(file: Path, model: "LlamaForCausalLM", kind: str = "F32", **chang
             numbers = _interleaved(numbers, heads)
         packed = package.GGMLQuantizationType[kind if numbers.ndim > 1 else "F32"]
         data = package.quants.quantize(np.ascontiguousarray(numbers), packed)
-        writer.add_tensor(_name(name), data, raw_dtype=packed)
+        if _name(name) != without:
+            writer.add_tensor(_name(name), data, raw_dtype=packed)
+    if beside:
+        writer.add_tensor(beside, np.zeros(4, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -101,6 +101,8 @@ def test_a_tokenizer_beside_the_file_goes_before_the_one_in_it(tmp_path):
         ({"rope.dimension_count": 16}, "only a part of each head"),
         ({"rope.scaling.type": "yarn"}, "scales positions by yarn"),
         ({"block_count": None}, "doesn't say its num_hidden_layers"),
+        ({"without": "blk.1.ffn_up.weight"}, "^tiny.gguf lacks blk.1.ffn_up.weight: it is one part of several"),
+        ({"beside": "blk.1.ffn_gate_inp.weight"}, "^tiny.gguf has a tensor blk.1.ffn_gate_inp.weight, which no plain"),
     ],
 )
 def test_what_is_not_understood_is_refused(tmp_path, changes, words):
