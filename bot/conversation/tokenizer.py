@@ -83,7 +83,7 @@ def read_tokenizer(folder: str | Path, *, setting: str = "TRINITY_MODEL") -> Tok
     if not path.is_file():
         if (other := path.with_name("tokenizer.model")).is_file():
             return _converted(other, setting)
-        raise ConfigError(setting, f"{path} does not exist")
+        raise ConfigError(setting, f"{path} does not exist, nor a tokenizer.model beside it")
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigError(setting, f"{path} is larger than any tokenizer ({_MAX_FILE_BYTES >> 20} MiB)")

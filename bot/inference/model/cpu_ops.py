@@ -23,6 +23,8 @@ from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import FEW_ROWS, LayerWeights, Matrix, MatrixKind
 
 _Floats = NDArray[np.float32]
+_WIDE_NUMBERS = 256 * 1024
+"""Of a matrix in eight bits, so many are made floats at a time, and stay in a core's own cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,16 @@ class _DecodePlan:
 class CpuOps(ReferenceOps):
     """Decode passes by numpy and few calls of torch's; all else as the reference does it."""
 
-    def __init__(self, shape: LlamaShape, cache: KVCache, num_positions: int, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        shape: LlamaShape,
+        cache: KVCache,
+        num_positions: int,
+        kept_bytes: int = KEPT_BYTES,
+        wide_numbers: int = _WIDE_NUMBERS,
+    ) -> None:
         super().__init__(shape, cache, num_positions)
+        self._wide = torch.empty(max(wide_numbers, shape.hidden_size, shape.q_size, shape.intermediate_size))
         halves = (num_positions, 1, 2, shape.head_dim // 2)
         self._cosine_table = self._cosines.numpy().reshape(halves)
         self._sine_table = self._sines.numpy().reshape(halves)
@@ -146,11 +156,7 @@ class CpuOps(ReferenceOps):
             return
         views = self._views_of(forward)
         self._norm_into(views.x, layer.input_norm, views.normed)
-        factor = self._factor(layer.qkv, forward.num_rows)
-        if layer.qkv.bias is None:
-            torch.mm(forward.normed, factor, out=forward.qkv)
-        else:
-            torch.addmm(layer.qkv.bias, forward.normed, factor, out=forward.qkv)
+        self._multiply(forward.normed, layer.qkv, forward.qkv)
         np.multiply(views.halves_swapped, plan.sines, out=views.scratch)
         np.multiply(views.rotating, plan.cosines, out=views.rotating)
         np.add(views.rotating, views.scratch, out=views.rotating)
@@ -194,6 +200,9 @@ class CpuOps(ReferenceOps):
         return both[:, 0, :, : reading.length], both[:, 1, :, : reading.length]
 
     def add_projection(self, x: Tensor, values: Tensor, weight: Matrix) -> None:
+        if weight.kind is not MatrixKind.FLOAT:
+            x.add_(self._multiply(values, weight, torch.empty_like(x)))
+            return
         x.addmm_(values, self._factor(weight, len(x)))
         if weight.bias is not None:
             x.add_(weight.bias)
@@ -204,13 +213,13 @@ class CpuOps(ReferenceOps):
             return
         views = self._views_of(forward)
         self._norm_into(views.x, layer.mlp_norm, views.normed)
-        torch.mm(forward.normed, self._factor(layer.gate_up, forward.num_rows), out=forward.gate_up)
+        self._multiply(forward.normed, layer.gate_up, forward.gate_up)
         torch.mul(F.silu(views.gate), views.up, out=forward.activated)
 
     def project_head(self, forward: ForwardPass, norm: Tensor, head: Matrix, logits: Tensor) -> None:
         views = self._views_of(forward)
         self._norm_into(views.x, norm, views.normed)
-        torch.mm(forward.normed, self._factor(head, forward.num_rows), out=logits)
+        self._multiply(forward.normed, head, logits)
 
     def pick_greedy(self, logits: Tensor, tokens: Tensor, finite: Tensor) -> None:
         array = logits.numpy()
@@ -226,12 +235,26 @@ class CpuOps(ReferenceOps):
         np.multiply(x, scales[0] if len(x) == 1 else np.array(scales, np.float32)[:, None], out=normed)
         np.multiply(normed, found[1], out=normed)
 
+    def _multiply(self, values: Tensor, matrix: Matrix, out: Tensor) -> Tensor:
+        """Write the matrix's products to `out` [n, out], its bias added, and return it."""
+        if matrix.scale is None:
+            factor = self._factor(matrix, len(values))
+            if matrix.bias is None:
+                return torch.mm(values, factor, out=out)
+            return torch.addmm(matrix.bias, values, factor, out=out)
+        height, width = matrix.data.shape
+        num_rows = max(len(self._wide) // width, 1)
+        for first in range(0, height, num_rows):
+            some = matrix.data[first : first + num_rows]
+            wide = self._wide[: some.numel()].view(some.shape).copy_(some)
+            torch.mm(values, wide.t(), out=out[:, first : first + num_rows])
+        out.mul_(matrix.scale)
+        return out if matrix.bias is None else out.add_(matrix.bias)
+
     def _factor(self, matrix: Matrix, num_rows: int) -> Tensor:
-        """What so many rows are multiplied with; kept, where it is only a view."""
+        """What so many rows are multiplied with; a view, kept."""
         found = self._factors.get(id(matrix))
         if found is None:
-            if matrix.kind is not MatrixKind.FLOAT:
-                return matrix.factor(num_rows, self._cache.dtype)
             found = (matrix, matrix.factor(1, self._cache.dtype), matrix.factor(FEW_ROWS, self._cache.dtype))
             self._factors[id(matrix)] = found
         return found[2] if 1 < num_rows <= FEW_ROWS else found[1]

@@ -39,5 +39,5 @@ def dequantise_matrix(data: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor
     dense = torch.empty(data.shape, dtype=dtype, device=data.device)
     for first in range(0, len(data), _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
-        dense[rows] = dequantise(data[rows], scale[rows], dtype)
+        torch.mul(data[rows], scale[rows, None], out=dense[rows])
     return dense

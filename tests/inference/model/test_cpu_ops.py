@@ -57,6 +57,18 @@ def test_numbers_in_eight_bits_agree_too(kinds, num_rows):
     assert max(difference.error for difference in differences) < 1e-3
 
 
+@pytest.mark.parametrize("num_rows", [1, 8])
+def test_weights_in_eight_bits_agree_when_they_are_made_floats_in_many_pieces(num_rows):
+    biased = replace(GROUPED, has_qkv_bias=True, has_output_bias=True)
+    shape, _weights, cache, _workspace, test = layer_test(biased, MatrixKind.INT8)
+    ops = CpuOps(shape, cache, NUM_TEST_POSITIONS, wide_numbers=7 * shape.hidden_size + 3)
+    reference = ReferenceOps(shape, cache, NUM_TEST_POSITIONS)
+
+    differences = test.compare(ops, reference, test.decode_spans(num_rows), is_decode=True)
+
+    assert max(difference.error for difference in differences) < 1e-5
+
+
 def test_rows_that_are_not_kept_are_gathered_each_time():
     shape, _weights, cache, _workspace, test = layer_test(GROUPED)
     ops = CpuOps(shape, cache, NUM_TEST_POSITIONS, kept_bytes=0)
