@@ -134,7 +134,7 @@ def _excuse(simulation: "Simulation", question: Message, row: Row | None) -> str
         return "reset or erased"
     if row is None and simulation.is_beyond_reach(question):
         return "nobody was told of it"
-    if row is not None and row.state == "failed" and (simulation.faults_unclear or simulation.is_db_faulty):
+    if row is not None and row.state == "failed" and (simulation.faults_unclear or simulation.may_database_be_lost):
         return "nothing could be said"
     return None
 

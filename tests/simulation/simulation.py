@@ -30,6 +30,8 @@ from tests.simulation.universe import universe
 QUIET_SECONDS = 2400.0
 """In so much time everything has to come to its end once nothing goes wrong any more."""
 PURGE_SECONDS = 85.0
+LONG_OUTAGE_SECONDS = 400.0
+"""Nobody waits for the database for so long."""
 _NOTICED = 0.4
 """So many of the disk's operations take a time in which something may happen."""
 
@@ -88,6 +90,8 @@ class Simulation:
         self.faults_unclear = bool(self.faults.unclear)
         self.do_requests_fail = self.faults.do_requests_fail
         self.is_db_faulty = bool(self.faults.statements or self.faults.outages or self.faults.stalls)
+        self._do_statements_fail = bool(self.faults.statements)
+        self.longest_outage = 0.0
         self.is_playing = False
         """Whether people do whatever they like, and things go wrong."""
         self._is_over = False
@@ -218,6 +222,11 @@ class Simulation:
         life, at = self.heard.get((kind, message_id), (0, 0.0))
         return life > 0 and not self.is_db_faulty and self.deaths.get(life, float("inf")) - at > 5.0
 
+    @property
+    def may_database_be_lost(self) -> bool:
+        """Whether it was away for longer than anybody waits for it, or could refuse any statement."""
+        return bool(self._do_statements_fail or self.faults_stalls or self.longest_outage >= LONG_OUTAGE_SECONDS)
+
     def was_gone_at_start(self, question: Message, at: float) -> bool:
         """Whether the life that runs at a moment found a question deleted when it began, and could know it."""
         began_at = max((birth for birth in self.births if birth <= at), default=0.0)
@@ -324,7 +333,8 @@ class Simulation:
         self.loop.call_later(self.chance.uniform(0.5, 40.0), return_)
 
     def _take_database_away(self) -> None:
-        self._away_until = self.loop.time() + self.chance.choice((2.0, 8.0, 40.0, 400.0))
+        seconds = self.chance.choice((2.0, 8.0, 40.0, LONG_OUTAGE_SECONDS))
+        self._away_until, self.longest_outage = self.loop.time() + seconds, max(self.longest_outage, seconds)
         self.journal.note("database away until", round(self._away_until, 3))
         if self.faults.kills and self.chance.random() < 0.5:
             self.loop.call_later(self.chance.uniform(0.0, 20.0), self._kill)

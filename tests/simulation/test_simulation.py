@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NUM_QUICK_SEEDS, NUM_SEEDS = 60, 200
+NUM_QUICK_SEEDS, NUM_SEEDS = 200, 300
 """The rest of them is for `make test-slow`. Beyond, chance finds what they don't: `make simulate`."""
 
 pytestmark = pytest.mark.no_cover
@@ -48,7 +48,7 @@ async def test_whatever_happens_each_question_is_answered_or_told_once() -> None
 
 @pytest.mark.slow
 async def test_it_is_answered_or_told_once_by_more_seeds() -> None:
-    await simulated_by_two(start=NUM_QUICK_SEEDS, middle=130, end=NUM_SEEDS)
+    await simulated_by_two(start=NUM_QUICK_SEEDS, middle=(NUM_QUICK_SEEDS + NUM_SEEDS) // 2, end=NUM_SEEDS)
 
 
 async def test_so_it_is_with_discords_library() -> None:
