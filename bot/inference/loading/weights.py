@@ -16,6 +16,7 @@ from torch import Tensor
 from bot.errors import ConfigError
 from bot.inference.loading.files import SETTING, find_tokenizer_file, find_weight_files, first_line, what_else_it_is
 from bot.inference.messages import ReportProgress
+from bot.inference.model.int8 import MOST
 from bot.inference.model.shape import LlamaShape
 from bot.inference.model.weights import LlamaWeights, Matrix, MatrixKind, checkpoint_places, empty_weights
 
@@ -189,10 +190,11 @@ def _combine(folder: Path, digests: dict[str, str], kind: MatrixKind) -> str:
 def _refuse_non_finite(folder: Path, weights: LlamaWeights, shape: LlamaShape, wanted: dict[str, _Entry]) -> None:
     """Look for NaN and infinity after conversion, so that numbers too large for FP16 are found as well.
 
-    Where numbers are rounded to integers, the scale of their row tells.
+    Where numbers are rounded to integers, the scale of their row tells: it is of the largest of them.
     """
     places = checkpoint_places(weights, shape)
-    floats = [place.data if place.scale is None else place.scale for place in places.values()]
+    dtype = weights.embedding.dtype
+    floats = [place.data if place.scale is None else (MOST * place.scale).to(dtype) for place in places.values()]
     extremes = torch.stack([torch.stack(torch.aminmax(part)).float() for part in floats])  # [tensors, 2]
     is_finite = torch.isfinite(extremes).all(dim=1).tolist()
     bad = [name for name, fine in zip(places, is_finite, strict=True) if not fine]

@@ -84,17 +84,18 @@ def test_bf16_checkpoints_are_computed_in_float32_on_the_cpu(tmp_path):
     assert error_of(model, runner, random_prompt(60, 320, seed=4)) < MAX_ERROR
 
 
-def test_weights_beyond_fp16_are_kept_as_bf16_where_the_device_has_it(tmp_path):
+@pytest.mark.parametrize("kind", MatrixKind)
+def test_weights_beyond_fp16_are_kept_as_bf16_where_the_device_has_it(tmp_path, kind):
     model = random_model(tiny_config())
     with torch.no_grad():
         model.lm_head.weight[5, 7] = 1e5
     folder = save_checkpoint(tmp_path, model, dtype=torch.bfloat16)
-    load = partial(load_weights, folder, read_shape(folder), torch.device("cpu"))
+    load = partial(load_weights, folder, read_shape(folder), torch.device("cpu"), kind=kind)
 
     weights, _hash = load_in_range(load, torch.float16, has_bf16=True)
 
     assert weights.embedding.dtype == torch.bfloat16
-    assert weights.head.data[5, 7] == torch.tensor(1e5, dtype=torch.bfloat16)
+    assert weights.head.dense(torch.bfloat16)[5, 7] == torch.tensor(1e5, dtype=torch.bfloat16)
     with pytest.raises(ConfigError, match=r"too large for FP16 .* in lm_head.weight; use a card that computes in BF16"):
         load_in_range(load, torch.float16, has_bf16=False)
 
