@@ -82,6 +82,8 @@ def fetch(package: Package, folder: Path, on_bytes: Callable[[int], None]) -> Pa
     if result.returncode != 0 or wheel is None:
         said = [line for line in result.stderr.splitlines() if line.startswith("ERROR:")] or ["pip doesn't say why"]
         reason = said[0].removeprefix("ERROR:").strip()[:_MAX_REASON]
+        if "from versions: none" in reason:  # what pip says too where nothing answers
+            reason += "; can PyPI be reached from here (a proxy, PIP_INDEX_URL)?"
         raise PackageUnavailable(f"PyPI's package {package.pinned} can't be had: {reason}", is_passing=True)
     with wheel.open("rb") as opened:
         if hashlib.file_digest(opened, "sha256").hexdigest() != package.sha256:
