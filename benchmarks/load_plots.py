@@ -29,7 +29,7 @@ def _draw_turns(turns: Sequence[dict[str, Any]], file: Path) -> Path:
     cost.plot(channels, [each["first_words_p50_ms"] for each in turns], "s-", label="mention to first words, p50")
     cost.plot(channels, [each["first_words_p99_ms"] for each in turns], "^-", label="p99")
     cost.set(xscale="log", yscale="log", xlabel="channels that are talked in", ylabel="ms")
-    cost.legend()
+    cost.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize="x-small")
     memory.plot(channels, [each["resident_mib"] for each in turns], "o-")
     memory.set(xscale="log", ylim=(0, None), xlabel="channels that are talked in", ylabel="resident MiB")
     return _save(figure, file)
