@@ -40,7 +40,7 @@ def _run(log: Report) -> str:
         origin = f"On from weights with sha256 `{earlier['sha256']}`"
         if "positions" in earlier:
             origin += f" (before: {earlier['positions'] / 1e9:.2f} billion tokens in {earlier['seconds']:,.0f} s)"
-    twice = ", each seen twice," if log.get("twice") else ""
+    twice = " (each batch twice)" if log.get("twice") else ""
     return (
         f"{origin}: {log['seconds']:.0f} seconds on one {log['device']}: {log['positions'] / 1e9:.2f} billion tokens"
         f"{twice} in {log['steps']:,} steps, torch {log['torch']}, seed {log['seed']}, peak rate {log['peak_rate']}, "
