@@ -21,7 +21,7 @@ from bot.store.rows.questions import Attempt, InboxState, OpenQuestion
 
 T = TypeVar("T")
 
-Commit = tuple[Callable[[], Awaitable[bool]], Callable[[], Awaitable[bool]], Callable[[], None]]
+Commit = tuple[Callable[[], Awaitable[bool]], Callable[[], Awaitable[bool]], Callable[[], None], int]
 """What `Outage.commit_once` is handed."""
 
 _RECENT_SECONDS = 1.0
@@ -107,12 +107,13 @@ class Admission:
     def commit(self, question: Question, *, begins: bool) -> Commit:
         """How the question is committed, with its first try where `begins` and nobody has to be waited for."""
         is_there = self._is_in(InboxState.RECEIVED, InboxState.ANSWERING)
-        return self._receiving(question, begins=begins), is_there, self._on_held
+        return self._receiving(question, begins=begins), is_there, self._on_held, self._key.channel_id
 
     async def refuse(self, question: Question) -> bool:
         """Commit it as refused; False if it was received before."""
         refuse = partial(self._context.refused.commit, question)
-        return await self._context.outage.commit_once(refuse, self._is_in(InboxState.REFUSED), self._on_held)
+        is_there = self._is_in(InboxState.REFUSED)
+        return await self._context.outage.commit_once(refuse, is_there, self._on_held, self._key.channel_id)
 
     def end_reception(self) -> None:
         """Let those that come later be committed; the slot is given back where the question wasn't."""

@@ -4,11 +4,16 @@ While the database is away nothing is committed, and so nothing is acknowledged:
 shown to be received, and what was missed is fetched after the restart. Questions keep the slots in the queue that they
 took when they came, so that the queue's own bounds (in all, per guild, per person) bound what is kept in memory. One of
 them at a time tries whether the database is back, the one that waits longest first; then all go on in that order.
+
+What is new in one channel is tried one after the other from the beginning: after a crash only what lies behind the
+newest question that was committed is fetched, so none may overtake one that was refused.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from bot.errors import DatabaseBusy, StoreError
 
@@ -28,24 +33,32 @@ class Outage:
         self._limit_seconds = limit_seconds
         self._trying = asyncio.Lock()
         self._num_waiting = 0
+        self._first_tries: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
-    async def outlast(self, step: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:
+    async def outlast(
+        self,
+        step: Callable[[], Awaitable[T]],
+        on_wait: Callable[[], None] = lambda: None,
+        channel_id: int | None = None,
+    ) -> T:
         """Do a step; while the database is away, wait and do it again, after those that came before.
 
-        `on_wait` is called when it begins to wait.
+        `on_wait` is called when it begins to wait. Where a channel is given, the first try is made after its earlier
+        ones.
 
         Raises:
             DatabaseBusy: it was away for longer than anybody is kept waiting.
         """
         error: DatabaseBusy | None = None
-        if not self._num_waiting:
-            try:
-                return await step()
-            except DatabaseBusy as first:
-                error = first
-        if self._limit_seconds <= 0:
-            raise error or DatabaseBusy("The database is away.")
-        self._num_waiting += 1
+        async with self._first_try(channel_id):
+            if not self._num_waiting:
+                try:
+                    return await step()
+                except DatabaseBusy as first:
+                    error = first
+            if self._limit_seconds <= 0:
+                raise error or DatabaseBusy("The database is away.")
+            self._num_waiting += 1  # before whoever waits for this first try makes one of their own
         try:
             on_wait()
             async with asyncio.timeout(self._limit_seconds), self._trying:
@@ -66,9 +79,11 @@ class Outage:
         commit: Callable[[], Awaitable[bool]],
         is_there: Callable[[], Awaitable[bool]],
         on_wait: Callable[[], None],
+        channel_id: int,
     ) -> bool:
         """Commit something new, as `outlast` does; False if it was there before.
 
+        It isn't tried before what came earlier in the same channel was, and waits behind that where it was refused.
         A commit that met with silence may have succeeded: what `is_there` then is what was to be committed.
         """
         is_unsure = False
@@ -81,7 +96,10 @@ class Outage:
                 is_unsure = True
                 raise
 
-        return await self.outlast(step, on_wait)
+        return await self.outlast(step, on_wait, channel_id)
+
+    def _first_try(self, channel_id: int | None) -> AbstractAsyncContextManager[object]:
+        return nullcontext() if channel_id is None else self._first_tries.setdefault(channel_id, asyncio.Lock())
 
 
 async def repeat_while_away(
