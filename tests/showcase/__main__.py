@@ -37,8 +37,6 @@ def main() -> None:
         print("the model is asked what it wasn't asked before")
         played = asyncio.run(_play_with_model())
     PICTURES.mkdir(exist_ok=True)
-    for old in PICTURES.glob("*.svg"):
-        old.unlink()
     for one in played:
         (PICTURES / f"{one.conversation.name}.svg").write_text(draw(one), encoding="utf-8")
 
