@@ -113,7 +113,8 @@ class Admission:
         """Commit it as refused; False if it was received before."""
         refuse = partial(self._context.refused.commit, question)
         is_there = self._is_in(InboxState.REFUSED)
-        return await self._context.outage.commit_once(refuse, is_there, self._on_held, self._key.channel_id)
+        channel_id = self._key.channel_id
+        return await self._context.outage.commit_once(refuse, is_there, self._on_held, channel_id, is_alone=False)
 
     def end_reception(self) -> None:
         """Let those that come later be committed; the slot is given back where the question wasn't."""

@@ -80,10 +80,13 @@ class Outage:
         is_there: Callable[[], Awaitable[bool]],
         on_wait: Callable[[], None],
         channel_id: int,
+        *,
+        is_alone: bool = True,
     ) -> bool:
         """Commit something new, as `outlast` does; False if it was there before.
 
         It isn't tried before what came earlier in the same channel was, and waits behind that where it was refused.
+        What isn't `is_alone` may be tried while others like it are: refusals are committed many at a time.
         A commit that met with silence may have succeeded: what `is_there` then is what was to be committed.
         """
         is_unsure = False
@@ -96,7 +99,11 @@ class Outage:
                 is_unsure = True
                 raise
 
-        return await self.outlast(step, on_wait, channel_id)
+        if is_alone:
+            return await self.outlast(step, on_wait, channel_id)
+        async with self._first_try(channel_id):
+            pass
+        return await self.outlast(step, on_wait)
 
     def _first_try(self, channel_id: int | None) -> AbstractAsyncContextManager[object]:
         return nullcontext() if channel_id is None else self._first_tries.setdefault(channel_id, asyncio.Lock())

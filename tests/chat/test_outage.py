@@ -22,11 +22,12 @@ class Commits:
         self.done.append(name)
         return True
 
-    async def by(self, outage: Outage, name: str, channel: int) -> bool:
+    async def by(self, outage: Outage, name: str, channel: int, *, is_alone: bool = True) -> bool:
         async def is_there() -> bool:
             return name in self.done
 
-        return await outage.commit_once(lambda: self.of(name), is_there, lambda: self.held.append(name), channel)
+        commit, on_wait = lambda: self.of(name), lambda: self.held.append(name)
+        return await outage.commit_once(commit, is_there, on_wait, channel, is_alone=is_alone)
 
 
 async def test_no_question_overtakes_one_of_its_channel_that_was_refused() -> None:
@@ -57,3 +58,24 @@ async def test_what_is_cancelled_before_its_first_try_holds_nobody_up() -> None:
 
     assert await asyncio.gather(first, third) == [True, True]
     assert commits.done == ["first", "third"]
+
+
+async def test_refusals_are_committed_together_but_behind_a_question_that_came_before() -> None:
+    outage, commits = Outage(limit_seconds=30), Commits(refused="question")
+    together = asyncio.Barrier(3)
+
+    async def refuse(name: str) -> bool:
+        async def commit() -> bool:
+            await together.wait()
+            commits.done.append(name)
+            return True
+
+        return await outage.commit_once(commit, commit, lambda: None, 1, is_alone=False)
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(commits.by(outage, "earlier", 1), *(refuse(name) for name in ("a", "b", "c")))
+        question = asyncio.create_task(commits.by(outage, "question", 1))
+        await asyncio.sleep(0)
+        await asyncio.gather(question, commits.by(outage, "refusal", 1, is_alone=False))
+
+    assert commits.done[:1] + commits.done[4:] == ["earlier", "question", "refusal"]
