@@ -57,8 +57,8 @@ _SQLSTATE_PASSING = {
     "57": "The database server is stopping.",
     "58": "The disk of the database server reports an error.",
 }
-# Rolled back so that another can go on: a circle of locks, or what was read has changed, or another added the same row.
-_SQLSTATE_OVERTAKEN = ("40001", "40P01", "23505")
+# Rolled back so that another can go on: a circle of locks, or what was read has changed.
+_SQLSTATE_OVERTAKEN = ("40001", "40P01")
 _SQLSTATE_LASTING = {
     "28": "The database server refuses the user or the password of TRINITY_DATABASE_URL.",
     "3F": "The database server has no schema of the name in TRINITY_DATABASE_URL; make it with CREATE SCHEMA.",
