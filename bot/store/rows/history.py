@@ -167,7 +167,7 @@ class History:
 
         async def work(connection: AsyncConnection) -> int | None:
             row = await ensure_conversation(connection, question.conversation)
-            wanted = await find_wanted(connection, row.id, question)
+            wanted = await find_wanted(connection, row, question)
             if row.epoch != epoch or wanted is None:
                 await withdraw(connection, IS_ROW & IS_OPEN, row_params(question))
                 return None

@@ -12,7 +12,7 @@ from bot.conversation.messages import Question, Role, Turn
 from bot.conversation.speakers import Speaker
 from bot.store.rows.conversations import ConversationRow
 from bot.store.rows.persona_texts import forget_persona_texts, hash_of, keep_persona_text
-from bot.store.rows.questions import ERASED, IS_ROW, OPEN_STATES, row_params
+from bot.store.rows.questions import IS_ROW, OPEN_STATES, row_params
 from bot.store.rows.summaries import forget_summaries_of
 from bot.store.tables import inbox, inserts, messages, speakers
 
@@ -65,9 +65,12 @@ class Wanted:
     turn_id: int | None
 
 
-async def find_wanted(connection: AsyncConnection, conversation_id: int, question: Question) -> Wanted | None:
-    """Which answer to the question this is; None if it wants none any more. The terminal may do without an inbox."""
-    params = row_params(question) | {"its_conversation_id": conversation_id}
+async def find_wanted(connection: AsyncConnection, conversation: ConversationRow, question: Question) -> Wanted | None:
+    """Which answer to the question this is; None if it wants none any more, or was opened before the last reset.
+
+    The terminal may do without an inbox.
+    """
+    params = row_params(question) | {"its_conversation_id": conversation.id, "current_epoch": conversation.epoch}
     generation, state, turn_id = (await connection.execute(_WANTED, params)).one()
     if state is None:
         return Wanted(0, turn_id)
@@ -176,7 +179,10 @@ _SAME_TURN = select(messages.c.id).where(
 )
 _WANTED = select(
     select(inbox.c.generation).where(IS_ROW).scalar_subquery(),
-    select(case((inbox.c.epoch == ERASED, "withdrawn"), else_=inbox.c.state)).where(IS_ROW).scalar_subquery(),
+    # What was erased is of no epoch, and so before every one.
+    select(case((inbox.c.epoch < bindparam("current_epoch"), "withdrawn"), else_=inbox.c.state))
+    .where(IS_ROW)
+    .scalar_subquery(),
     _SAME_TURN.scalar_subquery(),
 )
 _DELETE_ANSWER = (

@@ -167,6 +167,25 @@ async def test_an_answer_of_before_the_reset_is_not_stored(database, history):
     assert not await history.move_first_kept(HERE, 0, 1)
 
 
+@pytest.mark.parametrize("is_again", [False, True], ids=["first answer", "answered again"])
+async def test_what_was_asked_before_a_reset_is_not_answered_behind_it(database, history, is_again):
+    question = ask(1)
+    if is_again:
+        await hold_turn(database, question)
+        await Inbox(database).begin_generation(HERE, 1, AnswerKind.AGAIN)
+    else:
+        await Inbox(database).receive(question)
+    attempt = await Inbox(database).begin_attempt(question, seed=1)
+    await history.reset(HERE)
+
+    conversation = await history.load(HERE)  # where the reset came between the attempt and what it reads
+    turn_id = await history.save_turn(attempt.question, answer(), epoch=conversation.epoch)
+
+    assert turn_id is None
+    assert await said(database) == []
+    assert await Inbox(database).state("discord", 1) is InboxState.WITHDRAWN
+
+
 async def test_an_answer_to_a_withdrawn_question_is_not_stored(database, history):
     question = ask(1)
     await Inbox(database).receive(question)
