@@ -28,6 +28,7 @@ from tests.checkpoints import (
     transformers_model,
 )
 from tests.inference.fakes import Prophet
+from tests.inference.on_a_card import on_a_card
 from tests.inference.runs import (
     Conversation,
     decode,
@@ -38,12 +39,7 @@ from tests.inference.runs import (
     reference_tokens,
 )
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.xdist_group("gpu"),
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card: kernels and graphs were not run"),
-    pytest.mark.timeout(280),
-]
+pytestmark = on_a_card("kernels and graphs were not run")
 ROOT = Path(__file__).parents[2]
 NUM_NEW = 24
 

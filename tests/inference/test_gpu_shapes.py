@@ -19,15 +19,11 @@ from tests.checkpoints import (
     save_checkpoint,
     tiny_config,
 )
+from tests.inference.on_a_card import on_a_card
 from tests.inference.runs import Conversation, decode, generate, prefill, random_prompt, reference_tokens
 from tests.inference.tiny_shapes import TINY
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.xdist_group("gpu"),
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card: other shapes were not run on one"),
-    pytest.mark.timeout(280),
-]
+pytestmark = on_a_card("other shapes were not run on one")
 CARD = "cuda"
 NUM_NEW = 24
 LENGTHS = (75, 5, 64, 1, 130)

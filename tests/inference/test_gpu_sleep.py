@@ -15,14 +15,10 @@ from bot.inference.messages import LoadedModel
 from bot.inference.model.kv_cache import CacheKind
 from bot.inference.model.weights import MatrixKind
 from tests.checkpoints import GROUPED, LLAMA_2_7B, TINY, byte_tokenizer, random_weights
+from tests.inference.on_a_card import on_a_card
 from tests.inference.runs import Conversation, decode, prefill, random_prompt
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.xdist_group("gpu"),
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card: none was given back"),
-    pytest.mark.timeout(280),
-]
+pytestmark = on_a_card("none was given back")
 CARD = torch.device("cuda", 0)
 
 
