@@ -48,8 +48,13 @@ def render_apart(
         rendering: Rendering = json.loads(ended.stdout)
     except subprocess.TimeoutExpired:
         return {"problem": f"isn't rendered within {_PATIENCE_SECONDS:g} seconds"}
-    except (subprocess.CalledProcessError, ValueError):
-        return {"problem": f"can't be rendered within {most_seconds} s and 1 GiB"}
+    except subprocess.CalledProcessError as error:
+        if error.returncode < 0:  # a signal ended it: its time is over, or the system's memory
+            return {"problem": f"can't be rendered within {most_seconds} s and 1 GiB"}
+        said = error.stderr.decode(errors="replace").strip().splitlines() or ["it doesn't say why"]
+        return {"problem": f"can't be rendered: {said[-1]}"}
+    except ValueError:  # something in this Python writes to every program's output
+        return {"problem": "can't be rendered: its program wrote something else"}
     return rendering
 
 

@@ -15,6 +15,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bot.inference.loading.files import first_line
+
 if TYPE_CHECKING:
     from jinja2 import Template
 
@@ -26,6 +28,7 @@ Rendering = dict[str, Any]
 _MOST_BYTES = 1024**3
 _MOST_RENDERED = 100_000
 """Characters; what is rendered are a few short lines."""
+_MOST_SAID = 300
 
 
 def main() -> None:
@@ -49,8 +52,7 @@ def render(source: str, tokens: Mapping[str, str], dialogues: Sequence[Messages]
     try:
         template = _compiled(source)
     except Exception as error:  # jinja2 raises errors of many kinds
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return {"problem": f"can't be understood: {lines[0][:300]}"}
+        return {"problem": f"can't be understood: {first_line(error)[:_MOST_SAID]}"}
     return {"rendered": [_render(template, messages, tokens) for messages in dialogues]}
 
 

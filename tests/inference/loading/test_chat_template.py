@@ -41,3 +41,9 @@ def test_what_is_rendered_apart_is_what_the_template_says():
     given = render_apart(source, {"bos_token": "<s>"}, [DIALOGUE, []])
 
     assert given == {"rendered": ["<s>HOW MANY?\u00e9\U0001f642\n", "<s>"]}
+
+
+def test_a_program_that_fails_for_another_reason_says_it():
+    given = render_apart("{{ messages }}", ["no mapping"], [DIALOGUE])
+
+    assert given["problem"].startswith("can't be rendered: TypeError: ")
