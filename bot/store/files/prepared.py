@@ -24,6 +24,7 @@ Convert = Callable[[Any], Any]
 _KINDS = (Select, Insert, Update, Delete)
 _TIMES_BEFORE: Final = 2
 """A statement that is put together for one question is never seen again."""
+_EVENTS: Final = ("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute")
 _MISSING: Final = object()
 
 
@@ -117,7 +118,7 @@ def execute_prepared(connection: Connection, statement: Any, given: Any) -> Rows
     if not isinstance(adapter, OneTripConnection) or not adapter.is_here or not isinstance(statement, _KINDS):
         return None
     given = {} if given is None else given
-    if not isinstance(given, dict) or connection._has_events or connection.engine._has_events:
+    if not isinstance(given, dict) or _is_listened_to(connection):
         return None
     forms = _known.setdefault(statement, {})
     form = forms.get(names := tuple(given), 0)
@@ -130,6 +131,14 @@ def execute_prepared(connection: Connection, statement: Any, given: Any) -> Rows
     except Exception:  # SQLAlchemy says what is wrong with them
         return None
     return form.execute(adapter, values)
+
+
+def _is_listened_to(connection: Connection) -> bool:
+    # SQLAlchemy's mark says only that somebody listened once, to anything, and to an engine of any kind.
+    if not (connection._has_events or connection.engine._has_events):
+        return False
+    dispatches = (connection.dispatch, connection.engine.dispatch)
+    return any(getattr(dispatch, event) for dispatch in dispatches for event in _EVENTS)
 
 
 def _prepared(connection: Connection, statement: Any, names: tuple[str, ...]) -> Prepared | None:

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import bindparam, event, select
+from sqlalchemy import Engine, bindparam, event, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from bot.store.files.prepared import Rows
@@ -116,3 +116,18 @@ async def test_who_listens_hears_every_statement(database, statements) -> None:
     await database.write(work)
 
     assert len(heard) == NUM_TIMES
+
+
+async def test_who_listened_once_to_every_engine_changes_nothing_later(database, statements) -> None:
+    event.listen(Engine, "before_cursor_execute", ignore)
+    event.remove(Engine, "before_cursor_execute", ignore)
+
+    async def work(connection):
+        results = [await connection.execute(statements["add"], channel(number)) for number in range(NUM_TIMES)]
+        return [isinstance(result, Rows) for result in results]
+
+    assert await database.write(work) == [False, False, True, True]
+
+
+def ignore(*_arguments: object) -> None:
+    """Hears a statement."""
