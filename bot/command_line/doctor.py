@@ -31,6 +31,7 @@ from bot.doctor.on_discord import look_at_discord
 from bot.errors import ConfigError
 from bot.logs import escape_control_characters, flush_logs, redact_secrets
 from bot.settings.settings import ENV_FILE, Settings, Survey, survey_settings
+from bot.store.files.instance import running_process
 from bot.tasks import in_daemon_thread
 
 _SLOW_SECONDS = 120.0
@@ -90,7 +91,10 @@ def checks_for(survey: Survey) -> list[Check]:
         checks.append(Check("model", lambda: look_at_server(partial(describe_server, settings)), _SLOW_SECONDS))
     else:
         folder = model_folder(settings.model, DEMO_MODEL, environ, settings.made_models)
-        card = partial(look_at_card, _asked(settings, folder), settings.weights, settings.kv_cache)
+        daemon = None
+        if settings.discord_bot_token is not None:
+            daemon = running_process(settings.discord_bot_token.get_secret_value(), settings.data_dir)
+        card = partial(look_at_card, _asked(settings, folder), settings.weights, settings.kv_cache, daemon=daemon)
         model = partial(
             look_at_model, settings.model, DEMO_MODEL, hub_token, environ, settings.made_models,
             chat_format=settings.chat_format,
@@ -134,6 +138,7 @@ def _asked(settings: Settings, folder: Path | None) -> dict[str, Any]:
     return {
         "device": settings.device,
         "folder": None if folder is None else str(folder),
+        "is_llama_2_7b": "llama-2-7b" in (settings.model or "").lower(),
         "context_window": settings.context_window,
         "gpu_memory_gib": settings.gpu_memory_gib,
         "gpu_memory_fraction": settings.gpu_memory_fraction,

@@ -20,7 +20,12 @@ _MOST_REASON = 300
 
 
 async def look_at_card(
-    asked: dict[str, Any], weights: str, kv_cache: str, program: Sequence[str] = FACTS_PROGRAM
+    asked: dict[str, Any],
+    weights: str,
+    kv_cache: str,
+    program: Sequence[str] = FACTS_PROGRAM,
+    *,
+    daemon: int | None = None,
 ) -> list[Finding]:
     """Ask torch, in a process that is killed when nobody waits for it any more.
 
@@ -29,6 +34,7 @@ async def look_at_card(
         weights: what TRINITY_WEIGHTS says.
         kv_cache: what TRINITY_KV_CACHE says.
         program: answers with the facts.
+        daemon: the process that runs with these settings already, and holds its memory of the card.
     """
     process = await asyncio.create_subprocess_exec(
         *program,
@@ -46,7 +52,7 @@ async def look_at_card(
     if process.returncode != 0:
         reason = (errors.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1][:_MOST_REASON]
         return [TOPIC.bad(f"torch can't be used here: {reason}", "install again: make run")]
-    return list(judge_card(json.loads(output), weights, kv_cache, _driver()))
+    return list(judge_card(json.loads(output), weights, kv_cache, _driver(), daemon=daemon))
 
 
 def _driver() -> str:
@@ -58,7 +64,9 @@ def _driver() -> str:
     return next((word for word in words if word[:1].isdigit() and "." in word), "unknown")
 
 
-def judge_card(facts: dict[str, Any], weights: str, kv_cache: str, driver: str) -> Iterator[Finding]:
+def judge_card(
+    facts: dict[str, Any], weights: str, kv_cache: str, driver: str, *, daemon: int | None = None
+) -> Iterator[Finding]:
     """Say what the facts mean, with what is set and with the other settings."""
     if facts["problem"]:
         yield TOPIC.bad(facts["problem"])
@@ -67,6 +75,12 @@ def judge_card(facts: dict[str, Any], weights: str, kv_cache: str, driver: str) 
         yield from _judge_kind(facts, driver)
     else:
         yield _why_no_card(facts, driver)
+    if not facts["fits"]:
+        yield TOPIC.note("what fits is said once the model is here, and all settings can be used")
+        return
+    if "card" in facts and daemon is not None:
+        yield TOPIC.note(f"the daemon (process {daemon}) has its memory; what fits is only seen while it is stopped")
+        return
     chosen = next(each for each in facts["fits"] if (each["weights"], each["kv_cache"]) == (weights, kv_cache))
     others = [each for each in facts["fits"] if each is not chosen and each["tokens"]]
     where = "on the card" if "card" in facts else "in this machine's memory"

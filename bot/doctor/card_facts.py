@@ -1,7 +1,8 @@
 """Says in JSON what torch sees of a card, and what fits on it: a program of its own, since a driver's call may hang.
 
-`python -m bot.doctor.card_facts` reads one JSON object on standard input: `device`, `folder` (of a model, or null for
-Llama-2-7B's shape), `context_window`, `gpu_memory_gib`, `gpu_memory_fraction`.
+`python -m bot.doctor.card_facts` reads one JSON object on standard input: `device`, `folder` (of a model; null where it
+isn't here yet), `is_llama_2_7b` (its shape is known all the same), `context_window`, `gpu_memory_gib`,
+`gpu_memory_fraction`.
 """
 
 import json
@@ -31,10 +32,9 @@ def card_facts(asked: dict[str, Any]) -> dict[str, Any]:
     facts: dict[str, Any] = {"torch": torch.__version__, "cuda": torch.version.cuda, "problem": ""}
     try:
         device = settle_device(asked["device"])
-        shape = LLAMA_2_7B if asked["folder"] is None else read_shape(Path(asked["folder"]))
+        shape = _shape(asked)
     except ConfigError as error:
         return facts | {"problem": str(error)}
-    window = min(asked["context_window"] or shape.context_window, shape.context_window)
     if device.type == "cuda":
         facts["card"] = torch.cuda.get_device_name(device)
         facts["capability"] = list(torch.cuda.get_device_capability(device))
@@ -43,12 +43,22 @@ def card_facts(asked: dict[str, Any]) -> dict[str, Any]:
             gpu_memory_gib=asked["gpu_memory_gib"], gpu_memory_fraction=asked["gpu_memory_fraction"]
         )
         facts["usable"] = memory.free_bytes(device, memory.cap_of(device, limits))
-        facts["fits"] = [fitting(shape, window, facts["usable"], *names) for names in _combinations()]
     else:
         facts["free"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
         facts["total"] = facts["usable"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        facts["fits"] = [fitting(shape, window, facts["total"], *names, is_card=False) for names in _combinations()]
+    facts["fits"] = []
+    if shape is not None:
+        window = min(asked["context_window"] or shape.context_window, shape.context_window)
+        is_card, usable = device.type == "cuda", facts["usable"]
+        facts["fits"] = [fitting(shape, window, usable, *names, is_card=is_card) for names in _combinations()]
     return facts
+
+
+def _shape(asked: dict[str, Any]) -> LlamaShape | None:
+    """The model's shape; None where it can't be known before the model is here."""
+    if asked["folder"] is not None:
+        return read_shape(Path(asked["folder"]))
+    return LLAMA_2_7B if asked["is_llama_2_7b"] else None
 
 
 def _combinations() -> list[tuple[str, str]]:

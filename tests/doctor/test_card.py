@@ -9,7 +9,8 @@ from bot.doctor.finding import State
 
 GIB = 1024**3
 ASKED = {
-    "device": "cpu", "folder": None, "context_window": None, "gpu_memory_gib": None, "gpu_memory_fraction": None,
+    "device": "cpu", "folder": None, "is_llama_2_7b": True, "context_window": None, "gpu_memory_gib": None,
+    "gpu_memory_fraction": None,
 }  # fmt: skip
 
 
@@ -80,6 +81,22 @@ def test_the_processors_memory_counts_where_there_is_no_card():
 
     assert found["usable"] == found["total"] >= found["free"] > 0
     assert found["fits"][0]["weights_bytes"] == pytest.approx(25.1 * GIB, rel=0.01)
+
+
+def test_of_a_model_that_is_not_here_yet_nothing_is_said_to_fit_or_not():
+    found = card_facts(ASKED | {"is_llama_2_7b": False})
+
+    told = list(judge_card(found, "fp16", "fp16", ""))
+
+    assert [finding.state for finding in told] == [State.NOTE, State.NOTE]
+    assert "is said once the model is here" in told[1].said
+
+
+def test_what_the_daemon_has_of_the_card_is_no_reason_to_call_it_too_small():
+    told = list(judge_card(facts(0.3), "fp16", "fp16", "580.1", daemon=4711))
+
+    assert [finding.state for finding in told] == [State.OK, State.NOTE]
+    assert "the daemon (process 4711) has its memory" in told[1].said
 
 
 async def test_the_answer_of_another_process_is_taken():
