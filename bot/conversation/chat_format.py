@@ -11,14 +11,14 @@ It also means that a turn costs the same wherever it stands, so that its ids are
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from bot.conversation.formats.llama2 import LLAMA_2, Llama2Format, turn_text
 from bot.conversation.formats.protocol import ChatFormat, PromptTurn, prompt_turns
 from bot.conversation.messages import Role
-from bot.conversation.tokenizer import AnyTokenizer, encode, plain_tokenizer
+from bot.conversation.tokenizer import AnyTokenizer, encode, going_on, plain_tokenizer
 from bot.errors import (
     EmptyConversation,
     EmptyMessage,
@@ -66,7 +66,10 @@ class TurnEncoder:
     def __init__(
         self, tokenizer: AnyTokenizer, chat_format: ChatFormat = LLAMA_2, *, max_cached_tokens: int = 1 << 20
     ) -> None:
-        self.tokenizer = plain_tokenizer(tokenizer)
+        plain = plain_tokenizer(tokenizer)
+        behind = going_on(plain) if chat_format.is_encoded_whole else None
+        self._blank_at_start = "" if behind is None else " "
+        self.tokenizer = behind or plain
         self.format = chat_format
         self.num_encoded = 0
         """How many texts had to be encoded because they were not remembered."""
@@ -91,7 +94,7 @@ class TurnEncoder:
 
     def ids(self, turn: PromptTurn) -> "array[int]":
         """As `turn`, of one that is put together already."""
-        return self._joined(self.format.parts(turn))
+        return self._ids(self.format, turn)
 
     def encode(self, text: str) -> "array[int]":
         """The ids of `text`, cleaned, without any control token's. The array is shared: don't change it."""
@@ -124,7 +127,7 @@ class TurnEncoder:
         Without one it is what the model's own system message costs, which stands there then.
         """
         cleaned = self.format.tags.clean(system_message)
-        without = self._joined(self.format.without_default().parts(PromptTurn(_PROBES[0])))
+        without = self._ids(self.format.without_default(), PromptTurn(_PROBES[0]))
         return len(self.turn(_PROBES[0], system_message=cleaned)) - len(without)
 
     def num_first_tokens(self, system_message: str) -> int:
@@ -143,11 +146,13 @@ class TurnEncoder:
         """The most characters that one token can stand for."""
         return max(map(len, self.tokenizer.get_vocab()))
 
-    def _joined(self, parts: Iterable[int | str]) -> "array[int]":
+    def _ids(self, chat_format: ChatFormat, turn: PromptTurn) -> "array[int]":
         ids = array("I")
-        for part in parts:
+        for part in chat_format.parts(turn):
             if isinstance(part, str):
-                ids += self.encode(part)
+                # What begins a prompt is not behind a control token: the tokenizer itself puts the first id there.
+                is_at_start = turn.is_first and (not ids or (len(ids) == 1 and ids[0] == chat_format.begin_id))
+                ids += self.encode(self._blank_at_start + part if is_at_start else part)
             else:
                 ids.append(part)
         return ids

@@ -33,6 +33,7 @@ _RARE_TEXT = "".join(map(chr, range(1, 32))) + "\U00040000"
 _NEEDLESS_BYTES = frozenset({*range(0x09), *range(0x0B, 0x20), 0x7F, 0xC0, 0xC1, 0xF1, 0xF2, *range(0xF5, 0x100)})
 """Control characters, and bytes that stand in no assigned character or in none at all."""
 
+_FIRST_ONLY, _NEVER = b'"prepend_scheme":"first"', b'"prepend_scheme":"never"'
 _BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
 _MAX_FILE_BYTES = 256 * 1024**2
 _MAX_REASON = 200
@@ -122,6 +123,21 @@ def plain_tokenizer(tokenizer: AnyTokenizer) -> Tokenizer:
     if plain.padding is not None:
         plain.no_padding()
     return plain
+
+
+def going_on(tokenizer: Tokenizer) -> Tokenizer | None:
+    """The tokenizer for text that goes on behind a control token; None if it takes that as it takes a text's beginning.
+
+    Newer tokenizer.json of SentencePiece's kind put a blank before what stands first in a text, and nowhere else.
+    """
+    state: bytes = b"" if tokenizer.pre_tokenizer is None else tokenizer.pre_tokenizer.__getstate__()
+    if _FIRST_ONLY not in state:
+        return None
+    without: Tokenizer = plain_tokenizer(Tokenizer.from_str(tokenizer.to_str()))
+    pre_tokenizer = without.pre_tokenizer
+    pre_tokenizer.__setstate__(state.replace(_FIRST_ONLY, _NEVER))
+    without.pre_tokenizer = pre_tokenizer
+    return without
 
 
 def is_byte_level(tokenizer: Tokenizer) -> bool:

@@ -130,6 +130,17 @@ def test_what_a_template_adds_is_learned_from_it(tmp_path, vocabularies):
     vicuna = choose(write(tmp_path, VICUNA), vocabularies["sentencepiece"])
     assert vicuna.default_system == "A chat."
 
+    blank_behind = CHATML_DEFAULT.replace("kind.", "kind. ")
+    assert choose(write(tmp_path, blank_behind, **CHATML_TOKENS), vocabularies["byte-level"]).default_system[-1] == " "
+
+
+def test_a_template_may_write_no_system_message_where_its_format_has_one(tmp_path, vocabularies):
+    without = VICUNA.replace("'A chat.'", "''").replace("system + ' '", "(system + ' ' if system else '')")
+
+    chosen = choose(write(tmp_path, without), vocabularies["sentencepiece"])
+
+    assert (chosen.name, chosen.default_system) == ("vicuna", "")
+
 
 @pytest.mark.parametrize("template", [MISTRAL_FIRST, MISTRAL_LAST])
 def test_a_system_message_stands_where_the_template_has_it(tmp_path, vocabularies, template):

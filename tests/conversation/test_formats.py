@@ -1,5 +1,6 @@
 """Every chat format: what a dialogue is in it, and that nothing which people write becomes structure."""
 
+import json
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -175,6 +176,25 @@ def test_ids_are_those_of_the_written_prompt(case):
     if case.name == "mistral-v1":  # two texts stand side by side, and this vocabulary begins each with a blank
         written = written.replace("Yes.", " Yes.")
     assert text.removesuffix(spelled[case.format.stop_ids[0]]) == written
+
+
+@pytest.mark.parametrize("scheme", ["first", "always", "never"])
+@pytest.mark.parametrize("build", [ChatMLFormat.build, ZephyrFormat.build, VicunaFormat.build])
+def test_a_blank_stands_where_the_vocabulary_puts_it_when_all_is_encoded_at_once(tmp_path, build, scheme):
+    content = json.loads(write_small_vocabulary(tmp_path).read_text())
+    blank = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": scheme, "split": False}
+    content |= {"normalizer": None, "pre_tokenizer": blank}
+    vendors, own = Tokenizer.from_str(json.dumps(content)), Tokenizer.from_str(json.dumps(content))
+    for tokenizer in (vendors, own):
+        tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>"])
+    encoder = TurnEncoder(own, build(own))
+    prompt = conversation("Hello\n\nthere 12", "Yes.", "And  \n now?", system="Be kind.")
+
+    ids = prompt.token_ids(encoder)
+
+    begin = [] if encoder.format.begin_id is None else [encoder.format.begin_id]
+    written = prompt.build(encoder.format).removeprefix("<s>")
+    assert ids == begin + vendors.encode(written, add_special_tokens=False).ids
 
 
 def test_every_stop_id_is_spelled_and_ends_complete_answers(case):

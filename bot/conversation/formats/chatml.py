@@ -19,6 +19,7 @@ class ChatMLFormat(VocabularyFormat):
     """`<|im_start|>`, a role, a line break, a message and `<|im_end|>`."""
 
     name = "chatml"
+    is_encoded_whole = True
 
     def __init__(self, ids: Mapping[str, int], default_system: str = "", begin: str | None = None) -> None:
         """`ids` are those of the control tokens, by their spelling; `begin` is the one before the first message."""

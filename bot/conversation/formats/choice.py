@@ -196,8 +196,9 @@ def _candidates(tokenizer: Tokenizer, template: ModelTemplate) -> Iterator[_Buil
 
 def _agreeing(build: _Build, plain: ChatFormat, template: ModelTemplate) -> ChatFormat | None:
     """The format, with the system message that the template writes where there is none; None if it isn't the one."""
-    if _agrees(plain, template, build):
-        return plain
+    for each in (plain, plain.without_default()) if plain.default_system else (plain,):
+        if _agrees(each, template, build):
+            return each
     given = template.short
     if given is None or isinstance(plain, MistralFormat | Llama2Format):
         return None
@@ -205,7 +206,7 @@ def _agreeing(build: _Build, plain: ChatFormat, template: ModelTemplate) -> Chat
     text = _comparable(given, plain)
     if not mark or not (text.startswith(before) and text.endswith(behind) and len(text) > len(before) + len(behind)):
         return None
-    found = build(text[len(before) : len(text) - len(behind)].strip())
+    found = build(text[len(before) : len(text) - len(behind)])
     return found if _agrees(found, template, build) else None
 
 

@@ -21,6 +21,7 @@ class Llama2Format:
     begin_id = BEGIN_ID
     stop_ids = (END_ID,)
     default_system = ""
+    is_encoded_whole = False
 
     @classmethod
     def build(cls, tokenizer: Tokenizer, default_system: str = "") -> "Llama2Format":  # noqa: ARG003 - as its siblings

@@ -82,6 +82,11 @@ class ChatFormat(Protocol):
         """The system message that the model was trained to see where there is none; "" if it was none."""
         ...
 
+    @property
+    def is_encoded_whole(self) -> bool:
+        """Whether the vendor encodes a prompt at once, cut at control tokens alone; else each text by itself."""
+        ...
+
     def without_default(self) -> "ChatFormat":
         """The same format, with nothing in place of a system message where there is none."""
         ...

@@ -21,6 +21,7 @@ class VicunaFormat(VocabularyFormat):
     """One text a turn: `USER: ` and the question, `ASSISTANT: ` and the answer."""
 
     name = "vicuna"
+    is_encoded_whole = True
 
     def __init__(self, ids: Mapping[str, int], default_system: str = _DEFAULT_SYSTEM) -> None:
         """`ids` are those of the control tokens, by their spelling."""

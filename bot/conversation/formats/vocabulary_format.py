@@ -24,6 +24,8 @@ class VocabularyFormat:
         tags: what is structure although it is text to the tokenizer.
     """
 
+    is_encoded_whole = False
+
     def __init__(self, ids: Mapping[str, int], default_system: str = "", tags: tuple[str, ...] = ()) -> None:
         self.default_system = default_system
         self.tags = TemplateTags(tags, tuple(ids))

@@ -19,6 +19,7 @@ class ZephyrFormat(VocabularyFormat):
     """A tag in a line of its own before each message, and `</s>` behind it."""
 
     name = "zephyr"
+    is_encoded_whole = True
 
     def __init__(self, ids: Mapping[str, int], default_system: str = "") -> None:
         """`ids` are those of the control tokens, by their spelling."""
