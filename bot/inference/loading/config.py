@@ -169,7 +169,7 @@ def _refuse_unknown_arithmetic(folder: Path, raw: dict[str, Any], known: set[str
     unknown = {
         name: value
         for name, value in raw.items()
-        if name not in known | _OTHER_NAMES and not name.startswith("_") and value and value != 1
+        if name not in known | _OTHER_NAMES and not name.startswith("_") and value and (value is True or value != 1)
     }
     for name, value in unknown.items():
         if _ARITHMETIC.search(name):

@@ -74,21 +74,26 @@ def unpack(file: Path, folder: Path, on_bytes: Callable[[int, int], None]) -> No
     Raises:
         UnusableFile: the file is damaged, or of a kind that can't be run.
     """
-    from gguf import GGUFReader  # noqa: PLC0415 - it comes out of a wheel that was fetched for it
+    from gguf import GGUFEndian, GGUFReader  # noqa: PLC0415 - it comes out of a wheel that was fetched for it
 
     try:
         reader = GGUFReader(file)
     except Exception as error:  # it raises errors of many kinds for whatever is wrong in the file
         raise UnusableFile(f"{file.name} can't be read as GGUF: {str(error)[:200]}") from error
+    if reader.endianess is not GGUFEndian.LITTLE:  # the package would take the numbers as if they weren't turned
+        raise UnusableFile(f"{file.name} is for machines of the other byte order (big-endian), and can't be run here")
     values = {name: field.contents() for name, field in reader.fields.items()}
     architecture = str(values.get("general.architecture"))
     if architecture not in _ARCHITECTURES:
         known = " and ".join(_ARCHITECTURES)
         raise UnusableFile(f"{file.name} holds a model of the kind {architecture}; only {known} can be run")
-    config = _config(file, reader, architecture, values)
-    _check_tensors(file, reader, int(config["num_hidden_layers"]))
+    try:
+        config = _config(file, reader, architecture, values)
+        _check_tensors(file, reader, int(config["num_hidden_layers"]))
+        _write_vocabulary(file, folder, values)
+    except (TypeError, ValueError, LookupError) as error:
+        raise UnusableFile(f"{file.name} has metadata that can't be understood: {str(error)[:200]}") from error
     (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
-    _write_vocabulary(file, folder, values)
     is_permuted = architecture == "llama"
     _write_tensors(reader, config, folder, on_bytes, is_permuted=is_permuted)
 
@@ -100,6 +105,8 @@ def _config(file: Path, reader: "GGUFReader", architecture: str, values: dict[st
     unknown = [name for name in own if name not in _KEYS and name not in _HARMLESS_KEYS and not _is_scaling(name)]
     if wrong := next((name for name in unknown if own[name]), None):
         raise UnusableFile(f"{file.name}: {wrong} ({str(own[wrong])[:60]}) is not known, and may change the arithmetic")
+    if several := next((name for name in _KEYS if isinstance(own.get(name), list)), None):
+        raise UnusableFile(f"{file.name} has another {several} in each layer, which can't be run")
     names = {tensor.name for tensor in reader.tensors}
     config["vocab_size"] = len(values.get("tokenizer.ggml.tokens", ())) or config.get("vocab_size", 0)
     config.setdefault("num_key_value_heads", config.get("num_attention_heads"))
@@ -125,7 +132,9 @@ def _config(file: Path, reader: "GGUFReader", architecture: str, values: dict[st
 
 
 def _check_tensors(file: Path, reader: "GGUFReader", num_layers: int) -> None:
-    """Refuse a file with tensors too many or too few before minutes are spent on it."""
+    """Refuse a file with tensors too many or too few, or of an unknown kind, before minutes are spent on it."""
+    from gguf import quants  # noqa: PLC0415
+
     names = {tensor.name for tensor in reader.tensors} - {_FACTORS}
     if unknown := next((name for name in sorted(names) if _renamed(name) is None), None):
         raise UnusableFile(f"{file.name} has a tensor {unknown}, which no plain Llama has")
@@ -134,6 +143,12 @@ def _check_tensors(file: Path, reader: "GGUFReader", num_layers: int) -> None:
     if missing := [name for name in expected if name not in names]:
         more = f" and {len(missing) - 1} more tensors" if len(missing) > 1 else ""
         raise UnusableFile(f"{file.name} lacks {missing[0]}{more}: it is one part of several, or was made wrongly")
+    for tensor in {tensor.tensor_type: tensor for tensor in reader.tensors}.values():
+        try:
+            quants.dequantize(tensor.data[:1], tensor.tensor_type)
+        except NotImplementedError:
+            problem = f"{file.name} has numbers packed as {tensor.tensor_type.name}, which can't be unpacked"
+            raise UnusableFile(problem) from None
 
 
 def _is_scaling(name: str) -> bool:

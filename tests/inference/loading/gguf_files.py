@@ -51,16 +51,25 @@ def gguf() -> Any:
 
 
 def write_gguf(
-    file: Path, model: "LlamaForCausalLM", kind: str = "F32", *, without: str = "", beside: str = "", **changes: Any
+    file: Path,
+    model: "LlamaForCausalLM",
+    kind: str = "F32",
+    *,
+    without: str = "",
+    beside: str = "",
+    beside_kind: type[np.generic] = np.float32,
+    is_big_endian: bool = False,
+    **changes: Any,
 ) -> Path:
     """Write `model` with its matrices packed as `kind`; `changes` are further metadata, None to leave some out.
 
-    One tensor may be left out, and one that no Llama has written beside the others.
+    One tensor may be left out, and one that no Llama has, or in its place, written beside the others.
     """
     package, config = gguf(), model.config
     is_llama = config.model_type != "qwen2"
     architecture = "llama" if is_llama else "qwen2"
-    writer = package.GGUFWriter(file, changes.pop("architecture", architecture))
+    order = package.GGUFEndian.BIG if is_big_endian else package.GGUFEndian.LITTLE
+    writer = package.GGUFWriter(file, changes.pop("architecture", architecture), endianess=order)
     metadata = {
         "block_count": config.num_hidden_layers,
         "context_length": config.max_position_embeddings,
@@ -73,7 +82,8 @@ def write_gguf(
     }
     for name, value in (metadata | changes).items():
         if value is not None:
-            add = {float: writer.add_float32, str: writer.add_string}.get(type(value), writer.add_uint32)
+            adding = {float: writer.add_float32, str: writer.add_string, list: writer.add_array}
+            add = adding.get(type(value), writer.add_uint32)
             add(f"{architecture}.{name}", value)
     letters = [chr(256 + number) for number in range(config.vocab_size - 4)]
     tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *letters, letters[0] + letters[1]]
@@ -97,7 +107,7 @@ def write_gguf(
         if _name(name) != without:
             writer.add_tensor(_name(name), data, raw_dtype=packed)
     if beside:
-        writer.add_tensor(beside, np.zeros(4, np.float32))
+        writer.add_tensor(beside, np.zeros(4, beside_kind))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

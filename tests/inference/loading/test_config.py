@@ -56,6 +56,7 @@ def test_end_of_text_tokens_of_the_generation_config_go_first(folder):
         ({"residual_multiplier": 0.22}, "residual_multiplier (0.22) is not known here"),
         ({"final_logit_softcapping": 30.0}, "final_logit_softcapping (30.0) is not known here"),
         ({"num_local_experts": 8}, "num_local_experts (8) is not known here"),
+        ({"rope_interleaved": True}, "rope_interleaved (True) is not known here"),
     ],
 )
 def test_what_is_no_plain_llama_is_refused(folder, changes, words):

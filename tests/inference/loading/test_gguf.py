@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -102,6 +103,13 @@ def test_a_tokenizer_beside_the_file_goes_before_the_one_in_it(tmp_path):
         ({"rope.scaling.type": "yarn"}, "scales positions by yarn"),
         ({"block_count": None}, "doesn't say its num_hidden_layers"),
         ({"without": "blk.1.ffn_up.weight"}, "^tiny.gguf lacks blk.1.ffn_up.weight: it is one part of several"),
+        ({"attention.head_count_kv": [2, 1]}, "^tiny.gguf has another attention.head_count_kv in each layer"),
+        ({"block_count": "two"}, "^tiny.gguf has metadata that can't be understood"),
+        ({"is_big_endian": True}, "^tiny.gguf is for machines of the other byte order"),
+        (
+            {"without": "output_norm.weight", "beside": "output_norm.weight", "beside_kind": np.int8},
+            "^tiny.gguf has numbers packed as I8, which can't be unpacked",
+        ),
         ({"beside": "blk.1.ffn_gate_inp.weight"}, "^tiny.gguf has a tensor blk.1.ffn_gate_inp.weight, which no plain"),
     ],
 )
