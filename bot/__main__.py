@@ -4,6 +4,7 @@ Whatever needs torch is imported by the command that needs it: `--help` and a wr
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 from bot import __version__
 from bot.chat.about import LLAMA_2_NOTICE
 from bot.command_line import configuration, database, running
-from bot.command_line.ending import end_with
+from bot.command_line.ending import end_after, end_with
 from bot.logs import configure_logging, flush_logs
 from bot.streams import mend_standard_streams
 
@@ -37,6 +38,8 @@ def main() -> None:
     configure_logging("WARNING", "text")
     try:
         cli(prog_name="trinity")
+    except OSError as error:  # of what the library says itself, such as --help
+        sys.exit(end_after(error))
     finally:
         flush_logs()
 

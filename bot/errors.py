@@ -33,7 +33,7 @@ TrinityError
 │   ├── DatabaseBusy          locked by another process, or the disk is full; passing
 │   │   └── DatabaseOvertaken rolled back so that another process could go on
 │   └── SecondInstance        another Trinity already runs on this token and database; exit status 75
-├── DiscordError
+├── DiscordError              Discord can't be reached, or not asked this; exit status 69
 │   └── DiscordRefused        token, intents or number of guilds refused by Discord; exit status 78
 └── EngineError
     ├── EngineUnavailable     passing: still loading, or shutting down; exit status 69
@@ -286,6 +286,8 @@ class SecondInstance(StoreError):
 
 class DiscordError(TrinityError):
     """Discord can't be used."""
+
+    exit_status = 69
 
 
 class DiscordRefused(DiscordError):

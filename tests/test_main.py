@@ -271,6 +271,30 @@ def test_gone_reader_of_the_output_is_no_error(tmp_path, tiny_model, arguments):
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("config",)])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+def test_output_for_which_the_disk_has_no_room_is_one_line(tmp_path, arguments):
+    with Path("/dev/full").open("wb") as output:
+        ended = run_trinity(*arguments, cwd=tmp_path, stdout=output)
+
+    assert (ended.returncode, ended.stderr) == (
+        75, "trinity: No space left on device. Make room, then start again.\n",
+    )  # fmt: skip
+
+
+def test_a_working_folder_that_is_gone_is_one_line(trinity, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    status, output, errors = trinity("status")
+
+    monkeypatch.chdir(tmp_path)
+    assert (status, output) == (78, "")
+    assert errors.startswith("trinity: the folder that this was started in: isn't there any more")
+    assert errors.count("\n") == 1
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("run",)])
 def test_what_needs_no_model_loads_no_torch(tmp_path, arguments):
     code = (

@@ -78,9 +78,10 @@ async def test_a_token_that_does_not_work_is_not_kept(server: LoopbackDiscord, e
 async def test_without_discord_nothing_is_kept(server: LoopbackDiscord, env_file) -> None:
     await server.close_port()
 
-    with pytest.raises(DiscordError):
+    with pytest.raises(DiscordError, match="Look at the network") as raised:
         await run(env_file, server.token)
 
+    assert raised.value.exit_status == 69
     assert not env_file.exists()
 
 

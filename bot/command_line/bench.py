@@ -18,6 +18,7 @@ from bot.app import open_engine_alone
 from bot.logs import configure_logging
 from bot.operations.bench import Bench, Row
 from bot.operations.bench_picture import draw
+from bot.operations.top import show_once
 from bot.settings.settings import Settings
 
 
@@ -53,5 +54,5 @@ async def _bench(settings: Settings, *, as_json: bool, picture: Path | None, sca
     table.add_column(no_wrap=True)
     for row in rows:
         table.add_row(row.name, f"{row.shown} {row.unit}".strip(), row.note)
-    Console().print(table)
+    show_once(Console(), table)
     return 0

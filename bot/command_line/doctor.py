@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from bot.doctor.finding import Finding, State
 from bot.doctor.installation import look_at_installation
 from bot.doctor.model import look_at_model, look_at_server, model_folder
 from bot.doctor.on_discord import look_at_discord
-from bot.errors import ConfigError
+from bot.errors import ConfigError, DiscordError, DiscordRefused
 from bot.logs import escape_control_characters, flush_logs, redact_secrets
 from bot.settings.settings import ENV_FILE, Settings, Survey, survey_settings
 from bot.store.files.instance import running_process
@@ -112,8 +113,22 @@ def invite(settings: Settings) -> int:
 
 
 async def _invite_url(settings: Settings) -> str:
-    async with open_inspector(_options(settings)) as inspector:
-        return (await inspector.application()).invite_url
+    with outage_in_words():
+        async with open_inspector(_options(settings)) as inspector:
+            return (await inspector.application()).invite_url
+
+
+@contextmanager
+def outage_in_words() -> Iterator[None]:
+    """Say what to look at where Discord doesn't answer a command that can do nothing without it."""
+    try:
+        yield
+    except DiscordRefused:
+        raise
+    except DiscordError as error:
+        raise DiscordError(
+            f"Discord can't be asked: {error}. Look at the network, a firewall, and HTTPS_PROXY."
+        ) from error
 
 
 def _options(settings: Settings) -> DiscordOptions:

@@ -4,7 +4,7 @@ import errno
 import logging
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import typer
 
@@ -25,27 +25,37 @@ def end_with(action: Callable[[], int]) -> NoReturn:
     """Run a command and turn whatever comes of it into an exit status."""
     try:
         status = action()
+        sys.stdout.flush()  # what can't be written is said here, and not by the interpreter at its end
     except KeyboardInterrupt:
         status = INTERRUPTED
     except TrinityError as error:
         _complain(str(error))
         status = error.exit_status
     except OSError as error:
-        status = _end_after(error)
+        status = end_after(error)
     except Exception as error:  # a mistake of ours: one line for people, and the traceback in the log
         status = _end_unexpectedly(error)
     raise typer.Exit(status)
 
 
-def _end_after(error: OSError) -> int:
+def end_after(error: OSError) -> int:
     """What the operating system refused somewhere: most of all, a disk that is full just now."""
     if isinstance(error, BrokenPipeError) and has_lost_its_reader(sys.stdout):  # whoever read has seen enough
         forsake_standard_streams([sys.stdout.fileno()])
         return 0
     if error.errno not in PASSING_ERRNOS:
         return _end_unexpectedly(error)
+    _forsake_full(sys.stdout)
     _complain(f"{error.strerror}{f': {error.filename}' if error.filename else ''}. Make room, then start again.")
     return PASSING
+
+
+def _forsake_full(stream: TextIO) -> None:
+    """Throw away what is still to be written where it can't be: the interpreter would try, and complain, once more."""
+    try:
+        stream.flush()
+    except OSError:
+        forsake_standard_streams([stream.fileno()])
 
 
 def _end_unexpectedly(error: Exception) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from bot.chat.access import AccessRules
+from bot.command_line.doctor import outage_in_words
 from bot.daemon import discord_options
 from bot.discord.inspection import Application, Inspector, open_inspector
 from bot.discord.run import DiscordOptions
@@ -83,8 +84,9 @@ def _tried(settings: Settings, token: str | None) -> tuple[DiscordOptions, Appli
 
 
 async def _application(options: DiscordOptions) -> Application:
-    async with open_inspector(options) as inspector:
-        return await inspector.application()
+    with outage_in_words():
+        async with open_inspector(options) as inspector:
+            return await inspector.application()
 
 
 def _checked(token: str) -> str:

@@ -46,8 +46,16 @@ async def show_status(url: str, console: Console, *, as_json: bool) -> int:
     if as_json:
         console.file.write(json.dumps(state, indent=2) + "\n")
     else:
-        console.print(picture(state))
+        show_once(console, picture(state))
     return 0 if all(check["is_ok"] for check in state["checks"]) else _NOT_READY
+
+
+def show_once(console: Console, picture: RenderableType) -> None:
+    """Print; a reader that is gone is a BrokenPipeError as everywhere, where rich would end the process itself."""
+    with console.capture() as shown:
+        console.print(picture)
+    console.file.write(shown.get())
+    console.file.flush()
 
 
 async def watch(url: str, console: Console) -> None:

@@ -73,16 +73,34 @@ def _check_sqlite_path(rest: str) -> str:
     return f"/{expand_home(Path(rest[1:]))}" if rest.startswith("/~") else rest
 
 
-def _check_url(*schemes: str) -> AfterValidator:
+def _check_url(*schemes: str, is_base: bool = True) -> AfterValidator:
+    """Accept a URL with one of these schemes; of a `base`, whose paths are put behind it, the address alone."""
+
     def check(url: str) -> str:
         parts = _split(url)
         if parts.scheme not in schemes or not parts.hostname:
             raise refusal(f"has to be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
         if "@" in parts.netloc:
             raise refusal("may not hold a user name or a password")
+        if not _can_be_host(parts.hostname):
+            raise refusal("has a host's name that no host can have")
+        if is_base and ("?" in url or "#" in url):
+            raise refusal("is an address that paths are put behind, so it may hold no ? or #")
         return url.rstrip("/")
 
     return AfterValidator(check)
+
+
+def _can_be_host(name: str) -> bool:
+    """Whether a name can be looked up at all; one that isn't found may be there later."""
+    try:
+        name.encode("idna")  # as the lookup does
+    except UnicodeError:
+        return False
+    return name.isprintable() and not any(character in _IN_NO_HOST for character in name)
+
+
+_IN_NO_HOST = " <>*\"'{}|\\^`$"
 
 
 def read_address(address: str) -> tuple[str, int] | None:
@@ -97,7 +115,8 @@ def read_address(address: str) -> tuple[str, int] | None:
     is_bracketed = host.startswith("[") and host.endswith("]")
     bare = host[1:-1] if is_bracketed else host
     is_number = port.isascii() and port.isdecimal() and len(port) <= _LONGEST_PORT and int(port) <= _LARGEST_PORT
-    if not colon or not bare or not is_number or (":" in bare) != is_bracketed or not bare.isascii() or "/" in bare:
+    is_host = bare.isascii() and "/" not in bare and _can_be_host(bare)
+    if not colon or not bare or not is_number or (":" in bare) != is_bracketed or not is_host:
         raise refusal("has to be a host and a port, such as 127.0.0.1:9464 or [::1]:9464, or off")
     return bare, int(port)
 
@@ -245,6 +264,7 @@ OperatorToken = Annotated[SecretStr, AfterValidator(_check_secret), AfterValidat
 Address = Annotated[str, AfterValidator(_check_address)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 HttpUrl = Annotated[str, _check_url("https", "http")]
+WebPage = Annotated[str, _check_url("https", "http", is_base=False)]
 WebsocketUrl = Annotated[str, _check_url("wss", "ws")]
 FolderOrHubId = Annotated[str, AfterValidator(_expand_folder)]
 Folder = Annotated[Path, AfterValidator(expand_home)]

@@ -34,6 +34,8 @@ def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
             content, status = file.read(), os.fstat(file.fileno())
         text = content.decode("utf-8-sig")
     except FileNotFoundError:
+        if path.is_symlink():  # a disk that isn't mounted is no reason to go on with nothing set
+            raise ConfigError(name, "is a link that leads nowhere") from None
         return {}
     except OSError as error:
         raise ConfigError(name, f"can't be read ({error.strerror})") from None

@@ -38,6 +38,7 @@ from bot.settings.checks import (
     Secret,
     ShardCount,
     ShardIds,
+    WebPage,
     WebsocketUrl,
     problem_in_words,
     read_address,
@@ -147,7 +148,7 @@ class Settings(BaseSettings):
     default_persona: DefaultPersona | None = None
     """Who the bot is where nobody chose: a built-in persona's name, or a file with a prompt. None is Trinity."""
 
-    source_url: HttpUrl | None = None
+    source_url: WebPage | None = None
     """Where this version's source can be had, for `/about`; None names no address."""
 
     discord_api_url: HttpUrl | None = None
@@ -281,6 +282,11 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = ENV
 
 def survey_settings(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Survey:
     """As `load_settings`, but go on after the first thing that is wrong, and raise nothing."""
+    try:
+        Path.cwd()
+    except OSError:  # .env and the data folder lie in it
+        problem = "isn't there any more; change into one that is (cd), and start again"
+        return Survey({}, (ConfigError("the folder that this was started in", problem),), None)
     sources = read_sources(dict(os.environ if environ is None else environ), env_file, setting_names())
     given, problems = sources.given, list(sources.problems)
     values: dict[str, str | None] = {

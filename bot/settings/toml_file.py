@@ -31,17 +31,19 @@ def read_toml_file(path: Path, known: tuple[str, ...], environ: Mapping[str, str
     Raises:
         ConfigError: the file can't be read, a value is of a kind that no setting has, or a secret is bared.
     """
+    names = {toml_key(name): name for name in known}
     try:
         with path.open("rb") as file:
             written, status = tomllib.loads(file.read().decode("utf-8-sig")), os.fstat(file.fileno())
+        values = {names[key]: _as_text(path, key, value) for key, value in written.items() if key in names}
     except OSError as error:
         raise ConfigError("TRINITY_CONFIG", f"the file it names can't be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ConfigError(str(path), "is not UTF-8 text; save it again as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), f"is no TOML: {_place(str(error))}") from None
-    names = {toml_key(name): name for name in known}
-    values = {names[key]: _as_text(path, key, value) for key, value in written.items() if key in names}
+    except (ValueError, RecursionError):
+        raise ConfigError(str(path), "can't be read: a number is too long in it, or brackets lie too deep") from None
     refuse_bared_secrets(path, status, values, environ)
     return values, [key for key in written if key not in names]
 

@@ -3,7 +3,9 @@
 import asyncio
 import io
 import json
+import os
 import socket
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
@@ -12,7 +14,7 @@ from bot.command_line.watching import status, top
 from bot.errors import ConfigError
 from bot.operations.address import Watch
 from bot.operations.overview import Overview
-from bot.operations.top import NobodyAnswers, show_status, sparkline, url_of, watch
+from bot.operations.top import NobodyAnswers, show_once, show_status, sparkline, url_of, watch
 from bot.settings.settings import Settings
 from tests.operations.operated import open_address
 from tests.operations.sample import show_sample
@@ -40,6 +42,14 @@ async def test_as_json_it_is_what_the_address_says() -> None:
         await show_status(url, Console(file=said), as_json=True)
 
     assert json.loads(said.getvalue())["state"] == "starting"
+
+
+def test_a_reader_that_is_gone_is_told_as_everywhere() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with suppress(BrokenPipeError), os.fdopen(writer, "w", encoding="utf-8") as gone, pytest.raises(BrokenPipeError):
+        show_once(Console(file=gone), "the state")
 
 
 async def test_where_nobody_is_it_says_where_it_has_asked() -> None:

@@ -66,6 +66,11 @@ WRONG_ENVIRONMENTS = [
         "TRINITY_DISCORD_GATEWAY_URL",
         {"TRINITY_DISCORD_API_URL": "http://host", "TRINITY_DISCORD_GATEWAY_URL": f"ws://me:{CANARY}@host"},
     ),
+    ("TRINITY_ENGINE_URL", {"TRINITY_ENGINE_URL": "http://gpu..lan:8000"}),
+    ("TRINITY_ENGINE_URL", {"TRINITY_ENGINE_URL": "http://<host>:8000"}),
+    ("TRINITY_ENGINE_URL", {"TRINITY_ENGINE_URL": "http://$HOST:8000"}),
+    ("TRINITY_ENGINE_URL", {"TRINITY_ENGINE_URL": "http://my host:8000"}),
+    ("TRINITY_ENGINE_URL", {"TRINITY_ENGINE_URL": "http://host:8000/v1?model=a"}),
     ("TRINITY_EDIT_INTERVAL_SECONDS", {"TRINITY_EDIT_INTERVAL_SECONDS": "0"}),
     ("TRINITY_DRAIN_SECONDS", {"TRINITY_DRAIN_SECONDS": "inf"}),
     ("TRINITY_LOG_LEVEL", {"TRINITY_LOG_LEVEL": "loud"}),
@@ -152,7 +157,10 @@ def test_the_operations_address_is_a_host_and_a_port_or_off(tmp_path, written, a
     assert load({}, env_file).operations_at == ("127.0.0.1", 1)
 
 
-@pytest.mark.parametrize("written", ["9464", ":9464", "::1:9464", "a:b", "a:65536", "http://a:1", "a: 1"])
+@pytest.mark.parametrize(
+    "written",
+    ["9464", ":9464", "::1:9464", "a:b", "a:65536", "http://a:1", "a: 1", "a..b:1", "*:1", "a b:1", f"{64 * 'a'}:1"],
+)
 def test_an_address_that_cannot_be_listened_at_is_refused(written):
     with pytest.raises(ConfigError, match="TRINITY_OPERATIONS_ADDRESS: has to be a host and a port"):
         load({"TRINITY_OPERATIONS_ADDRESS": written})
@@ -256,6 +264,18 @@ def test_env_file_that_is_no_text_is_refused(tmp_path, content):
 
     with pytest.raises(ConfigError, match=re.escape(str(path))):
         load({}, path)
+
+
+def test_env_file_behind_a_link_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / ".env").symlink_to(tmp_path / "not mounted" / "env")
+
+    with pytest.raises(ConfigError, match="is a link that leads nowhere"):
+        load({}, tmp_path / ".env")
+
+
+def test_the_address_of_a_page_may_have_what_one_that_is_asked_may_not():
+    assert load({"TRINITY_SOURCE_URL": "https://host/tree?at=1#top"}).source_url == "https://host/tree?at=1#top"
+    assert load({"TRINITY_ENGINE_URL": "http://[::1]:8000/v1/"}).engine_url == "http://[::1]:8000/v1"
 
 
 def test_names_that_kubernetes_sets_are_let_pass():

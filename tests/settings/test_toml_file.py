@@ -61,6 +61,9 @@ def test_a_token_of_the_environment_hides_the_files_under_whatever_name(load):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        (f"seed = {'9' * 5000}\n", "a number is too long"),
+        (f"seed = 0x{'9' * 5000}\n", "a number is too long"),
+        (f"seed = {'[' * 3000}\n", "brackets lie too deep"),
         ("tempratur = 1\n", r"^tempratur in .*did you mean temperature\?"),
         ("TRINITY_SEED = 1\n", r"did you mean seed\?"),
         ('config = "other.toml"\n', "^config in .*no such setting"),
