@@ -16,6 +16,7 @@ from bot.errors import DiscordError
 
 MISSING_PERMISSIONS = 50013
 """Also what Discord says while a moderator's timeout of the bot lasts."""
+ACKNOWLEDGED_ALREADY = 40060
 LONGEST_WAIT_SECONDS = 3600.0
 """A longer wait that is asked for is taken for this one."""
 _DEFAULT_WAIT_SECONDS = 1.0
@@ -40,6 +41,10 @@ class MessageGone(DiscordError):
 
 class InteractionGone(DiscordError):
     """A command's answer came too late, or was given already; there is no other way to reach who used it."""
+
+    def __init__(self, problem: str, *, code: int = 0) -> None:
+        super().__init__(problem)
+        self.code = code
 
 
 class Rejected(DiscordError):
@@ -149,7 +154,7 @@ _CODES: Mapping[Verdict, tuple[int, ...]] = {
     Verdict.INTERACTION_GONE: (
         10015,  # the interaction's webhook is gone after a quarter of an hour
         10062,  # unknown interaction
-        40060,  # acknowledged already
+        ACKNOWLEDGED_ALREADY,
         50027,  # invalid webhook token
     ),
     Verdict.CONTENT_REFUSED: (
@@ -245,7 +250,7 @@ _ERRORS: Mapping[Verdict, Callable[[Refusal], DiscordError]] = {
     Verdict.TOKEN_REFUSED: lambda refusal: TokenRefused(refusal.summary),
     Verdict.LOST: lambda refusal: NoAccess(refusal.summary, code=refusal.code),
     Verdict.MESSAGE_GONE: lambda refusal: MessageGone(refusal.summary),
-    Verdict.INTERACTION_GONE: lambda refusal: InteractionGone(refusal.summary),
+    Verdict.INTERACTION_GONE: lambda refusal: InteractionGone(refusal.summary, code=refusal.code),
     Verdict.CONTENT_REFUSED: lambda refusal: ContentRefused(refusal.summary, code=refusal.code, fields=refusal.fields),
     Verdict.UNCLEAR: lambda refusal: Unclear(refusal.summary, code=refusal.code, fields=refusal.fields),
     Verdict.WRONG: lambda refusal: Rejected(refusal.summary, code=refusal.code, fields=refusal.fields),

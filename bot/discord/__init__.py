@@ -7,8 +7,9 @@ To read it, in a message's order: `run` (one client after the other), `client` (
 (the requests, a `Transport` of `bot.delivery`).
 
 More about questions: `listening` (without a mention), `pastes` (in several messages), `attached_files` and
-`attachments` (with text files). The slash commands: `commands`, `command_replies`, `interaction_answers` (an answer in
-such a reply), `card_files`, `markdown`, `registration`, `translator` and `languages`. Buttons and forms: `components`
+`attachments` (with text files). The slash commands: `commands`, `acknowledgements` (an interaction's first answer),
+`command_replies`, `interaction_answers` (an answer in such a reply), `card_files`, `markdown`, `registration`,
+`translator` and `languages`. Buttons and forms: `components`
 and `forms` (how they are written down), `clicks` (what a click takes), `buttons` (below answers), `asked_about`. The
 connection: `connection`, `session_starts`, `proxy`, `clock`, `presence`; several of them: `sharding`,
 `identify_turns`, `gateway_limits`. Payloads before discord.py parses them:

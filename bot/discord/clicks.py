@@ -1,15 +1,14 @@
 """What following a click takes, whatever the button: its custom id, the acknowledgement, and words for who clicked."""
 
 import logging
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import discord
 
-from bot.delivery.refusals import Unreadable
 from bot.discord.access import may_interact
-from bot.discord.command_replies import CommandReply, empty_acknowledgements_read, reply_to
+from bot.discord.acknowledgements import respond, until_taken
+from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.components import is_answer_button, is_reply_button
 from bot.discord.forms import sent_form
 from bot.discord.rest import translated
@@ -31,10 +30,7 @@ def custom_id_of_click(interaction: discord.Interaction[Any]) -> str:
 async def acknowledge(interaction: discord.Interaction[Any]) -> bool:
     """Tell Discord that the click has come; False where it isn't taken any more, so that nothing is to be done."""
     try:
-        with suppress(Unreadable):
-            async with translated():
-                with empty_acknowledgements_read(interaction):
-                    await interaction.response.defer()
+        await respond(interaction, interaction.response.defer)
     except (DiscordError, discord.DiscordException) as error:
         log.info("a click in channel %s came too late, or twice: %s", interaction.channel_id, error)
         return False
@@ -79,15 +75,15 @@ async def show_instead(interaction: discord.Interaction[Any], reply: CommandRepl
 
     None leaves the text as it is.
     """
-    fields: dict[str, Any] = {}
-    if reply is not None:
-        said = replace(reply, text=in_language(reply.text, interaction.locale))
-        file = said.file()
-        fields = {"content": said.content} | ({"attachments": [file]} if file else {})
+    said = None if reply is None else replace(reply, text=in_language(reply.text, interaction.locale))
+
+    async def edit() -> None:
+        fields: dict[str, Any] = {} if said is None else {"content": said.content}
+        if said is not None and (file := said.file()):
+            fields["attachments"] = [file]
+        await interaction.edit_original_response(view=None, allowed_mentions=discord.AllowedMentions.none(), **fields)
+
     try:
-        async with translated():
-            await interaction.edit_original_response(
-                view=None, allowed_mentions=discord.AllowedMentions.none(), **fields
-            )
+        await until_taken(edit)
     except (DiscordError, discord.DiscordException) as error:
         log.info("a message in channel %s keeps its buttons: %s", interaction.channel_id, error)

@@ -8,16 +8,17 @@ came is for the asker alone, is that taken back and a second message sent: an ed
 import asyncio
 import io
 import logging
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import discord
 from discord.utils import MISSING
 
 from bot.delivery.outcomes import outcome_of
-from bot.delivery.refusals import InteractionGone, Rejected, Unreadable
+from bot.delivery.refusals import InteractionGone, MessageGone, Rejected
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
+from bot.discord.acknowledgements import respond, until_taken
 from bot.discord.components import ReplyButton, view_of_reply
 from bot.discord.rest import translated
 from bot.errors import DiscordError
@@ -69,26 +70,21 @@ class CommandReply:
 
 async def reply_to(interaction: discord.Interaction, work: Awaitable[CommandReply], *, is_private: bool) -> None:
     """Do a command's work and show its reply; `is_private` is for the acknowledgement where the work takes long."""
+    all_see_it = False
     try:
         async with asyncio.TaskGroup() as tasks:
             reply = tasks.create_task(reply_or_error(interaction, work))
             await asyncio.wait({reply}, timeout=DEFER_AFTER_SECONDS)
             if not reply.done():
-                with suppress(Unreadable):  # the reply itself will show whether it was taken
-                    async with translated():
-                        with empty_acknowledgements_read(interaction):
-                            await interaction.response.defer(ephemeral=is_private, thinking=True)
-        all_see_it = not is_private and interaction.response.is_done()
-        show = _show
-        if all_see_it and reply.result().is_private:
-            async with translated():
-                await interaction.delete_original_response()
-            show, is_private = _whisper, True
+                await respond(interaction, lambda: interaction.response.defer(ephemeral=is_private, thinking=True))
+                all_see_it = not is_private
+        said = reply.result()
         try:
-            await show(interaction, reply.result())
+            await _show(interaction, said, all_see_it=all_see_it)
         except Rejected as error:
             log.warning("the answer to a command in channel %s isn't taken: %s", interaction.channel_id, error)
-            await show(interaction, CommandReply(NOT_TAKEN, is_private=is_private))
+            not_taken = CommandReply(NOT_TAKEN, is_private=is_private or (all_see_it and said.is_private))
+            await _show(interaction, not_taken, all_see_it=all_see_it)
     except* (DiscordError, discord.DiscordException) as group:
         # The person sees Discord's own "didn't respond"; there is no other way to reach them.
         log.warning("a command in channel %s went unanswered: %s", interaction.channel_id, group.exceptions[0])
@@ -112,7 +108,6 @@ async def reply_or_error(interaction: discord.Interaction, work: Awaitable[Comma
 
 async def _whisper(interaction: discord.Interaction, reply: CommandReply) -> None:
     """Tell who used a command alone, after what all could see was taken back."""
-    reply = replace(reply, text=in_language(reply.text, interaction.locale))
     async with translated():
         await interaction.followup.send(
             reply.content,
@@ -124,18 +119,31 @@ async def _whisper(interaction: discord.Interaction, reply: CommandReply) -> Non
         )
 
 
-async def _show(interaction: discord.Interaction, reply: CommandReply) -> None:
-    """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer."""
+async def _show(interaction: discord.Interaction, reply: CommandReply, *, all_see_it: bool) -> None:
+    """Answer, or edit what was answered; also where it isn't sure whether Discord took the first answer.
+
+    `all_see_it` says of what was answered that everybody is shown that something comes.
+    """
     reply = replace(reply, text=in_language(reply.text, interaction.locale))
     if not interaction.response.is_done():
         try:
             await _send(interaction, reply)
-        except (Unreadable, InteractionGone) as error:
+        except InteractionGone as error:
             log.debug("a command in channel %s may have been acknowledged already: %s", interaction.channel_id, error)
         else:
-            return
-    file = reply.file()
-    async with translated():
+            if interaction.response.is_done():
+                return
+            # Discord has an answer, and it may be that of another try.
+
+    if all_see_it and reply.is_private:
+        with suppress(MessageGone):
+            async with translated():
+                await interaction.delete_original_response()
+        await _whisper(interaction, reply)
+        return
+
+    async def edit() -> None:
+        file = reply.file()
         await interaction.edit_original_response(
             content=reply.content,
             attachments=[file] if file else MISSING,
@@ -143,25 +151,18 @@ async def _show(interaction: discord.Interaction, reply: CommandReply) -> None:
             allowed_mentions=discord.AllowedMentions.none(),
         )
 
+    await until_taken(edit)
+
 
 async def _send(interaction: discord.Interaction, reply: CommandReply) -> None:
-    async with translated():
-        with empty_acknowledgements_read(interaction):
-            await interaction.response.send_message(
-                reply.content,
-                file=reply.file() or MISSING,
-                view=view_of_reply(reply.buttons, interaction.locale) or MISSING,
-                ephemeral=reply.is_private,
-                suppress_embeds=True,
-                allowed_mentions=discord.AllowedMentions.none(),
-            )
-
-
-@contextmanager
-def empty_acknowledgements_read(interaction: discord.Interaction) -> Iterator[None]:
-    """A server that took an answer may say nothing more than that; discord.py then stumbles over what isn't there."""
-    try:
-        yield
-    except TypeError:
-        if not interaction.response.is_done():
-            raise
+    await respond(
+        interaction,
+        lambda: interaction.response.send_message(
+            reply.content,
+            file=reply.file() or MISSING,
+            view=view_of_reply(reply.buttons, interaction.locale) or MISSING,
+            ephemeral=reply.is_private,
+            suppress_embeds=True,
+            allowed_mentions=discord.AllowedMentions.none(),
+        ),
+    )

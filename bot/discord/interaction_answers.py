@@ -20,9 +20,12 @@ from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, Preparat
 from bot.conversation.messages import Question
 from bot.conversation.shard import WHOLE, Shard
 from bot.delivery.outcomes import STOPPED_BY_RESET, outcome_of
+from bot.delivery.refusals import RateLimited, Rejected, Unclear, Unreachable
 from bot.delivery.sender import Sender
 from bot.delivery.shown_text import ShownText
-from bot.discord.rest import FILE_NAME, translated
+from bot.delivery.split import MESSAGE_UNITS, utf16_length
+from bot.discord.acknowledgements import respond, until_taken
+from bot.discord.rest import FILE_NAME, TIME_LIMIT, translated
 from bot.errors import DiscordError, StoreError
 from bot.inference.engine import FinishReason
 from bot.words import in_language, phrase
@@ -32,7 +35,11 @@ log = logging.getLogger(__name__)
 PLATFORM = "discord-interaction"
 """Its questions are kept apart from those that messages ask: none of them is ever answered in a channel."""
 RESTARTING = phrase("restarting")
-_LONGEST_SECONDS = 14 * 60.0  # the token is valid for fifteen minutes
+OUT_OF_TIME = phrase("out_of_time")
+_LONGEST_SECONDS = 14 * 60.0
+"""The token is valid for fifteen minutes; the last edit needs some of the last one."""
+_PAUSE_SECONDS = 2.0
+"""Before the next edit, after one that failed."""
 _LAST_WORDS_SECONDS = 2.0
 
 
@@ -48,9 +55,10 @@ async def drop_unfinished(chat: Chat, shard: Shard = WHOLE) -> None:
 class InteractionAnswers:
     """Answers questions in the replies to the interactions that asked them."""
 
-    def __init__(self, chat: Chat, sender: Sender) -> None:
+    def __init__(self, chat: Chat, sender: Sender, longest_seconds: float = _LONGEST_SECONDS) -> None:
         self._chat = chat
         self._sender = sender
+        self._longest_seconds = longest_seconds
 
     async def answer(
         self,
@@ -65,26 +73,32 @@ class InteractionAnswers:
         exchange = self._chat.open(question, prepare)
         exchange.task = asyncio.current_task()
         try:
-            async with translated():
-                await interaction.response.defer(ephemeral=is_private, thinking=True)
-            async with asyncio.timeout(_LONGEST_SECONDS):
-                await self._answer(exchange, reply)
+            await respond(interaction, lambda: interaction.response.defer(ephemeral=is_private, thinking=True))
+            try:
+                async with asyncio.timeout(self._longest_seconds):
+                    is_ours = await self._answer(exchange, reply)
+            except TimeoutError:
+                reply.note(OUT_OF_TIME)
+                is_ours = True
+            if is_ours:
+                await reply.finish()
         except asyncio.CancelledError:
             with suppress(TimeoutError, DiscordError, discord.DiscordException):
                 async with asyncio.timeout(_LAST_WORDS_SECONDS):
                     reply.note(RESTARTING)
-                    await reply.show(is_final=True)
+                    await reply.finish()
             raise
-        except (DiscordError, discord.DiscordException, TimeoutError) as error:
+        except (DiscordError, discord.DiscordException) as error:
             log.warning("the answer to a command in channel %s isn't shown: %s", interaction.channel_id, error)
         finally:
             exchange.close()
 
-    async def _answer(self, exchange: Exchange, reply: "_GrowingReply") -> None:
+    async def _answer(self, exchange: Exchange, reply: "_GrowingReply") -> bool:
+        """Write the answer into the reply; False where the question was received before."""
         state = InboxState.FAILED
         try:
             if not await exchange.receive():
-                return
+                return False
             async with exchange.until_stopped(), aclosing(exchange.events()) as events:
                 reply.note(*exchange.notes)
                 async for event in events:
@@ -97,6 +111,8 @@ class InteractionAnswers:
                         case Finished(FinishReason.ABORTED):
                             reply.note(STOPPED_BY_RESET)
                 state = InboxState.ANSWERED
+        except Rejected as error:
+            reply.refuse(outcome_of(error).logged(exchange, error).sentence)
         except (DiscordError, discord.DiscordException):
             raise
         except asyncio.CancelledError:
@@ -109,7 +125,7 @@ class InteractionAnswers:
             if exchange.is_committed:
                 with suppress(StoreError):
                     await exchange.finish(state, keeps_answer=False)
-        await reply.show(is_final=True)
+        return True
 
 
 class _GrowingReply:
@@ -121,35 +137,60 @@ class _GrowingReply:
         self._text = ShownText()
         self._pieces: list[str] = []
         self._shown = ""
+        """What Discord has taken."""
+        self._refusal: str | None = None
         self._next_at = 0.0
 
     async def write(self, text: str) -> None:
-        """Add text, and show it if the last edit is long enough ago."""
+        """Add text, and show it if the last edit is long enough ago. What fails shall be shown by the next edit."""
         self._pieces.append(text)
         self._text.write(text)
         now = asyncio.get_running_loop().time()
-        if now >= self._next_at:
-            self._next_at = now + self._sender.edit_interval_seconds
-            await self.show(is_final=False)
+        if now < self._next_at:
+            return
+        self._next_at = now + self._sender.edit_interval_seconds
+        try:
+            if (pages := self._text.pages) and pages[0] != self._shown:
+                await self._edit(pages[0])
+        except (Unreachable, Unclear) as error:
+            wait = error.seconds if isinstance(error, RateLimited) else _PAUSE_SECONDS
+            self._next_at = asyncio.get_running_loop().time() + wait
 
     def note(self, *lines: str) -> None:
         """Add small lines that are no part of the answer."""
         for line in lines:
             self._text.note(in_language(line, self._interaction.locale))
 
-    async def show(self, *, is_final: bool) -> None:
-        """Make the message say what is there."""
-        if is_final:
+    def refuse(self, sentence: str) -> None:
+        """Show no more than Discord has taken, and below it this."""
+        self._refusal = in_language(sentence, self._interaction.locale)
+
+    async def finish(self) -> None:
+        """Make the message say all of it; what refuses that is waited for, or told."""
+        if self._refusal is None:
             self._text.end()
-        pages: Sequence[str] = self._text.pages or [in_language(phrase("nothing_to_say"), self._interaction.locale)]
-        text = "".join(self._pieces) if is_final and len(pages) > 1 else None
-        if pages[0] == self._shown and text is None:
-            return
-        self._shown = pages[0]
+            pages: Sequence[str] = self._text.pages or [in_language(phrase("nothing_to_say"), self._interaction.locale)]
+            text = "".join(self._pieces) if len(pages) > 1 else None
+            try:
+                if pages[0] != self._shown or text is not None:
+                    await until_taken(lambda: self._edit(pages[0], text))
+                return
+            except Rejected as error:
+                log.warning("an answer to a command in channel %s: %s", self._interaction.channel_id, error)
+                self.refuse(outcome_of(error).sentence)
+        sentence = self._refusal or ""
+        below = f"{self._shown}\n-# {sentence}" if self._shown else sentence
+        try:
+            await until_taken(lambda: self._edit(below if utf16_length(below) <= MESSAGE_UNITS else sentence))
+        except Rejected:
+            await until_taken(lambda: self._edit(sentence))
+
+    async def _edit(self, page: str, text: str | None = None) -> None:
+        """Make the message say this, with the whole answer as a file where that is given."""
         self._sender.pacer.spend()
         file = MISSING if text is None else discord.File(io.BytesIO(text.encode("utf-8", "replace")), FILE_NAME)
         with handle_message_parameters(
-            content=pages[0],
+            content=page,
             file=file,
             flags=discord.MessageFlags(suppress_embeds=True),
             allowed_mentions=discord.AllowedMentions.none(),
@@ -165,4 +206,5 @@ class _GrowingReply:
             )
             # discord.py's own edit can't keep links from unfolding.
             async with translated():
-                await self._interaction.client.http.request(route, **body)
+                await self._interaction.client.http.request(route, timeout=TIME_LIMIT, **body)
+        self._shown = page

@@ -51,7 +51,7 @@ _NO_MEMBER = (10004, 50001)
 """Unknown guild, and missing access."""
 _THREADS = (10, 11, 12)
 """Discord's types of channel."""
-_TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
+TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
 
 
 class PlaceAbove(NamedTuple):
@@ -142,7 +142,7 @@ class DiscordTransport:
     async def check_token(self) -> None:
         """Ask Discord who the bot is; `TokenRefused` where it doesn't know the token."""
         async with translated():
-            await self._client.http.request(Route("GET", "/users/@me"), timeout=_TIME_LIMIT)
+            await self._client.http.request(Route("GET", "/users/@me"), timeout=TIME_LIMIT)
 
     async def roles_of(self, guild_id: int, user_id: int) -> frozenset[int]:
         """The ids of a member's roles, @everyone's not among them."""
@@ -213,13 +213,13 @@ class DiscordTransport:
 
     async def _get(self, path: str, **ids: Any) -> Any:
         async with translated():
-            return await self._client.http.request(Route("GET", path, **ids), timeout=_TIME_LIMIT)
+            return await self._client.http.request(Route("GET", path, **ids), timeout=TIME_LIMIT)
 
     async def _request(self, method: str, path: str, channel_id: int, message_id: int = 0, **body: Any) -> Any:
         """A request of discord.py's, with its rate limits, but with a time limit that fits a chat."""
         route = Route(method, path, channel_id=channel_id, message_id=message_id)
         async with translated():
-            return await self._client.http.request(route, timeout=_TIME_LIMIT, **body)
+            return await self._client.http.request(route, timeout=TIME_LIMIT, **body)
 
 
 def _nonce(key: DraftKey) -> str:

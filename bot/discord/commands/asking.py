@@ -18,8 +18,10 @@ from discord import app_commands
 from bot.chat.chat import Preparation
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.quotes import quoted
+from bot.delivery.refusals import Rejected
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
-from bot.discord.command_replies import CommandReply, reply_to
+from bot.discord.acknowledgements import respond, until_taken
+from bot.discord.command_replies import NOT_TAKEN, CommandReply, reply_to
 from bot.discord.commands.shared import TextOption, key_of, ready
 from bot.discord.forms import form_id, open_form, written_in
 from bot.discord.interaction_answers import PLATFORM as INTERACTION
@@ -27,7 +29,6 @@ from bot.discord.interaction_answers import InteractionAnswers
 from bot.discord.markdown import escape_markdown
 from bot.discord.messages import named_in, text_files_in, words_in
 from bot.discord.receivers import Receivers
-from bot.discord.rest import translated
 from bot.errors import DiscordError
 from bot.words import Phrase, in_language, phrase
 
@@ -131,14 +132,20 @@ async def _put(
         answers = InteractionAnswers(receivers.chat, receivers.sender)
         await answers.answer(interaction, question, is_private=is_private, prepare=prepare)
         return
+    shown = _shown(in_language(above, interaction.guild_locale or interaction.locale), words)
     try:
-        async with translated():
-            shown = await interaction.response.send_message(
-                _shown(in_language(above, interaction.guild_locale or interaction.locale), words),
-                suppress_embeds=True,
-                allowed_mentions=discord.AllowedMentions.none(),
-            )
-            message_id = shown.message_id or (await interaction.original_response()).id
+        answer = await respond(
+            interaction,
+            lambda: interaction.response.send_message(
+                shown, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
+            ),
+        )
+        # Where Discord's answer got lost, what is shown is looked for, since it is to be answered.
+        message_id = (answer and answer.message_id) or (await until_taken(interaction.original_response)).id
+    except Rejected as error:
+        log.warning("a question in channel %s is not taken: %s", interaction.channel_id, error)
+        await reply_to(interaction, ready(CommandReply(NOT_TAKEN)), is_private=True)
+        return
     except (DiscordError, discord.DiscordException) as error:
         log.warning("a question in channel %s is not shown: %s", interaction.channel_id, error)
         return
