@@ -280,13 +280,17 @@ class AnswerWriter:
         question = attempt.question
         beginning = attempt.previous or "" if attempt.kind is AnswerKind.CONTINUED else ""
         speakers = Speakers(conversation.speakers, self._own_name)
-        named = None if question.is_direct else _named(question, conversation, speakers)
         settings = conversation.settings
         budget = self._budget.with_longest_answer(settings.longest_answer)
         day = self._today()
         try:
-            sections = await self._sections(question, conversation, speakers, budget, day)
-            window = await self._fit(question, conversation, named, budget, beginning, sections)
+            named, sections, window = await self._fit(question, conversation, speakers, budget, beginning, day)
+            if window.was_trimmed and settings.recalls:
+                # What has just left the window is looked up too: where it was, there is room for notes.
+                conversation = _without_left(conversation, window)
+                named, sections, fitted = await self._fit(question, conversation, speakers, budget, beginning, day)
+                first = fitted.first_kept_turn_id or window.first_kept_turn_id
+                window = replace(fitted, was_trimmed=True, first_kept_turn_id=first)
         except PromptTooLong as error:
             if beginning:
                 raise UserError(TOO_LONG_TO_CONTINUE) from error
@@ -346,12 +350,14 @@ class AnswerWriter:
         self,
         question: Question,
         conversation: Conversation,
-        named: NamedTurns | None,
+        speakers: Speakers,
         budget: TokenBudget,
         beginning: str,
-        sections: list[Section],
-    ) -> Window:
-        return await fit_window_off_loop(
+        day: date,
+    ) -> tuple[NamedTurns | None, list[Section], Window]:
+        named = None if question.is_direct else _named(question, conversation, speakers)
+        sections = await self._sections(question, conversation, speakers, budget, day)
+        window = await fit_window_off_loop(
             self._encoder,
             budget,
             sections,
@@ -361,6 +367,7 @@ class AnswerWriter:
             own_name=self._own_name,
             beginning=beginning,
         )
+        return named, sections, window
 
     def _standing(
         self, conversation: Conversation, speakers: Speakers, asker: tuple[int, str], day: date
@@ -412,3 +419,10 @@ class AnswerWriter:
 
 def _named(question: Question, conversation: Conversation, speakers: Speakers) -> NamedTurns:
     return name_turns(conversation.turns, speakers, question.author_id, question.author_name)
+
+
+def _without_left(conversation: Conversation, window: Window) -> Conversation:
+    """A conversation that begins where its window does now."""
+    first = window.first_kept_turn_id
+    turns = tuple(turn for turn in conversation.turns if turn.id in window.turn_ids)
+    return replace(conversation, first_kept_turn_id=first, turns=turns)

@@ -51,6 +51,20 @@ async def test_what_left_the_window_comes_back_as_a_note_where_a_question_is_abo
         assert prompt.index(f"Tale {NUM_TALES - 1}") < prompt.index(HEADING)
 
 
+async def test_what_leaves_the_window_with_the_very_question_about_it_is_noted_too(open_house) -> None:
+    async with open_house(num_prompt_tokens=600) as house:
+        for said in (SECRET, tale(0), tale(1)):
+            await house.ask(said)
+        assert SECRET in house.prompt()
+
+        await house.ask(f"{ABOUT_IT} {'hm ' * 120}")
+
+        said, _, notes = house.prompt().partition(HEADING)
+        assert SECRET not in said
+        assert f"Alice said: “{SECRET}”" in notes
+        assert len(house.engine.requests[-1].prompt_token_ids) <= 600
+
+
 @pytest.mark.parametrize("question", ["Explain quantum entanglement please", "???"])
 async def test_a_question_about_something_else_or_nothing_has_no_notes(open_long_house, question) -> None:
     async with open_long_house() as house:
