@@ -6,9 +6,10 @@
     python -m benchmarks.memory --demo [--turns 50,200,500] [--cases 8] [--modes recall,pins] [--json FILE]
 
 FOLDER holds LoCoMo's conversations (Maharana et al., 2024, arXiv 2402.17753), each in a file of its own with what
-`locomo10.json` has of it: `session_N`, `session_N_date_time` and `qa`. Every turn is a message of its speaker, with the
-caption of a picture where one was sent. Each question of the categories 1 to 4 is asked after the last session; R@k is
-the mean share of a question's evidence among the k messages found first. With `--together` all conversations are one
+`locomo10.json` has of it, or that file: `session_N`, `session_N_date_time` and `qa`. Every turn is a message of its
+speaker, with the caption of a picture where one was sent. Each question of the categories 1 to 4 is asked after the last
+session; R@k is the mean share of a question's evidence among the k messages found first. Evidence is what names a turn
+that is there, however that is spelled (`D:11:26`, `D30:05`); a question without any isn't asked. With `--together` all conversations are one
 channel's, their messages in the order of their times.
 """
 
@@ -30,8 +31,9 @@ from bot.conversation.recall import Passage, RecallIndex
 T = TypeVar("T")
 DEPTHS = (5, 10, 25)
 CATEGORIES = (1, 2, 3, 4)
-_TURN = re.compile(r"D\d+:\d+")
-_MINUTE = timedelta(minutes=1)
+_TURN = re.compile(r"D:?(\d+):(\d+)")
+_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+_LONG_AGO = datetime(2023, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -43,29 +45,46 @@ class Talk:
     questions: list[tuple[str, set[str]]] = field(default_factory=list)
 
 
-def read_talk(path: Path) -> Talk:
+def read_talks(path: Path) -> dict[str, Talk]:
+    """The conversations in a file, by their names: one, or a list of them."""
+    content = json.loads(path.read_text("utf-8"))
+    if isinstance(content, dict):
+        return {path.stem: talk_of(content)}
+    return {
+        str(record.get("sample_id", f"{path.stem} {place}")): talk_of(record) for place, record in enumerate(content)
+    }
+
+
+def talk_of(record: dict[str, Any]) -> Talk:
     """A conversation with those of its questions that have evidence."""
-    record = json.loads(path.read_text("utf-8"))
-    record = {**record.pop("conversation", {}), **record}
+    record = {**record.get("conversation", {}), **record}
     talk = Talk()
     for said_at, turn in turns_of(record):
-        caption = turn.get("blip_caption")
-        text = f"[{caption}] {turn['text']}" if caption else turn["text"]
+        caption, text = turn.get("blip_caption"), turn.get("text") or ""
+        text = f"[{caption}] {text}" if caption else text
         talk.passages.append(Passage(len(talk.passages), turn["speaker"], text, said_at))
-        talk.names.append(turn["dia_id"])
+        talk.names.append(_named(turn["dia_id"])[0])
+    there = {*talk.names}
     for asked in record["qa"]:
-        evidence = {name for text in asked.get("evidence", ()) for name in _TURN.findall(text)}
+        evidence = there.intersection(_named(str(asked.get("evidence"))))
         if asked["category"] in CATEGORIES and evidence:
             talk.questions.append((asked["question"], evidence))
     return talk
 
 
+def _named(text: str) -> list[str]:
+    """The turns that a text names, each spelled the one way."""
+    return [f"D{int(session)}:{int(turn)}" for session, turn in _TURN.findall(text)]
+
+
 def turns_of(record: dict[str, Any]) -> Iterator[tuple[datetime, dict[str, Any]]]:
     """All turns with the time at which they were said, a minute apart."""
     numbers = sorted(int(key.split("_")[1]) for key in record if re.fullmatch(r"session_\d+", key))
+    began = _LONG_AGO
     for number in numbers:
-        began = datetime.strptime(record[f"session_{number}_date_time"], "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC)
-        for index, turn in enumerate(record[f"session_{number}"]):
+        said = record.get(f"session_{number}_date_time")
+        began = datetime.strptime(said, "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC) if said else began + _DAY
+        for index, turn in enumerate(record[f"session_{number}"] or ()):
             yield began + index * _MINUTE, turn
 
 
@@ -147,7 +166,9 @@ def locomo(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
     if not paths:
         parser.error(f"{arguments.locomo} holds no .json files")
     all_shares, all_times, rows = [], [], []
-    talks = {path.stem: read_talk(path) for path in paths}
+    talks = {name: talk for path in paths for name, talk in read_talks(path).items()}
+    if not any(talk.questions for talk in talks.values()):
+        parser.error(f"{arguments.locomo} holds no questions with evidence")
     if arguments.together:
         talks = {"together": together([*talks.values()])}
     for name, talk in talks.items():
@@ -169,11 +190,11 @@ def _list_of(kind: Callable[[str], T]) -> Callable[[str], list[T]]:
 
 
 def summary(shares: list[dict[int, float]]) -> dict[str, float]:
-    return {f"R@{depth}": round(mean(share[depth] for share in shares), 4) for depth in DEPTHS}
+    return {f"R@{depth}": round(mean(share[depth] for share in shares), 4) for depth in DEPTHS if shares}
 
 
 def line(shares: list[dict[int, float]]) -> str:
-    return " ".join(f"R@{depth} {mean(share[depth] for share in shares):.3f}" for depth in DEPTHS)
+    return " ".join(f"R@{depth} {mean(share[depth] for share in shares):.3f}" for depth in DEPTHS if shares)
 
 
 if __name__ == "__main__":
