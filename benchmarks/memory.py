@@ -7,10 +7,10 @@
 
 FOLDER holds LoCoMo's conversations (Maharana et al., 2024, arXiv 2402.17753), each in a file of its own with what
 `locomo10.json` has of it, or that file: `session_N`, `session_N_date_time` and `qa`. Every turn is a message of its
-speaker, with the caption of a picture where one was sent. Each question of the categories 1 to 4 is asked after the last
-session; R@k is the mean share of a question's evidence among the k messages found first. Evidence is what names a turn
-that is there, however that is spelled (`D:11:26`, `D30:05`); a question without any isn't asked. With `--together` all conversations are one
-channel's, their messages in the order of their times.
+speaker, with the caption of a picture where one was sent. Each question of the categories 1 to 4 is asked after the
+last session; R@k is the mean share of a question's evidence among the k messages found first. Evidence is what names a
+turn that is there, however that is spelled (`D:11:26`, `D30:05`); a question without any isn't asked. With
+`--together` all conversations are one channel's, their messages in the order of their times.
 """
 
 import argparse
