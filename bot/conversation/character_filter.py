@@ -12,6 +12,14 @@ _UNWANTED = re.compile(
     "\u200b\u2060-\u2064\ufeff"  # blanks without width; the joiners stay, since emoji and Persian need them
     "\u00ad\u180e\ufff9-\ufffb\U000e0000-\U000e00ff]"  # soft hyphens, annotations, and tags, which can spell a text
 )
+# Three flags are spelled in tags behind a black one: those of England, Scotland and Wales.
+_BLACK_FLAG = "\U0001f3f4"
+_FLAGS = [
+    _BLACK_FLAG + "".join(chr(0xE0000 + ord(letter)) for letter in f"{region}\x7f")
+    for region in ("gbeng", "gbsct", "gbwls")
+]
+_FLAG_OR_UNWANTED = re.compile(f"(?P<flag>{'|'.join(_FLAGS)})|{_UNWANTED.pattern}")
+_FLAG_BEGUN = re.compile(f"{_BLACK_FLAG}[\U000e0061-\U000e007a]{{0,5}}\\Z")
 # Most pieces of text hold nothing that has to go or to be replaced: one look tells.
 _MAY_CHANGE = re.compile(f"{_UNWANTED.pattern[:-1]}{''.join(map(chr, _LINE_BREAKS))}\ud800-\udfff]")
 _MAX_MARKS = 8
@@ -24,12 +32,19 @@ class CharacterFilter:
 
     def __init__(self) -> None:
         self._num_marks = 0
+        self._held = ""
+        """What may become a flag with the characters that follow."""
         self._unseen: str | None = ""
         """What came before the first character that can be seen; None from that on."""
 
-    def feed(self, text: str) -> str:
+    def feed(self, text: str, *, is_last: bool = False) -> str:
+        if self._held or _BLACK_FLAG in text:
+            text = self._held + text
+            begun = None if is_last else _FLAG_BEGUN.search(text)
+            self._held = begun[0] if begun else ""
+            text = text.removesuffix(self._held)
         if _MAY_CHANGE.search(text):
-            text = _UNWANTED.sub("", repair(text).translate(_LINE_BREAKS))
+            text = _FLAG_OR_UNWANTED.sub(lambda match: match["flag"] or "", repair(text).translate(_LINE_BREAKS))
         if text.isascii():
             self._num_marks = 0 if text else self._num_marks
         else:

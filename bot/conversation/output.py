@@ -6,7 +6,8 @@ stream elsewhere never changes the result, and the time grows with the length al
 
 1. Characters: control, direction and invisible characters go, line separators become line breaks, marks
    are limited to 8 a letter. An answer in which nothing can be seen is empty.
-2. The beginning: a label (`NAME:`) at the very start is dropped.
+2. The beginning: a label (`NAME:`) at the very start is dropped, unless the question speaks of that person: then a
+   dialogue may begin there, or a list.
 3. Text, but not code, which stays as it is. An answer speaks for nobody else: where a later line does, it ends.
    Template tags and special tokens read with other brackets, mentions and small print (`-# `, which is what notices
    are written in) get an invisible blank, invites a bracketed dot, and a masked link a blank before its target, so
@@ -21,7 +22,7 @@ from collections.abc import Iterable
 from bot.conversation.character_filter import MAX_UNSEEN, CharacterFilter
 from bot.conversation.markup import label_at, may_become_label, name_key
 from bot.conversation.sanitize import DEFAULT_OWN_NAME, TemplateTags, has_visible_text, speaker_name
-from bot.conversation.text_filter import TextFilter
+from bot.conversation.text_filter import TextFilter, speaks_of
 
 _BLANKS = re.compile(r"\s*")
 _BLANKS_AND_MARKS = re.compile(r"[\s*_]*")
@@ -42,7 +43,8 @@ class OutputFilter:
     ) -> None:
         people = {speaker_name(name, own_name) for name in names} | set(names)
         self._characters = CharacterFilter()
-        self._beginning = _Beginning({name_key(name) for name in (*people, own_name, "Assistant")} - {""})
+        unasked = {name for name in people if not speaks_of(question, name)}
+        self._beginning = _Beginning({name_key(name) for name in (*unasked, own_name, "Assistant")} - {""})
         self._text = TextFilter(tags, people, own_name, question)
         self._unseen: str | None = ""
         """What is to be shown before the first character that can be seen; None from that on."""
@@ -63,7 +65,8 @@ class OutputFilter:
 
     def finish(self) -> str:
         """The rest that was held back."""
-        return self._visible(self._text.feed(self._beginning.feed("", is_last=True), is_last=True))
+        text = self._beginning.feed(self._characters.feed("", is_last=True), is_last=True)
+        return self._visible(self._text.feed(text, is_last=True))
 
     def _visible(self, text: str) -> str:
         """Hold `text` back as long as a reader would see nothing: the line that was visible may have been cut off."""

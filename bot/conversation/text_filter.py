@@ -4,7 +4,8 @@ Who speaks in a line: a participant's label, in whatever spelling, ends the answ
 Assistant, System) does so only where it would go on with the conversation; an answer may list the roles, or write the
 dialogue that it was asked for: where the line before announces it (it ends with a colon, or is a heading), where the
 question speaks of that role, or where the answer begins with it. So may the names of participants that stand in the
-question, where they are announced. `is_doubtful` says of a cut that it may have hit such a text all the same.
+question, where they are announced or the answer begins with one. `is_doubtful` says of a cut that it may have hit such
+a text all the same.
 """
 
 import re
@@ -40,7 +41,7 @@ class TextFilter:
         self._roles = {name_key(name) for name in ROLE_NAMES} - own - self._people
         self._keys = self._people | self._roles
         # Names that the question speaks of: it may have asked for a dialogue between them.
-        self._asked = {name_key(name) for name in (*people, *ROLE_NAMES) if _speaks_of(question, name)}
+        self._asked = {name_key(name) for name in (*people, *ROLE_NAMES) if speaks_of(question, name)}
         self._may_roles_speak = False
         self._may_asked_speak = False
         self._held = ""
@@ -301,7 +302,8 @@ class TextFilter:
         return 0 if self._is_last else self._patterns.num_unsure(self._buffer, start)
 
 
-def _speaks_of(question: str, name: str) -> bool:
+def speaks_of(question: str, name: str) -> bool:
+    """Whether a name stands in the question."""
     return bool(name) and re.search(rf"(?<!\w){re.escape(name)}s?(?!\w)", question, re.IGNORECASE) is not None
 
 

@@ -4,13 +4,14 @@ Only what the message itself or the guild's cache already holds is used; nothing
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import discord
 
 from bot.conversation import markup
+from bot.conversation.sanitize import DEFAULT_OWN_NAME
 
 _MARKUP = re.compile(
     r"(?<!\\)<(?:@!?(?P<user>\d{1,20})"
@@ -31,9 +32,10 @@ _OWN_MARK = "\0"
 # Punctuation belongs to the mention where it touches it, and where it isn't the beginning of something else: of `::`,
 # of an emoji's `:name:`, of a smiley.
 _OWN_MENTION = re.compile(
-    rf"(?P<before>,?)(?<![ \t])[ \t]*(?:{_OWN_MARK}[ \t]*)*{_OWN_MARK}"
-    r"(?P<after>,|[:;](?=\s|\Z|[^\W\d_]{2,}(?![\w~+-]*:)))?[ \t]*"
+    rf"(?P<before>,?)(?<![ \t])(?P<lead>[ \t]*)(?:{_OWN_MARK}[ \t]*)*{_OWN_MARK}"
+    r"(?P<possessive>['\u2019]s\b)?(?P<after>,|[:;](?=\s|\Z|[^\W\d_]{2,}(?![\w~+-]*:)))?(?P<rest>[ \t]*)"
 )
+_SENTENCE_ENDS = frozenset("\n.?!\u2026\u3002\uff01\uff1f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,14 @@ class Names:
     users: Mapping[int, str] = field(default_factory=dict)
     roles: Mapping[int, str] = field(default_factory=dict)
     channels: Mapping[int, str] = field(default_factory=dict)
+    own_roles: Collection[int] = ()
+    """Roles that stand for the bot itself: a mention of one is the bot's own."""
 
 
-def names_in(message: discord.Message) -> Names:
+def names_in(message: discord.Message, own_id: int) -> Names:
     """The names of the people, roles and channels that `message` mentions, as far as they are known."""
     return Names(
+        own_roles=[role.id for role in message.role_mentions if role.tags is not None and role.tags.bot_id == own_id],
         users={user.id: user.display_name for user in message.mentions},
         roles={role.id: role.name for role in message.role_mentions},
         channels={channel.id: channel.name for channel in message.channel_mentions},
@@ -55,14 +60,17 @@ def names_in(message: discord.Message) -> Names:
 
 
 def readable(content: str, names: Names, own_id: int) -> str:
-    """`content` without the bot's own mention, and with names in place of all other ids; code stays as it is.
+    """`content` with names in place of ids, and without the bot's own mention where that only says whom it is for.
+
+    So it is at the beginning of a line or a sentence, between commas, and behind the last sentence. Elsewhere the bot
+    is spoken of, and named: "who is Trinity?". Code stays as it is.
 
     NUL and lone surrogates are left alone: whoever builds prompts or stores text repairs them.
     """
 
     def replace(match: re.Match[str]) -> str:
         kind, value = match.lastgroup, match[match.lastgroup or 0]
-        if kind == "user" and int(value) == own_id:
+        if (kind == "user" and int(value) == own_id) or (kind == "role" and int(value) in names.own_roles):
             return _OWN_MARK
         return _name(kind or "", value, names)
 
@@ -74,9 +82,16 @@ def readable(content: str, names: Names, own_id: int) -> str:
 def _gap(match: re.Match[str]) -> str:
     """What stays where the own mention was, so that the sentence around it still reads well."""
     text, start, end = match.string, match.start(), match.end()
-    if start == 0 or text[start - 1] == "\n" or text[end : end + 1] in {"", "\n", "?", "!", "."}:
+    before, possessive, after = match["before"], match["possessive"] or "", match["after"] or ""
+    begins = not before and (start == 0 or text[start - 1] in _SENTENCE_ENDS)
+    ends = text[end : end + 1] in {"", "\n", "?", "!", "."}
+    if possessive or not (begins or (before and (after or ends))):
+        is_glued = not after and not match["rest"] and text[end : end + 1].isalnum()
+        blank = " " if is_glued else match["rest"]
+        return f"{before}{match['lead']}{DEFAULT_OWN_NAME}{possessive}{after}{blank}"
+    if start == 0 or text[start - 1] == "\n" or ends:
         return ""
-    return (match["before"] or match["after"] or "") + " "
+    return before + " "
 
 
 def _name(kind: str, value: str, names: Names) -> str:

@@ -102,11 +102,7 @@ def pings_role_of(message: discord.Message, bot_id: int) -> bool:
 
 def words_in(message: discord.Message, bot_id: int) -> str:
     """What was written, with names in place of ids, and a poll; in a direct message what was forwarded, too."""
-    content = message.content
-    for role in message.role_mentions:
-        if role.tags is not None and role.tags.bot_id == bot_id:
-            content = content.replace(f"<@&{role.id}>", f"<@{bot_id}>")
-    words = [readable(content, names_in(message), bot_id)]
+    words = [readable(message.content, names_in(message, bot_id), bot_id)]
     if is_direct(message):
         for snapshot in message.message_snapshots:
             forwarded = readable(snapshot.content or "", Names(), bot_id)

@@ -116,6 +116,14 @@ def test_a_dialogue_of_participants_is_shown_where_it_was_asked_for_and_announce
     assert shown("Sure.\nAlice: Hello!", question="Write something about Alice") == "Sure.\n"
 
 
+@pytest.mark.parametrize("answer", ["Alice: Hi!\nBob: Hi.", "**Bob:** Hi.\n**Alice:** Hi!", "Bob: he is quicker."])
+def test_an_answer_may_begin_with_a_participant_whom_the_question_names(answer):
+    question = "Which of Alice and Bob? Write `name: reason`, or let them talk."
+
+    assert shown(answer, question=question) == answer
+    assert shown(answer) != answer
+
+
 def test_template_tags_of_exact_spelling_are_inert_also_in_code():
     for tag in ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "［ＩＮＳＴ］", "[I\u200bNST]", "<<S\u2060YS>>"):
         for form in ("{}", "`{}`", "```\n{}\n```", "a{}b"):

@@ -11,10 +11,14 @@ from bot.conversation.output import OutputFilter
 from tests.client_markdown import outside_code
 
 NAMES = ["Anna", "Daniel B.", "fox_42", "Straße", "[AFK] Eve"]
+SCOTLAND, WALES = (
+    "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in f"{region}\x7f") for region in ("gbsct", "gbwls")
+)
 FRAGMENTS = [
     *"[]()<>/@:`*_ \n\t\r.!&1\u200b\u200d\u0301\u202e\u2028\x00\x1b",
     *("\n", "Anna", "anna", "Daniel B.", "fox_42", "STRASSE", "AFK Eve", "User", "System", "Trinity", "Ann", "Dan"),
     *("```", "-#", "``", "</s>", "<s>", "[INST]", "<<SYS>>", "<</SYS", "@everyone", "@here", "<@", "](", "http://x.y)"),
+    *(SCOTLAND, SCOTLAND[:3], "\U000e0067"),
     *("discord.gg/", "discord.com/inv", "ite/x", "disc", "hello", "😀", "İ", "ſ", "\ud83d"),
     *(
         "`",
@@ -54,6 +58,9 @@ def shown(*pieces: str, names=NAMES) -> str:
         "x" + "\u0301\u200d" * 10: "x" + "\u0301\u200d" * 8 + "\u200d\u200d",
         "👩‍👩‍👧 می‌خواهم": "👩‍👩‍👧 می‌خواهم",
         "a\ud83db": "a\ufffdb",
+        "\U0001f3f4 \U0001f3f4\u200d\u2620\ufe0f": "\U0001f3f4 \U0001f3f4\u200d\u2620\ufe0f",
+        f"{SCOTLAND}{SCOTLAND}, {WALES[:-1]}!": f"{SCOTLAND}{SCOTLAND}, \U0001f3f4!",
+        f"\U0001f3f4\U000e0068\U000e0069{WALES[-1]} {SCOTLAND[1:]}": "\U0001f3f4 ",
         "dis\u00adcord\U000e0067.gg/x \ufff9a": "discord[.]gg/x a",
         "end</s><s>[INST] more [/INST] <<SYS>>x<</SYS>><unk>": "end‹/s›‹s›⟦INST⟧ more ⟦/INST⟧ «SYS»x«/SYS»‹unk›",
         "@everyone @here": "@\u200beveryone @\u200bhere",

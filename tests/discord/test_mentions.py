@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from bot.discord.mentions import Names, readable
 
 OWN = 100
-NAMES = Names(users={1: "Ada", 2: "Bob\nB."}, roles={7: "crew"}, channels={9: "general"})
+NAMES = Names(users={1: "Ada", 2: "Bob\nB."}, roles={7: "crew"}, channels={9: "general"}, own_roles=[8])
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,8 @@ NAMES = Names(users={1: "Ada", 2: "Bob\nB."}, roles={7: "crew"}, channels={9: "g
         ("<@100>, how are you?", "how are you?"),
         ("how are you, <@100>?", "how are you?"),
         ("how are you, <@100>, today?", "how are you, today?"),
-        ("so <@100>: go on", "so: go on"),
-        ("I think <@100> knows", "I think knows"),
+        ("Thanks. <@100> how are you?", "Thanks. how are you?"),
+        ("How are you? <@100>", "How are you?"),
         ("first line\n<@100> second line", "first line\nsecond line"),
         ("<@100> <@100>", ""),
         ("<@100>", ""),
@@ -38,7 +38,6 @@ NAMES = Names(users={1: "Ada", 2: "Bob\nB."}, roles={7: "crew"}, channels={9: "g
         ("<@100>; hello", "hello"),
         ("<@100>:\nhello", "hello"),
         ("<@100> <@!100>, hello", "hello"),
-        ("say <@100> ::before", "say ::before"),
         ("<@100> `<@100>` is you?", "`<@100>` is you?"),
     ],
 )
@@ -49,10 +48,35 @@ def test_the_bots_own_mention_is_taken_out(content, expected):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
+        ("who is <@100>?", "who is Trinity?"),
+        ("Is <@!100> a bot?", "Is Trinity a bot?"),
+        ("I think <@100> knows", "I think Trinity knows"),
+        ("what is <@100>'s favourite colour?", "what is Trinity's favourite colour?"),
+        ("<@100>’s answer was wrong", "Trinity’s answer was wrong"),
+        ("<@100>'tis true", "'tis true"),
+        ("thanks to <@100> and <@1>", "thanks to Trinity and @Ada"),
+        ("Ada, <@100> and Bob", "Ada, Trinity and Bob"),
+        ("yes, <@100> knows", "yes, Trinity knows"),
+        ("so <@100>: go on", "so Trinity: go on"),
+        ("say <@100> ::before", "say Trinity ::before"),
+        ("hello <@100>", "hello Trinity"),
+        ("hello <@100><@100>you", "hello Trinity you"),
+        ("- <@100>\n- Bob", "- Trinity\n- Bob"),
+        ("(<@100>)", "(Trinity)"),
+        ("<@&8> who is <@&8>? `<@&8>`", "who is Trinity? `<@&8>`"),
+    ],
+)
+def test_where_the_bot_is_spoken_of_its_name_stays(content, expected):
+    assert readable(content, NAMES, OWN) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
         ("ask <@1> and <@!1>", "ask @Ada and @Ada"),
         ("ask <@2>", "ask @Bob B."),
         ("ask <@55>", "ask @someone"),
-        ("<@&7> and <@&8>", "@crew and @some-role"),
+        ("<@&7> and <@&6>", "@crew and @some-role"),
         ("see <#9> or <#10>", "see #general or #some-channel"),
         ("<:smile:123> <a:party:456>", ":smile: :party:"),
         ("use </persona show:123>", "use /persona show"),
