@@ -397,8 +397,9 @@ def _read_remote_model(settings: Settings, url: str) -> Model:
     from bot.inference.loading.chat_template import read_chat_template  # noqa: PLC0415
 
     given = settings.tokenizer
-    if given is None and settings.model is not None and (Path(settings.model) / "tokenizer.json").is_file():
-        given = Path(settings.model)
+    beside = None if settings.model is None else Path(settings.model, "tokenizer.json")
+    if given is None and beside is not None and os.path.isfile(beside):  # noqa: PTH113 - pathlib's may raise
+        given = beside.parent
     if given is None:
         problem = (
             "has to name the tokenizer.json of the model that the server runs: prompts are counted, and built, here"

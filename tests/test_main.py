@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -208,6 +209,9 @@ def failing(error):
         (EngineFailed("lost"), 70),
         (SecondInstance("another one runs"), 75),
         (KeyboardInterrupt(), 130),
+        (PermissionError(errno.EACCES, "Permission denied", "/root/x"), 78),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300), 78),
+        (PermissionError(errno.EACCES, "Permission denied"), 70),
         (ValueError(f"Bot {TOKEN}\nsecond line"), 70),
     ],
 )
@@ -227,6 +231,24 @@ def test_error_becomes_an_exit_status(trinity, error, status):
 def tiny_model(tmp_path_factory):
     model = checkpoints.random_model(checkpoints.tiny_config(max_position_embeddings=4096))
     return str(checkpoints.save_checkpoint(tmp_path_factory.mktemp("model") / "tiny", model))
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/llama", "https://[::/owner/name", "https://example.org/a/b"])
+def test_a_model_that_the_command_names_is_read_as_the_setting_is(trinity, name, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+
+    status, _, errors = trinity("chat", "--model", name)
+
+    assert status == 78
+    assert "mistake in Trinity" not in errors
+    assert "https:/e" not in errors
+
+
+@pytest.mark.parametrize("picture", ["nowhere/rows.png", "."])
+def test_a_picture_that_cannot_be_kept_is_refused_before_anything_is_measured(trinity, picture):
+    assert trinity("bench", "--picture", picture)[::2] == (
+        78, f"trinity: --picture: {picture} can't be written; name a file in a folder that is there\n",
+    )  # fmt: skip
 
 
 def test_piped_line_is_answered_kept_and_not_logged(trinity, tiny_model, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import platform
 import sys
 import time
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from bot import __version__
 from bot.app import open_engine_alone
+from bot.errors import ConfigError
 from bot.logs import configure_logging
 from bot.operations.bench import Bench, Row
 from bot.operations.bench_picture import draw
@@ -25,7 +27,15 @@ from bot.settings.settings import Settings
 def bench(settings: Settings, *, as_json: bool, picture: Path | None, scale: float = 1.0) -> int:
     """Measure, show the rows, and draw them into `picture`."""
     configure_logging("WARNING", settings.log_format, secrets=settings.secrets)
+    if picture is not None:
+        _refuse_unwritable(picture)
     return asyncio.run(_bench(settings, as_json=as_json, picture=picture, scale=scale))
+
+
+def _refuse_unwritable(picture: Path) -> None:
+    """Said before a minute is spent on what couldn't be kept."""
+    if os.path.isdir(picture) or not os.access(picture if os.path.lexists(picture) else picture.parent, os.W_OK):  # noqa: PTH112
+        raise ConfigError("--picture", f"{picture} can't be written; name a file in a folder that is there")
 
 
 async def _bench(settings: Settings, *, as_json: bool, picture: Path | None, scale: float) -> int:
@@ -44,15 +54,19 @@ async def _bench(settings: Settings, *, as_json: bool, picture: Path | None, sca
             rows = [*await bench.measure(scale=scale), loading]
             device = opened.device
     where = f"{settings.model or 'the demonstration model'} on {device}"
+    _show(where, rows, as_json=as_json)
     if picture is not None:
         await asyncio.to_thread(picture.write_bytes, draw(where, rows))
+    return 0
+
+
+def _show(where: str, rows: list[Row], *, as_json: bool) -> None:
     if as_json:
         told = {"version": __version__, "where": where, "machine": platform.platform(), "at": time.time()}
         typer.echo(json.dumps(told | {"rows": [asdict(row) for row in rows]}, indent=2))
-        return 0
+        return
     table = Table(title=where, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     for row in rows:
         table.add_row(row.name, f"{row.shown} {row.unit}".strip(), row.note)
     show_once(Console(), table)
-    return 0

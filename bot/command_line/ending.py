@@ -8,13 +8,15 @@ from typing import NoReturn, TextIO
 
 import typer
 
-from bot.errors import TrinityError
+from bot.errors import ConfigError, TrinityError
 from bot.logs import FLUSH_SECONDS, escape_control_characters, flush_logs, redact_secrets
 from bot.streams import forsake_standard_streams, has_lost_its_reader, write_within
 
 INTERRUPTED = 130
 UNEXPECTED = 70
 PASSING = 75
+# What a person has to mend: rights, and paths that can't be.
+_LASTING_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 # A disk that is full, or one that fails; too many open files; too little memory.
 PASSING_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
@@ -43,6 +45,9 @@ def end_after(error: OSError) -> int:
     if isinstance(error, BrokenPipeError) and has_lost_its_reader(sys.stdout):  # whoever read has seen enough
         forsake_standard_streams([sys.stdout.fileno()])
         return 0
+    if error.errno in _LASTING_ERRNOS and error.filename:
+        _complain(f"{error.filename}: {error.strerror}. Name another place, or let this user have it.")
+        return ConfigError.exit_status
     if error.errno not in PASSING_ERRNOS:
         return _end_unexpectedly(error)
     _forsake_full(sys.stdout)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from pydantic_core import PydanticCustomError
 
 from bot.command_line.ending import PASSING_ERRNOS
 from bot.errors import ConfigError
 from bot.logs import configure_logging, lines_above_bar
+from bot.settings.checks import expand_folder
 from bot.settings.settings import Settings, library_variables, load_settings, suited_to_model
 from bot.store.files.server_url import is_server_url
 
@@ -50,10 +52,18 @@ def require_asyncpg() -> None:
 
 
 def with_model(settings: Settings, model: str | None) -> Settings:
-    """The same settings with another model, run in this process; None changes nothing."""
+    """The same settings with another model, run in this process; None changes nothing.
+
+    Raises:
+        ConfigError: it is below nobody's home folder.
+    """
     if model is None:
         return settings
-    return suited_to_model(settings.model_copy(update={"model": str(Path(model).expanduser()), "engine_url": None}))
+    try:
+        named = expand_folder(model)
+    except PydanticCustomError as error:
+        raise ConfigError("--model", error.message()) from None
+    return suited_to_model(settings.model_copy(update={"model": named, "engine_url": None}))
 
 
 def run_or_chat(settings: Settings) -> int:

@@ -81,11 +81,11 @@ def read_tokenizer(folder: str | Path, *, setting: str = "TRINITY_MODEL") -> Tok
         ConfigError: the file is missing or broken.
     """
     path = _file(folder)
-    if not path.is_file():
-        if (other := path.with_name("tokenizer.model")).is_file():
-            return _converted(other, setting)
-        raise ConfigError(setting, f"{path} does not exist, nor a tokenizer.model beside it")
     try:
+        if not path.is_file():
+            if (other := path.with_name("tokenizer.model")).is_file():
+                return _converted(other, setting)
+            raise ConfigError(setting, f"{path} does not exist, nor a tokenizer.model beside it")
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigError(setting, f"{path} is larger than any tokenizer ({_MAX_FILE_BYTES >> 20} MiB)")
         return Tokenizer.from_str(path.read_text(encoding="utf-8-sig"))

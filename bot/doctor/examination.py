@@ -55,5 +55,8 @@ async def _findings(check: Check) -> Sequence[Finding]:
         return [topic.unknown(f"no answer within {check.seconds:g} s", "try again, and look at what is asked")]
     except TrinityError as error:
         return [topic.bad(str(error))]
+    except OSError as error:  # what is looked at can't be: that is what there is to tell
+        where = f"{error.filename}: " if error.filename else ""
+        return [topic.bad(f"{where}{error.strerror or error}", "let this user look there, or run it as another one")]
     except Exception as error:  # a mistake in one check is no reason to keep the others' words back
         return [topic.unknown(f"the check itself failed: {type(error).__name__}: {error}", "please report this")]

@@ -22,7 +22,7 @@ def look_at_files(data_dir: Path, named: list[Path]) -> list[Finding]:
 
 def nearest(path: Path) -> Path:
     """`path`, or the nearest folder above it that is there."""
-    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    return next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
 
 
 def _folder(folder: Path) -> Iterator[Finding]:
@@ -36,15 +36,19 @@ def _folder(folder: Path) -> Iterator[Finding]:
 
 
 def _modes(folder: Path, named: list[Path]) -> Iterator[Finding]:
-    ours = [folder, *sorted(folder.iterdir())] if folder.is_dir() else []
-    open_ones = [path for path in (*named, *ours) if path.exists() and stat.S_IMODE(path.stat().st_mode) & _OTHERS]
+    ours = [folder, *sorted(folder.iterdir())] if os.access(folder, os.R_OK | os.X_OK) else []
+    open_ones = [path for path in (*named, *ours) if _is_seen(path) and stat.S_IMODE(path.stat().st_mode) & _OTHERS]
     for path in open_ones:
         yield TOPIC.note(f"{path} can be read by others", f"chmod {'700' if path.is_dir() else '600'} {path}")
-    foreign = [path for path in ours if path.exists() and path.stat().st_uid != os.getuid()]
+    foreign = [path for path in ours if _is_seen(path) and path.stat().st_uid != os.getuid()]
     for path in foreign:
         yield TOPIC.bad(f"{path} belongs to another user", f"sudo chown {os.getuid()} {path}, or run as its owner")
     if ours and not open_ones and not foreign:
         yield TOPIC.ok("they are for their owner alone")
+
+
+def _is_seen(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - pathlib's raises where we may not look
 
 
 def _room(folder: Path) -> Iterator[Finding]:

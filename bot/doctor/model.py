@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -82,7 +83,7 @@ def model_folder(
         if made is not None:
             return made.folder if made.is_there else None
         return demo if model is None else local_folder(model) or _cached(hub_id(model), _cache(environ))
-    except ConfigError:
+    except (ConfigError, OSError):  # the check of the model says which
         return None
 
 
@@ -136,8 +137,9 @@ async def _look_at_hub(
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
-    home = Path(environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    return Path(environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    home = Path(environ.get("HF_HOME") or "~/.cache/huggingface")
+    # Not pathlib's, which raises where nobody has this user's number.
+    return Path(os.path.expanduser(environ.get("HF_HUB_CACHE") or home / "hub"))  # noqa: PTH111
 
 
 def _cached(model: str, cache: Path) -> Path | None:

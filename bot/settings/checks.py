@@ -156,7 +156,7 @@ def expand_home(path: Path) -> Path:
         raise refusal("begins with ~, which is nobody's home folder here; write the whole path") from None
 
 
-def _expand_folder(name: str) -> str:
+def expand_folder(name: str) -> str:
     """A folder's name; a hub id never begins with ~."""
     return str(expand_home(Path(name))) if name.startswith("~") else name
 
@@ -266,7 +266,7 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 HttpUrl = Annotated[str, _check_url("https", "http")]
 WebPage = Annotated[str, _check_url("https", "http", is_base=False)]
 WebsocketUrl = Annotated[str, _check_url("wss", "ws")]
-FolderOrHubId = Annotated[str, AfterValidator(_expand_folder)]
+FolderOrHubId = Annotated[str, AfterValidator(expand_folder)]
 Folder = Annotated[Path, AfterValidator(expand_home)]
 Ids = Annotated[frozenset[int], BeforeValidator(_read_ids)]
 """Discord's ids of guilds, channels, roles or people."""

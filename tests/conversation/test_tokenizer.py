@@ -65,6 +65,11 @@ def test_a_missing_folder_is_refused(tmp_path):
         load_tokenizer(tmp_path / "nowhere")
 
 
+def test_a_name_that_no_file_can_have_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"does not exist|can't be read"):
+        load_tokenizer(tmp_path / f"{'x' * 300}.json")
+
+
 def test_a_broken_file_is_refused(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
 

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import threading
 
 from bot.doctor.examination import Check, examine, exit_status
@@ -34,6 +35,7 @@ async def test_what_hangs_or_fails_keeps_nothing_else_from_being_told():
         check("slow", after=asyncio.Event().wait, seconds=0.01),
         check("stuck", after=hang, seconds=0.01),
         check("broken", after=ZeroDivisionError("by zero")),
+        check("closed", after=PermissionError(errno.EACCES, "Permission denied", "/root/data")),
         check("refused", after=ConfigError("TRINITY_SEED", "is wrong")),
         check("fine", TOPIC.ok("well")),
     )
@@ -43,11 +45,13 @@ async def test_what_hangs_or_fails_keeps_nothing_else_from_being_told():
         ("slow", State.UNKNOWN),
         ("stuck", State.UNKNOWN),
         ("broken", State.UNKNOWN),
+        ("closed", State.BAD),
         ("refused", State.BAD),
         ("a topic", State.OK),
     ]
     assert "ZeroDivisionError" in findings[2].said
-    assert findings[3].said == "TRINITY_SEED: is wrong"
+    assert findings[3].said == "/root/data: Permission denied"
+    assert findings[4].said == "TRINITY_SEED: is wrong"
 
 
 async def test_checks_run_beside_one_another_and_are_told_in_order():

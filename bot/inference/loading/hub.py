@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from bot.errors import ConfigError
 from bot.inference.loading.child_program import run_to_last_event
@@ -64,7 +64,7 @@ def local_folder(model: str) -> Path | None:
         ConfigError: it is neither.
     """
     if model.lower().startswith("file:"):
-        parts = urlsplit(model)
+        parts = _split(model)
         if parts.netloc not in ("", "localhost"):
             raise ConfigError(SETTING, "names a folder of another machine; a file:// URL has three slashes here")
         model = unquote(parts.path)
@@ -86,13 +86,20 @@ def local_folder(model: str) -> Path | None:
 
 def hub_id(model: str) -> str:
     """The hub's name of `model`, empty where it can't be one."""
-    parts = urlsplit(model) if model.startswith(("https://", "http://")) else None
+    parts = _split(model) if model.startswith(("https://", "http://")) else None
     if parts is not None:
         if parts.hostname not in _HUB_HOSTS:
             return ""
         model = "/".join(parts.path.split("/")[1:3])
     name = model.removeprefix("hf.co/").removeprefix("huggingface.co/").strip("/")
     return name if _HUB_ID.fullmatch(name) else ""
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ConfigError(SETTING, "is not a URL that can be read") from None
 
 
 def _refuse_what_is_no_folder(path: Path) -> None:

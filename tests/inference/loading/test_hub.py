@@ -68,6 +68,12 @@ def test_a_hub_id_is_found_however_it_is_written(written, name):
             local_folder(written)
 
 
+@pytest.mark.parametrize("name", ["https://[::/a/b", "file://[::/a"])
+def test_an_address_that_cannot_be_read_is_refused(name):
+    with pytest.raises(ConfigError, match="is not a URL that can be read"):
+        local_folder(name)
+
+
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nothing", "~/nothing-of-that-name", "plain", "x" * 300])
 def test_what_is_neither_folder_nor_hub_id_is_refused(name):
     with pytest.raises(ConfigError, match="there is no model folder"):

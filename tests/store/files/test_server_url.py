@@ -103,6 +103,8 @@ def test_what_tunes_the_connection_is_ours_or_the_servers() -> None:
         ("u:s3cret@h/d?statement_cache_size=-1", "statement_cache_size"),
         ("u:s3cret@h/d?target_session_attrs=s3cret", "target_session_attrs"),
         ("u:s3cret@h/d?sslrootcert=/no/such/s3cret", "sslrootcert"),
+        (f"u:s3cret@h/d?sslrootcert=/{'x' * 300}", "sslrootcert"),
+        ("u:s3cret@h:²/d", "port"),
         ("u:s3cret@h/d?ssl_mode=require", "did you mean sslmode"),
         ("u:s3cret@h/d?schema=public", "schema"),
         ("u:s3cret@h/d?sslmode", "parameters"),
