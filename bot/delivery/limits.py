@@ -160,14 +160,16 @@ class ClosedChannels:
 
     def __init__(self) -> None:
         self._closed: OrderedDict[int, tuple[float, float]] = OrderedDict()  # channel id -> open again at, closed for
+        self._closed_to_edits: set[int] = set()
         self._muted: OrderedDict[int, float] = OrderedDict()  # channel id -> muted until
         self._known_open: OrderedDict[int, None] = OrderedDict()
         self._refusals: deque[float] = deque()
 
-    def is_closed(self, channel_id: int) -> bool:
-        """Whether a request to this channel is known to be refused."""
+    def is_closed(self, channel_id: int, *, to_edits: bool = False) -> bool:
+        """Whether a request to this channel is known to be refused; `to_edits`, whether an edit or a deletion is."""
         until, _ = self._closed.get(channel_id, (0.0, 0.0))
-        is_refused = _now() < until or self.muted_seconds(channel_id) is not None
+        is_known_closed = _now() < until and (not to_edits or channel_id in self._closed_to_edits)
+        is_refused = is_known_closed or self.muted_seconds(channel_id) is not None
         return is_refused or (self._is_spent() and channel_id not in self._known_open)
 
     def muted_seconds(self, channel_id: int) -> float | None:
@@ -181,13 +183,20 @@ class ClosedChannels:
         self._muted[channel_id] = _now() + seconds
         _forget_oldest(self._muted, self.MAX_CHANNELS)
 
-    def close(self, channel_id: int) -> None:
-        """Discord refused a request to this channel, and not for a mute."""
+    def close(self, channel_id: int, *, to_edits: bool = True) -> None:
+        """Discord refused a request to this channel, and not for a mute.
+
+        Without `to_edits`, what the bot has written there may still be changed: that it may write nothing new doesn't
+        forbid that.
+        """
         until, seconds = self._closed.pop(channel_id, (0.0, self.CLOSED_SECONDS / 2))
         if until <= _now():
             seconds = min(2 * seconds, self.LONGEST_SECONDS)
         self._closed[channel_id] = (_now() + seconds, seconds)
         _forget_oldest(self._closed, self.MAX_CHANNELS)
+        self._closed_to_edits.intersection_update(self._closed)
+        if to_edits:
+            self._closed_to_edits.add(channel_id)
 
     def note_refusal(self, channel_id: int) -> None:
         """Count a refused request: Discord bans who makes too many. The channel no longer is known to be open."""
@@ -197,6 +206,7 @@ class ClosedChannels:
     def reopen(self, channel_id: int) -> None:
         """The channel's permissions may have changed, or the bot may be muted no longer."""
         self._closed.pop(channel_id, None)
+        self._closed_to_edits.discard(channel_id)
         self._muted.pop(channel_id, None)
 
     def open(self, channel_id: int) -> None:

@@ -52,6 +52,7 @@ NOT_TAKEN_NOW = phrase("not_taken_now")
 STOPPED_BY_RESET = phrase("stopped_by_reset")
 STOPPED_UNSAID = phrase("stopped_unsaid")
 BROKEN = phrase("broken")
+MAY_NOT_GO_ON = phrase("may_not_go_on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,15 @@ class Outcome:
 
     `state` None leaves it unfinished, so that it is answered after the restart. `discards` takes out of the channel
     what was shown of the answer. `refuses` says that the answer's own words can't be shown: what was shown of them
-    stays as it is, and none of them is kept in the history. `keeps_previous` shows the older answer again that was to
+    stays as it is, and none of them is kept in the history. `last_words` are said below what is shown where nothing new
+    can be written. `keeps_previous` shows the older answer again that was to
     be replaced.
     """
 
     state: InboxState | None
     reason: str = ""
     sentence: str = ""
+    last_words: str = ""
     limit: NoticeLimit | None = None
     discards: bool = False
     refuses: bool = False
@@ -103,6 +106,7 @@ REPLY_DELETED = Outcome(InboxState.WITHDRAWN, "the answer was deleted", discards
 RESET = Outcome(InboxState.WITHDRAWN, "the conversation was reset")
 STOPPED = Outcome(InboxState.WITHDRAWN, "it was stopped before anything was said")
 CHANNEL_LOST = Outcome(InboxState.FAILED, "the channel is gone, or closed to us")
+SHUT_OUT = replace(CHANNEL_LOST, last_words=MAY_NOT_GO_ON)
 EXPIRED = Outcome(
     InboxState.EXPIRED,
     "found after a restart, too old",
@@ -130,7 +134,7 @@ _MEANINGS: tuple[tuple[type[Exception], Outcome], ...] = (
     (EngineUnavailable, Outcome(InboxState.FAILED, sentence=NOT_READY, log_level=logging.WARNING)),
     (StoreError, Outcome(InboxState.FAILED, sentence=NO_MEMORY, limit=ONE_BY_ONE, log_level=logging.WARNING)),
     (MessageGone, REPLY_DELETED),
-    (NoAccess, CHANNEL_LOST),
+    (NoAccess, SHUT_OUT),
     (Unreachable, Outcome(InboxState.FAILED, log_level=logging.WARNING)),
     (Unclear, Outcome(InboxState.FAILED, sentence=NOT_TAKEN_NOW, refuses=True, log_level=logging.WARNING)),
     (ContentRefused, Outcome(InboxState.FAILED, sentence=NOT_TAKEN, refuses=True, log_level=logging.WARNING)),
@@ -189,6 +193,8 @@ class Outcomes:
             await parts.discard()
         elif outcome.refuses and parts:
             await parts.end_with(sentence)
+        elif outcome.last_words and parts:
+            await parts.end_in_place(outcome.last_words)
         elif sentence and is_unknown:
             await parts.replace_by(sentence)
         elif sentence and parts and not (parts.shows_wait or parts.shows_notice):

@@ -20,7 +20,7 @@ from bot.chat.chat import Exchange, Part
 from bot.delivery.limits import Urgency
 from bot.delivery.refusals import ContentRefused, MessageGone, NoAccess, Rejected
 from bot.delivery.sender import Sender
-from bot.delivery.split import CLOSING, utf16_length
+from bot.delivery.split import CLOSING, split, utf16_length
 from bot.delivery.transport import Button, ButtonKind, Draft, DraftKey, Posted
 from bot.store.rows.deletion import ANSWER
 from bot.words import LANGUAGES, in_language, phrase
@@ -269,6 +269,19 @@ class Parts:
                 continue
             return
         await self.discard()
+
+    async def end_in_place(self, sentence: str) -> None:
+        """Say `sentence` below what is shown of the answer, where nothing new can be written: by edits alone."""
+        sentence = in_language(sentence, self.language)
+        answers = sorted(place for place in self._shown if place[0] == Purpose.ANSWER)
+        shown = [] if self.shows_wait else [_text(self._shown[place]).rstrip() for place in answers]
+        if not answers or not all(shown):
+            return
+        room = _MAX_UNITS - utf16_length(below := f"\n-# {sentence}")
+        kept = split(shown[-1], room)[0] if shown else ""
+        shown[-1:] = [(kept + below).strip()]
+        for place, text in reversed([*zip(answers, shown, strict=True)]):  # the first one's mark goes last
+            await self.show(place, lambda text=text: text)  # type: ignore[misc]
 
     async def discard(self) -> None:
         """Take everything out of the channel, what is being created just now included."""

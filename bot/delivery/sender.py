@@ -49,6 +49,10 @@ _CLOSING_SECONDS = 2.0
 """How long `close` waits for requests that are under way."""
 
 
+_CHANGES = frozenset({"edit", "delete"})
+"""Of what the bot has written: for that it needn't be allowed to write."""
+
+
 Result = TypeVar("Result")
 
 
@@ -194,7 +198,7 @@ class Sender:
 
     async def take_buttons_off(self, channel_id: int, message_id: int) -> None:
         """Leave a message of ours without buttons, if that is possible just now."""
-        if self.closed_channels.is_closed(channel_id) or self.breaker.is_open:
+        if self.closed_channels.is_closed(channel_id, to_edits=True) or self.breaker.is_open:
             return
         with suppress(DiscordError):
             await self._try(
@@ -243,15 +247,18 @@ class Sender:
                     await asyncio.sleep(min(left, _MUTE_NEWS_SECONDS))
         await asyncio.sleep(_MUTE_MARGIN_SECONDS)
 
-    async def _close(self, channel_id: int, refusal: NoAccess) -> None:
+    async def _close(self, kind: str, channel_id: int, refusal: NoAccess) -> None:
         """Remember that a channel refuses us; where that is a moderator's timeout of the bot, only until it ends."""
+        is_one_permission = refusal.code == MISSING_PERMISSIONS
+        if is_one_permission and kind == "read":
+            return  # what was written before may be hidden, and the bot may write all the same
         # The channel isn't closed before that is known: what is asked of it meanwhile would not wait for the end.
-        seconds = await self._seconds_of_mute(channel_id) if refusal.code == MISSING_PERMISSIONS else 0.0
+        seconds = await self._seconds_of_mute(channel_id) if is_one_permission else 0.0
         if seconds > 0:
             self.closed_channels.mute(channel_id, seconds)
             refusal.seconds = seconds
         else:
-            self.closed_channels.close(channel_id)
+            self.closed_channels.close(channel_id, to_edits=kind in _CHANGES or not is_one_permission)
 
     async def _seconds_of_mute(self, channel_id: int) -> float:
         """For how long a moderator has muted the bot, by what Discord has said a moment after a refusal; else 0."""
@@ -267,7 +274,7 @@ class Sender:
         await self.pacer.wait(urgency)
         if self._is_over:
             raise Unreachable("we are leaving Discord")
-        if self.closed_channels.is_closed(channel_id):
+        if self.closed_channels.is_closed(channel_id, to_edits=kind in _CHANGES):
             raise NoAccess("the channel is closed to us", seconds=self.closed_channels.muted_seconds(channel_id))
         try:
             result = await self._uncancelled(lambda: self._observed(kind, request))
@@ -282,7 +289,7 @@ class Sender:
         except NoAccess as error:
             self.breaker.succeeded()
             self.closed_channels.note_refusal(channel_id)
-            await self._close(channel_id, error)
+            await self._close(kind, channel_id, error)
             raise
         except Unclear:
             self.breaker.succeeded()
@@ -292,7 +299,8 @@ class Sender:
             self.breaker.succeeded()
             raise
         self.breaker.succeeded()
-        if urgency is not Urgency.LAST:  # that the bot may read or be seen typing doesn't mean that it may speak
+        # That the bot may read, be seen typing or edit doesn't mean that it may speak.
+        if urgency is not Urgency.LAST and not (kind in _CHANGES and self.closed_channels.is_closed(channel_id)):
             self.closed_channels.open(channel_id)
         return result
 

@@ -186,9 +186,9 @@ class TrinityClient(ReceivingClient):
         """A channel's permissions may have changed."""
         self._reopen_channels(after.guild, only=after.id)
 
-    async def on_thread_update(self, _: discord.Thread, after: discord.Thread) -> None:
-        """A thread may have been unlocked."""
-        self._reopen_channels(after.guild, only=after.id)
+    async def on_raw_thread_update(self, payload: discord.RawThreadUpdateEvent) -> None:
+        """A thread may have been unlocked, or opened again: discord.py has forgotten one that was closed."""
+        self.receivers.sender.closed_channels.reopen(payload.thread_id)
 
     async def on_guild_role_update(self, _: discord.Role, after: discord.Role) -> None:
         """A role's permissions may have changed."""

@@ -329,6 +329,39 @@ def test_a_mute_of_long_ends_the_answer_and_reopens_the_channel_in_time():
     assert in_virtual_time(scenario()) == (True, True, False)
 
 
+def test_who_may_write_nothing_new_may_still_change_what_was_written():
+    async def scenario():
+        transport = Transport([NoAccess("403", code=50013), None, NoAccess("403", code=50013)])
+        async with open_sender(transport) as sender:
+            with pytest.raises(NoAccess):
+                await sender.create(DRAFT, keep_nothing)
+            await sender.edit(1, 2, lambda: "last words")
+            is_closed = sender.closed_channels.is_closed(1)
+            for _ in range(2):
+                with pytest.raises(NoAccess):
+                    await sender.edit(1, 2, lambda: "and more")
+            return transport, is_closed
+
+    transport, is_closed = in_virtual_time(scenario())
+
+    assert is_closed
+    assert transport.messages == [Posted(2, "last words")]
+    assert [name for _, name in transport.calls] == ["create", "edit", "edit"]
+
+
+def test_a_refusal_to_read_what_was_written_before_closes_no_channel():
+    async def refused():
+        raise NoAccess("403", code=50013)
+
+    async def scenario():
+        async with open_sender(Transport([])) as sender:
+            with pytest.raises(NoAccess):
+                await sender.read(1, refused)
+            return await sender.create(DRAFT, keep_nothing)
+
+    assert in_virtual_time(scenario()).content == "hello"
+
+
 def test_answers_that_cannot_be_read_are_repeated_and_hold_nobody_up():
     async def scenario():
         transport = Transport([Unreadable("empty")] * 8)

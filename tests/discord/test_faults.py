@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.conversation.messages import Question
-from bot.delivery.outcomes import EXPIRED
+from bot.delivery.outcomes import EXPIRED, MAY_NOT_GO_ON
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine
@@ -80,6 +80,26 @@ async def test_a_lost_permission_ends_the_answer_and_asks_no_more(server: Loopba
     refused = [call for call in server.journal.calls if call.status == 403]
     assert len(refused) == 1
     assert all(f"/channels/{general.id}/" not in call.path for call in server.journal.calls[num_calls:])
+
+
+async def test_where_nothing_new_may_be_written_any_more_what_is_shown_ends_in_words(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    engine = EchoEngine(answer=lambda _: LONG, words_before_gate=200, is_held=True)
+    alice, general = server.person("Alice"), server.channel("general")
+
+    async with enter(server, engine=engine) as house:
+        question = await alice.says(general, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+        server.world.overwrite(general, server.bot.user, deny=Permission.SEND_MESSAGES)
+        engine.gate.set()
+        await house.reaches(question, "failed")
+
+    [part] = server.answer_to(question).parts
+    assert part.content.startswith("word0 word1")
+    assert part.content.endswith(f"\n-# {MAY_NOT_GO_ON}")
+    assert part.components == []
+    assert len([call for call in server.journal.calls if call.status == 403]) == 1
 
 
 async def test_where_the_bot_may_not_speak_nothing_is_tried(server: LoopbackDiscord, enter: OpenHouse) -> None:

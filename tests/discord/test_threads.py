@@ -1,8 +1,10 @@
 """`/thread`, end to end on a loopback Discord."""
 
 from bot.store.rows.chosen_settings import Scope
+from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
-from tests.loopback import Permission, judge
+from tests.engines import EchoEngine
+from tests.loopback import LoopbackDiscord, Permission, judge
 
 
 async def test_a_thread_begins_anew_with_its_channels_settings(house: House) -> None:
@@ -49,3 +51,20 @@ async def test_where_no_thread_can_be_opened_that_is_said(house: House) -> None:
     assert "Create Public Threads" in said[1]
     assert "You may not" in said[2]
     assert sum(channel.is_thread for channel in server.world.channels.values()) == 1
+
+
+async def test_a_thread_that_was_closed_in_the_middle_of_an_answer_is_answered_in_when_it_is_opened_again(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    engine = EchoEngine(answer=lambda _: "one two three", words_before_gate=2, is_held=True)
+    alice = server.person("Alice")
+    async with enter(server, engine=engine) as house:
+        thread = await alice.opens_thread(server.channel("general"), "aside")
+        question = await alice.says(thread, "hello", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+
+        server.world.update_thread(thread, is_archived=True)
+        engine.gate.set()
+        await house.reaches(question, "failed")
+        server.world.update_thread(thread, is_archived=False)
+        await house.reaches(await alice.says(thread, "and now?", mention=True), "answered")
