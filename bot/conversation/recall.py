@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from itertools import islice, pairwise
 
 from bot.conversation.asked_for import Wanted, asks, knows_not, pairs_telling, sentences_asking, wanted_by
-from bot.conversation.word_forms import STOP_WORDS, misspelt, stem, stems, words
+from bot.conversation.word_forms import LITTLE_STEMS, STOP_WORDS, is_pair, misspelt, stem, stems, words
 
 _SATURATION = 0.7  # BM25's k1: how much a word counts that is said again in one message
 _LENGTH_PENALTY = 0.3  # BM25's b
@@ -38,6 +38,7 @@ _NAMED_PERSON = 2.0
 _TOLD_PERSON = 1.75  # of what was said to whom a question names
 _ASKS = 0.85  # of a message that is nothing but a question
 _ASKS_TOO = 0.925
+_SEAM = 0.5  # of a pair of characters that nobody said: half of them join two words
 _KNOWS_NOT = 0.5  # of a message that says that something isn't known
 _SAME_MONTH = 3.0
 _SAME_DAYS = 4.0
@@ -218,11 +219,17 @@ class RecallIndex:
                 scores[position] += worth
 
     def _best_share(self, wanted: Wanted, scores: Iterable[int]) -> float:
-        """How much of a question's weight one passage has at most; a word that nobody said weighs most."""
+        """How much of a question's weight one passage has at most; a word that nobody said weighs most.
+
+        What says little weighs nothing here, and pairs of characters, many of which join two words, half of what words
+        do where nobody said them.
+        """
         units = []
-        for form in sorted({*wanted.forms}):
+        for form in sorted({*wanted.forms} - LITTLE_STEMS or {*wanted.forms}):
             alike = {form}.union(*(told for told in wanted.facts if form in told))
-            units.append((self._said(alike), self._weight(self._stem_numbers.get(form))))
+            number = self._stem_numbers.get(form)
+            seam = _SEAM if number is None and is_pair(form) else 1.0
+            units.append((self._said(alike), seam * self._weight(number)))
         for told in wanted.facts:
             if told.isdisjoint(wanted.forms):
                 said = self._said(told)

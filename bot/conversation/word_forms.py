@@ -37,6 +37,31 @@ haven hadn let us
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 """English words that say nothing of what a text is about."""
 
+# Those of other languages; without those that are English words of some meaning (die, war, son, comment, sin).
+_LITTLE_WORDS = """
+wie was wer wen wem wo woher wohin wann warum wieso welche welcher welches welchen welchem ist sind bist habe
+haben hatte ein eine einen einem einer eines der das den dem des und oder im am an auf mit von vom zu zum zur bei
+aus nach über ich du er sie es wir ihr mich mir dich dir uns mein meine meinen meinem meiner meines dein deine nicht
+kennst weißt erinnerst noch auch so schon denn doch mal
+quel quelle quels quelles qui que quoi quand où combien pourquoi est ce sont suis es as avons avez ont était
+d j l m n s t qu le la les un une des du de et ou dans sur avec chez par je tu il elle nous vous moi mon ma mes ta
+tes te souviens rappelles ne pas à au aux en
+qué cuál cuáles quién quiénes cuándo cuánto cuánta cómo dónde por que es está soy estoy tengo tiene el los las una
+unos y o con del al yo tú mi mis tu tus me te se lo su sus más ya acuerdas recuerdas
+qual quais quem onde porque é são está sou estou tenho tem os as um uma uns e ou do da dos das no na nos nas com para eu
+você meu minha meus minhas teu tua seu sua lembras lembra
+что кто кого кому где куда откуда когда как какой какая какое какие каком какую почему сколько это я ты он она мы вы
+меня мне тебя тебе мой моя моё мои моего моей моему моём мою твой твоя у в во на с со из от до по за к о об и а но не ли
+же был была было были есть помнишь
+ما ماذا من هو هي متى أين كيف هل كم أي لماذا في على عن إلى مع أنا أنت لي و كان كانت هذا هذه تتذكر
+क्या कौन कब कहाँ कैसे क्यों किस किसे कितने कितना कितनी का की के है हैं हूँ था थी थे में से को पर ने और मैं मुझे मेरा मेरी मेरे तुम
+तुम्हारा सा सी याद
+อะไร ที่ไหน เมื่อไหร่ ยังไง อย่างไร ทำไม ใคร เท่าไหร่ ของฉัน คือ จำได้ไหม
+何ですか 何の どこ いつ だれ 誰の どう なに なんて ですか ですね ますか ました ください でした 覚えてる 覚えてい
+뭐예요 뭐야 뭐죠 무엇 어디 언제 누구 어떻게 어때요 예요 이에요 나요 있어요 있나요 기억나 기억해
+什么 哪里 哪个 哪儿 怎么 怎样 为什么 多少 的是 是什 你还记得
+"""
+
 # What is cut from an English word, and what takes its place; the first that leaves enough letters is cut.
 _ENDINGS = (
     ("ational", "ate", 4), ("ization", "ize", 4), ("fulness", "ful", 3), ("iveness", "ive", 3), ("ies", "y", 2),
@@ -61,6 +86,11 @@ _UNSPACED = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
     (0xAC00, 0xD7AF), (0x20000, 0x323AF),
 )  # fmt: skip
+
+
+def is_pair(form: str) -> bool:
+    """Whether a stem is a pair of characters out of a script without blanks between words."""
+    return len(form) == 2 and _is_unspaced(form[0])
 
 
 def stems(text: str) -> list[str]:
@@ -143,6 +173,10 @@ def _foreign_stem(word: str) -> str:
         return _CYRILLIC.sub("", word)
     plain = "".join(each for each in unicodedata.normalize("NFD", word) if not "\u0300" <= each <= "\u036f")
     return _english_stem(plain) if plain.isascii() else word
+
+
+LITTLE_STEMS = frozenset(map(stem, words(_LITTLE_WORDS))) - frozenset(map(stem, STOP_WORDS))
+"""Stems that say nothing of what a question in another language is about; they are looked for all the same."""
 
 
 def misspelt(word: str) -> Iterator[str]:

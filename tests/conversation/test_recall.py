@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.chat.recollection import LEAST_SHARE
 from bot.conversation import recall
 from bot.conversation.recall import Passage, RecallIndex
 
@@ -52,6 +53,64 @@ def test_a_fact_is_found_after_forty_turns_of_small_talk(fact, question):
     index = among_small_talk("Anna", fact)
 
     assert index.find(question, 3)[0] == 0
+
+
+SAID_ELSEWHERE = {
+    "German": (
+        ("Es regnet seit dem Morgen.", "Der Zug war schon wieder zu spät.", "Hat jemand das Spiel gesehen?"),
+        ("Das Treffen ist am 14. im Café Nord.", "Wo findet das Treffen statt?"),
+        "Was ist die Hauptstadt von Australien?",
+    ),
+    "French": (
+        ("Il pleut depuis ce matin.", "Le train était encore en retard.", "Quelqu'un a vu le match ?"),
+        ("J'habite à Lyon depuis deux ans.", "Dans quelle ville est-ce que j'habite ?"),
+        "Quelle est la capitale de l'Australie ?",
+    ),
+    "Russian": (
+        ("С утра идёт дождь.", "Поезд опять опоздал.", "Как там погода?"),
+        ("Моя сестра выходит замуж в июне.", "Когда свадьба у моей сестры?"),
+        "Какая столица Австралии?",
+    ),
+    "Arabic": (
+        ("المطر يهطل منذ الصباح.", "تأخر القطار مرة أخرى.", "كيف الطقس عندكم؟"),
+        ("عندي حساسية من الجوز.", "من ماذا عندي حساسية؟"),
+        "ما هي عاصمة أستراليا؟",
+    ),
+    "Hindi": (
+        ("सुबह से बारिश हो रही है।", "ट्रेन फिर से देर से आई।", "वहाँ मौसम कैसा है?"),
+        ("मुझे अखरोट से एलर्जी है।", "मुझे किस चीज़ से एलर्जी है?"),
+        "ऑस्ट्रेलिया की राजधानी क्या है?",
+    ),
+    "Thai": (
+        ("ฝนตกตั้งแต่เช้าแล้ว", "รถไฟมาสายอีกแล้ว", "อากาศที่นั่นเป็นยังไงบ้าง"),
+        ("คำลับคือเอลเดอร์", "จำคำลับได้ไหม"),
+        "หุงข้าวยังไง",
+    ),
+    "Japanese": (
+        ("朝から雨が降っています。", "電車がまた遅れました。", "試合を見た人いますか？"),
+        ("来週の火曜に歯医者に行く予定です。", "歯医者はいつ行くんだっけ？"),
+        "オーストラリアの首都はどこですか？",
+    ),
+    "Korean": (
+        ("아침부터 비가 오고 있어요.", "기차가 또 늦었어요.", "거기 날씨 어때요?"),
+        ("회의는 목요일에 카페에서 해요.", "회의가 언제예요?"),
+        "호주의 수도는 어디예요?",
+    ),
+    "Chinese": (
+        ("从早上就开始下雨。", "火车又晚点了。", "你们那边天气怎么样？"),
+        ("会议星期四在咖啡馆举行。", "会议是什么时候？"),
+        "澳大利亚的首都是哪里？",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", SAID_ELSEWHERE)
+def test_the_little_words_of_a_language_neither_hide_a_fact_nor_find_one(language):
+    small_talk, (fact, question), other_question = SAID_ELSEWHERE[language]
+    index = talk(("Anna", fact), *(("Ben", text) for text in small_talk * 14))
+
+    assert index.find(question, 8, least_share=LEAST_SHARE)[:1] == [0]
+    assert index.find(other_question, 8, least_share=LEAST_SHARE) == []
 
 
 def test_the_person_whom_a_question_names_is_the_one_who_said_it():
