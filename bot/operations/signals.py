@@ -30,14 +30,16 @@ class StopRequest:
         """Set by a signal, or because the engine is lost: no new answers, and the running ones finish."""
 
 
-def exit_when_signalled() -> None:
+def exit_when_signalled(*, is_at_terminal: bool | None = None) -> None:
     """Exit with status 0 at a signal that comes before `handle_signals` is called, while there is no event loop.
 
-    By default the signal would kill the process, which some supervisors take for a crash.
+    By default the signal would kill the process, which some supervisors take for a crash. A SIGHUP that has the
+    settings read anew has nothing to do yet, and ends nothing.
     """
-    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+    on_hang_up = _exit if _is_at_terminal(is_at_terminal) else _let_pass
+    for number, action in ((signal.SIGTERM, _exit), (signal.SIGQUIT, _exit), (signal.SIGHUP, on_hang_up)):
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _exit)
+            signal.signal(number, action)
     ignore_user_signals()
 
 
@@ -54,6 +56,14 @@ def report_status_on_signal(status: Callable[[], str]) -> None:
 
 def _exit(_number: int, _frame: object) -> NoReturn:
     raise SystemExit(0)
+
+
+def _let_pass(_number: int, _frame: object) -> None:
+    log.warning("SIGHUP: I'm only starting, with the settings as they were a moment ago")
+
+
+def _is_at_terminal(is_said: bool | None) -> bool:
+    return is_said if is_said is not None else os.isatty(0) or os.isatty(2)
 
 
 def handle_signals(
@@ -74,7 +84,7 @@ def handle_signals(
         is_at_terminal: None looks whether standard input or error is one.
     """
     loop = asyncio.get_running_loop()
-    at_terminal = is_at_terminal if is_at_terminal is not None else os.isatty(0) or os.isatty(2)
+    at_terminal = _is_at_terminal(is_at_terminal)
 
     def end(number: signal.Signals) -> None:
         log.info("%s: running answers may finish, then I stop; a second signal ends me at once", number.name)

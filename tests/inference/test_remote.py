@@ -9,12 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from tokenizers import Tokenizer
 
 from bot.conversation.chat_format import LLAMA_2, TurnEncoder
 from bot.conversation.tokenizer import BEGIN_ID, END_ID, encode
 from bot.errors import ConfigError, EngineOverloaded, EngineUnavailable, PromptTooLong, RequestFailed, WaitedTooLong
 from bot.inference.engine import BACKGROUND, Delta, FinishReason, Request, SamplingParams
+from bot.inference.remote.answer import BrokenOff, parsed
 from bot.inference.remote.engine import RemoteEngine, RemoteOptions, open_remote_engine
 from bot.inference.remote.events import UnreadableStream, read_events
 from bot.inference.remote.prompts import AnswerText, PromptSpeller, TextTokens
@@ -333,9 +336,24 @@ async def test_another_vocabulary_is_noticed(tokenizer: Tokenizer) -> None:
                 pass
 
 
-async def test_a_server_that_loads_its_model_is_waited_for(tokenizer: Tokenizer) -> None:
+@pytest.mark.parametrize("status", [404, 405, 200])
+async def test_an_address_of_something_else_is_what_has_to_be_mended(tokenizer: Tokenizer, status: int) -> None:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(status=status, text="<!doctype html>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", page)
+    async with TestServer(app) as other:
+        wrong = RemoteOptions(Wanted(str(other.make_url("")), None, None, None), start_patience_seconds=5)
+        with pytest.raises(ConfigError, match=f"TRINITY_ENGINE_URL: nothing there completes prompts .*{status}"):
+            async with open_remote_engine(wrong, tokenizer, LLAMA_2):
+                pass
+
+
+@pytest.mark.parametrize("statuses", [[503, 503], [500], [524]])
+async def test_a_server_that_loads_its_model_is_waited_for(tokenizer: Tokenizer, statuses: list[int]) -> None:
     server = CompletionsServer(tokenizer)
-    server.statuses.extend([503, 503])
+    server.statuses.extend(statuses)
 
     async with engine_over(server) as engine:
         assert engine.max_sequence_tokens == 4096
@@ -374,12 +392,32 @@ async def test_events_are_read_however_they_are_cut() -> None:
     for size in (1, 2, 3, 7, 1000):
         assert [data async for data in read_events(cut(size))] == ['{"a":\n1}', "\u00e9", "[DONE]"]
 
+    async def ended_early() -> AsyncIterator[bytes]:
+        yield b"data: 1\n\ndata: 2\n"
+
+    assert [data async for data in read_events(ended_early())] == ["1", "2"]
+
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b"x" * 100_000
 
     with pytest.raises(UnreadableStream):
         _ = [data async for data in read_events(endless())]
+
+
+@pytest.mark.parametrize(
+    ("data", "refusal"),
+    [
+        ('{"error": {"message": "too long", "code": 400}}', RequestFailed),
+        ('{"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}', RequestFailed),
+        ('{"object": "error", "message": "out of memory", "code": 500}', BrokenOff),
+        ('{"error": "overloaded", "error_type": "overloaded"}', BrokenOff),
+        ("[" * 100_000, BrokenOff),
+    ],
+)
+def test_an_error_in_mid_stream_is_told_apart_from_an_outage(data: str, refusal: type[Exception]) -> None:
+    with pytest.raises(refusal):
+        parsed(data)
 
 
 def test_an_end_token_in_the_text_is_taken_out_however_it_is_cut() -> None:

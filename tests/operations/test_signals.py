@@ -119,9 +119,17 @@ async def test_a_question_for_the_state_is_answered_in_the_log(listening, caplog
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP])
 def test_before_there_is_a_loop_a_signal_ends_quietly(number):
     signal.signal(number, signal.SIG_DFL)
-    exit_when_signalled()
+    exit_when_signalled(is_at_terminal=True)
 
     with pytest.raises(SystemExit) as ended:
         os.kill(os.getpid(), number)
 
     assert ended.value.code == 0
+
+
+def test_a_reload_that_comes_before_there_is_a_loop_ends_nothing(caplog):
+    exit_when_signalled(is_at_terminal=False)
+
+    signal.raise_signal(signal.SIGHUP)
+
+    assert "I'm only starting" in caplog.text

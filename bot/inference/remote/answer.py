@@ -126,11 +126,11 @@ def parsed(data: str) -> dict[str, Any]:
     """
     try:
         event = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BrokenOff("it sent an event that is no JSON") from None
     if not isinstance(event, dict):
         raise BrokenOff("it sent an event of an unknown kind")
-    error = event.get("error")
+    error = event if event.get("object") == "error" else event.get("error")
     if error:
         code = error.get("code") if isinstance(error, dict) else None
         if isinstance(code, int) and 400 <= code < 500 and code not in PASSING_STATUS:

@@ -13,7 +13,7 @@ class UnreadableStream(Exception):
 
 
 async def read_events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[str, None]:
-    """The data of each event that a blank line ends. Comments, and fields other than data, are passed over.
+    """The data of each event, which a blank line or the stream ends. Comments, and other fields, are passed over.
 
     Raises:
         UnreadableStream: an event is longer than `MAX_EVENT_BYTES`, or isn't UTF-8.
@@ -30,6 +30,8 @@ async def read_events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[str, None]
                 data = []
         if len(rest) + sum(map(len, data)) > MAX_EVENT_BYTES:
             raise UnreadableStream("one event of it is longer than any piece of an answer")
+    if data:  # the standard drops it, since it may be cut; here it has to be whole JSON, and may be an answer's end
+        yield _decoded(b"\n".join(data))
 
 
 def _decoded(data: bytes) -> str:

@@ -31,6 +31,9 @@ PASSING_STATUS = frozenset({408, 425, 429, 502, 503, 504})
 """What may be over in a moment."""
 
 
+_NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
+
+
 class ServerKind(StrEnum):
     """Servers whose ways are known."""
 
@@ -149,7 +152,7 @@ class ServerClient:
             raise ServerAway(away_in_words(error)) from error
         try:
             return answer.status, json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return answer.status, None
 
 
@@ -173,6 +176,8 @@ async def survey(client: ServerClient, wanted: Wanted, probe: Probe) -> Server:
     """
     status, listed = await client.ask("/v1/models")
     _refuse_status(status)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
+        raise ServerAway(f"it answers {status} when asked which models it has")
     entries = _entries(listed)
     kind = await _kind(client, entries)
     if kind is ServerKind.OLLAMA:
@@ -181,7 +186,7 @@ async def survey(client: ServerClient, wanted: Wanted, probe: Probe) -> Server:
             "are on llama-server (llama.cpp), which this works with"
         )
         raise ConfigError(URL_SETTING, problem)
-    if status == HTTPStatus.NOT_FOUND and not entries:
+    if not entries:
         await _be_sure_it_completes(client)
     model = _model(entries, wanted.model)
     entry = next((each for each in entries if each.get("id") == model), {})
@@ -234,9 +239,11 @@ async def _details(client: ServerClient, kind: ServerKind) -> dict[str, Any]:
 
 
 async def _be_sure_it_completes(client: ServerClient) -> None:
-    status, _ = await client.ask("/v1/completions", {})
-    if status == HTTPStatus.NOT_FOUND:
-        raise ConfigError(URL_SETTING, "nothing there completes prompts (/v1/completions is not found)")
+    """A request of nothing is refused by a server of the kind that is meant, but in JSON."""
+    status, answer = await client.ask("/v1/completions", {})
+    _refuse_status(status)
+    if status in _NOT_THERE or answer is None:
+        raise ConfigError(URL_SETTING, f"nothing there completes prompts (/v1/completions is answered with {status})")
 
 
 def _model(entries: Sequence[Mapping[str, Any]], wanted: str | None) -> str:
