@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from bot.errors import CardTaken, EngineUnavailable, TrinityError
 from bot.inference.detokenizer import Detokenizer, TokenTexts
-from bot.inference.engine import Delta, Weight
+from bot.inference.engine import Delta, FinishReason, Weight
 from bot.inference.idle import IdleLimits, Idleness
 from bot.inference.messages import (
     Abort,
@@ -243,7 +243,9 @@ class Worker:
 
 
 def _delta(output: Output, detokenizer: Detokenizer) -> Delta:
-    text = "".join(map(detokenizer.push, output.token_ids))
+    # What ends an answer is no part of its text, also where the vocabulary doesn't call it special.
+    said = output.token_ids[:-1] if output.finish_reason is FinishReason.STOP else output.token_ids
+    text = "".join(map(detokenizer.push, said))
     delta = Delta(text, output.token_ids, counters=output.counters)
     if output.finish_reason is None:
         return delta

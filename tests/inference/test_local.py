@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import random
 import threading
 import time
@@ -11,6 +12,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
 import pytest
+from tokenizers import Tokenizer
 
 from bot.errors import (
     ConfigError,
@@ -27,7 +29,7 @@ from bot.inference.local import LocalEngine, open_local_engine
 from bot.inference.messages import LoadedModel, ReportProgress
 from bot.inference.scheduling.scheduler import SchedulerLimits
 from bot.inference.worker import Watchdog
-from tests.inference.fakes import FIRST_TOKEN, EchoRunner, LatestStep, Trigger, echo
+from tests.inference.fakes import EOS, FIRST_TOKEN, EchoRunner, LatestStep, Trigger, echo
 from tests.inference.vocabulary import build_tokenizer
 
 TOKENIZER = build_tokenizer()
@@ -83,6 +85,21 @@ async def test_texts_of_all_deltas_are_the_completion() -> None:
     right = "".join(map(detokenizer.push, echo(request, has_eos=False))) + detokenizer.finish()
     assert "".join(delta.text for delta in deltas) == right
     assert right.endswith("\ufffd")
+
+
+async def test_what_ends_a_completion_is_not_in_its_text_though_the_vocabulary_calls_it_ordinary() -> None:
+    content = json.loads(TOKENIZER.to_str())
+    (end,) = (token for token in content["added_tokens"] if token["content"] == "</s>")
+    end["special"] = False
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    request = next(one for number in range(30, 300) if 1 < len(echo(one := ask(30, number))) < 20)
+
+    async with open_local_engine(lambda _report: LoadedModel(EchoRunner(), tokenizer, "echo")) as engine:
+        deltas = await read(engine, request)
+
+    assert token_ids(deltas)[-1] == EOS
+    assert deltas[-1].finish_reason is FinishReason.STOP
+    assert "</s>" not in "".join(delta.text for delta in deltas)
 
 
 async def test_deltas_that_were_not_taken_are_merged() -> None:
