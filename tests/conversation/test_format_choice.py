@@ -203,6 +203,30 @@ def test_a_template_may_lie_in_a_file_of_its_own_or_among_others(tmp_path, vocab
     assert choose(tmp_path, vocabularies["sentencepiece"]).name == "vicuna"
 
 
+@pytest.mark.parametrize("template", [LLAMA_2_TEMPLATE, MISTRAL_FIRST, ZEPHYR])
+def test_how_texts_begin_and_end_may_be_known_by_their_ids_alone(tmp_path, vocabularies, template):
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    (tmp_path / "config.json").write_text('{"bos_token_id": 1, "eos_token_id": [2, 5]}')
+    with pytest.raises(ConfigError, match="is that of no known format"):
+        choose(tmp_path, vocabularies["sentencepiece"])
+
+    vocabularies["sentencepiece"].save(str(tmp_path / "tokenizer.json"))
+
+    assert choose(tmp_path, vocabularies["sentencepiece"]).name in ("llama-2", "mistral-v1", "zephyr")
+
+
+def test_of_templates_with_names_none_is_taken_for_the_default_unless_it_is_alone(tmp_path, vocabularies):
+    others = [{"name": "tools", "template": ALPACA}, {"name": "chat", "template": VICUNA}]
+    path = tmp_path / "tokenizer_config.json"
+
+    path.write_text(json.dumps({"chat_template": others, "bos_token": "<s>", "eos_token": "</s>"}))
+    with pytest.raises(ConfigError, match="is that of no known format"):
+        choose(tmp_path, vocabularies["sentencepiece"])
+
+    path.write_text(json.dumps({"chat_template": others[1:], "bos_token": "<s>", "eos_token": "</s>"}))
+    assert choose(tmp_path, vocabularies["sentencepiece"]).name == "vicuna"
+
+
 def test_a_model_without_a_template_is_a_llama_2_or_refused(tmp_path, vocabularies):
     assert choose(tmp_path, vocabularies["sentencepiece"]) is LLAMA_2
     with pytest.raises(ConfigError, match="here has no chat template, and isn't a Llama-2"):

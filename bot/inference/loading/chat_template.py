@@ -24,6 +24,8 @@ _MOST_SECONDS = 5
 _PATIENCE_SECONDS = 60.0
 """By the clock, on a machine that is busy with other things."""
 _TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
+_NO_DEFAULT = "{{ raise_exception('none of several is the default') }}"
+"""Instead of templates of which nothing says which one is to be taken: no format agrees with it."""
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 """What the program is told: no token of the operator's."""
 
@@ -73,6 +75,8 @@ def read_chat_template(folder: Path, render_all: RenderAll = render_apart) -> Mo
     if len(source.encode(errors="replace")) > _MAX_TEMPLATE_BYTES:
         return ModelTemplate(problem=f"is larger than any ({_MAX_TEMPLATE_BYTES >> 10} KiB)")
     tokens = {**_read(folder / "special_tokens_map.json"), **config}
+    if not {"bos_token", "eos_token"} <= tokens.keys():
+        tokens = {**_tokens_by_id(folder), **tokens}
     spelled = {name: text for name in _TOKENS if (text := _spelling(tokens.get(name))) is not None}
     rendering = render_all(source, spelled, PROBES)
     if "problem" in rendering:
@@ -88,8 +92,18 @@ def _source(folder: Path, config: Mapping[str, Any]) -> str | None:
     found = _read(folder / "chat_template.json").get("chat_template") or config.get("chat_template")
     if isinstance(found, list):  # several with names
         named = {each.get("name"): each.get("template") for each in found if isinstance(each, dict)}
-        found = named.get("default")
+        found = named.get("default") or (next(iter(named.values())) if len(named) == 1 else _NO_DEFAULT)
     return found if isinstance(found, str) and found.strip() else None
+
+
+def _tokens_by_id(folder: Path) -> dict[str, str]:
+    """How the tokens are spelled with which texts begin and end, where only config.json says which ids they have."""
+    added = _read(folder / "tokenizer.json").get("added_tokens") or ()
+    spelled = {token.get("id"): token.get("content") for token in added}
+    config = _read(folder / "config.json")
+    ids = {name: config.get(f"{name}_id") for name in ("bos_token", "eos_token")}
+    firsts = {name: found[0] if isinstance(found, list) and found else found for name, found in ids.items()}
+    return {name: spelled[first] for name, first in firsts.items() if isinstance(first, int) and first in spelled}
 
 
 def _spelling(token: Any) -> str | None:
