@@ -143,7 +143,7 @@ class Intake:
             exchange = self._chat.open(question, prepare)
             if replies_to_unread(message, self._own_id) and self._menu_hints.allows(message.author.id, 0):
                 exchange.notes = (MENU_HINT,)
-            self._answers.begin(exchange, note=_note(unreadable_in(message)), is_begun=is_begun)
+            self._answers.begin(exchange, note=_note(unreadable_in(message, self._own_id)), is_begun=is_begun)
         elif is_live and message.id not in self._hinted and address is not Address.NOT_FOR_US:
             await self._hint(address, message, question)
 
@@ -234,7 +234,7 @@ class Intake:
             await self.take(message, asked_at=message.edited_at)
 
     def _begin_edited(self, exchange: Exchange, message: discord.Message) -> None:
-        self._answers.begin(exchange, note=_note(unreadable_in(message)))
+        self._answers.begin(exchange, note=_note(unreadable_in(message, self._own_id)))
         if self.changes.recent.is_deleted(message.id):  # the deletion found nothing under way
             exchange.stop(StopReason.QUESTION_DELETED)
 
@@ -295,7 +295,7 @@ class Intake:
 
     async def _hint(self, address: Address, message: discord.Message, question: Question) -> None:
         texts = {Address.UNPINGED_REPLY: UNPINGED_HINT, Address.ROLE_PING: ROLE_HINT}
-        text = texts.get(address) or _hint_about(unreadable_in(message))
+        text = texts.get(address) or _hint_about(unreadable_in(message, self._own_id))
         if text == BARE_HINT and self._listening.note_call(message):
             text = CALLED
         try:

@@ -7,11 +7,13 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import discord
 
 from bot.conversation import markup
 from bot.conversation.sanitize import DEFAULT_OWN_NAME
+from bot.discord.payloads import HIDDEN_NAME
 
 _MARKUP = re.compile(
     r"(?<!\\)<(?:@!?(?P<user>\d{1,20})"
@@ -49,14 +51,57 @@ class Names:
     """Roles that stand for the bot itself: a mention of one is the bot's own."""
 
 
-def names_in(message: discord.Message, own_id: int) -> Names:
-    """The names of the people, roles and channels that `message` mentions, as far as they are known."""
+def names_in(message: discord.Message, own_id: int, reader: discord.abc.User | None = None) -> Names:
+    """The names of the people, roles and channels that `message` mentions, as far as they are known.
+
+    A channel that `reader` can't see has no name for them, as in a client; by default that is the message's author.
+    """
+    reader = message.author if reader is None else reader
     return Names(
-        own_roles=[role.id for role in message.role_mentions if role.tags is not None and role.tags.bot_id == own_id],
         users={user.id: user.display_name for user in message.mentions},
         roles={role.id: role.name for role in message.role_mentions},
-        channels={channel.id: channel.name for channel in message.channel_mentions},
+        channels={
+            channel.id: channel.name
+            for channel in message.channel_mentions
+            if channel.id == message.channel.id or _can_see(reader, channel)
+        },
+        own_roles=[role.id for role in message.role_mentions if is_own_role(role, own_id)],
     )
+
+
+def names_of(interaction: discord.Interaction[Any]) -> Names:
+    """The names that may stand in what is written into a command: those that the guild's cache holds."""
+    user, guild = interaction.user, interaction.guild
+    if guild is None:
+        return Names(users={user.id: user.display_name})
+    return Names(
+        users={user.id: user.display_name},
+        roles={role.id: role.name for role in guild.roles},
+        channels={
+            channel.id: channel.name
+            for channel in (*guild.channels, *guild.threads)
+            if channel.id == interaction.channel_id or _can_see(user, channel)
+        },
+        own_roles=[role.id for role in guild.roles if is_own_role(role, interaction.application_id)],
+    )
+
+
+def is_own_role(role: discord.Role, bot_id: int) -> bool:
+    """Whether it is the role that Discord made for the bot, which has the bot's name."""
+    return role.tags is not None and role.tags.bot_id == bot_id
+
+
+def _can_see(person: discord.abc.User, channel: discord.abc.GuildChannel | discord.Thread) -> bool:
+    """Whether somebody can see a channel of a guild, and the bot too; of whom no roles are known, whether all can."""
+    if channel.name == HIDDEN_NAME:
+        return False
+    is_known = isinstance(person, discord.Member) and person.guild.id == channel.guild.id
+    try:
+        allowed = channel.permissions_for(person if is_known else channel.guild.default_role)  # type: ignore[arg-type]
+    except discord.ClientException:  # a thread whose channel isn't known
+        return False
+    is_private = isinstance(channel, discord.Thread) and channel.is_private()
+    return allowed.view_channel and not is_private
 
 
 def readable(content: str, names: Names, own_id: int) -> str:

@@ -14,7 +14,7 @@ from bot.conversation.quotes import quoted
 from bot.conversation.sanitize import has_visible_text
 from bot.conversation.text_files import attached
 from bot.discord.attachments import is_text
-from bot.discord.mentions import Names, names_in, readable
+from bot.discord.mentions import Names, is_own_role, names_in, readable
 from bot.words import Phrase, phrase
 
 PLATFORM = "discord"
@@ -97,12 +97,15 @@ def is_direct(message: discord.Message) -> bool:
 
 def pings_role_of(message: discord.Message, bot_id: int) -> bool:
     """Whether it mentions the role that Discord made for the bot, which has the bot's name."""
-    return any(role.tags is not None and role.tags.bot_id == bot_id for role in message.role_mentions)
+    return any(is_own_role(role, bot_id) for role in message.role_mentions)
 
 
-def words_in(message: discord.Message, bot_id: int) -> str:
-    """What was written, with names in place of ids, and a poll; in a direct message what was forwarded, too."""
-    words = [readable(message.content, names_in(message, bot_id), bot_id)]
+def words_in(message: discord.Message, bot_id: int, reader: discord.abc.User | None = None) -> str:
+    """What was written, with names in place of ids, and a poll; in a direct message what was forwarded, too.
+
+    The names are those that `reader` can see, by default who wrote it.
+    """
+    words = [readable(message.content, names_in(message, bot_id, reader), bot_id)]
     if is_direct(message):
         for snapshot in message.message_snapshots:
             forwarded = readable(snapshot.content or "", Names(), bot_id)
@@ -144,10 +147,13 @@ def quote_in(message: discord.Message, own_id: int, newest_own_id: int) -> str:
     answered = message.reference and message.reference.resolved
     if not isinstance(answered, discord.Message) or answered.id == newest_own_id:
         return ""
-    said = "\n".join(line for line in words_in(answered, own_id).splitlines() if not line.startswith("-# "))
+    words = words_in(answered, own_id, message.author)
+    said = "\n".join(line for line in words.splitlines() if not line.startswith("-# "))
+    is_own = answered.author.id == own_id
+    if not is_own:
+        said = "\n\n".join(filter(None, (said, attached([each.filename for each in answered.attachments]))))
     if not has_visible_text(said):
         return ""
-    is_own = answered.author.id == own_id
     return quoted(answered.author.display_name, said, longest=_LONGEST_QUOTE, is_own=is_own)
 
 
@@ -159,8 +165,11 @@ def replies_to_unread(message: discord.Message, own_id: int) -> bool:
     return not (answered.content or answered.attachments or answered.embeds or answered.stickers or answered.poll)
 
 
-def unreadable_in(message: discord.Message) -> list[Phrase]:
-    """What is in it that the bot can't read, each kind once, as it is called in a sentence."""
+def unreadable_in(message: discord.Message, own_id: int) -> list[Phrase]:
+    """What is in it that the bot can't read, each kind once, as it is called in a sentence.
+
+    So is what is in somebody else's message that it replies to, files included: of that only the words are read.
+    """
     found = dict.fromkeys(_kinds(message))
     for snapshot in message.message_snapshots:
         if not is_direct(message):
@@ -173,6 +182,13 @@ def unreadable_in(message: discord.Message) -> list[Phrase]:
         found[phrase("a_poll")] = None
     if message.embeds and not found and not has_visible_text(message.content):  # beside a text it is a link's preview
         found[phrase("an_embed")] = None
+    answered = message.reference and message.reference.resolved
+    if isinstance(answered, discord.Message) and answered.author.id != own_id:
+        found |= dict.fromkeys(_kinds(answered))
+        if answered.attachments and not answered.flags.voice:
+            found[ATTACHED] = None
+        if answered.embeds and not has_visible_text(answered.content):
+            found[phrase("an_embed")] = None
     return list(found)
 
 

@@ -10,7 +10,7 @@ from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine, digest
-from tests.loopback import Channel, Interaction, LoopbackDiscord, Message
+from tests.loopback import Channel, Interaction, LoopbackDiscord, Message, Permission
 
 LONG = " ".join(digest([number]) for number in range(300))
 
@@ -47,6 +47,18 @@ async def test_what_is_asked_by_the_command_is_shown_answered_and_remembered(hou
     assert "Alice: what is **this**?" in house.prompts[0]
     assert "what is **this**?" in house.prompts[1]
     assert server.violations == []
+
+
+async def test_what_is_asked_by_a_command_is_read_as_a_reader_sees_it(house: House) -> None:
+    server, general = house.server, house.server.channel("general")
+    server.world.overwrite(server.channel("staff"), server.guild.everyone, deny=Permission.VIEW_CHANNEL)
+    text = f"<:wave:123> is {server.bot.mention} in <#{general.id}> or <#{server.channel('staff').id}>? `<:a:1>`"
+
+    for is_private in (True, False):
+        await server.person("Alice").uses("/ask", general, text=text, private=is_private)
+        await server.wait_until(lambda count=1 + (not is_private): len(house.engine.requests) == count)
+
+    assert all(":wave: is Trinity in #general or #some-channel? `<:a:1>`" in prompt for prompt in house.prompts)
 
 
 async def test_a_public_question_survives_a_restart(server: LoopbackDiscord, enter: OpenHouse) -> None:

@@ -105,6 +105,23 @@ async def test_mentions_become_names_in_the_prompt(house: House) -> None:
     assert "do you know @Bob in #general?" in house.prompts[-1]
 
 
+async def test_a_channel_that_its_author_cannot_see_has_no_name(house: House) -> None:
+    server, general, staff = house.server, house.server.channel("general"), house.server.channel("staff")
+    server.world.overwrite(staff, server.guild.everyone, deny=Permission.VIEW_CHANNEL)
+    server.world.overwrite(staff, server.bot.user, allow=Permission.VIEW_CHANNEL)
+    server.world.overwrite(staff, server.person("Mod").user, allow=Permission.VIEW_CHANNEL)
+
+    for name in ("Alice", "Mod"):
+        await general.answer_to(await server.person(name).says(general, f"and <#{staff.id}>?", mention=True))
+    told = await server.person("Mod").says(general, f"see <#{staff.id}>", mention=True)
+    await general.answer_to(told)
+    await general.answer_to(await server.person("Alice").replies(told, f"{server.bot.mention} where?"))
+
+    assert "Alice: and #some-channel?" in house.prompts[0]
+    assert "Mod: and #staff?" in house.prompts[1]
+    assert house.prompts[3].endswith("Alice: where?\n\nMod wrote:\n> see #some-channel [/INST]")
+
+
 async def test_questions_in_one_channel_are_answered_in_order(server: LoopbackDiscord, enter: OpenHouse) -> None:
     people = [server.person(name) for name in ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank")]
     general = server.channel("general")

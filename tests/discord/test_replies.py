@@ -41,3 +41,16 @@ async def test_what_somebody_said_to_the_bot_is_quoted_with_their_name(house: Ho
     await house.reaches(question, "answered")
 
     assert house.prompts[-1].endswith("Alice: is that so?\n\nBob wrote:\n> the sea\n> Trinity: is red [/INST]")
+
+
+async def test_what_cannot_be_read_of_a_message_that_is_replied_to_is_told_and_named(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    picture = {"id": "1", "filename": "cat.png", "size": 9, "url": "https://x/cat.png", "content_type": "image/png"}
+    message = await alice.dms("", extra={"attachments": [picture]})
+
+    question = await alice.replies(message, "what is this?")
+    await house.reaches(question, "answered")
+
+    note = "I can't open what is attached; I only read the text."
+    assert server.answer_to(question).text.startswith(f"-# {note}\n")
+    assert house.prompts[-1].endswith("what is this?\n\nAlice wrote:\n> [attached: cat.png] [/INST]")

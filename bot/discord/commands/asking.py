@@ -27,6 +27,7 @@ from bot.discord.forms import form_id, open_form, written_in
 from bot.discord.interaction_answers import PLATFORM as INTERACTION
 from bot.discord.interaction_answers import InteractionAnswers
 from bot.discord.markdown import escape_markdown
+from bot.discord.mentions import names_of, readable
 from bot.discord.messages import named_in, text_files_in, words_in
 from bot.discord.receivers import Receivers
 from bot.errors import DiscordError
@@ -50,7 +51,8 @@ _Text = app_commands.Transform[str, TextOption(4000)]
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
 async def ask(interaction: discord.Interaction, text: _Text, private: bool = False) -> None:
     """`/ask`"""
-    await _put(interaction, text, phrase("asks", name=_name_of(interaction)), text, is_private=private)
+    content = readable(text, names_of(interaction), interaction.application_id) or text
+    await _put(interaction, content, phrase("asks", name=_name_of(interaction)), text, is_private=private)
 
 
 @app_commands.context_menu(name=MENU)
@@ -97,9 +99,11 @@ async def ask_in_form(interaction: discord.Interaction[Any], message: discord.Me
     client = interaction.client
     words = written_in(interaction).get("question", "").strip() or in_language(WHAT_DOES_IT_SAY, interaction.locale)
     own_id = client.user.id if client.user else 0
-    said = "\n\n".join(filter(None, (words_in(message, own_id), named_in(message))))
+    said = "\n\n".join(filter(None, (words_in(message, own_id, interaction.user), named_in(message))))
     is_own = message.author.id == own_id
-    content = f"{words}\n\n{quoted(message.author.display_name, said, is_own=is_own)}" if said else words
+    content = readable(words, names_of(interaction), own_id) or words
+    if said:
+        content = f"{content}\n\n{quoted(message.author.display_name, said, is_own=is_own)}"
     files = _receivers(interaction).files
     prepare = partial(files.add_to, message) if text_files_in(message) else None
     above = phrase("asks_about", name=_name_of(interaction), url=message.jump_url)
