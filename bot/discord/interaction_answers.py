@@ -16,11 +16,11 @@ import discord
 from discord.http import Route, handle_message_parameters
 from discord.utils import MISSING
 
-from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, Preparation, TextDelta
+from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, Preparation, StopReason, TextDelta
 from bot.conversation.messages import Question
 from bot.conversation.shard import WHOLE, Shard
-from bot.delivery.outcomes import STOPPED_BY_RESET, outcome_of
-from bot.delivery.refusals import RateLimited, Rejected, Unclear, Unreachable
+from bot.delivery.outcomes import STOPPED_BY_RESET, STOPPED_UNSAID, outcome_of, outcome_of_stop
+from bot.delivery.refusals import MessageGone, RateLimited, Rejected, Unclear, Unreachable
 from bot.delivery.sender import Sender
 from bot.delivery.shown_text import ShownText
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
@@ -94,7 +94,7 @@ class InteractionAnswers:
             exchange.close()
 
     async def _answer(self, exchange: Exchange, reply: "_GrowingReply") -> bool:
-        """Write the answer into the reply; False where the question was received before."""
+        """Write the answer into the reply; False where nothing is to be shown: it was received before, or erased."""
         state = InboxState.FAILED
         try:
             if not await exchange.receive():
@@ -109,7 +109,8 @@ class InteractionAnswers:
                         case Notice(text):
                             reply.note(text)
                         case Finished(FinishReason.ABORTED):
-                            reply.note(STOPPED_BY_RESET)
+                            is_asked = exchange.stopped is StopReason.ASKED
+                            reply.note(STOPPED_UNSAID if is_asked else STOPPED_BY_RESET)
                 state = InboxState.ANSWERED
         except Rejected as error:
             reply.refuse(outcome_of(error).logged(exchange, error).sentence)
@@ -119,7 +120,12 @@ class InteractionAnswers:
             state = InboxState.EXPIRED  # as the next process would say of it
             raise
         except Exception as error:
-            outcome = outcome_of(error).logged(exchange, error)
+            stopped = outcome_of_stop(exchange)
+            outcome = (stopped or outcome_of(error)).logged(exchange, error)
+            if stopped is not None:
+                state = InboxState.WITHDRAWN
+                await reply.take_back()
+                return False
             reply.note(outcome.sentence or phrase("not_possible_now"))
         finally:
             if exchange.is_committed:
@@ -184,6 +190,13 @@ class _GrowingReply:
             await until_taken(lambda: self._edit(below if utf16_length(below) <= MESSAGE_UNITS else sentence))
         except Rejected:
             await until_taken(lambda: self._edit(sentence))
+
+    async def take_back(self) -> None:
+        """Have the message gone: what it answers is erased."""
+        self._sender.pacer.spend()
+        with suppress(MessageGone):
+            async with translated():
+                await self._interaction.delete_original_response()
 
     async def _edit(self, page: str, text: str | None = None) -> None:
         """Make the message say this, with the whole answer as a file where that is given."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.chat.chat import Scope
 from bot.chat.queue import QuestionQueue
 from bot.delivery.outcomes import NOT_TAKEN, STOPPED_UNSAID
 from bot.delivery.transport import Button, ButtonKind
@@ -563,3 +564,52 @@ async def test_the_command_stops_an_answer_before_its_first_word(server: Loopbac
         assert server.answer_to(question).text == f"-# {STOPPED_UNSAID}"
         assert await remembered(house) == []
         judge(server).require(turns=1)
+
+
+async def test_a_moderators_command_stops_their_own_answer_before_anothers(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server, engine=held_engine()) as house:
+        general, mona = server.channel("general"), moderator(server)
+        await house.chat.settings.set(house.key, Scope.CHANNEL, "session", "person", by=1)
+        question, message = await growing(house)
+        own = await mona.says(general, "count", mention=True)
+        await general.answer_to(own, until=lambda shown: "one two" in shown)
+
+        await (await mona.uses("/stop", general)).answered()
+        await house.reaches(own, "answered")
+        is_growing = await house.state(question) == "answering"
+        await (await mona.uses("/stop", general)).answered()
+        await house.reaches(question, "answered")
+
+        assert is_growing
+        assert message.content == f"one two\n{STOPPED_NOTE}"
+
+
+async def test_the_command_stops_a_private_answer_of_ones_own_alone(server: LoopbackDiscord, enter: OpenHouse) -> None:
+    async with enter(server, engine=held_engine()):
+        general, alice = server.channel("general"), server.person("Alice")
+        private = await alice.uses("/ask", general, text="count", private=True)
+        await server.wait_until(lambda: "one" in private.text)
+
+        by_moderator = await (await moderator(server).uses("/stop", general)).answered()
+        by_asker = await (await alice.uses("/stop", general)).answered()
+        await server.wait_until(lambda: STOPPED_NOTE in private.text)
+
+        assert by_moderator.text == phrase("nothing_to_stop")
+        assert by_asker.text == phrase("stopping")
+        assert private.text == f"one two\n{STOPPED_NOTE}"
+
+
+async def test_a_private_answer_that_is_stopped_before_its_first_word_says_so(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    async with enter(server, engine=held_engine(num_words=0)) as house:
+        general, alice = server.channel("general"), server.person("Alice")
+        private = await alice.uses("/ask", general, text="count", private=True)
+        await server.wait_until(lambda: house.engine.num_running == 1)
+
+        await (await alice.uses("/stop", general)).answered()
+        await server.wait_until(lambda: private.text)
+
+        assert private.text == f"-# {STOPPED_UNSAID}"

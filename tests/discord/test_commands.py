@@ -12,8 +12,9 @@ from bot.conversation.persona import BUILT_IN, TRINITY
 from bot.discord.command_replies import NOT_TAKEN
 from bot.discord.commands.personas import MAY_NOT_CHANGE
 from bot.discord.commands.tree import RESTARTING
+from bot.words import phrase
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import COMMANDS, House
+from tests.discord.house import COMMANDS, House, labels
 from tests.locks import lock
 from tests.loopback import LoopbackDiscord, Permission, Status, judge
 from tests.loopback.command_use import command_data
@@ -206,11 +207,13 @@ async def test_reset_stops_a_running_answer(house: House) -> None:
     question = await server.person("Alice").says(general, "hello", mention=True)
     await server.wait_until(lambda: server.answer_to(question))
 
-    await use(house, "Alice", "/reset")
+    used = await use(house, "Alice", "/reset")
     await house.reaches(question, "withdrawn")
     await server.wait_until(lambda: "reset" in server.answer_to(question).text)
 
     assert house.engine.num_running == 0
+    assert (used.text, used.is_ephemeral) == (phrase("forgotten"), False)
+    assert labels(used.original) == []  # what was being answered doesn't come back
 
 
 async def test_a_locked_database_defers_the_answer(house: House) -> None:

@@ -1,14 +1,18 @@
 """`/privacy` on a loopback Discord: what a person said is shown, given and erased, everywhere and for good."""
 
 import json
+import logging
 import re
 import sqlite3
 from contextlib import closing
+
+import pytest
 
 from bot.discord.commands.asking import MENU
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask, labels
+from tests.engines import EchoEngine
 from tests.loopback import Interaction, LoopbackDiscord, Permission, judge
 
 ALL = Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS | Permission.MANAGE_MESSAGES
@@ -129,4 +133,22 @@ async def test_that_somebody_asked_for_themselves_alone_is_erased_too(
         assert await house.state(question) == "answered"
         assert await house.inbox.last_message_id("discord", general.id) == question.id
         await house.reaches(await alice.says(general, "hello again", mention=True), "answered")
+    judge(server)
+
+
+async def test_a_private_answer_that_is_being_written_goes_with_ones_words(
+    server: LoopbackDiscord, enter: OpenHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = EchoEngine(answer=lambda _: "one two", words_before_gate=1, is_held=True)
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server, engine=engine) as house:
+        private = await alice.uses("/ask", general, text=SECRET, private=True)
+        await server.wait_until(lambda: "one" in private.text)
+
+        await use(house, "Alice", "/privacy erase", confirm=True)
+        await server.wait_until(lambda: not private.responses)
+        await server.wait_until(lambda: not len(house.chat.exchanges))
+
+        assert mentions(house, SECRET) == []
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     judge(server)
