@@ -3,6 +3,9 @@
 Whatever needs torch is imported by the command that needs it: `--help` and a wrong setting answer at once.
 """
 
+import bot.quiet_start  # noqa: F401 - before all that is slow to import
+
+# isort: split
 import os
 import sys
 from pathlib import Path

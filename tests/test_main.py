@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -302,6 +303,14 @@ def test_output_for_which_the_disk_has_no_room_is_one_line(tmp_path, arguments):
     assert (ended.returncode, ended.stderr) == (
         75, "trinity: No space left on device. Make room, then start again.\n",
     )  # fmt: skip
+
+
+def test_an_interrupt_while_things_are_imported_is_quiet(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+
+    ended = run_trinity("config", cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_a_working_folder_that_is_gone_is_one_line(trinity, tmp_path, monkeypatch):
