@@ -54,6 +54,8 @@ _TIMES = frozenset(
 _NUMBERS = frozenset(
     stems("two three four five six seven eight nine ten couple several few years months weeks days once twice")
 )
+_BEFORE_THINGS = frozenset(["a", "an", "the", "my", "your", "our", "his", "her", "its", "their"])
+"""Behind one of these stands a thing, and no person's name."""
 MAX_STEMS = 200_000
 """Different stems of one conversation, which take about 40 MB; nothing is found by those that come after."""
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 20
@@ -160,17 +162,18 @@ class RecallIndex:
         asked = words(question)
         if not asked:  # only signs, such as "???"
             return []
-        named = {self._names[word] for word in asked if word in self._names}
+        names = self._names_in(asked)
+        named = {self._names[word] for word in names}
         if not named and asker is not None and not {"i", "me", "my", "mine"}.isdisjoint(asked):
             named = {asker}
-        wanted = wanted_by(asked, self._names)
+        wanted = wanted_by(asked, names)
         look_up = self._number_of if len(wanted.forms) <= _MAX_STEMS else self._stem_numbers.get
         numbers = [look_up(form) for form in wanted.forms]
         said = [number for number in dict.fromkeys(numbers) if number is not None]
         scores = self._word_scores(sorted(said, key=self._nums_with.__getitem__)[:_MAX_STEMS])
         self._add_facts(scores, wanted.facts)
         if least_share:
-            parts = [wanted, *sentences_asking(question, self._names)]
+            parts = [wanted, *sentences_asking(question, names)]
             if all(self._best_share(part, scores) < least_share for part in parts):
                 return []
         self._add_phrases(scores, numbers)
@@ -179,6 +182,15 @@ class RecallIndex:
         self._weigh_kinds(ranked, asked)
         best = sorted(ranked, key=lambda position: (-ranked[position], position))[:num_best]
         return [self._ids[position] for position in best]
+
+    def _names_in(self, asked: Sequence[str]) -> frozenset[str]:
+        """Those words that are somebody's name; in "my coffee" it is a thing, whoever is called Coffee."""
+        names = set()
+        for before, word in pairwise(("", *asked)):
+            speaker = self._names.get(word)
+            if speaker is not None and (before not in _BEFORE_THINGS or before in words(speaker)):  # "The Owl"
+                names.add(word)
+        return frozenset(names)
 
     def _word_scores(self, numbers: Iterable[int]) -> defaultdict[int, float]:
         """BM25 of each passage that has any of the stems."""

@@ -229,6 +229,23 @@ def test_a_fact_is_found_in_other_words_than_it_was_told_in(fact, question):
     assert index.find(question, 3, asker="Anna", least_share=0.25)[:1] == [0]
 
 
+@pytest.mark.parametrize(
+    ("fact", "question"),
+    [
+        ("My dog is called Rex.", "What is my dog called?"),
+        ("I drink my coffee black.", "How do I take my coffee?"),
+        ("The wifi is called quince.", "What is the wifi called?"),
+    ],
+)
+def test_a_thing_is_asked_for_though_somebody_is_called_so(fact, question):
+    source = random.Random(3)
+    said = ["The new game is called Nebula.", "I called my mother.", *SMALL_TALK]
+    people = ["Dog Lover", "Coffee", "Wifi"]
+    index = talk(("Anna", fact), *((source.choice(people), source.choice(said)) for _ in range(120)))
+
+    assert index.find(question, 3, asker="Anna", least_share=LEAST_SHARE)[:1] == [0]
+
+
 def test_among_ten_people_each_has_a_fact_of_their_own():
     people = ["Anna", "Ben", "Cleo", "Dora", "Emil", "Fritz", "Greta", "Hugo", "Ida", "Jonas"]
     source = random.Random(3)
