@@ -31,7 +31,15 @@ class CompletionsServer:
     max_model_len: int | None = 4096
     key: str | None = None
     takes_token_ids: bool = True
+    refuses_ids_with: int = 400
     is_strict: bool = False
+    refused_fields: frozenset[str] = frozenset()
+    """Answered with 400, as routers do for what the model behind them doesn't have."""
+    slot: dict[str, Any] | None = None
+    """What llama-server says of itself at /props; while its model loads it says 503 to all but the list of models."""
+    is_loading: bool = False
+    lists_models: bool = True
+    cookie: str | None = None
     tells_token_ids: bool = True
     ends_with_mark: bool = True
     finish_reason: str = "stop"
@@ -52,20 +60,38 @@ class CompletionsServer:
     async def models(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        if not self.lists_models:
+            return _error(500, "Internal Server Error")
         entry = {"id": self.model, "object": "model", "owned_by": self.owned_by, "root": f"/models/{self.model}"}
         if self.max_model_len is not None:
             entry["max_model_len"] = self.max_model_len  # type: ignore[assignment]
-        return web.json_response({"object": "list", "data": [entry]})
+        listed = web.json_response({"object": "list", "data": [entry]})
+        if self.cookie is not None:
+            listed.set_cookie("replica", self.cookie)
+        return listed
+
+    async def props(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        if self.is_loading:
+            return _error(503, "Loading model")
+        return _error(404, "not found") if self.slot is None else web.json_response(self.slot)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        if self.is_loading:
+            return _error(503, "Loading model")
         body = await request.json()
+        if refused := self.refused_fields.intersection(body):
+            return _error(400, f"unsupported: {sorted(refused)}")
         if self.is_strict and (unknown := set(body) - _OPENAI_FIELDS):
             return _error(422, f"unknown fields: {sorted(unknown)}")
+        if "prompt" not in body:
+            return _error(400, "prompt is missing")
         prompt = body["prompt"]
         if not isinstance(prompt, str) and not self.takes_token_ids:
-            return _error(400, "prompt has to be a string")
+            return _error(self.refuses_ids_with, "prompt has to be a string")
         num_prompt_tokens = len(prompt) if isinstance(prompt, list) else len(self.ids_of(prompt))
         if self.max_model_len is not None and num_prompt_tokens + body["max_tokens"] > self.max_model_len:
             return _error(400, f"This model's maximum context length is {self.max_model_len} tokens")
@@ -144,7 +170,13 @@ class CompletionsServer:
 async def serve(server: CompletionsServer, port: int = 0) -> AsyncIterator[CompletionsServer]:
     """Serve on loopback for as long as the block lasts; whoever is being answered then is cut off."""
     app = web.Application()
-    app.add_routes([web.get("/v1/models", server.models), web.post("/v1/completions", server.complete)])
+    app.add_routes(
+        [
+            web.get("/v1/models", server.models),
+            web.get("/props", server.props),
+            web.post("/v1/completions", server.complete),
+        ]
+    )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

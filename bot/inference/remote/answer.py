@@ -63,6 +63,7 @@ class RemoteAnswer:
 
         Raises:
             BrokenOff: it ended in a way that no whole answer does.
+            RequestFailed: the server's filter ended it.
         """
         self.note_usage(event)
         choices = event.get("choices")
@@ -71,6 +72,9 @@ class RemoteAnswer:
             return None, None
         ended = choice.get("finish_reason")
         finish_reason = _FINISH_REASONS.get(ended) if isinstance(ended, str) else None
+        if ended == "content_filter":
+            log.warning("the model's server ends an answer for what its filter says of it")
+            raise RequestFailed  # and would again
         if ended and finish_reason is None:
             raise BrokenOff(f"it ended an answer with “{str(ended)[:40]}”")
         text = choice.get("text")
@@ -133,8 +137,10 @@ def parsed(data: str) -> dict[str, Any]:
     error = event if event.get("object") == "error" else event.get("error")
     if error:
         code = error.get("code") if isinstance(error, dict) else None
-        if isinstance(code, int) and 400 <= code < 500 and code not in PASSING_STATUS:
-            log.warning("the model's server refuses a request in mid-stream (%d)", code)
+        code = int(code) if isinstance(code, str) and code.isdecimal() and len(code) == 3 else code  # LiteLLM
+        is_invalid = event.get("error_type") == "validation"  # TGI, which has no codes
+        if is_invalid or (isinstance(code, int) and 400 <= code < 500 and code not in PASSING_STATUS):
+            log.warning("the model's server refuses a request in mid-stream (%s)", "invalid" if is_invalid else code)
             raise RequestFailed
         raise BrokenOff("it reports an error in mid-stream")
     return event

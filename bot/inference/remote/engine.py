@@ -35,6 +35,7 @@ from bot.inference.remote.server import (
     ServerClient,
     Wanted,
     away_in_words,
+    listing_of,
     survey,
     wait_for_server,
 )
@@ -194,15 +195,18 @@ class RemoteEngine:
             await asyncio.sleep(self._options.look_seconds)
             if self._problem is not None:
                 with suppress(BrokenOff):
-                    await self._find_again(0.0)
+                    async with self._surveying:
+                        await self._survey_again(0.0)
             elif not self._line.num_running:
                 try:
-                    status, _ = await self._client.ask("/v1/models")
+                    status, listed = await self._client.ask("/v1/models")
                 except ServerAway as away:
                     self._lose(str(away))
                 else:
                     if status in PASSING_STATUS:
                         self._lose(f"it isn't ready ({status})")
+                    elif status == HTTPStatus.OK and listing_of(listed, self._known.model) != self._known.listing:
+                        self._lose("what it says of its model has changed")
 
     @property
     def _known(self) -> Server:
@@ -324,27 +328,31 @@ class RemoteEngine:
         """
         give_up_at = time.monotonic() + patience_seconds
         async with self._surveying:  # one asks, and the others wait for what comes of it
-            if self._problem is None:
-                return
             left = give_up_at - time.monotonic()
-            if left < 0:
+            if self._problem is not None and left < 0:
                 raise BrokenOff(self._problem)
-            try:
-                found = await wait_for_server(self._client, self._options.wanted, self._probe, left)
-            except (ServerAway, ConfigError) as problem:
-                self._problem = str(problem)
-                raise BrokenOff(self._problem) from problem
-            before = self._known
-            if found.max_sequence_tokens < before.max_sequence_tokens:
-                self._problem = (
-                    f"it takes {found.max_sequence_tokens} tokens now, and took {before.max_sequence_tokens} when this "
-                    "process began; restart this process"
-                )
-                raise BrokenOff(self._problem)
-            if found.model_hash != before.model_hash:
-                log.warning("the model's server runs something else than before")
-            self._server, self._problem = found, None
-            log.info("the model's server is there again")
+            await self._survey_again(left)
+
+    async def _survey_again(self, patience_seconds: float) -> None:
+        """As `_find_again`, by whoever's turn it is to ask; at least once, however little patience is left."""
+        if self._problem is None:
+            return
+        try:
+            found = await wait_for_server(self._client, self._options.wanted, self._probe, patience_seconds)
+        except (ServerAway, ConfigError) as problem:
+            self._problem = str(problem)
+            raise BrokenOff(self._problem) from problem
+        before = self._known
+        if found.max_sequence_tokens < before.max_sequence_tokens:
+            self._problem = (
+                f"it takes {found.max_sequence_tokens} tokens now, and took {before.max_sequence_tokens} when this "
+                "process began; restart this process"
+            )
+            raise BrokenOff(self._problem)
+        if found.model_hash != before.model_hash:
+            log.warning("the model's server runs something else than before")
+        self._server, self._problem = found, None
+        log.info("the model's server is there again")
 
     def _announce(self) -> None:
         server = self._known
@@ -423,7 +431,9 @@ async def ask_server(options: RemoteOptions, tokenizer: Tokenizer, chat_format: 
 
 def _session(options: RemoteOptions) -> aiohttp.ClientSession:
     headers = {} if options.key is None else {"Authorization": f"Bearer {options.key}"}
-    return aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=0))
+    # A cookie by which a router keeps whoever comes back on one replica would keep all conversations there.
+    cookies = aiohttp.DummyCookieJar()
+    return aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=0), cookie_jar=cookies)
 
 
 def _probe(tokenizer: Tokenizer, chat_format: ChatFormat) -> Probe:

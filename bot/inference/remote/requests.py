@@ -51,8 +51,8 @@ class RequestWriter:
                 body |= {"top_k": sampling.top_k, "repeat_penalty": sampling.repetition_penalty, "min_p": 0.0}
             case ServerKind.TGI:
                 body["repetition_penalty"] = sampling.repetition_penalty
-                if not sampling.temperature:
-                    del body["temperature"]
+                if not sampling.temperature or sampling.top_p >= 1:
+                    del body["top_p"]  # it refuses 1, and takes any other for a wish that it choose at random
             case kind:
                 body |= {
                     "top_k": sampling.top_k or -1,

@@ -54,6 +54,8 @@ _OWNERS = {
     "library": ServerKind.OLLAMA,
 }
 """What each of them gives for `owned_by` in its list of models (their sources, 2026)."""
+_LASTING = ("root", "max_model_len", "meta")
+"""What stays as it is in a list of models while the same one runs; vLLM's moments and ids don't."""
 _DEFAULT_RUNNING = {ServerKind.LLAMA_CPP_PYTHON: 1, ServerKind.LLAMA_SERVER: 4}
 _MANY_RUNNING = 64
 
@@ -92,6 +94,8 @@ class Server:
     """As many requests are sent to it at once."""
     root: str = ""
     """What the model is behind its name, where the server says."""
+    listing: str = ""
+    """What its list of models says of this one."""
 
     @property
     def max_sequence_tokens(self) -> int:
@@ -176,7 +180,9 @@ async def survey(client: ServerClient, wanted: Wanted, probe: Probe) -> Server:
     """
     status, listed = await client.ask("/v1/models")
     _refuse_status(status)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
+    # transformers serve never lists its models where there is no cache of the hub's, and completes all the same.
+    is_told = status == HTTPStatus.INTERNAL_SERVER_ERROR and wanted.model and wanted.context_window
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED and not is_told:
         raise ServerAway(f"it answers {status} when asked which models it has")
     entries = _entries(listed)
     kind = await _kind(client, entries)
@@ -195,17 +201,26 @@ async def survey(client: ServerClient, wanted: Wanted, probe: Probe) -> Server:
     slots = details.get("total_slots") or details.get("max_concurrent_requests")
     default = _DEFAULT_RUNNING.get(kind, _MANY_RUNNING)
     max_running = wanted.max_running or (min(slots, _MANY_RUNNING) if isinstance(slots, int) and slots > 0 else default)
-    takes_token_ids, is_strict = await _probe_token_ids(client, model, probe)
-    adds_begin = await _probe_text(client, model, probe)
-    if is_strict and wanted.max_running is None:
-        max_running = 1  # transformers serve, which is the one that refuses, has the second wait for the first
+    adds_begin, refused_with = await _probe_text(client, model, probe)
+    takes_token_ids = await _probe_token_ids(client, model, probe)
+    if refused_with == HTTPStatus.UNPROCESSABLE_ENTITY and wanted.max_running is None:
+        max_running = 1  # transformers serve, which refuses like this, has the second wait for the first
     root = str(entry.get("root") or "")[:_MAX_REASON]
-    return Server(kind, model, window, takes_token_ids, adds_begin, is_strict, max_running, root)
+    return Server(
+        kind, model, window, takes_token_ids, adds_begin, is_strict=refused_with is not None, max_running=max_running,
+        root=root, listing=listing_of(listed, model),
+    )  # fmt: skip
 
 
 def _entries(listed: Any) -> list[dict[str, Any]]:
     data = listed.get("data") if isinstance(listed, dict) else None
     return [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+
+
+def listing_of(listed: Any, model: str) -> str:
+    """What a list of models says of one, but for what is another with every answer; "" of one that isn't there."""
+    entry = next((each for each in _entries(listed) if each.get("id") == model), None)
+    return "" if entry is None else json.dumps([entry.get(name) for name in _LASTING], sort_keys=True)
 
 
 def _refuse_status(status: int) -> None:
@@ -234,7 +249,8 @@ async def _details(client: ServerClient, kind: ServerKind) -> dict[str, Any]:
     path = {ServerKind.LLAMA_SERVER: "/props", ServerKind.TGI: "/info"}.get(kind)
     if path is None:
         return {}
-    _, details = await client.ask(path)
+    status, details = await client.ask(path)
+    _refuse_status(status)  # llama-server lists its model while that is still being loaded
     return details if isinstance(details, dict) else {}
 
 
@@ -279,33 +295,19 @@ def _window(kind: ServerKind, entry: Mapping[str, Any], details: Mapping[str, An
     return min(window, wanted)
 
 
-async def _probe_token_ids(client: ServerClient, model: str, probe: Probe) -> tuple[bool, bool]:
-    """Whether prompts may be ids, and whether fields that OpenAI doesn't have are refused."""
-    body = {"model": model, "prompt": list(probe.token_ids), "max_tokens": 1, "temperature": 0, "stream": False}
-    is_strict = False
+async def _probe_text(client: ServerClient, model: str, probe: Probe) -> tuple[bool, int | None]:
+    """Whether a beginning is put before texts; and with which status fields are refused that OpenAI doesn't have.
+
+    Makes sure that the vocabulary is ours.
+    """
+    body = {"model": model, "prompt": probe.text, "max_tokens": 1, "temperature": 0, "stream": False}
+    refused_with = None
     status, answer = await client.ask("/v1/completions", {**body, "top_k": 1})
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
-        is_strict = status == HTTPStatus.UNPROCESSABLE_ENTITY
+        refused_with = status
         status, answer = await client.ask("/v1/completions", body)
     _refuse_status(status)
-    if status != HTTPStatus.OK:
-        return False, is_strict
-    counted = _num_prompt_tokens(answer)
-    if counted is not None and counted != len(probe.token_ids):
-        log.warning(
-            "the server counts %d tokens where it was given %d ids; prompts are sent as text", counted,
-            len(probe.token_ids),
-        )  # fmt: skip
-        return False, is_strict
-    return True, is_strict
-
-
-async def _probe_text(client: ServerClient, model: str, probe: Probe) -> bool:
-    """Whether a beginning is put before texts; and that the vocabulary is ours."""
-    body = {"model": model, "prompt": probe.text, "max_tokens": 1, "temperature": 0, "stream": False}
-    status, answer = await client.ask("/v1/completions", body)
-    _refuse_status(status)
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ServerAway(f"a request of one token is answered with {status}: {_reason(answer)}")
     if status == HTTPStatus.NOT_FOUND:
         raise ConfigError("TRINITY_MODEL", f"the server has no model {model}: {_reason(answer)}")
@@ -314,14 +316,31 @@ async def _probe_text(client: ServerClient, model: str, probe: Probe) -> bool:
     counted = _num_prompt_tokens(answer)
     if counted is None:
         log.warning("the server doesn't say how many tokens a prompt has: whether its vocabulary is ours isn't known")
-        return True
+        return True, refused_with
     if counted not in (probe.num_text_tokens, probe.num_text_tokens + 1):
         problem = (
             f"is not the vocabulary of the server's model: of one text it makes {probe.num_text_tokens} tokens, and "
             f"the server {counted}; name the tokenizer.json that belongs to {model}"
         )
         raise ConfigError("TRINITY_TOKENIZER", problem)
-    return counted == probe.num_text_tokens + 1
+    return counted == probe.num_text_tokens + 1, refused_with
+
+
+async def _probe_token_ids(client: ServerClient, model: str, probe: Probe) -> bool:
+    """Whether prompts may be ids."""
+    body = {"model": model, "prompt": list(probe.token_ids), "max_tokens": 1, "temperature": 0, "stream": False}
+    status, answer = await client.ask("/v1/completions", body)
+    _refuse_status(status)
+    if status != HTTPStatus.OK:
+        return False
+    counted = _num_prompt_tokens(answer)
+    if counted is not None and counted != len(probe.token_ids):
+        log.warning(
+            "the server counts %d tokens where it was given %d ids; prompts are sent as text", counted,
+            len(probe.token_ids),
+        )  # fmt: skip
+        return False
+    return True
 
 
 def _num_prompt_tokens(answer: Any) -> int | None:
