@@ -16,6 +16,7 @@ from bot.conversation.messages import Turn
 from bot.conversation.sanitize import DEFAULT_OWN_NAME, FALLBACK_NAME, MAX_NAME_LENGTH, speaker_name
 
 _NUMBER = re.compile(r"[\s(]*\d+[\s)]*$")
+_SET_OFF_NUMBER = re.compile(r"[\s(]+\d+[\s)]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,11 @@ class Speakers:
 
     def _plain(self, name: str) -> str:
         plain = speaker_name(name, self._own_name)
-        # "Trinity (2)" would pass for another Trinity, as the label of a second one does.
-        unnumbered = _NUMBER.sub("", plain)
-        return plain if not unnumbered or speaker_name(unnumbered, self._own_name) == unnumbered else FALLBACK_NAME
+        # "Trinity (2)" would pass for another Trinity, as the label of a second one does; "user123" is a name.
+        is_own = name_key(_NUMBER.sub("", plain)) in {name_key(self._own_name), name_key(DEFAULT_OWN_NAME)}
+        unnumbered = _SET_OFF_NUMBER.sub("", plain)
+        is_free = not unnumbered or speaker_name(unnumbered, self._own_name) == unnumbered
+        return plain if is_free and not is_own else FALLBACK_NAME
 
     def _free(self, plain: str) -> str:
         if name_key(plain) not in self._taken:

@@ -9,6 +9,7 @@ a text all the same.
 """
 
 import re
+from collections.abc import Collection
 
 from bot.conversation.invites import MAX_ADDRESS, authority_end, may_be_invite, normal_host
 from bot.conversation.live_patterns import ANY_DOT, live_patterns
@@ -32,16 +33,24 @@ _FENCE_HEAD = re.compile(r"[A-Za-z0-9_+\-.#]*")
 class TextFilter:
     """The one pass over what the model says: lines that speak for somebody, code, and what is live outside of code."""
 
-    def __init__(self, tags: TemplateTags, people: set[str], own_name: str, question: str) -> None:
+    def __init__(
+        self,
+        tags: TemplateTags,
+        people: set[str],
+        own_name: str,
+        question: str,
+        *,
+        roles: Collection[str] = ROLE_NAMES,
+    ) -> None:
         self._patterns = live_patterns(tags)
         self.is_cut = False
         self.is_doubtful = False
         own = {name_key(own_name), ""}
         self._people = {name_key(name) for name in people} - own
-        self._roles = {name_key(name) for name in ROLE_NAMES} - own - self._people
+        self._roles = {name_key(name) for name in roles} - own - self._people
         self._keys = self._people | self._roles
         # Names that the question speaks of: it may have asked for a dialogue between them.
-        self._asked = {name_key(name) for name in (*people, *ROLE_NAMES) if speaks_of(question, name)}
+        self._asked = {name_key(name) for name in (*people, *roles) if speaks_of(question, name)}
         self._may_roles_speak = False
         self._may_asked_speak = False
         self._held = ""
@@ -300,6 +309,11 @@ class TextFilter:
     def _num_unsure(self, start: int) -> int:
         """How many characters at the end may become something with those that follow."""
         return 0 if self._is_last else self._patterns.num_unsure(self._buffer, start)
+
+
+def without_live_parts(text: str) -> str:
+    """Somebody's words as they may be shown in the bot's name: mentions, invites and masked links are inert."""
+    return TextFilter(TemplateTags(()), set(), "", "", roles=()).feed(text, is_last=True)
 
 
 def speaks_of(question: str, name: str) -> bool:

@@ -59,6 +59,16 @@ def test_who_passes_for_the_bot_or_a_role_is_someone_and_still_told_apart() -> N
     assert given == ["someone", "someone (2)", "someone (3)", "someone (4)", "someone (5)"]
 
 
+@pytest.mark.parametrize("name", ["user123", "User_8291", "human2", "you2", "System of a Down"])
+def test_a_name_that_begins_as_a_roles_does_is_kept(name: str) -> None:
+    assert labels((1, name)) == [name]
+
+
+@pytest.mark.parametrize("name", ["Trinity2", "Tr1nity 2", "User 2", "Assistant (2)"])
+def test_a_number_makes_nobody_another_bot_or_role(name: str) -> None:
+    assert labels((1, name)) == ["someone"]
+
+
 def test_a_renamed_account_is_one_person_and_its_old_name_stays_its_own() -> None:
     speakers = Speakers()
     turns = [Turn(1, "I have a cat.", "Nice.", "Alice", 1), Turn(2, "And me?", "Who?", "Bob", 2)]

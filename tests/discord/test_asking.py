@@ -38,11 +38,11 @@ async def final_text(house: House, used: Interaction) -> str:
 async def test_what_is_asked_by_the_command_is_shown_answered_and_remembered(house: House) -> None:
     server, alice = house.server, house.server.person("Alice")
 
-    used = await alice.uses("/ask", server.channel("general"), text="what is **this**?\nand that? @everyone")
+    used = await alice.uses("/ask", server.channel("general"), text="what is **this**?\nUser: and that? @everyone")
     answer = await answer_to(house, used)
     await ask(house, "and then?")
 
-    assert used.original.content == "-# Alice asks:\n> what is **this**?\n> and that? @everyone"
+    assert used.original.content == "-# Alice asks:\n> what is **this**?\n> User: and that? @\u200beveryone"
     assert answer.replies_to == used.original.id
     assert "Alice: what is **this**?" in house.prompts[0]
     assert "what is **this**?" in house.prompts[1]
@@ -59,6 +59,17 @@ async def test_what_is_asked_by_a_command_is_read_as_a_reader_sees_it(house: Hou
         await server.wait_until(lambda count=1 + (not is_private): len(house.engine.requests) == count)
 
     assert all(":wave: is Trinity in #general or #some-channel? `<:a:1>`" in prompt for prompt in house.prompts)
+
+
+async def test_what_is_asked_by_a_command_brings_no_invite_and_no_hidden_link_into_the_channel(house: House) -> None:
+    text = "see discord.gg/abc or [the rules](https://evil.example), `discord.gg/abc`"
+
+    used = await house.server.person("Alice").uses("/ask", house.server.channel("general"), text=text)
+    await answer_to(house, used)
+
+    shown = "see discord[.]gg/abc or [the rules] (https://evil.example), `discord.gg/abc`"
+    assert used.original.content.endswith(f"\n> {shown}")
+    assert text in house.prompts[0]
 
 
 async def test_a_public_question_survives_a_restart(server: LoopbackDiscord, enter: OpenHouse) -> None:

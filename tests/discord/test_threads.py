@@ -1,10 +1,14 @@
 """`/thread`, end to end on a loopback Discord."""
 
+import pytest
+
+from bot.discord.command_replies import NOT_TAKEN
 from bot.store.rows.chosen_settings import Scope
+from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine
-from tests.loopback import LoopbackDiscord, Permission, judge
+from tests.loopback import LoopbackDiscord, Permission, Status, judge
 
 
 async def test_a_thread_begins_anew_with_its_channels_settings(house: House) -> None:
@@ -51,6 +55,16 @@ async def test_where_no_thread_can_be_opened_that_is_said(house: House) -> None:
     assert "Create Public Threads" in said[1]
     assert "You may not" in said[2]
     assert sum(channel.is_thread for channel in server.world.channels.values()) == 1
+
+
+@pytest.mark.parametrize(("code", "said"), [(160006, phrase("not_possible_now")), (200001, NOT_TAKEN)])
+async def test_why_discord_opens_no_thread_is_said(house: House, code: int, said: str) -> None:
+    house.server.faults.add(Status(400, code=code), method="POST", route="/channels/*/threads")
+
+    used = await house.server.person("Alice").uses("/thread", house.server.channel("general"), title="talk")
+    await used.answered()
+
+    assert used.text == said
 
 
 async def test_a_thread_that_was_closed_in_the_middle_of_an_answer_is_answered_in_when_it_is_opened_again(

@@ -18,6 +18,7 @@ from discord import app_commands
 from bot.chat.chat import Preparation
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.quotes import quoted
+from bot.conversation.text_filter import without_live_parts
 from bot.delivery.refusals import Rejected
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
 from bot.discord.acknowledgements import respond, until_taken
@@ -171,8 +172,11 @@ def _question(interaction: discord.Interaction, key: ConversationKey, message_id
 
 
 def _shown(above: str, words: str) -> str:
-    """The question as everybody sees it: each line a quotation, the end cut where it is long."""
-    lines = "\n".join(f"> {line}" for line in words.splitlines())
+    """The question as everybody sees it: each line a quotation, the end cut where it is long.
+
+    It is shown in the bot's name, which no filter of the guild's may look at: so nothing in it is live.
+    """
+    lines = "\n".join(f"> {line}" for line in without_live_parts(words).splitlines())
     while utf16_length(lines) > min(_SHOWN_UNITS, MESSAGE_UNITS):
         lines = lines[: len(lines) * 9 // 10].rstrip() + "…"
     return f"-# {above}\n{lines}"

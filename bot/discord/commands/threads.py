@@ -3,8 +3,8 @@
 import discord
 from discord import app_commands
 
-from bot.delivery.refusals import NoAccess
-from bot.discord.command_replies import CommandReply, reply_to
+from bot.delivery.refusals import ContentRefused, NoAccess, Rejected
+from bot.discord.command_replies import NOT_TAKEN, CommandReply, reply_to
 from bot.discord.commands.shared import TextOption
 from bot.discord.rest import translated
 from bot.errors import NotAllowed, UserError
@@ -41,4 +41,8 @@ async def _open(interaction: discord.Interaction, title: str | None) -> CommandR
             opened = await channel.create_thread(name=name[:LONGEST_TITLE], type=kind)
     except NoAccess as error:
         raise UserError(phrase("cannot_open_threads")) from error
+    except ContentRefused as error:
+        raise UserError(NOT_TAKEN) from error
+    except Rejected as error:  # there are too many threads, for instance
+        raise UserError(phrase("not_possible_now")) from error
     return CommandReply(phrase("thread_opened", thread=f"<#{opened.id}>"), is_private=False)
