@@ -159,6 +159,13 @@ class NotAllowed(UserError):
     """The person lacks the permission for this, in this place."""
 
 
+class PersonaUsedElsewhere(NotAllowed):
+    """A persona may not be changed or deleted here, because channels use it whose personas aren't the person's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(phrase("persona_used_elsewhere", name=name))
+
+
 class EngineOverloaded(UserError):
     """The engine's queue is full; nothing was queued."""
 

@@ -1,7 +1,7 @@
 """Who the bot is in a channel: built-in personas and the guild's own, shown, chosen and changed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bot.chat.pin_desk import PinDesk
 from bot.conversation.cards import Card, fitting_prompt
@@ -17,14 +17,25 @@ from bot.conversation.persona import (
     prompt_cost,
 )
 from bot.conversation.window import TokenBudget
-from bot.errors import BuiltInPersona, NothingToUndo, UnknownPersona
+from bot.errors import BuiltInPersona, NothingToUndo, PersonaUsedElsewhere, UnknownPersona
 from bot.inference.engine import Engine
 from bot.store.rows.personas import PersonaChange, Personas
 from bot.words import phrase
 
+MayChangeIn = Callable[[int], bool]
+"""Whether a person may change who the bot is in another channel of the guild, by its id."""
+
+
+def anywhere(_channel_id: int) -> bool:
+    """Everywhere."""
+    return True
+
 
 class PersonaDesk:
-    """Personas by conversation. A change drops what the engine kept of it, since its prompt begins anew."""
+    """Personas by conversation. A change drops what the engine kept of it, since its prompt begins anew.
+
+    A guild's personas are shared by its channels: what changes or deletes one concerns each channel that chose it.
+    """
 
     def __init__(
         self, personas: Personas, pins: PinDesk, engine: Engine, encoder: TurnEncoder, budget: TokenBudget
@@ -69,10 +80,13 @@ class PersonaDesk:
         await self._engine.forget(key.cache_owner)
         return persona
 
-    async def set(self, key: ConversationKey, name: str, prompt: str, by: int) -> Persona:
+    async def set(
+        self, key: ConversationKey, name: str, prompt: str, by: int, may_change_in: MayChangeIn = anywhere
+    ) -> Persona:
         """Make a persona, or replace the guild's own of that name; it is not chosen by that.
 
         Raises:
+            PersonaUsedElsewhere: a channel uses it in which that person may not change it.
             InvalidPersonaName: the name can't be one.
             BuiltInPersona: the name is a built-in persona's.
             PersonaTooLong: the prompt leaves too little room for the conversation.
@@ -82,21 +96,24 @@ class PersonaDesk:
         if self._find_provided(name):
             raise BuiltInPersona(phrase("built_in_stays", name=name))
         prompt = check_prompt(prompt, self._encoder, self._budget)
+        await self.refuse_reach(key, name, may_change_in)
         if is_called(await self.show(key), name):
             await self._pins.require_room(key, Persona(name, prompt))
         await self._personas.save(key, name, prompt, author_id=by, author_name="")
         await self._engine.forget(key.cache_owner)
         return Persona(name, prompt)
 
-    async def delete(self, key: ConversationKey, name: str, by: int) -> None:
+    async def delete(self, key: ConversationKey, name: str, by: int, may_change_in: MayChangeIn = anywhere) -> None:
         """Delete one of the guild's own personas; channels that used it go back to the default.
 
         Raises:
+            PersonaUsedElsewhere: a channel uses it in which that person may not change it.
             BuiltInPersona: it is built in.
             UnknownPersona: there is none of that name here.
         """
         if self._find_provided(name):
             raise BuiltInPersona(phrase("built_in_not_deleted", name=name))
+        await self.refuse_reach(key, name, may_change_in)
         if not await self._personas.delete(key, name, author_id=by, author_name=""):
             raise UnknownPersona(phrase("unknown_persona", name=name))
         await self._engine.forget(key.cache_owner)
@@ -128,26 +145,32 @@ class PersonaDesk:
             raise UnknownPersona(phrase("unknown_persona", name=name))
         return found
 
-    async def from_card(self, key: ConversationKey, card: Card, name: str | None, by: int) -> Persona:
+    async def from_card(
+        self, key: ConversationKey, card: Card, name: str | None, by: int, may_change_in: MayChangeIn = anywhere
+    ) -> Persona:
         """Make a persona of a character card, under the card's name or another.
 
         Raises:
             CardTooLong: it costs too much.
-            PersonaError: as for `set`.
+            PersonaError, PersonaUsedElsewhere: as for `set`.
         """
         prompt = await asyncio.to_thread(fitting_prompt, card, self._encoder, self._budget)
-        return await self.set(key, name or card.persona_name, prompt, by)
+        return await self.set(key, name or card.persona_name, prompt, by, may_change_in)
 
     async def changes(self, key: ConversationKey, limit: int) -> Sequence[PersonaChange]:
         """The newest changes to personas made here, newest first."""
         return await self._personas.changes(key, limit)
 
-    async def undo(self, key: ConversationKey, by: int) -> PersonaChange:
+    async def undo(self, key: ConversationKey, by: int, may_change_in: MayChangeIn = anywhere) -> PersonaChange:
         """Take back the last change of a persona here, or of this channel's choice; returns that change.
 
         Raises:
             NothingToUndo: none is on record, or not what was before it.
+            PersonaUsedElsewhere: as for `set`.
         """
+        last = await self._personas.last_change(key)
+        if last is not None and last.action == "set" and last.name is not None:
+            await self.refuse_reach(key, last.name, may_change_in)
         undone = await self._personas.undo(key, author_id=by, author_name="")
         if undone is None:
             raise NothingToUndo(phrase("nothing_to_undo"))
@@ -159,3 +182,13 @@ class PersonaDesk:
         await self._personas.clear_choice(key, author_id=by, author_name="")
         await self._engine.forget(key.cache_owner)
         return await self.show(key)
+
+    async def refuse_reach(self, key: ConversationKey, name: str, may_change_in: MayChangeIn) -> None:
+        """See to it that a person may change that persona wherever it is used.
+
+        Raises:
+            PersonaUsedElsewhere: they may not.
+        """
+        others = await self._personas.used_in(key, name) - {key.channel_id}
+        if not all(map(may_change_in, others)):
+            raise PersonaUsedElsewhere(name)

@@ -1,6 +1,7 @@
 """`/settings` and what it changes, end to end on a loopback Discord."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -150,6 +151,33 @@ async def test_personas_may_be_given_to_everyone(house: House) -> None:
 
     assert before.text == MAY_NOT[Right.CHANGE_PERSONAS]
     assert "**pirate**" in after.text
+
+
+async def test_a_persona_of_other_channels_is_changed_only_by_who_may_change_it_there(house: House) -> None:
+    server, other = house.server, house.server.channel("other")
+    await use(house, "Mod", "/persona set", name="own", prompt="You are one.")
+    await use(house, "Mod", "/persona use", other, name="own")
+    await use(house, "Mod", "/persona set", name="own", prompt="You are two.")
+    await use(house, "Mod", "/settings set", name="persona_changes", value="everyone")
+    acts = (
+        ("/persona set", {"name": "OWN", "prompt": "You are rude."}),
+        ("/persona delete", {"name": "own"}),
+        ("/persona undo", {}),
+        ("/persona edit", {"name": "own"}),
+    )
+
+    refused = [await use(house, "Alice", command, **options) for command, options in acts]
+    form = await use(house, "Alice", "/persona create")
+    sent = await (await server.person("Alice").submits(form, name="own", prompt="You are rude.")).answered()
+    kept = (await house.chat.personas.show(replace(house.key, channel_id=other.id))).prompt
+    await use(house, "Manager", "/settings set", name="persona_changes", value="everyone", scope="server")
+    taken = await use(house, "Alice", "/persona undo")
+
+    words = {name: phrase("persona_used_elsewhere", name=name) for name in ("own", "OWN")}
+    assert [used.text for used in refused] == [words["OWN"], *[words["own"]] * 3]
+    assert sent.text.startswith(words["own"])
+    assert kept == "You are two."
+    assert taken.text.startswith(phrase("persona_undone"))
 
 
 async def test_a_reset_may_be_kept_for_managers(house: House) -> None:

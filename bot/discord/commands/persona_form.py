@@ -14,7 +14,7 @@ from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, Persona
 from bot.delivery.refusals import InteractionGone
 from bot.delivery.split import utf16_length
 from bot.discord.command_replies import CommandReply, reply_to
-from bot.discord.commands.shared import Right, chat_of, key_of, may, require
+from bot.discord.commands.shared import Right, chat_of, key_of, may, may_change_personas_in, require
 from bot.discord.forms import form_id, open_form, written_in
 from bot.discord.markdown import escape_markdown
 from bot.errors import BuiltInPersona, DiscordError, NotAllowed, TrinityError, UserError
@@ -48,8 +48,9 @@ async def keep_persona(interaction: discord.Interaction[Any], name: str) -> Comm
     require(interaction, Right.CHANGE_PERSONAS)
     chat, written = chat_of(interaction), written_in(interaction)
     persona = await chat.personas.set(
-        key_of(interaction), name or written.get("name", ""), written.get("prompt", ""), interaction.user.id
-    )
+        key_of(interaction), name or written.get("name", ""), written.get("prompt", ""), interaction.user.id,
+        may_change_personas_in(interaction),
+    )  # fmt: skip
     return CommandReply(kept_words(chat, persona), is_private=False)
 
 
@@ -71,8 +72,10 @@ async def _persona_to_edit(interaction: discord.Interaction, name: str | None) -
         raise NotAllowed(phrase("may_not_change"))
     if name is None:
         return None
+    personas, key = chat_of(interaction).personas, key_of(interaction)
     async with asyncio.timeout(_READING_SECONDS):
-        persona = await chat_of(interaction).personas.find(key_of(interaction), name)
+        persona = await personas.find(key, name)
+        await personas.refuse_reach(key, name, may_change_personas_in(interaction))
     if persona.is_built_in or persona.is_operators:
         raise BuiltInPersona(phrase("built_in_stays", name=persona.name))
     if utf16_length(persona.prompt) > _LONGEST_PROMPT:

@@ -14,7 +14,16 @@ from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, Persona, normal_na
 from bot.discord.card_files import read_card_file
 from bot.discord.command_replies import CommandReply, ReplyFile, reply_to
 from bot.discord.commands.persona_form import kept_words, open_persona_form
-from bot.discord.commands.shared import MAY_NOT, Right, TextOption, channel_of, chat_of, key_of, require
+from bot.discord.commands.shared import (
+    MAY_NOT,
+    Right,
+    TextOption,
+    channel_of,
+    chat_of,
+    key_of,
+    may_change_personas_in,
+    require,
+)
 from bot.discord.markdown import escape_markdown
 from bot.errors import TrinityError
 from bot.words import Phrase, joined, phrase
@@ -73,7 +82,8 @@ class PersonaCommands(app_commands.Group):
     async def set_prompt(self, interaction: discord.Interaction, name: _Name, prompt: _Prompt) -> None:
         async def work() -> str:
             chat = chat_of(interaction)
-            persona = await chat.personas.set(key_of(interaction), name, prompt, interaction.user.id)
+            may_change_in = may_change_personas_in(interaction)
+            persona = await chat.personas.set(key_of(interaction), name, prompt, interaction.user.id, may_change_in)
             return kept_words(chat, persona)
 
         await _change(interaction, work)
@@ -83,7 +93,8 @@ class PersonaCommands(app_commands.Group):
     @app_commands.autocomplete(name=suggest_names)
     async def delete(self, interaction: discord.Interaction, name: _Name) -> None:
         async def work() -> str:
-            await chat_of(interaction).personas.delete(key_of(interaction), name, interaction.user.id)
+            may_change_in = may_change_personas_in(interaction)
+            await chat_of(interaction).personas.delete(key_of(interaction), name, interaction.user.id, may_change_in)
             return phrase("persona_deleted", name=escape_markdown(name))
 
         await _change(interaction, work)
@@ -133,8 +144,8 @@ class PersonaCommands(app_commands.Group):
     @app_commands.command(description=phrase("persona_undo_description"))
     async def undo(self, interaction: discord.Interaction) -> None:
         async def work() -> str:
-            key = key_of(interaction)
-            change = await chat_of(interaction).personas.undo(key, interaction.user.id)
+            key, may_change_in = key_of(interaction), may_change_personas_in(interaction)
+            change = await chat_of(interaction).personas.undo(key, interaction.user.id, may_change_in)
             now = await chat_of(interaction).personas.show(key)
             used = phrase("persona_used", name=escape_markdown(now.name))
             return joined([phrase("persona_undone"), _said_of_change(change), used])
@@ -159,8 +170,8 @@ class PersonaCommands(app_commands.Group):
             async with self._one_card_at_a_time:
                 client: Any = interaction.client
                 card = await read_card_file(file, client.receivers.reader)
-            chat, key = chat_of(interaction), key_of(interaction)
-            persona = await chat.personas.from_card(key, card, name or None, interaction.user.id)
+            chat, key, may_change_in = chat_of(interaction), key_of(interaction), may_change_personas_in(interaction)
+            persona = await chat.personas.from_card(key, card, name or None, interaction.user.id, may_change_in)
             return joined([kept_words(chat, persona), *(note for note in [unread_note(card)] if note)])
 
         await _change(interaction, work)

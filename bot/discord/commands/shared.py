@@ -1,5 +1,6 @@
 """What the commands have in common: where one was used, what the person may do there, and its text options."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
@@ -8,6 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.chat.chat import Chat
+from bot.chat.persona_desk import MayChangeIn, anywhere
 from bot.conversation.channel_settings import EVERYONE
 from bot.conversation.messages import ConversationKey
 from bot.discord.command_replies import CommandReply
@@ -81,6 +83,20 @@ def may(interaction: discord.Interaction, right: Right) -> bool:
             is_thread = isinstance(interaction.channel, discord.Thread)
             is_allowed = allowed.send_messages_in_threads if is_thread else allowed.send_messages
     return is_allowed
+
+
+def may_change_personas_in(interaction: discord.Interaction[Any]) -> MayChangeIn:
+    """In which other channels of the server a person may change personas, who may do so here.
+
+    Here that may be given to everyone; a persona that other channels use is theirs as well.
+    """
+    settings, key = chat_of(interaction).settings, channel_of(interaction)
+    allowed = interaction.permissions
+    if key.guild_id is None or allowed.administrator or allowed.manage_channels:
+        return anywhere
+    return lambda other: (
+        settings.now(replace(key, channel_id=other, parent_channel_id=None)).persona_changes == EVERYONE
+    )
 
 
 def require(interaction: discord.Interaction, right: Right) -> None:

@@ -127,6 +127,25 @@ class Personas:
 
         return await self._database.write(work, is_alone=True)
 
+    async def used_in(self, key: ConversationKey, name: str) -> set[int]:
+        """The channels that chose the persona of that name."""
+        is_named = and_(_shares_scope(key), persona_choices.c.name_key == normal_name(name))
+        query = select(persona_choices.c.channel_id).where(is_named)
+
+        async def work(connection: AsyncConnection) -> set[int]:
+            return {*await connection.scalars(query)}
+
+        return await self._database.read(work)
+
+    async def last_change(self, key: ConversationKey) -> PersonaChange | None:
+        """What `undo` would take back; None where nothing is on record."""
+
+        async def work(connection: AsyncConnection) -> PersonaChange | None:
+            row = (await connection.execute(_last_change(key))).one_or_none()
+            return None if row is None else PersonaChange(*row[1:])
+
+        return await self._database.read(work)
+
     async def undo(self, key: ConversationKey, *, author_id: int, author_name: str) -> PersonaChange | None:
         """Take back the newest change of a persona here or of the channel's choice, as another change.
 
@@ -136,23 +155,19 @@ class Personas:
 
         async def work(connection: AsyncConnection) -> PersonaChange | None:
             columns = persona_changes.c
-            is_here = and_(columns.platform == key.platform, _is_change_in(key))
-            concerns = or_(columns.action.in_(("set", "delete")), columns.channel_id == key.channel_id)
-            found = _changes_query().where(is_here, concerns).limit(1)
-            row = (await connection.execute(found)).one_or_none()
+            row = (await connection.execute(_last_change(key))).one_or_none()
             if row is None or row.action == "delete":
                 return None
-            same = (
-                and_(columns.action == "set", columns.name == row.name)
-                if row.action == "set"
-                else and_(columns.action.in_(("use", "clear")), columns.channel_id == key.channel_id)
-            )
-            earlier = _changes_query().where(is_here, same, columns.id < row.id).limit(1)
+            if row.action == "set":
+                same = and_(columns.action == "set", columns.name.in_(await _names_written(connection, key, row.name)))
+            else:
+                same = and_(columns.action.in_(("use", "clear")), columns.channel_id == key.channel_id)
+            earlier = _changes_query().where(_is_change_in(key), same, columns.id < row.id).limit(1)
             before = (await connection.execute(earlier)).one_or_none()
             if row.action == "set":
                 if before is None or before.prompt is None:
                     return None
-                await _save(connection, key, now, author_id, author_name, row.name, before.prompt)
+                await _save(connection, key, now, author_id, author_name, before.name, before.prompt)
             elif before is None or before.action == "clear":
                 await connection.execute(delete(persona_choices).where(_is_channel(key.platform, key.channel_id)))
                 await _record(connection, key, now, author_id, author_name, "clear")
@@ -164,8 +179,7 @@ class Personas:
 
     async def changes(self, key: ConversationKey, limit: int = 50) -> list[PersonaChange]:
         """The newest changes made in the guild or the direct message, newest first."""
-        shares_scope = _is_change_in(key)
-        query = _changes_query().where(persona_changes.c.platform == key.platform, shares_scope).limit(limit)
+        query = _changes_query().where(_is_change_in(key)).limit(limit)
 
         async def work(connection: AsyncConnection) -> list[PersonaChange]:
             return [PersonaChange(*row[1:]) for row in await connection.execute(query)]
@@ -244,16 +258,27 @@ def _shares_scope(key: ConversationKey) -> ColumnElement[bool]:
 
 async def _forget_changes(connection: AsyncConnection, key: ConversationKey, name: str) -> None:
     """Delete the record of a persona, under each name that was written for it."""
-    shares_scope = and_(persona_changes.c.platform == key.platform, _is_change_in(key))
-    named = await connection.execute(select(persona_changes.c.name).where(shares_scope).distinct())
-    same = [written for (written,) in named if written is not None and normal_name(written) == normal_name(name)]
-    await connection.execute(delete(persona_changes).where(shares_scope, persona_changes.c.name.in_(same)))
+    written = await _names_written(connection, key, name)
+    await connection.execute(delete(persona_changes).where(_is_change_in(key), persona_changes.c.name.in_(written)))
+
+
+async def _names_written(connection: AsyncConnection, key: ConversationKey, name: str) -> list[str]:
+    """Every way in which the record writes a persona's name."""
+    named = await connection.scalars(select(persona_changes.c.name).where(_is_change_in(key)).distinct())
+    return [written for written in named if written is not None and normal_name(written) == normal_name(name)]
 
 
 def _is_change_in(key: ConversationKey) -> ColumnElement[bool]:
-    if key.guild_id is None:
-        return persona_changes.c.channel_id == key.channel_id
-    return persona_changes.c.guild_id == key.guild_id
+    columns = persona_changes.c
+    in_scope = columns.channel_id == key.channel_id if key.guild_id is None else columns.guild_id == key.guild_id
+    return and_(columns.platform == key.platform, in_scope)
+
+
+def _last_change(key: ConversationKey) -> Select[Any]:
+    """The newest change of a persona here, or of the channel's own choice."""
+    columns = persona_changes.c
+    concerns = or_(columns.action.in_(("set", "delete")), columns.channel_id == key.channel_id)
+    return _changes_query().where(_is_change_in(key), concerns).limit(1)
 
 
 def _changes_query() -> Select[Any]:

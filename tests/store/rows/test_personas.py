@@ -131,6 +131,17 @@ async def test_a_deleted_personas_record_says_only_that_it_was_deleted(personas,
     assert b"Gertrude" not in file.read_bytes()
 
 
+async def test_a_change_that_wrote_the_name_otherwise_is_taken_back_with_the_name(personas):
+    await personas.save(HERE, "Pirate", "Arr.", **ADA)
+    await personas.save(HERE, "pirate", "Yo ho.", **ADA)
+
+    undone = await personas.undo(HERE, **ADA)
+
+    assert (undone.name, undone.prompt) == ("pirate", "Yo ho.")
+    own = await personas.find_own(HERE, "PIRATE")
+    assert (own.name, own.prompt) == ("Pirate", "Arr.")
+
+
 async def test_what_changed_nothing_is_not_on_record(personas):
     await personas.clear_choice(HERE, **ADA)
     await personas.delete(HERE, "Nobody", **ADA)
