@@ -15,6 +15,7 @@ TrinityError
 │   │   └── PinsTooLong       all facts of a conversation together would cost too much
 │   ├── InvalidSetting        a channel's setting has no such name, or can't have that value
 │   ├── NotAllowed            the person may not do this here
+│   │   └── PersonaUsedElsewhere  a persona belongs to other channels as well, where they may not
 │   ├── EngineOverloaded      the queue is full
 │   ├── TurnsSpent            the person, or the guild, has had its turns of the hour
 │   ├── WaitedTooLong         the question's turn didn't come in time
