@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import typer
 
 from bot import __main__ as command
 from bot.__main__ import main
@@ -210,6 +211,7 @@ def failing(error):
         (EngineFailed("lost"), 70),
         (SecondInstance("another one runs"), 75),
         (KeyboardInterrupt(), 130),
+        (typer.Abort(), 130),
         (PermissionError(errno.EACCES, "Permission denied", "/root/x"), 78),
         (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300), 78),
         (PermissionError(errno.EACCES, "Permission denied"), 70),
@@ -232,6 +234,29 @@ def test_error_becomes_an_exit_status(trinity, error, status):
 def tiny_model(tmp_path_factory):
     model = checkpoints.random_model(checkpoints.tiny_config(max_position_embeddings=4096))
     return str(checkpoints.save_checkpoint(tmp_path_factory.mktemp("model") / "tiny", model))
+
+
+def test_a_copy_goes_where_the_setting_would_look_for_it(trinity, tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    trinity("migrate")
+
+    status, _, _ = trinity("copy-database", "sqlite:///data/trinity.db", "sqlite:///~/copy.db")
+
+    assert status == 0
+    assert (tmp_path / "home" / "copy.db").is_file()
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("target", ["mysql://u:s3cret@host/d", "sqlite:///copy.db?mode=rw", "copy.db", ""])
+def test_a_place_to_copy_to_that_cannot_be_is_named(trinity, target):
+    trinity("migrate")
+
+    status, output, errors = trinity("copy-database", "sqlite:///data/trinity.db", target)
+
+    assert (status, output, errors.count("\n")) == (78, "", 1)
+    assert errors.startswith("trinity: TO: ")
+    assert "s3cret" not in errors
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-that-name/llama", "https://[::/owner/name", "https://example.org/a/b"])

@@ -43,6 +43,9 @@ def reload(settings: Settings) -> int:
         return _NO_DAEMON
     try:
         reloaded = ReloadReport(settings.data_dir).ask(process, on_silence=_say_waiting)
+    except ProcessLookupError:
+        typer.echo(f"trinity: the daemon (process {process}) has just ended", err=True)
+        return _NO_DAEMON
     except PermissionError:
         typer.echo(f"trinity: the daemon (process {process}) is another user's; ask as that user", err=True)
         return _NO_DAEMON

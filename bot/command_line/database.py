@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import typer
+from pydantic import SecretStr
+from pydantic_core import PydanticCustomError
 
 from bot.command_line.running import require_asyncpg
 from bot.errors import ConfigError
 from bot.logs import configure_logging
+from bot.settings.checks import check_database_url
 from bot.settings.settings import Settings
 from bot.store.files.server_url import is_server_url, secrets_in
 
@@ -49,11 +52,12 @@ def restore(settings: Settings, file: Path) -> int:
 
 
 def copy_database(settings: Settings, source: str, target: str) -> int:
-    """Copy everything from one database into another."""
+    """Copy everything from one database into another; both are named as TRINITY_DATABASE_URL names one."""
     from bot.store.files.copying import copy_database as copy  # noqa: PLC0415
 
     secrets = {*settings.secrets, *secrets_in(source), *secrets_in(target)}
     configure_logging(settings.log_level, settings.log_format, secrets=secrets)
+    source, target = _as_the_setting("FROM", source), _as_the_setting("TO", target)
     if is_server_url(source) or is_server_url(target):
         require_asyncpg()
     copied = asyncio.run(copy(source, target, _Progress()))
@@ -62,6 +66,13 @@ def copy_database(settings: Settings, source: str, target: str) -> int:
         "Name TO in TRINITY_DATABASE_URL, and start."
     )
     return 0
+
+
+def _as_the_setting(which: str, url: str) -> str:
+    try:
+        return check_database_url(SecretStr(url)).get_secret_value()
+    except PydanticCustomError as error:
+        raise ConfigError(which, error.message()) from None
 
 
 class _Progress:

@@ -28,7 +28,7 @@ def end_with(action: Callable[[], int]) -> NoReturn:
     try:
         status = action()
         sys.stdout.flush()  # what can't be written is said here, and not by the interpreter at its end
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the latter where it was asked for something: Ctrl-C, or Ctrl-D
         status = INTERRUPTED
     except TrinityError as error:
         _complain(str(error))

@@ -74,7 +74,7 @@ def _token_that_works(settings: Settings, ask: Callable[[bool], str]) -> tuple[D
         try:
             return _tried(settings, ask(kept is not None) or kept)
         except (ConfigError, DiscordRefused) as error:
-            typer.echo(f"{error} Once more:", err=True)
+            typer.echo(f"{str(error).rstrip('.')}. Once more:", err=True)
     return _tried(settings, ask(kept is not None) or kept)
 
 

@@ -51,8 +51,12 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _check_database_url(url: SecretStr) -> SecretStr:
-    """Accept SQLite and PostgreSQL, each also by its short name, and write out the driver."""
+def check_database_url(url: SecretStr) -> SecretStr:
+    """Accept SQLite and PostgreSQL, each also by its short name, and write out the driver.
+
+    Raises:
+        PydanticCustomError: it is no URL of theirs.
+    """
     scheme, separator, rest = url.get_secret_value().partition("://")
     if separator and scheme in ("sqlite", "sqlite+aiosqlite"):
         return SecretStr(f"sqlite+aiosqlite://{_check_sqlite_path(rest)}")
@@ -262,7 +266,7 @@ LOWER = BeforeValidator(_lower)
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 OperatorToken = Annotated[SecretStr, AfterValidator(_check_secret), AfterValidator(_check_operator_token)]
 Address = Annotated[str, AfterValidator(_check_address)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(check_database_url)]
 HttpUrl = Annotated[str, _check_url("https", "http")]
 WebPage = Annotated[str, _check_url("https", "http", is_base=False)]
 WebsocketUrl = Annotated[str, _check_url("wss", "ws")]
