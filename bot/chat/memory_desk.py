@@ -82,15 +82,21 @@ class MemoryDesk:
         return await copied(self._transcripts.newest_first(key), pins, as_json=as_json)
 
 
-async def copied(newest_first: AsyncIterator[SaidTurn], pins: Sequence[Pin] = (), *, as_json: bool) -> Copy:
-    """Pins, and turns with the oldest first, as a text: as many of the newest turns as a file may hold."""
+async def copied(
+    newest_first: AsyncIterator[SaidTurn],
+    pins: Sequence[Pin] = (),
+    *,
+    as_json: bool,
+    max_bytes: int = MAX_EXPORT_BYTES,
+) -> Copy:
+    """Pins, and turns with the oldest first, as a text: as many of the newest turns as fit, but one at least."""
     entries: list[str] = []
     pinned = [_pin_json(pin) if as_json else _pin_markdown(pin) for pin in pins]
     num_bytes, is_whole = sum(len(entry.encode("utf-8", "replace")) for entry in pinned), True
     async for turn in newest_first:
         entry = json.dumps(_record(turn), ensure_ascii=False, indent=2) if as_json else _markdown(turn)
         num_bytes += len(entry.encode("utf-8", "replace"))
-        if num_bytes > MAX_EXPORT_BYTES and entries:
+        if num_bytes > max_bytes and entries:
             is_whole = False
             break
         entries.append(entry)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bot.chat.memory_desk import Copy, copied, pin_record
+from bot.chat.memory_desk import MAX_EXPORT_BYTES, Copy, copied, pin_record
 from bot.conversation.messages import ConversationKey
 from bot.conversation.quotes import opening_of
 from bot.inference.engine import Engine
@@ -70,13 +70,19 @@ class PrivacyDesk:
         return Holdings(tuple(places), await self._own_words.traces(platform, person_id))
 
     async def copy(self, platform: str, person_id: int) -> Copy:
-        """A person's questions with the answers to them, and their pins, of all places, as JSON."""
+        """A person's questions with the answers to them, and their pins, of all places, as JSON.
+
+        As many of the newest turns of each place as one file holds of all: what a place doesn't need is for the others.
+        """
         texts: dict[str, list[object]] = {}
-        num_turns, is_whole = 0, True
-        for place in await self._own_words.places(platform, person_id):
-            part = await copied(self._own_words.turns(place, person_id), as_json=True)
+        num_turns, is_whole, max_bytes = 0, True, MAX_EXPORT_BYTES
+        places = sorted(await self._own_words.places(platform, person_id), key=lambda place: place.num_turns)
+        for num_left, place in zip(range(len(places), 0, -1), places, strict=True):
+            turns = self._own_words.turns(place, person_id)
+            part = await copied(turns, as_json=True, max_bytes=max_bytes // num_left)
             texts[f"channel {place.key.channel_id}"] = json.loads(part.text)
             num_turns, is_whole = num_turns + part.num_turns, is_whole and part.is_whole
+            max_bytes = max(0, max_bytes - len(part.text.encode("utf-8", "replace")))
         pins = await self._pins.by(platform, person_id)
         for key, pin in pins:
             texts.setdefault(f"pinned in channel {key.channel_id}", []).append(pin_record(pin))

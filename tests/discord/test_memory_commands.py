@@ -290,6 +290,7 @@ async def test_a_click_on_undo_that_comes_too_late_is_told_so(house: House) -> N
     click = await house.server.person("Alice").clicks(forgotten, "Undo")
 
     await house.server.wait_until(lambda: click.followups)
+    assert labels(forgotten) == []
     assert (click.followups[0].content, click.followups[0].ephemeral_for) == (TOO_LATE_TO_UNDO, click.user)
 
 

@@ -5,15 +5,19 @@ import logging
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
+from bot.chat.memory_desk import MAX_EXPORT_BYTES
 from bot.discord.commands.asking import MENU
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask, labels
 from tests.engines import EchoEngine
 from tests.loopback import Interaction, LoopbackDiscord, Permission, judge
+from tests.store.said import answer
+from tests.store.said import ask as ask_there
 
 ALL = Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS | Permission.MANAGE_MESSAGES
 SECRET = "the swordfish sleeps below the old lighthouse"
@@ -69,6 +73,24 @@ async def test_own_words_of_all_places_are_shown_given_and_erased_and_nobody_els
         assert f"Alice: {SECRET}" not in house.prompts[-1]
         assert all(used.is_ephemeral for used in (shown, given, asked, erased, again))
     judge(server)
+
+
+async def test_what_one_said_in_many_places_fits_into_one_file_with_the_newest_of_each(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, words = server.person("Alice"), "x" * (MAX_EXPORT_BYTES // 4)
+    async with enter(server) as house:
+        for number, num_turns in enumerate((1, 3, 4)):
+            key = replace(house.key, channel_id=100 + number)
+            for turn in range(num_turns):
+                said = ask_there(10 * number + turn, f"{turn} {words}", key, author_id=alice.id, author_name="Alice")
+                await house.history.save_turn(said, answer(), epoch=0)
+
+        copy = await house.chat.privacy.copy("discord", alice.id)
+
+    copied = {place: [entry["question"][0] for entry in said] for place, said in json.loads(copy.text).items()}
+    assert copied == {"channel 100": ["0"], "channel 101": ["2"], "channel 102": ["3"]}
+    assert (copy.num_turns, copy.is_whole) == (3, False)
 
 
 async def test_the_receipt_names_where_others_quoted_the_person(server: LoopbackDiscord, enter: OpenHouse) -> None:

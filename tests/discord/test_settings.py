@@ -201,7 +201,7 @@ async def test_each_person_has_a_session_and_resets_their_own_alone(house: House
         question = await server.person(name).says(general, f"the word of {name} is swordfish", mention=True)
         await house.reaches(question, "answered")
 
-    await use(house, "Alice", "/reset")
+    forgotten = await use(house, "Alice", "/reset")
     prompts = {}
     for name in ("Alice", "Bob"):
         question = await server.person(name).says(general, "which word?", mention=True)
@@ -209,6 +209,7 @@ async def test_each_person_has_a_session_and_resets_their_own_alone(house: House
         prompts[name] = house.prompts[-1]
 
     assert phrase("sessions_are_kept") in reply.text
+    assert forgotten.text.startswith(phrase("forgotten_own"))
     assert "swordfish" not in prompts["Alice"]
     assert "the word of Bob is swordfish" in prompts["Bob"]
     assert "word of Alice" not in prompts["Bob"]

@@ -7,6 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.chat.chat import Exchange, StopReason
+from bot.conversation.messages import ConversationKey
 from bot.discord.access import may_moderate
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.commands.shared import Right, chat_of, has_buttons, key_of, number_of, ready, require
@@ -22,14 +23,14 @@ async def reset(interaction: discord.Interaction, undo: bool = False) -> None:
 
     async def work() -> CommandReply:
         require(interaction, Right.RESET)
-        if undo:
-            await chat_of(interaction).undo_reset(key_of(interaction))
-            return CommandReply(phrase("reset_undone"), is_private=False)
         key = key_of(interaction)
+        if undo:
+            await chat_of(interaction).undo_reset(key)
+            return CommandReply(said_of_undo(key), is_private=False)
         done = await chat_of(interaction).reset(key)
         if not (done.num_turns or done.num_pins or done.answering or done.waiting):
             return CommandReply(phrase("nothing_to_forget"))
-        forgotten: list[Phrase] = [phrase("forgotten")]
+        forgotten: list[Phrase] = [phrase("forgotten_own" if _is_own(key) else "forgotten")]
         if done.num_pins:
             forgotten.append(phrase("pins_forgotten", n=done.num_pins))
         if not (done.num_turns or done.num_pins):  # what was being answered doesn't come back
@@ -41,6 +42,16 @@ async def reset(interaction: discord.Interaction, undo: bool = False) -> None:
         return CommandReply(said, is_private=False, buttons=(button,))
 
     await reply_to(interaction, work(), is_private=False)
+
+
+def said_of_undo(key: ConversationKey) -> Phrase:
+    """What is said of a conversation that a reset hid, and that is there again."""
+    return phrase("reset_undone_own" if _is_own(key) else "reset_undone")
+
+
+def _is_own(key: ConversationKey) -> bool:
+    """Whether it is one person's alone, and not what everybody in the channel says."""
+    return key.guild_id is None or key.person_id is not None
 
 
 @app_commands.command(description=phrase("stop_description"))

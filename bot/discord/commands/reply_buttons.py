@@ -9,9 +9,11 @@ from typing import Any
 
 import discord
 
+from bot.chat.chat import TOO_LATE_TO_UNDO
 from bot.discord.access import may_interact
 from bot.discord.clicks import acknowledge, custom_id_of_click, refuse, say_privately, show_instead
 from bot.discord.command_replies import CommandReply, reply_or_error
+from bot.discord.commands.conversation import said_of_undo
 from bot.discord.commands.privacy import erase_words
 from bot.discord.commands.shared import Right, channel_of, chat_of, has_buttons, moment_of, require
 from bot.discord.components import ReplyButton, ReplyButtonKind, is_reply_button, reply_button_of
@@ -44,6 +46,8 @@ async def _follow(interaction: discord.Interaction[Any], button: ReplyButton) ->
         case ReplyButtonKind.UNDO:
             reply = await reply_or_error(interaction, _undo(interaction, button))
             if reply.is_private:
+                if reply.text == TOO_LATE_TO_UNDO:  # nor will it ever be possible again: the button goes
+                    await show_instead(interaction, None)
                 await say_privately(interaction, reply.text)
                 return
         case ReplyButtonKind.ERASE:
@@ -62,4 +66,4 @@ async def _undo(interaction: discord.Interaction[Any], button: ReplyButton) -> C
         require(interaction, Right.RESET_SHARED)
     key = replace(channel_of(interaction), person_id=button.person_id or None)
     await chat_of(interaction).undo_reset(key, at=moment_of(button.act_id))
-    return CommandReply(phrase("reset_undone"), is_private=False)
+    return CommandReply(said_of_undo(key), is_private=False)

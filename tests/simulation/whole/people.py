@@ -20,7 +20,9 @@ _LOOKS = (
     *("stop", "stop", "help", "context", "stats", "about", "export", "privacy show", "privacy export"),
     *("privacy erase", "persona show", "persona list", "settings show"),
 )
-_DONE = [in_language(phrase(key), "en-US") for key in ("forgotten", "nothing_to_forget", "privacy_erased")]
+_DONE = [
+    in_language(phrase(key), "en-US") for key in ("forgotten", "forgotten_own", "nothing_to_forget", "privacy_erased")
+]
 
 
 @dataclass(eq=False)
