@@ -153,6 +153,7 @@ class ClosedChannels:
     """
 
     CLOSED_SECONDS = 600.0
+    SHORTLY_SECONDS = 60.0
     LONGEST_SECONDS = 6 * 3600.0
     REFUSALS_PER_WINDOW = 40
     WINDOW_SECONDS = 600.0
@@ -182,6 +183,12 @@ class ClosedChannels:
         self._closed.pop(channel_id, None)
         self._muted[channel_id] = _now() + seconds
         _forget_oldest(self._muted, self.MAX_CHANNELS)
+
+    def close_shortly(self, channel_id: int) -> None:
+        """Discord refused a request for what the person in this channel chose, and may choose otherwise at any time."""
+        self._closed[channel_id] = (_now() + self.SHORTLY_SECONDS, self.CLOSED_SECONDS / 2)
+        self._closed_to_edits.add(channel_id)
+        _forget_oldest(self._closed, self.MAX_CHANNELS)
 
     def close(self, channel_id: int, *, to_edits: bool = True) -> None:
         """Discord refused a request to this channel, and not for a mute.

@@ -16,6 +16,8 @@ from bot.errors import DiscordError
 
 MISSING_PERMISSIONS = 50013
 """Also what Discord says while a moderator's timeout of the bot lasts."""
+NO_DIRECT_MESSAGES = 50007
+"""Of a person who may take them again at any time: no event tells of that."""
 ACKNOWLEDGED_ALREADY = 40060
 LONGEST_WAIT_SECONDS = 3600.0
 """A longer wait that is asked for is taken for this one."""
@@ -141,7 +143,7 @@ _CODES: Mapping[Verdict, tuple[int, ...]] = {
         40007,  # banned from the guild
         40058,  # a forum channel
         50001,  # missing access
-        50007,  # this person takes no direct messages
+        NO_DIRECT_MESSAGES,
         50008,  # not a text channel
         50009,  # the channel's verification level
         MISSING_PERMISSIONS,

@@ -14,6 +14,7 @@ from typing import TypeVar
 from bot.delivery.limits import EDITS_PER_SECOND, Breaker, ClosedChannels, Pacer, Urgency
 from bot.delivery.refusals import (
     MISSING_PERMISSIONS,
+    NO_DIRECT_MESSAGES,
     MessageGone,
     NoAccess,
     RateLimited,
@@ -249,6 +250,10 @@ class Sender:
 
     async def _close(self, kind: str, channel_id: int, refusal: NoAccess) -> None:
         """Remember that a channel refuses us; where that is a moderator's timeout of the bot, only until it ends."""
+        if refusal.code == NO_DIRECT_MESSAGES:
+            self.closed_channels.close_shortly(channel_id)
+            return
+        self.closed_channels.note_refusal(channel_id)
         is_one_permission = refusal.code == MISSING_PERMISSIONS
         if is_one_permission and kind == "read":
             return  # what was written before may be hidden, and the bot may write all the same
@@ -288,7 +293,6 @@ class Sender:
             raise
         except NoAccess as error:
             self.breaker.succeeded()
-            self.closed_channels.note_refusal(channel_id)
             await self._close(kind, channel_id, error)
             raise
         except Unclear:

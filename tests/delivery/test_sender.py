@@ -349,6 +349,23 @@ def test_who_may_write_nothing_new_may_still_change_what_was_written():
     assert [name for _, name in transport.calls] == ["create", "edit", "edit"]
 
 
+def test_who_takes_no_direct_messages_is_answered_soon_after_taking_them_again():
+    async def scenario():
+        transport = Transport([NoAccess("403", code=50007)] * 2)
+        async with open_sender(transport) as sender:
+            for _ in range(2):
+                with pytest.raises(NoAccess):
+                    await sender.create(DRAFT, keep_nothing)
+                is_closed_at_once = sender.closed_channels.is_closed(1)
+                await asyncio.sleep(61)
+            return is_closed_at_once, await sender.create(DRAFT, keep_nothing)
+
+    is_closed_at_once, posted = in_virtual_time(scenario())
+
+    assert is_closed_at_once
+    assert posted.content == "hello"
+
+
 def test_a_refusal_to_read_what_was_written_before_closes_no_channel():
     async def refused():
         raise NoAccess("403", code=50013)
