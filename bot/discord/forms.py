@@ -7,8 +7,8 @@ from typing import Any
 
 import discord
 
+from bot.discord.acknowledgements import respond
 from bot.discord.command_replies import ReplyFile
-from bot.discord.rest import translated
 
 _PREFIX = "form:"
 
@@ -48,8 +48,7 @@ async def open_form(interaction: discord.Interaction[Any], form: discord.ui.Moda
         DiscordError, discord.DiscordException: Discord doesn't show it.
     """
     form.stop()  # one that isn't stopped would be kept by discord.py
-    async with translated():
-        await interaction.response.send_modal(form)
+    await respond(interaction, lambda: interaction.response.send_modal(form))
 
 
 def _fields_in(part: Any) -> Iterator[dict[str, Any]]:

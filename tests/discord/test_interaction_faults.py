@@ -14,6 +14,7 @@ from bot.conversation.messages import Question
 from bot.delivery.outcomes import NOT_TAKEN
 from bot.delivery.sender import open_sender
 from bot.discord.command_replies import NOT_TAKEN as COMMAND_NOT_TAKEN
+from bot.discord.commands.asking import MENU
 from bot.discord.interaction_answers import OUT_OF_TIME, PLATFORM, InteractionAnswers
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
@@ -91,6 +92,17 @@ async def test_a_command_is_answered_though_its_acknowledgement_fails(house: Hou
 
     assert planned.num_hits == 1
     assert "/ask" in used.text
+
+
+async def test_a_form_is_shown_though_a_try_to_show_it_fails(house: House) -> None:
+    server, general = house.server, house.server.channel("general")
+    message = await server.person("Bob").says(general, "the sea is red")
+    planned = server.faults.add(Reset(), method="POST", route=FIRST_ANSWER, times=1)
+
+    used = await server.person("Alice").picks(MENU, message)
+    await server.wait_until(lambda: used.modal is not None)
+
+    assert planned.num_hits == 1
 
 
 async def test_an_answer_in_a_reply_that_discord_stops_taking_ends_in_words(
