@@ -227,8 +227,11 @@ def test_of_templates_with_names_none_is_taken_for_the_default_unless_it_is_alon
     assert choose(tmp_path, vocabularies["sentencepiece"]).name == "vicuna"
 
 
-def test_a_model_without_a_template_is_a_llama_2_or_refused(tmp_path, vocabularies):
+def test_a_model_without_a_template_is_a_llama_2_or_refused(tmp_path, vocabularies, caplog):
+    caplog.set_level("INFO")
+
     assert choose(tmp_path, vocabularies["sentencepiece"]) is LLAMA_2
+    assert "no chat template in here: it is taken for a Llama-2, unless TRINITY_CHAT_FORMAT" in caplog.text
     with pytest.raises(ConfigError, match="here has no chat template, and isn't a Llama-2"):
         choose(tmp_path, vocabularies["byte-level"])
 

@@ -107,10 +107,12 @@ def choose_format(
         log.info("the chat template in %s is %s", where, found.name)
         return found
     try:
-        return Llama2Format.build(tokenizer)
+        found = Llama2Format.build(tokenizer)
     except UnfitVocabulary as unfit:
         problem = f"{where} has no chat template, and isn't a Llama-2 ({unfit}); say with {SETTING} which format it is"
         raise ConfigError(setting, f"{problem}: {', '.join(FORMAT_NAMES)}") from None
+    log.info("there is no chat template in %s: it is taken for a Llama-2, unless %s names another", where, SETTING)
+    return found
 
 
 def recognise(tokenizer: Tokenizer, template: ModelTemplate) -> ChatFormat | None:
