@@ -203,7 +203,7 @@ class Intake:
             await self._read_along(message)
             # Whom an edited reply is for may not be told.
             if message.edited_at is not None and is_by_person(message) and message.reference is None:
-                await self._take_words_back(message)
+                await self._take_words_back(message, is_live=is_live)
             return
         if not await self._access.admits_message(message):
             return
@@ -238,10 +238,20 @@ class Intake:
         if self.changes.recent.is_deleted(message.id):  # the deletion found nothing under way
             exchange.stop(StopReason.QUESTION_DELETED)
 
-    async def _take_words_back(self, message: discord.Message) -> None:
-        """An edit that takes the mention away takes the words with it: without the mention Discord gives none."""
-        is_answered = self._chat.exchanges.asked_by(PLATFORM, message.id) is None
-        if is_answered and await self._chat.messages_of(PLATFORM, message.id):
+    async def _take_words_back(self, message: discord.Message, *, is_live: bool) -> None:
+        """An edit that takes the mention away takes the words with it: without the mention Discord gives none.
+
+        What is being answered is answered as it was asked, and then forgotten. Where the edit is only found, that can't be
+        waited for: until then nothing of its channel is shown.
+        """
+        asked = self._chat.exchanges.asked_by(PLATFORM, message.id)
+        if asked is not None:
+            if not is_live:
+                return
+            await asked.wait_closed()
+            if self._answers.is_draining or self.changes.recent.is_outdated(message.id, message.edited_at):
+                return
+        if await self._chat.messages_of(PLATFORM, message.id):
             edit = partial(self._chat.edit, self._question_in(message), edited_at=None)
             await self._chat.outlast(edit)
 

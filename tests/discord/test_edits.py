@@ -171,6 +171,28 @@ async def test_an_edit_that_takes_the_mention_away_takes_the_words_out_of_what_i
     assert "4711" not in house.prompts[1]
 
 
+async def test_words_that_an_edit_takes_back_during_the_answer_are_forgotten_after_it(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, general = server.person("Alice"), server.channel("general")
+    async with enter(server, engine=EchoEngine(words_before_gate=1, is_held=True)) as house:
+        question = await alice.says(general, "my number is 4711", mention=True)
+        await server.wait_until(lambda: server.answer_to(question))
+
+        await alice.edits(question, "never mind")
+        house.engine.gate.set()
+        await house.comes_true(lambda: is_forgotten(house, question))
+
+        assert await house.state(question) == "answered"
+        await ask(house, "hello")
+        assert "4711" not in house.prompts[1]
+
+
+async def is_forgotten(house: House, question: Message) -> bool:
+    """Whether a question is answered, and nothing of its words is remembered."""
+    return await house.state(question) == "answered" and [words for words, _ in await remembered(house)] == [""]
+
+
 async def test_a_question_that_got_no_answer_is_asked_anew_by_its_edit(house: House) -> None:
     server = house.server
     house.engine.answer = lambda _: RequestFailed()
