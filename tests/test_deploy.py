@@ -108,18 +108,27 @@ def test_the_health_check_asks_the_operations_address():
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def is_healthy(address):
-        environ = {"TRINITY_OPERATIONS_ADDRESS": address} if address is not None else {}
-        return subprocess.run([sys.executable, "-S", "-c", health], env=environ, capture_output=True, check=False)
+        environ = {"TRINITY_OPERATIONS_ADDRESS": address, "HTTP_PROXY": "http://127.0.0.1:1"}
+        ended = subprocess.run([sys.executable, "-S", "-c", health], env=environ, capture_output=True, check=False)
+        return ended.returncode == 0
 
-    well = is_healthy(f"0.0.0.0:{server.server_port}")
+    well = [is_healthy(f"{host}:{server.server_port}") for host in ("0.0.0.0", "LOCALHOST", '"127.0.0.1')]
     Answers.status = 503
     ill = is_healthy(f"127.0.0.1:{server.server_port}")
     server.shutdown()
     server.server_close()
 
-    assert (well.returncode, ill.returncode, is_healthy("off").returncode) == (0, 1, 0)
-    assert Settings.model_fields["operations_address"].default.rpartition(":")[2] == "9464"
-    assert "or ':9464'" in health
+    assert (well, ill) == ([True, True, True], False)
+    assert [is_healthy(off) for off in ("off", "Off", "")] == [True, True, True]
+    assert f"'{Settings.model_fields['operations_address'].default}'" in health
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES, ids=lambda file: file.name)
+def test_the_bots_token_is_given_to_the_bot_alone(file):
+    others = [service for service in services(file).values() if service not in ours(file)]
+
+    assert not [service for service in others if "env_file" in service]
+    assert "DISCORD" not in str(others)
 
 
 @pytest.mark.parametrize("file", COMPOSE_FILES, ids=lambda file: file.name)

@@ -51,6 +51,8 @@ async def look_at_card(
             process.kill()
     if process.returncode != 0:
         reason = (errors.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1][:_MOST_REASON]
+        if daemon is not None:  # which may have all of the card's memory
+            return [TOPIC.note(f"it can't be looked at while the daemon (process {daemon}) runs: {reason}")]
         return [TOPIC.bad(f"torch can't be used here: {reason}", "install again: make run")]
     return list(judge_card(json.loads(output), weights, kv_cache, _driver(), daemon=daemon))
 

@@ -32,7 +32,7 @@ def look_at_settings(survey: Survey) -> list[Finding]:
 
 def _address(host: str, port: int) -> Finding:
     """Whether the operations address is free. Where it isn't, the bot runs all the same, without it."""
-    shown = f"{host}:{port}"
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:

@@ -110,5 +110,7 @@ async def test_the_answer_of_another_process_is_taken():
 async def test_a_process_that_fails_says_why():
     findings = await look_at_card(ASKED, "fp16", "fp16", program("raise ImportError('libcudart.so.13')"))
 
-    assert findings[0].state is State.BAD
+    beside = await look_at_card(ASKED, "fp16", "fp16", program("raise MemoryError('of the card')"), daemon=4711)
+
+    assert (findings[0].state, beside[0].state) == (State.BAD, State.NOTE)
     assert "libcudart.so.13" in findings[0].said
