@@ -241,8 +241,8 @@ class Intake:
     async def _take_words_back(self, message: discord.Message, *, is_live: bool) -> None:
         """An edit that takes the mention away takes the words with it: without the mention Discord gives none.
 
-        What is being answered is answered as it was asked, and then forgotten. Where the edit is only found, that can't be
-        waited for: until then nothing of its channel is shown.
+        What is being answered is answered as it was asked, and then forgotten. Where the edit is only found, that can't
+        be waited for: until then nothing of its channel is shown.
         """
         asked = self._chat.exchanges.asked_by(PLATFORM, message.id)
         if asked is not None:
