@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, and_, delete, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey
@@ -123,7 +123,9 @@ async def _delete_some(connection: AsyncConnection, platform: str, guild_id: int
         return GuildDeletion(())
     # It locks the row until the end, so that a return waits.
     await connection.execute(update(guilds).where(is_it).values(left_at=guilds.c.left_at))
-    is_there = and_(conversations.c.platform == platform, conversations.c.guild_id == guild_id)
+    # Private questions have a platform apart, see ConversationKey.accounts.
+    is_platform = or_(conversations.c.platform == platform, conversations.c.platform.startswith(f"{platform}-"))
+    is_there = and_(is_platform, conversations.c.guild_id == guild_id)
     places = select(conversations.c.id).where(is_there)
     some = select(messages.c.id).where(messages.c.role == "user", messages.c.conversation_id.in_(places))
     if await delete_turns(connection, messages.c.id.in_(some.limit(MAX_DELETED_AT_ONCE))) == MAX_DELETED_AT_ONCE:

@@ -1,5 +1,6 @@
 """A guild that was left goes as a whole, and nothing else with it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from bot.store.rows.chosen_settings import ChosenSettings, Scope
 from bot.store.rows.guilds import Guilds
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
+from bot.store.rows.pins import Pins
 from bot.store.tables import metadata
 from tests.store.past import fill
 from tests.store.said import DIRECT, GUILD, HERE, MORNING, THREAD, ask, hold_turn, said
@@ -36,6 +38,8 @@ async def live_in(database, key: ConversationKey, first: int) -> None:
     personas, chosen = Personas(database), ChosenSettings(database)
     await hold_turn(database, ask(first, key=key))
     await Inbox(database).receive(ask(first + 1, key=key), TurnLimits(person=1000))
+    await hold_turn(database, ask(first + 2, key=replace(key, platform="discord-interaction", person_id=5)))
+    await Pins(database).add(key, 5, "Ada", "I am Ada.", lambda _: None)
     await personas.save(key, "own", "You are brief.", **BY_ADA)
     await personas.choose(key, "own", **BY_ADA)
     await chosen.set(key, Scope.CHANNEL, "top_k", 5, by=5)
