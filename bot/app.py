@@ -310,13 +310,13 @@ async def _open_remote(
 
 
 def _remote_options(settings: Settings) -> "RemoteOptions":
-    from bot.discord.proxy import proxy_for  # noqa: PLC0415
+    from bot.discord.proxy import proxy_beyond  # noqa: PLC0415
     from bot.inference.remote.engine import RemoteOptions  # noqa: PLC0415
     from bot.inference.remote.server import Wanted  # noqa: PLC0415
 
     url, key = (settings.engine_url or "").removesuffix("/v1"), settings.engine_api_key
     wanted = Wanted(url, settings.model, settings.context_window, settings.engine_requests)
-    return RemoteOptions(wanted, None if key is None else key.get_secret_value(), proxy_for(url))
+    return RemoteOptions(wanted, None if key is None else key.get_secret_value(), proxy_beyond(url))
 
 
 async def describe_server(settings: Settings) -> str:

@@ -1,11 +1,26 @@
 """Which proxy the environment names for an address: discord.py, unlike most programs, doesn't look itself."""
 
+from contextlib import suppress
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from bot.errors import ConfigError
 
 _PLAIN_SCHEMES = {"wss": "https", "ws": "http"}
+
+
+def proxy_beyond(url: str) -> str | None:
+    """`proxy_for`, but none for what is on this machine: a proxy would look for it on its own.
+
+    Raises:
+        ConfigError: as `proxy_for` says.
+    """
+    host = urlsplit(url).hostname or ""
+    with suppress(ValueError):
+        if host == "localhost" or ip_address(host).is_loopback:
+            return None
+    return proxy_for(url)
 
 
 def proxy_for(url: str) -> str | None:
@@ -26,6 +41,7 @@ def proxy_for(url: str) -> str | None:
     try:
         kind, host = urlsplit(proxy).scheme.lower(), urlsplit(proxy).hostname
         _ = urlsplit(proxy).port
+        (host or "").encode("idna")  # as the lookup does
     except ValueError:
         raise ConfigError(setting, "is not a URL that can be read") from None
     if kind not in ("http", "https"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.discord.proxy import proxy_for
+from bot.discord.proxy import proxy_beyond, proxy_for
 from bot.errors import ConfigError
 
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -49,7 +49,16 @@ def test_the_environment_names_the_proxy(environment, values, url, proxy):
     assert proxy_for(url) == proxy
 
 
-@pytest.mark.parametrize("proxy", ["socks5://secret:1080", "http://[secret", "http://:1/secret", "http://secret:port"])
+def test_what_is_on_this_machine_is_not_looked_for_on_the_proxys(environment):
+    environment(HTTP_PROXY="http://p:3128")
+
+    assert {proxy_beyond(f"http://{host}:8000") for host in ("localhost", "127.0.0.2", "[::1]")} == {None}
+    assert {proxy_beyond(f"http://{host}:8000") for host in ("gpu", "10.0.0.1")} == {"http://p:3128"}
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://secret:1080", "http://[secret", "http://:1/secret", "http://secret:port", "http://secret..a"]
+)
 def test_a_proxy_that_cannot_be_used_is_named(environment, proxy):
     environment(ALL_PROXY=proxy)
 
