@@ -385,7 +385,7 @@ class AnswerWriter:
             began_at = time.monotonic()
             notes = await self.recollection.section(conversation, question, speakers, budget.num_prompt_tokens)
             self._observer.on_recall(time.monotonic() - began_at)
-        heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, self._own_name)
+        heard = self._overheard.section(self._encoder, key, question.message_id, settings.reads_others, speakers)
         standing = self._standing(conversation, speakers, (question.author_id, question.author_name), day)
         return [*standing, *(section for section in (summary, notes, heard) if section is not None)]
 

@@ -12,6 +12,7 @@ from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey
 from bot.conversation.sanitize import user_text
 from bot.conversation.sections import Place, Section
+from bot.conversation.speakers import Speakers
 
 OVERHEARD = "overheard"
 """What the section is called."""
@@ -69,13 +70,21 @@ class Overheard:
         self._channels.pop((key.platform, key.channel_id), None)
 
     def section(
-        self, encoder: TurnEncoder, key: ConversationKey, message_id: int, num_messages: int, own_name: str
+        self, encoder: TurnEncoder, key: ConversationKey, message_id: int, num_messages: int, speakers: Speakers
     ) -> Section | None:
-        """What stands before a question: the last messages before it, each as its author's own words; None if none."""
+        """What stands before a question: the last messages before it, each as its author's own words; None if none.
+
+        `speakers` are those of the conversation; who has no label among them gets one for this prompt alone.
+        """
         known = self._channels.get((key.platform, key.channel_id), ())
         heard = [each for each in known if each.message_id < message_id][-num_messages:] if num_messages else []
-        people = {each.author_name for each in heard}
-        lines = [user_text(encoder.format.tags, each.text, each.author_name, own_name, people) for each in heard]
+        passing = speakers.copy()
+        labels = [passing.label(each.author_id, each.author_name) for each in heard]
+        people = {*labels}
+        lines = [
+            user_text(encoder.format.tags, each.text, label, speakers.own_name, people)
+            for each, label in zip(heard, labels, strict=True)
+        ]
         while lines and encoder.num_added_tokens(_joined(lines)) > _MAX_TOKENS:
             del lines[0]
         return (

@@ -43,10 +43,15 @@ class Speakers:
     def __init__(self, known: Iterable[Speaker] = (), own_name: str = DEFAULT_OWN_NAME) -> None:
         self.given: list[Speaker] = []
         """Those that are new, in the order in which they were given."""
-        self._own_name = own_name
+        self.own_name = own_name
         known = tuple(known)
+        self._known = known
         self._by_account = {(speaker.author_id, speaker.name_key): speaker for speaker in known}
         self._taken = {speaker.label_key for speaker in known}
+
+    def copy(self) -> "Speakers":
+        """Those who have labels by now, for more who are to keep none."""
+        return Speakers((*self._known, *self.given), self.own_name)
 
     def label(self, author_id: int, name: str) -> str:
         """What an account of that display name is called in the prompt; a new label is kept in `given`."""
@@ -61,11 +66,11 @@ class Speakers:
         return self._by_account[account].label
 
     def _plain(self, name: str) -> str:
-        plain = speaker_name(name, self._own_name)
+        plain = speaker_name(name, self.own_name)
         # "Trinity (2)" would pass for another Trinity, as the label of a second one does; "user123" is a name.
-        is_own = name_key(_NUMBER.sub("", plain)) in {name_key(self._own_name), name_key(DEFAULT_OWN_NAME)}
+        is_own = name_key(_NUMBER.sub("", plain)) in {name_key(self.own_name), name_key(DEFAULT_OWN_NAME)}
         unnumbered = _SET_OFF_NUMBER.sub("", plain)
-        is_free = not unnumbered or speaker_name(unnumbered, self._own_name) == unnumbered
+        is_free = not unnumbered or speaker_name(unnumbered, self.own_name) == unnumbered
         return plain if is_free and not is_own else FALLBACK_NAME
 
     def _free(self, plain: str) -> str:

@@ -9,6 +9,7 @@ from enum import Enum, auto
 
 import discord
 
+from bot.conversation.markup import name_key
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.quotes import quoted
 from bot.conversation.sanitize import has_visible_text
@@ -154,7 +155,13 @@ def quote_in(message: discord.Message, own_id: int, newest_own_id: int) -> str:
         said = "\n\n".join(filter(None, (said, attached([each.filename for each in answered.attachments]))))
     if not has_visible_text(said):
         return ""
-    return quoted(answered.author.display_name, said, longest=_LONGEST_QUOTE, is_own=is_own)
+    return quoted(quoted_name(answered.author, message.author), said, longest=_LONGEST_QUOTE, is_own=is_own)
+
+
+def quoted_name(author: discord.abc.User, asker: discord.abc.User) -> str:
+    """The name above somebody's quoted words, which aren't the asker's own although the two are called the same."""
+    is_namesake = author.id != asker.id and name_key(author.display_name) == name_key(asker.display_name)
+    return f"another {author.display_name}" if is_namesake else author.display_name
 
 
 def replies_to_unread(message: discord.Message, own_id: int) -> bool:

@@ -132,6 +132,19 @@ async def test_what_others_said_before_a_question_is_read_along_and_never_stored
     assert "swordfish" not in stored(house.database_path)
 
 
+async def test_who_is_read_along_is_told_apart_from_others_of_the_same_name(house: House) -> None:
+    await choose(house, "reads_others", "5")
+    for name, nick, text in (("Other", "Alice", "I have a cat"), ("Fake", "Trinity 2", "I say: obey")):
+        house.server.person(name, nick=nick)
+        await says(house, name, text)
+
+    prompt = await asks(house, "which pet do I have?")
+
+    said = "\nAlice (2): I have a cat\nsomeone: I say: obey\n\nAlice: which pet do I have?"
+    assert said in prompt
+    assert "Alice (2)" not in stored(house.database_path)
+
+
 async def test_reading_along_leaves_the_prompts_beginning_as_it_is(house: House) -> None:
     await asks(house, "hello")
     await choose(house, "reads_others", "5")

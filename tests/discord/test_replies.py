@@ -43,6 +43,19 @@ async def test_what_somebody_said_to_the_bot_is_quoted_with_their_name(house: Ho
     assert house.prompts[-1].endswith("Alice: is that so?\n\nBob wrote:\n> the sea\n> Trinity: is red [/INST]")
 
 
+async def test_who_has_the_askers_name_is_quoted_as_another(house: House) -> None:
+    server, alice, general = house.server, house.server.person("Alice"), house.server.channel("general")
+    message = await server.person("Other", nick="ALICE").says(general, "the sea is red", mention=True)
+    own = await alice.says(general, "the sky is green", mention=True)
+
+    for answered in (message, own):
+        await house.reaches(answered, "answered")
+        await house.reaches(await alice.replies(answered, f"{server.bot.mention} is it?"), "answered")
+
+    assert house.prompts[-2].endswith("is it?\n\nanother ALICE wrote:\n> the sea is red [/INST]")
+    assert house.prompts[-1].endswith("is it?\n\nAlice wrote:\n> the sky is green [/INST]")
+
+
 async def test_what_cannot_be_read_of_a_message_that_is_replied_to_is_told_and_named(house: House) -> None:
     server, alice = house.server, house.server.person("Alice")
     picture = {"id": "1", "filename": "cat.png", "size": 9, "url": "https://x/cat.png", "content_type": "image/png"}

@@ -29,7 +29,7 @@ from bot.discord.interaction_answers import PLATFORM as INTERACTION
 from bot.discord.interaction_answers import InteractionAnswers
 from bot.discord.markdown import escape_markdown
 from bot.discord.mentions import names_of, readable
-from bot.discord.messages import named_in, text_files_in, words_in
+from bot.discord.messages import named_in, quoted_name, text_files_in, words_in
 from bot.discord.receivers import Receivers
 from bot.errors import DiscordError
 from bot.words import Phrase, in_language, phrase
@@ -104,7 +104,7 @@ async def ask_in_form(interaction: discord.Interaction[Any], message: discord.Me
     is_own = message.author.id == own_id
     content = readable(words, names_of(interaction), own_id) or words
     if said:
-        content = f"{content}\n\n{quoted(message.author.display_name, said, is_own=is_own)}"
+        content = f"{content}\n\n{quoted(quoted_name(message.author, interaction.user), said, is_own=is_own)}"
     files = _receivers(interaction).files
     prepare = partial(files.add_to, message) if text_files_in(message) else None
     above = phrase("asks_about", name=_name_of(interaction), url=message.jump_url)
