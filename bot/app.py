@@ -12,13 +12,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bot.chat.about import About
-from bot.chat.chat import Chat
+from bot.chat.chat import HIDDEN_SECONDS, Chat
 from bot.chat.departures import Departures
 from bot.chat.replay import Replay
 from bot.chat.retention import DAILY, HOURLY, Retention
@@ -40,6 +40,7 @@ from bot.settings.settings import Settings
 from bot.store.files.database import open_database, utc_now
 from bot.store.files.reading import open_for_reading
 from bot.store.files.running_file import RunningFile, open_running_file
+from bot.store.files.server_url import is_server_url
 from bot.store.rows.chosen_settings import ChosenSettings
 from bot.store.rows.guilds import Guilds
 from bot.store.rows.history import History
@@ -138,7 +139,7 @@ async def open_parts(
     async with open_database(settings.effective_database_url, observer=observer) as database:
         persona = settings.default_persona or DEFAULT
         history = History(database, persona)
-        await history.purge_hidden()
+        await history.purge_hidden(hidden_for_good(settings, utc_now()))
         chosen = ChosenSettings(database)
         await chosen.load()
         model = await _find_model(settings, on_progress or LoggedProgress("downloading"))
@@ -186,6 +187,12 @@ async def open_parts(
                 in_background(keep_running("summaries", chat.summaries.run)),
             ):
                 yield chat, engine
+
+
+def hidden_for_good(settings: Settings, now: datetime) -> datetime | None:
+    """Until when what a reset hid can't come back at a start: all of it (None), unless other processes are there."""
+    is_shared = settings.shard_count is not None and is_server_url(settings.effective_database_url)
+    return now - timedelta(seconds=HIDDEN_SECONDS) if is_shared else None
 
 
 @dataclass(frozen=True, slots=True)

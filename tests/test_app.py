@@ -1,12 +1,12 @@
 """What joining the parts refuses; that they work together is shown in tests/end_to_end."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.app import open_chat, open_parts
+from bot.app import hidden_for_good, open_chat, open_parts
 from bot.chat.answer import FELL_SILENT
 from bot.chat.events import Notice
 from bot.chat.time_limits import ALONE, TimeLimits
@@ -38,6 +38,16 @@ async def test_what_the_model_cannot_do_is_refused_at_start(tmp_path: Path, choi
 
     assert refused.value.setting == setting
     assert "\n" not in str(refused.value)
+
+
+def test_what_another_process_reset_can_come_back_for_a_minute(tmp_path: Path) -> None:
+    now, server = datetime.now(UTC), "postgresql://trinity@localhost/trinity"
+    alone = Settings(data_dir=tmp_path, database_url=server)
+    shared = Settings(data_dir=tmp_path, database_url=server, shard_count="4")
+
+    assert hidden_for_good(alone, now) is None
+    assert hidden_for_good(Settings(data_dir=tmp_path, shard_count="4"), now) is None
+    assert hidden_for_good(shared, now) == now - timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(("time_limits", "is_cut"), [(ALONE, False), (TimeLimits(silence_seconds=0), True)])

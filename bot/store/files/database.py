@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util.concurrency import greenlet_spawn
 
-from bot.errors import DatabaseBusy, DatabaseOvertaken, StoreError
+from bot.errors import DatabaseBusy, DatabaseOvertaken, DatabaseUnusable, StoreError
 from bot.observer import Observer, Observers, TransactionRecord
 from bot.store.files import postgresql as server
 from bot.store.files import sqlite as embedded
@@ -93,13 +93,16 @@ class Database:
         with self._observed(is_write=False):
             return await self._run(work, Purpose.READ)
 
-    async def write(self, work: Work[T], *, is_long: bool = False, is_alone: bool = False) -> T:
+    async def write(
+        self, work: Work[T], *, is_long: bool = False, is_alone: bool = False, is_beside: bool = False
+    ) -> T:
         """Run `work` in a writing transaction, committed when it returns and rolled back when it raises.
 
         `work` must not call `read` or `write` itself; it may be run again if the connection is lost before it could
         begin, or if the server rolls it back for another's sake. A cancel before the transaction's turn came leaves at
         once; later it waits for the end, and `was_committed` tells what became of it. With `is_long`, a statement on
-        an SQLite file may take minutes. With `is_alone`, no other process writes meanwhile.
+        an SQLite file may take minutes. With `is_alone`, no other process writes meanwhile, but for what is written
+        with `is_beside`: that takes care by itself of whoever writes the same.
 
         Raises:
             DatabaseBusy: locked by another process, out of reach, silent, or the disk is full. Nothing was written,
@@ -108,7 +111,7 @@ class Database:
         """
         with self._observed(is_write=True):
             async with self._writers_turn():
-                purpose = Purpose.WRITE_ALONE if is_alone else Purpose.WRITE
+                purpose = Purpose.WRITE_ALONE if is_alone else Purpose.WRITE_BESIDE if is_beside else Purpose.WRITE
                 return await self._run_again(work, purpose, is_long=is_long)
 
     @asynccontextmanager
@@ -426,8 +429,19 @@ def _migrate_server(connection: Connection, long_step_seconds: float) -> Migrati
     connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     before = read_version(connection)
     refuse_newer(before, "The database")
+    _check_encoding(connection, is_new=before is None)
     if before != SCHEMA_VERSION:
         connection.get_execution_options()["progress"].step_seconds = long_step_seconds
         run_migrations(connection, migrations_folder(), SCHEMA_VERSION)
     refuse_altered_server(connection)
     return Migration(before, SCHEMA_VERSION)
+
+
+def _check_encoding(connection: Connection, *, is_new: bool) -> None:
+    encoding = connection.execute(select(func.current_setting("server_encoding"))).scalar_one()
+    if encoding == "UTF8":
+        return
+    problem = f"The database's encoding is {encoding}, which can't hold what people write."
+    if is_new:
+        raise DatabaseUnusable(f"{problem} Make it anew: createdb --encoding=UTF8 --template=template0.")
+    log.warning("%s Copy it into one in UTF8 with trinity copy-database.", problem)

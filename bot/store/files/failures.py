@@ -38,6 +38,7 @@ _ERRNO_LASTING = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
     *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENOENT),
 )
+NO_SCHEMA = "The database server has no schema of the name in TRINITY_DATABASE_URL; make it with CREATE SCHEMA."
 _POOLER = "The pooler before the database"
 # By PostgreSQL's SQLSTATE, or its beginning; the first that fits counts. The classes are connection lost, rolled back
 # for another's sake, out of resources, a lock not available, shutting down, the system below it.
@@ -61,7 +62,7 @@ _SQLSTATE_PASSING = {
 _SQLSTATE_OVERTAKEN = ("40001", "40P01")
 _SQLSTATE_LASTING = {
     "28": "The database server refuses the user or the password of TRINITY_DATABASE_URL.",
-    "3F": "The database server has no schema of the name in TRINITY_DATABASE_URL; make it with CREATE SCHEMA.",
+    "3F": NO_SCHEMA,
     "42P01": "A table is missing in the database. Restore a backup with pg_restore.",
     "3D": "The database server has no database of the name in TRINITY_DATABASE_URL; make it with createdb.",
     "42501": "The user of TRINITY_DATABASE_URL may not do this; make them the database's owner.",

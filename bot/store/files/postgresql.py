@@ -29,12 +29,13 @@ _WRITE = {
         # others from writing, and one that is there takes milliseconds between two statements.
         func.set_config("lock_timeout", bindparam("lock"), True),
         func.set_config("idle_in_transaction_session_timeout", bindparam("idle"), True),
-        lock(_WRITE_LOCK),
+        *locks,
         func.txid_current(),
     )
-    for purpose, lock in (
-        (Purpose.WRITE, func.pg_advisory_xact_lock_shared),
-        (Purpose.WRITE_ALONE, func.pg_advisory_xact_lock),
+    for purpose, locks in (
+        (Purpose.WRITE, [func.pg_advisory_xact_lock_shared(_WRITE_LOCK)]),
+        (Purpose.WRITE_ALONE, [func.pg_advisory_xact_lock(_WRITE_LOCK)]),
+        (Purpose.WRITE_BESIDE, []),
     )
 }
 _READ = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"

@@ -19,9 +19,9 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any, TypeVar
 
-from bot.errors import DatabaseBusy, SecondInstance, StoreError
+from bot.errors import DatabaseBusy, DatabaseUnusable, SecondInstance, StoreError
 from bot.store.files.connections import read_address
-from bot.store.files.failures import translate
+from bot.store.files.failures import NO_SCHEMA, translate
 from bot.store.files.postgresql import DAEMON_LOCK, connect_to
 from bot.store.files.server_url import is_server_url
 from bot.store.files.timeouts import SILENT, Timeouts
@@ -141,7 +141,10 @@ class _ServerLock:
         await self._ask(self._connection.execute(_BEGIN))
         name = f"trinity {socket.gethostname()[:_HOST_LENGTH]} {os.getpid()} {self._own}"
         await self._ask(self._connection.fetchval("SELECT set_config('application_name', $1, true)", name))
-        if await self._ask(self._connection.fetchval("SELECT pg_is_in_recovery()")):
+        schema, is_copy = await self._ask(self._connection.fetchrow("SELECT current_schema(), pg_is_in_recovery()"))
+        if schema is None:
+            raise DatabaseUnusable(NO_SCHEMA)
+        if is_copy:
             raise DatabaseBusy("The database server is a read-only copy just now.")
         if await self._ask(self._connection.fetchval(_TAKE[self._is_shared], DAEMON_LOCK)):
             return True

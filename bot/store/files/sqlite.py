@@ -45,6 +45,7 @@ _BEGIN = {
     Purpose.READ: "BEGIN",
     Purpose.WRITE: _BEGIN_WRITING,
     Purpose.WRITE_ALONE: _BEGIN_WRITING,
+    Purpose.WRITE_BESIDE: _BEGIN_WRITING,
     Purpose.NONE: "",
 }
 

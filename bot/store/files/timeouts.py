@@ -22,6 +22,8 @@ class Purpose(Enum):
     WRITE = "write"
     WRITE_ALONE = "write alone"
     """While nobody else writes."""
+    WRITE_BESIDE = "write beside"
+    """What no other transaction is about: it waits for none of them."""
     NONE = "none"
     """What is done takes care of its transactions itself."""
 

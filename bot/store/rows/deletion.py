@@ -116,24 +116,27 @@ async def count_due(connection: AsyncConnection, moment: datetime) -> Due:
     return Due(num_turns, num_conversations, oldest, *others)
 
 
-async def delete_turns_before(connection: AsyncConnection, moment: datetime) -> int:
-    """Delete turns from before a moment, a thousand at most; returns their number.
+async def delete_turns_before(connection: AsyncConnection, moment: datetime) -> tuple[int, bool]:
+    """Delete turns from before a moment, a thousand at most; returns their number, and whether nothing is left.
 
-    With the last of them go the pins, the questions that are done with, the hints and the record of personas, from
-    before that moment.
+    Behind the last of them go the questions that are done with, as many at a time, and with the last of these the pins,
+    the hints and the record of personas, from before that moment. Nobody else writes meanwhile, so none takes long.
     """
     is_old = and_(messages.c.role == "user", messages.c.created_at < moment)
     oldest = select(messages.c.id).where(is_old).order_by(messages.c.created_at).limit(MAX_DELETED_AT_ONCE)
     num_turns = await delete_turns(connection, messages.c.id.in_(oldest))
     if num_turns == MAX_DELETED_AT_ONCE:
-        return num_turns
-    await connection.execute(delete(inbox).where(inbox.c.received_at < moment, ~IS_OPEN, inbox.c.turn_id.is_(None)))
+        return num_turns, False
+    is_done_with = and_(inbox.c.received_at < moment, ~IS_OPEN, inbox.c.turn_id.is_(None))
+    done_with = select(inbox.c.id).where(is_done_with).limit(MAX_DELETED_AT_ONCE)
+    if (await connection.execute(delete(inbox).where(inbox.c.id.in_(done_with)))).rowcount == MAX_DELETED_AT_ONCE:
+        return num_turns, False
     old_pins = delete(pins).where(pins.c.created_at < moment).returning(pins.c.conversation_id)
     if concerned := {*await connection.scalars(old_pins)}:
         await forget_unknown(connection, concerned)
     await connection.execute(delete(hints).where(hints.c.day < moment.date()))
     await connection.execute(delete(persona_changes).where(persona_changes.c.changed_at < moment))
-    return num_turns
+    return num_turns, True
 
 
 async def withdraw(

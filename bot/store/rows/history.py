@@ -28,7 +28,6 @@ from bot.store.rows.conversations import (
     key_params,
 )
 from bot.store.rows.deletion import (
-    MAX_DELETED_AT_ONCE,
     DeletedMessage,
     Due,
     MessageDeletion,
@@ -247,9 +246,9 @@ class History:
 
     async def delete_older_than(self, moment: datetime) -> int:
         """Delete for good every turn from before a moment (retention); returns their number."""
-        num_turns, num_deleted = 0, MAX_DELETED_AT_ONCE
-        while num_deleted == MAX_DELETED_AT_ONCE:
-            num_deleted = await self._database.write(
+        num_turns, is_all = 0, False
+        while not is_all:
+            num_deleted, is_all = await self._database.write(
                 lambda connection: delete_turns_before(connection, moment), is_alone=True
             )
             num_turns += num_deleted

@@ -7,10 +7,11 @@ takes a few milliseconds.
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from sqlalchemy import Table, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -20,6 +21,8 @@ from bot.errors import DatabaseUnusable
 from bot.store.files.connections import build_engine
 from bot.store.files.database import Database
 from bot.store.tables import session_starts, shard_processes, shards
+
+T = TypeVar("T")
 
 LEASE_SECONDS = 8.0
 _MARGIN_SECONDS = 1.0
@@ -106,7 +109,7 @@ class Shards:
             StoreError: the database can't be asked just now.
         """
         asked_at = self._clock()
-        held = await self._database.write(lambda connection: self._renew(connection, may_claim))
+        held = await self._write(lambda connection: self._renew(connection, may_claim))
         self._valid_until = asked_at + self._lease.total_seconds() - _MARGIN_SECONDS
         return held
 
@@ -140,20 +143,24 @@ class Shards:
     async def release(self, shard_id: int) -> None:
         """Let others have a shard."""
         is_mine = (shards.c.shard_id == shard_id) & (shards.c.process == self.process)
-        await self._database.write(lambda connection: connection.execute(delete(shards).where(is_mine)))
+        await self._write(lambda connection: connection.execute(delete(shards).where(is_mine)))
 
     async def leave(self) -> None:
         """Let others have everything."""
         self._valid_until = float("-inf")
         is_me = shard_processes.c.process == self.process
-        await self._database.write(lambda connection: connection.execute(delete(shard_processes).where(is_me)))
+        await self._write(lambda connection: connection.execute(delete(shard_processes).where(is_me)))
 
     async def claim(self, shard_id: int, seconds: float, *, is_opening: bool, is_again: bool = False) -> float:
         """Take the turn to log in of a shard's group; `bot.discord.identify_turns` says what for."""
         length = timedelta(seconds=seconds)
-        return await self._database.write(
+        return await self._write(
             lambda connection: self._claim(connection, shard_id, length, is_opening=is_opening, is_again=is_again)
         )
+
+    async def _write(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
+        # Who deletes much, alone, must not cost all processes their shards.
+        return await self._database.write(work, is_beside=True)
 
     async def _claim(
         self, connection: AsyncConnection, shard_id: int, length: timedelta, *, is_opening: bool, is_again: bool

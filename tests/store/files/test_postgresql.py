@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, func, make_url, select, text
+from sqlalchemy import Connection, NullPool, func, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.conversation.pins import Pin
@@ -280,6 +280,20 @@ async def test_a_connection_lost_in_a_transaction_is_passing(url: str) -> None:
 async def test_what_the_server_refuses_is_the_operators_to_mend(url: str, wrong: dict[str, str]) -> None:
     with pytest.raises(DatabaseUnusable, match="TRINITY_DATABASE_URL"):
         await migrate(make_url(url).set(**wrong).render_as_string(hide_password=False))
+
+
+async def test_a_new_database_has_to_hold_what_people_write(url: str) -> None:
+    name = f"{NAME}_latin"
+    engine = create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT", poolclass=NullPool
+    )
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"))
+        try:
+            with pytest.raises(DatabaseUnusable, match="encoding is LATIN1"):
+                await migrate(make_url(url).set(database=name).render_as_string(hide_password=False))
+        finally:
+            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def test_a_database_of_a_newer_trinity_is_left_alone(url: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import SecondInstance
+from bot.errors import DatabaseUnusable, SecondInstance
 from bot.store.files.database import Database, open_database
 from bot.store.files.server_lock import hold_server
 from bot.store.files.timeouts import Timeouts
@@ -69,6 +69,12 @@ async def test_a_second_daemon_is_refused_by_name_until_the_first_is_killed(addr
     finally:
         first.kill()
         await asyncio.to_thread(first.join, 60)
+
+
+async def test_a_schema_that_is_not_there_is_no_second_daemon(address: URL) -> None:
+    with pytest.raises(DatabaseUnusable, match="CREATE SCHEMA"):
+        async with hold_server(f"{written(address)}?search_path=nowhere"):
+            pass
 
 
 async def test_those_that_share_a_database_keep_away_one_that_does_not(address: URL) -> None:

@@ -5,7 +5,9 @@ from sqlalchemy import delete, event, insert, select
 
 from bot.conversation.messages import ConversationKey
 from bot.errors import StoreError
+from bot.observer import Observer, TransactionRecord
 from bot.store.files.database import Database, open_database
+from bot.store.rows.deletion import MAX_DELETED_AT_ONCE
 from bot.store.rows.history import Conversation, History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.personas import Personas
@@ -289,6 +291,32 @@ async def test_retention_deletes_old_turns_and_what_the_inbox_knew_of_them(datab
     assert num_turns == 1
     assert [question for question, _ in await said(database)] == ["new"]
     assert await count(database, inbox) == 1
+
+
+class Writes(Observer):
+    num_writes = 0
+
+    def on_transaction(self, record: TransactionRecord) -> None:
+        self.num_writes += record.is_write
+
+
+async def test_retention_keeps_others_from_writing_for_a_thousand_questions_at_a_time(database, url: str, clock: Clock):
+    await hold_turn(database, ask(1))
+    seen = {
+        "conversation_id": 1, "platform": "discord", "state": "answered", "epoch": 0, "author_id": 5, "author_name": "",
+        "content": "", "is_direct": False, "created_at": clock.now, "received_at": clock.now,
+    }  # fmt: skip
+    rows = [{**seen, "message_id": 10 + number} for number in range(2 * MAX_DELETED_AT_ONCE + 1)]
+    await database.write(lambda connection: connection.execute(insert(inbox), rows))
+    clock.move(days=30)
+    writes = Writes()
+
+    async with open_database(url, clock=clock, observer=writes) as watched:
+        before = writes.num_writes
+        assert await History(watched).delete_older_than(clock.now) == 1
+
+    assert await count(database, inbox) == 0
+    assert writes.num_writes - before >= 3
 
 
 async def test_retention_deletes_the_record_of_personas(database, history, clock: Clock):

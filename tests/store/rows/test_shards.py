@@ -11,6 +11,7 @@ from bot.conversation.messages import ConversationKey
 from bot.conversation.shard import Shard
 from bot.errors import DatabaseUnusable
 from bot.store.files.database import migrate, open_database
+from bot.store.files.timeouts import Purpose
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.shards import Division, Held, Shards, open_shards
 from tests.store.postgresql_server import new_database, on_postgresql
@@ -108,6 +109,17 @@ async def test_another_number_of_shards_is_refused_or_adopted(open_process: Open
         await open_process(Division(8))
     adopting = await open_process(Division(8), adopts_count=True)
     assert adopting.count == 6
+
+
+async def test_who_deletes_much_costs_nobody_a_shard(url: str, open_process: Open) -> None:
+    shards = await open_process()
+    await shards.renew(6)
+
+    async with open_database(url) as database, database.transaction(Purpose.WRITE_ALONE):
+        assert await shards.renew(0) == held(*range(6))
+        assert await shards.claim(0, 5, is_opening=False) == 0
+        await shards.release(5)
+        await shards.leave()
 
 
 async def test_open_questions_and_known_channels_are_told_by_shard(url: str) -> None:
