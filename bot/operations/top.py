@@ -80,13 +80,32 @@ async def _ask(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS), http.get(f"{url}/state") as response:
             if response.status == 200:
-                return dict(await response.json())
+                return _understood(await response.json())
             problem = f"it answers with {response.status}"
-    except (OSError, TimeoutError, aiohttp.ClientError, ValueError) as error:
+    except (aiohttp.ContentTypeError, ValueError):
+        raise NobodyAnswers(
+            f"What answers at {url} isn't understood: it is another program, or a Trinity of another version, which is "
+            "still to be started again."
+        ) from None
+    except (OSError, TimeoutError, aiohttp.ClientError) as error:
         problem = type(error).__name__
     raise NobodyAnswers(
         f"Nothing is served at {url} ({problem}). Does the daemon run, with this TRINITY_OPERATIONS_ADDRESS?"
     )
+
+
+def _understood(state: Any) -> dict[str, Any]:
+    """The state, if it can be shown.
+
+    Raises:
+        ValueError: it is another program's, or another version's.
+    """
+    try:
+        picture(state)
+        all(check["is_ok"] for check in state["checks"])
+    except (LookupError, TypeError, AttributeError, ValueError):
+        raise ValueError from None
+    return dict(state)
 
 
 def picture(state: dict[str, Any], problem: str = "") -> RenderableType:

@@ -8,6 +8,8 @@ import socket
 from contextlib import suppress
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from rich.console import Console
 
 from bot.command_line.watching import status, top
@@ -58,6 +60,19 @@ async def test_where_nobody_is_it_says_where_it_has_asked() -> None:
 
     with pytest.raises(NobodyAnswers, match=url):
         await show_status(url, Console(file=io.StringIO()), as_json=False)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"state": "ready", "checks": [{}]}', "{", "null"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/html"])
+async def test_what_another_program_says_there_is_not_taken_for_a_state(text: str, content_type: str) -> None:
+    async def state(_request: web.Request) -> web.Response:
+        return web.Response(text=text, content_type=content_type)
+
+    app = web.Application()
+    app.router.add_get("/state", state)
+    async with TestServer(app) as other:
+        with pytest.raises(NobodyAnswers, match="isn't understood"):
+            await show_status(str(other.make_url("")).rstrip("/"), Console(file=io.StringIO()), as_json=True)
 
 
 async def test_a_bot_that_goes_away_is_waited_for() -> None:
