@@ -16,7 +16,18 @@ import discord
 from discord.http import Route, handle_message_parameters
 from discord.utils import MISSING
 
-from bot.chat.chat import Chat, Exchange, Finished, InboxState, Notice, Preparation, StopReason, TextDelta
+from bot.chat.chat import (
+    Anew,
+    Chat,
+    Exchange,
+    Finished,
+    InboxState,
+    Notice,
+    Preparation,
+    ReplyEvent,
+    StopReason,
+    TextDelta,
+)
 from bot.conversation.messages import Question
 from bot.conversation.shard import WHOLE, Shard
 from bot.delivery.outcomes import STOPPED_BY_RESET, STOPPED_UNSAID, outcome_of, outcome_of_stop
@@ -102,15 +113,7 @@ class InteractionAnswers:
             async with exchange.until_stopped(), aclosing(exchange.events()) as events:
                 reply.note(*exchange.notes)
                 async for event in events:
-                    match event:
-                        case TextDelta(text):
-                            await reply.write(text)
-                            exchange.note_shown()
-                        case Notice(text):
-                            reply.note(text)
-                        case Finished(FinishReason.ABORTED):
-                            is_asked = exchange.stopped is StopReason.ASKED
-                            reply.note(STOPPED_UNSAID if is_asked else STOPPED_BY_RESET)
+                    await _follow(event, exchange, reply)
                 state = InboxState.ANSWERED
         except Rejected as error:
             reply.refuse(outcome_of(error).logged(exchange, error).sentence)
@@ -134,6 +137,20 @@ class InteractionAnswers:
         return True
 
 
+async def _follow(event: ReplyEvent, exchange: Exchange, reply: "_GrowingReply") -> None:
+    match event:
+        case TextDelta(text):
+            await reply.write(text)
+            exchange.note_shown()
+        case Notice(text):
+            reply.note(text)
+        case Anew(text):
+            reply.begin_anew()
+            await reply.write(text)
+        case Finished(FinishReason.ABORTED):
+            reply.note(STOPPED_UNSAID if exchange.stopped is StopReason.ASKED else STOPPED_BY_RESET)
+
+
 class _GrowingReply:
     """The one message that shows an answer; a long one becomes a file at its end."""
 
@@ -142,6 +159,8 @@ class _GrowingReply:
         self._sender = sender
         self._text = ShownText()
         self._pieces: list[str] = []
+        self._first_notes: list[str] = []
+        """Those above the text."""
         self._shown = ""
         """What Discord has taken."""
         self._refusal: str | None = None
@@ -164,8 +183,15 @@ class _GrowingReply:
 
     def note(self, *lines: str) -> None:
         """Add small lines that are no part of the answer."""
+        if not self._pieces:
+            self._first_notes += lines
         for line in lines:
             self._text.note(in_language(line, self._interaction.locale))
+
+    def begin_anew(self) -> None:
+        """Take back all that was written, but for the notes above it."""
+        self._text, self._pieces, lines, self._first_notes = ShownText(), [], self._first_notes, []
+        self.note(*lines)
 
     def refuse(self, sentence: str) -> None:
         """Show no more than Discord has taken, and below it this."""

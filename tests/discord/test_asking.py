@@ -3,6 +3,7 @@
 import pytest
 
 from bot.chat.access import Access, AccessList
+from bot.chat.answer import WENT_ROUND
 from bot.chat.chat import Scope
 from bot.discord.access import NOT_ADMITTED
 from bot.discord.commands.asking import MENU, MESSAGE_FORGOTTEN, NOTHING_TO_READ
@@ -142,6 +143,16 @@ async def test_a_private_answer_shows_headings_and_tables_as_one_in_the_channel_
 
     await server.wait_until(lambda: "1  2" in used.text)
     assert used.text.startswith("**Ages**\n```\na  b")
+
+
+async def test_of_a_loop_a_private_answer_keeps_one_round(house: House) -> None:
+    line = "I like to help you, whatever it is that you want to ask me.\n"
+    house.engine.answer = lambda _: "Here you are.\n" + line * 200
+
+    used = await house.server.person("Alice").uses("/ask", house.server.channel("general"), text="hi", private=True)
+
+    await house.server.wait_until(lambda: WENT_ROUND in used.text)
+    assert used.text == f"Here you are.\n{line}-# {WENT_ROUND}"
 
 
 async def test_a_private_question_that_a_restart_cuts_off_is_dropped(server: LoopbackDiscord, enter: OpenHouse) -> None:

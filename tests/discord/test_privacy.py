@@ -43,6 +43,7 @@ async def test_own_words_of_all_places_are_shown_given_and_erased_and_nobody_els
     async with enter(server) as house:
         await ask(house, SECRET)
         await house.reaches(await alice.dms("between us"), "answered")
+        await use(house, "Alice", "/settings set", alice.dm_channel(), name="top_k", value="5")
         house.engine.answer = lambda _: f"Alice said: {SECRET.upper()}!"
         echoing = await bob.says(general, "what did she say?", mention=True)
         await house.reaches(echoing, "answered")
@@ -58,6 +59,7 @@ async def test_own_words_of_all_places_are_shown_given_and_erased_and_nobody_els
 
         assert f"<#{general.id}>: 1" in shown.text
         assert "direct messages: 1" in shown.text
+        assert phrase("privacy_settings", n=1) in shown.text
         (content,) = given.responses[0].files.values()
         questions = [turn["question"] for turns in json.loads(content).values() for turn in turns]
         assert sorted(questions) == ["between us", SECRET]

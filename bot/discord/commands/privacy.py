@@ -95,4 +95,6 @@ def _lines(held: Holdings) -> list[str]:
     if traces.num_pins:
         lines.append(phrase("privacy_pins", n=traces.num_pins))
     lines.append(phrase("privacy_personas", n=traces.num_personas, num_changes=traces.num_changes))
+    if traces.num_settings:
+        lines.append(phrase("privacy_settings", n=traces.num_settings))
     return lines

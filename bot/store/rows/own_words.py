@@ -58,6 +58,7 @@ class OwnTraces:
     num_pins: int
     num_personas: int
     num_changes: int
+    num_settings: int
 
 
 class OwnWords:
@@ -88,6 +89,10 @@ class OwnWords:
             (pins, _pinned_by(platform, person_id)),
             (personas, and_(personas.c.platform == platform, personas.c.changed_by == person_id)),
             (persona_changes, _changed_by(platform, person_id)),
+            (
+                channel_settings,
+                and_(channel_settings.c.platform == platform, channel_settings.c.changed_by == person_id),
+            ),
         )
 
         async def work(connection: AsyncConnection) -> OwnTraces:
