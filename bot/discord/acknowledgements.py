@@ -6,7 +6,7 @@ taken, Discord says that the interaction was answered already. An edit does no h
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import discord
@@ -77,6 +77,21 @@ async def until_taken(request: Callable[[], Awaitable[Result]], seconds: float =
                 raise
         await asyncio.sleep(wanted)
     raise AssertionError("pauses never end")
+
+
+async def follow_up(send: Callable[[], Awaitable[object]]) -> None:
+    """Send a message besides the first answer: said twice does less harm than never.
+
+    Raises:
+        DiscordError: it isn't taken.
+    """
+
+    async def send_once() -> None:
+        with suppress(Unreadable):  # an answer that can't be read is no refusal
+            async with translated():
+                await send()
+
+    await until_taken(send_once)
 
 
 @contextmanager

@@ -7,11 +7,10 @@ from typing import Any
 import discord
 
 from bot.discord.access import may_interact
-from bot.discord.acknowledgements import respond, until_taken
+from bot.discord.acknowledgements import follow_up, respond, until_taken
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.components import is_answer_button, is_reply_button
 from bot.discord.forms import sent_form
-from bot.discord.rest import translated
 from bot.errors import DiscordError
 from bot.words import in_language, phrase
 
@@ -59,13 +58,14 @@ async def refuse_unknown(interaction: discord.Interaction[Any]) -> None:
 async def say_privately(interaction: discord.Interaction[Any], words: str) -> None:
     """Tell who clicked why nothing happens, when the click is acknowledged already."""
     try:
-        async with translated():
-            await interaction.followup.send(
+        await follow_up(
+            lambda: interaction.followup.send(
                 in_language(words, interaction.locale),
                 ephemeral=True,
                 suppress_embeds=True,
                 allowed_mentions=discord.AllowedMentions.none(),
             )
+        )
     except (DiscordError, discord.DiscordException) as error:
         log.info("who clicked in channel %s isn't told why nothing happens: %s", interaction.channel_id, error)
 

@@ -18,9 +18,8 @@ from discord.utils import MISSING
 from bot.delivery.outcomes import outcome_of
 from bot.delivery.refusals import InteractionGone, MessageGone, Rejected
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
-from bot.discord.acknowledgements import respond, until_taken
+from bot.discord.acknowledgements import follow_up, respond, until_taken
 from bot.discord.components import ReplyButton, view_of_reply
-from bot.discord.rest import translated
 from bot.errors import DiscordError
 from bot.words import in_language, phrase
 
@@ -108,8 +107,8 @@ async def reply_or_error(interaction: discord.Interaction, work: Awaitable[Comma
 
 async def _whisper(interaction: discord.Interaction, reply: CommandReply) -> None:
     """Tell who used a command alone, after what all could see was taken back."""
-    async with translated():
-        await interaction.followup.send(
+    await follow_up(
+        lambda: interaction.followup.send(
             reply.content,
             file=reply.file() or MISSING,
             view=view_of_reply(reply.buttons, interaction.locale) or MISSING,
@@ -117,6 +116,7 @@ async def _whisper(interaction: discord.Interaction, reply: CommandReply) -> Non
             suppress_embeds=True,
             allowed_mentions=discord.AllowedMentions.none(),
         )
+    )
 
 
 async def _show(interaction: discord.Interaction, reply: CommandReply, *, all_see_it: bool) -> None:
@@ -137,8 +137,7 @@ async def _show(interaction: discord.Interaction, reply: CommandReply, *, all_se
 
     if all_see_it and reply.is_private:
         with suppress(MessageGone):
-            async with translated():
-                await interaction.delete_original_response()
+            await until_taken(interaction.delete_original_response)
         await _whisper(interaction, reply)
         return
 

@@ -16,7 +16,7 @@ from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import COMMANDS, House, labels
 from tests.locks import lock
-from tests.loopback import LoopbackDiscord, Permission, Status, judge
+from tests.loopback import Garbled, LoopbackDiscord, Permission, Reset, Status, judge
 from tests.loopback.command_use import command_data
 from tests.loopback.interaction import COMMAND
 
@@ -249,15 +249,28 @@ async def test_commands_are_registered_once_and_only_those_that_ask_for_everywhe
         assert command["integration_types"] == ([0, 1] if is_everywhere else [0])
 
 
-async def test_a_refusal_that_takes_long_is_the_askers_alone(house: House) -> None:
+@pytest.mark.parametrize(
+    ("fault", "method", "route"),
+    [
+        (None, "POST", ""),
+        (Reset(), "POST", "/webhooks/*/*"),
+        (Garbled(after_effect=True), "POST", "/webhooks/*/*"),
+        (Reset(after_effect=True), "DELETE", "/webhooks/*/*/messages/@original"),
+    ],
+    ids=str,
+)
+async def test_a_refusal_that_takes_long_is_the_askers_alone(house: House, fault, method: str, route: str) -> None:
     house.server.person("Mod", permissions=Permission.MANAGE_CHANNELS)
+    if fault is not None:
+        house.server.faults.add(fault, method=method, route=route, times=1)
     with contextlib.closing(sqlite3.connect(house.database_path, isolation_level=None)) as other:
         await lock(other)
         used = await house.server.person("Mod").uses("/persona delete", house.server.channel("general"), name="nobody")
         await house.server.wait_until(lambda: used.acknowledged_at is not None)
         other.execute("ROLLBACK")
-        await used.answered(timeout=30)
+        await house.server.wait_until(lambda: used.followups)
 
+    assert len(used.followups) == 1
     assert used.is_ephemeral
     assert "nobody" in used.text
 
