@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bot.conversation.asked_for import stems_asked_for
 from bot.conversation.chat_format import TurnEncoder
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.notes import THE_BOT, THE_USER, note, notes_text
@@ -32,7 +33,7 @@ MAX_NOTES = 8
 LEAST_SHARE = 0.25
 """Of what a question is about: where no message has as much, there are no notes."""
 LENGTHS = (300, 150, 75)
-"""Characters of a message in its note, the rest is left out: the first length that there is room for."""
+"""Characters of a message in its note, of the part that the question is about: the first that there is room for."""
 SHARE_OF_PROMPT = 6
 """Notes take a sixth of the prompt's tokens at most."""
 LISTED_SECONDS = 600.0
@@ -168,7 +169,7 @@ class Recollection:
     ) -> Section | None:
         budget = min(_MAX_TOKENS, num_prompt_tokens // SHARE_OF_PROMPT)
         labels = None if question.is_direct else labels_of(turns, conversation, speakers, question)
-        return await asyncio.to_thread(self._notes, turns, found, labels, budget)
+        return await asyncio.to_thread(self._notes, turns, found, labels, budget, question.content)
 
     @property
     def num_kept_turns(self) -> int:
@@ -235,15 +236,23 @@ class Recollection:
         return await self._transcripts.turns(question.conversation, turns_noted(found)), found
 
     def _notes(
-        self, turns: list[SaidTurn], found: list[int], labels: Mapping[int, str] | None, max_tokens: int
+        self,
+        turns: list[SaidTurn],
+        found: list[int],
+        labels: Mapping[int, str] | None,
+        max_tokens: int,
+        question: str,
     ) -> Section | None:
+        wanted = stems_asked_for(question)
         by_id = {turn.id: turn for turn in turns}
         lines: dict[int, str] = {}
         for passage_id in found:
             turn = by_id.get(passage_id // 2)
-            asker = "" if turn is None else THE_USER if labels is None else labels[turn.author_id]
-            forms = [_note(turn, asker, length, is_answer=bool(passage_id % 2)) for length in LENGTHS] if turn else []
-            for form in forms:
+            if turn is None:
+                continue
+            asker = THE_USER if labels is None else labels[turn.author_id]
+            for length in LENGTHS:
+                form = _note(turn, asker, length, wanted, is_answer=bool(passage_id % 2))
                 if form in lines.values():
                     break
                 if self._encoder.num_added_tokens(_joined({**lines, passage_id: form})) <= max_tokens:
@@ -275,9 +284,9 @@ def labels_of(
     return {who: speakers.label(who, name) for who, name in names.items()}
 
 
-def _note(turn: SaidTurn, asker: str, length: int, *, is_answer: bool) -> str:
+def _note(turn: SaidTurn, asker: str, length: int, wanted: frozenset[str], *, is_answer: bool) -> str:
     moment, text = (turn.answered_at, turn.answer) if is_answer else (turn.asked_at, turn.question)
-    return note(moment, THE_BOT if is_answer else asker, text, length)
+    return note(moment, THE_BOT if is_answer else asker, text, length, wanted)
 
 
 def _joined(lines: Mapping[int, str]) -> str:

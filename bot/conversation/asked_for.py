@@ -9,7 +9,7 @@ import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from bot.conversation.word_forms import STOP_WORDS, stem, stems, words
+from bot.conversation.word_forms import LITTLE_STEMS, STOP_WORDS, stem, stems, words
 
 _TO_DO = (
     "know|remember|recall|tell|say|repeat|spell|remind|state|give|guess|write|type|show|catch|note|forget|forgotten"
@@ -103,6 +103,12 @@ def wanted_by(asked: Sequence[str], names: Container[str]) -> Wanted:
     if not about and not facts:
         about = [word for word in asked if word not in STOP_WORDS and word not in names] or [*asked]
     return Wanted(tuple(map(stem, about)), facts)
+
+
+def stems_asked_for(question: str) -> frozenset[str]:
+    """The stems of what a question is about, and those by which the facts are told that it asks for."""
+    wanted = wanted_by(words(question), ())
+    return frozenset(wanted.forms).union(*wanted.facts) - LITTLE_STEMS
 
 
 def sentences_asking(question: str, names: Container[str]) -> list[Wanted]:

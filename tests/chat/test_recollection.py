@@ -65,6 +65,16 @@ async def test_what_leaves_the_window_with_the_very_question_about_it_is_noted_t
         assert len(house.engine.requests[-1].prompt_token_ids) <= 600
 
 
+async def test_of_a_long_message_the_part_is_noted_that_the_question_is_about(open_long_house) -> None:
+    long = f"{'well then ' * 60}the password of the cellar is walnut {'and so on ' * 20}"
+    async with open_long_house(secret=long, num_tales=18, num_prompt_tokens=1800) as house:
+        await house.ask(ABOUT_IT)
+
+        notes = house.prompt().partition(HEADING)[2].partition(ABOUT_IT)[0]
+        assert "Alice said: “…" in notes
+        assert "the password of the cellar is walnut" in notes
+
+
 @pytest.mark.parametrize("question", ["Explain quantum entanglement please", "???"])
 async def test_a_question_about_something_else_or_nothing_has_no_notes(open_long_house, question) -> None:
     async with open_long_house() as house:
