@@ -26,6 +26,7 @@ from bot.discord.event_guard import EventGuard, GatewaySocket
 from bot.discord.identify_turns import MARGIN, OPENING_SECONDS, IdentifyTurns
 from bot.discord.payload_shapes import OutOfShape, Read, integer
 from bot.discord.payloads import APPLICATION, USER
+from bot.discord.rest import why_unconnected
 from bot.discord.session_starts import STEADY_SECONDS, SessionStarts
 from bot.errors import DiscordRefused, StoreError
 from bot.observer import GatewayChange, Observer, Observers, ResponseRecord
@@ -244,7 +245,7 @@ class ConnectedClient(discord.Client):
                 if resumption and self.ws is socket:
                     # The gateway that kept the session can't be reached; the others can resume it too.
                     resumption["gateway"] = DiscordWebSocket.DEFAULT_GATEWAY
-                log.warning("no connection to Discord's gateway (%s)", type(error).__name__)
+                log.warning("no connection to Discord's gateway (%s)", why_unconnected(error))
             self._note_change(GatewayChange.LOST)
             self.dispatch("disconnect")
             if not resumption:

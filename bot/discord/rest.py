@@ -258,13 +258,25 @@ async def translated() -> AsyncIterator[None]:
         raise RateLimited("Discord asks for a long pause", bounded_wait(error.retry_after)) from error
     except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         # discord.py repeats connection resets only under the numbers that macOS and Windows give them.
-        raise Unreachable(f"no connection to Discord: {type(error).__name__}") from error
+        raise Unreachable(f"no connection to Discord: {why_unconnected(error)}") from error
     except READ_ERRORS as error:
         raise Unreadable(f"Discord's answer can't be read ({type(error).__name__})") from error
     except RuntimeError as error:
         if "closed" not in str(error):
             raise
         raise Unreachable("the connection to Discord was closed") from error
+
+
+def why_unconnected(error: BaseException) -> str:
+    """What keeps a connection from being made, where somebody here has to mend that; else the error's kind."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "") or "it says no more"
+        return f"its certificate isn't trusted here ({reason}): look at the clock, and at a proxy that reads along"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy refuses ({error.status})"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "the proxy can't be connected to"
+    return type(error).__name__
 
 
 def _refusal(error: discord.HTTPException) -> Refusal:

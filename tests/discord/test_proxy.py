@@ -1,8 +1,14 @@
 """Proxies out of the environment, and a real one in front of the loopback Discord."""
 
+import ssl
+from types import SimpleNamespace
+
+import aiohttp
 import pytest
+from yarl import URL
 
 from bot.discord.proxy import proxy_beyond, proxy_for
+from bot.discord.rest import why_unconnected
 from bot.errors import ConfigError
 
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -54,6 +60,24 @@ def test_what_is_on_this_machine_is_not_looked_for_on_the_proxys(environment):
 
     assert {proxy_beyond(f"http://{host}:8000") for host in ("localhost", "127.0.0.2", "[::1]")} == {None}
     assert {proxy_beyond(f"http://{host}:8000") for host in ("gpu", "10.0.0.1")} == {"http://p:3128"}
+
+
+def test_what_an_operator_has_to_mend_of_a_connection_is_said():
+    key, address = SimpleNamespace(host="discord.com", port=443, is_ssl=True), URL("http://p:3128")
+    untrusted = ssl.SSLCertVerificationError("refused")
+    untrusted.verify_message = "certificate is not yet valid"
+
+    said = [
+        why_unconnected(aiohttp.ClientConnectorCertificateError(key, untrusted)),
+        why_unconnected(aiohttp.ClientConnectorCertificateError(key, ssl.CertificateError("of another name"))),
+        why_unconnected(aiohttp.ClientHttpProxyError(SimpleNamespace(real_url=address), (), status=407)),
+        why_unconnected(aiohttp.ClientProxyConnectionError(key, OSError("refused"))),
+        why_unconnected(TimeoutError()),
+    ]
+
+    assert "(certificate is not yet valid): look at the clock" in said[0]
+    assert "isn't trusted here" in said[1]
+    assert said[2:] == ["the proxy refuses (407)", "the proxy can't be connected to", "TimeoutError"]
 
 
 @pytest.mark.parametrize(
