@@ -54,8 +54,13 @@ _TIMES = frozenset(
 _NUMBERS = frozenset(
     stems("two three four five six seven eight nine ten couple several few years months weeks days once twice")
 )
-_BEFORE_THINGS = frozenset(["a", "an", "the", "my", "your", "our", "his", "her", "its", "their"])
-"""Behind one of these stands a thing, and no person's name."""
+_ARTICLES_AND_OWNERS = """
+a an the my your our his her its their mein meine meinen meinem meiner meines unser unsere unseren unserem unserer
+mon ma mes notre nos mi mis nuestro nuestra meu minha meus minhas nosso nossa мой моя моё мои мою моего моей моему моём
+наш наша наше मेरा मेरी मेरे हमारा हमारी हमारे
+"""
+_BEFORE_THINGS = frozenset(_ARTICLES_AND_OWNERS.split())
+"""Behind one of these stands a thing, and no person's name. Where names have articles ("der Ben") these aren't here."""
 MAX_STEMS = 200_000
 """Different stems of one conversation, which take about 40 MB; nothing is found by those that come after."""
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 20

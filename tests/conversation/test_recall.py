@@ -235,12 +235,13 @@ def test_a_fact_is_found_in_other_words_than_it_was_told_in(fact, question):
         ("My dog is called Rex.", "What is my dog called?"),
         ("I drink my coffee black.", "How do I take my coffee?"),
         ("The wifi is called quince.", "What is the wifi called?"),
+        ("Meine Katze ist acht.", "Wie alt ist meine Katze?"),
     ],
 )
 def test_a_thing_is_asked_for_though_somebody_is_called_so(fact, question):
     source = random.Random(3)
     said = ["The new game is called Nebula.", "I called my mother.", *SMALL_TALK]
-    people = ["Dog Lover", "Coffee", "Wifi"]
+    people = ["Dog Lover", "Coffee", "Wifi", "Katze"]
     index = talk(("Anna", fact), *((source.choice(people), source.choice(said)) for _ in range(120)))
 
     assert index.find(question, 3, asker="Anna", least_share=LEAST_SHARE)[:1] == [0]
