@@ -83,7 +83,8 @@ class DiscordTransport:
         except Rejected as error:
             if draft.file_text is not None and error.code in _FILES_REFUSED:
                 raise Rejected("files aren't allowed here") from error
-            if draft.reply_to is None or error.code != _REPLY_NEEDS_HISTORY:
+            is_for_reference = any(path.startswith("message_reference") for path in error.fields)
+            if draft.reply_to is None or not (is_for_reference or error.code == _REPLY_NEEDS_HISTORY):
                 raise
         return await self._send(draft, None)
 

@@ -1,8 +1,10 @@
 """What Discord and its network do to a bot, end to end: nothing is lost, and nothing is said twice."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from aiohttp import web
 
 from bot.conversation.messages import Question
 from bot.delivery.outcomes import EXPIRED, MAY_NOT_GO_ON
@@ -20,6 +22,7 @@ from tests.loopback import (
     judge,
     judge_database,
 )
+from tests.loopback.wire import Call, json_answer
 
 CREATES = "/channels/*/messages"
 EDITS = "/channels/*/messages/*"
@@ -59,6 +62,30 @@ async def test_a_rate_limit_is_waited_out_with_the_latest_text(
 
     assert planned.num_hits == 1
     assert server.answer_to(question).text == ANSWER
+
+
+@dataclass(frozen=True, slots=True)
+class NoReplies:
+    """Refuses every message that replies to another."""
+
+    async def before(self, call: Call) -> web.Response | None:
+        errors = {"message_reference": {"_errors": [{"code": "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE"}]}}
+        body = {"code": 50035, "message": "Invalid Form Body", "errors": errors}
+        return json_answer(body, status=400) if (await call.body()).get("message_reference") else None
+
+    async def after(self, call: Call, answer: web.Response) -> web.Response:
+        return answer
+
+
+async def test_where_the_question_cannot_be_replied_to_it_is_answered_without(
+    server: LoopbackDiscord, enter: OpenHouse, engine: EchoEngine
+) -> None:
+    async with enter(server, engine=engine) as house:
+        server.faults.add(NoReplies(), method="POST", route=CREATES)
+        question = await ask(house)
+
+    [answer] = [each for each in question.channel.visible_messages() if each.author is server.bot.user]
+    assert answer.content == ANSWER
 
 
 async def test_a_lost_permission_ends_the_answer_and_asks_no_more(server: LoopbackDiscord, enter: OpenHouse) -> None:
