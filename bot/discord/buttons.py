@@ -11,7 +11,7 @@ from typing import Any
 
 import discord
 
-from bot.chat.chat import Chat, StopReason
+from bot.chat.chat import Chat, LastTurn, StopReason
 from bot.conversation.messages import ConversationKey
 from bot.delivery.answers import Answers
 from bot.delivery.sender import Sender
@@ -29,6 +29,7 @@ BUSY = phrase("still_answering")
 GONE = phrase("button_gone")
 OVER = phrase("answer_over")
 NOT_THE_LAST = phrase("not_the_last")
+NOTHING_ASKED = phrase("nothing_asked")
 NOT_HERE = phrase("not_possible_now")
 NOT_YOURS = phrase("not_your_answer")
 _DELIVERY_SECONDS = 10.0
@@ -61,7 +62,7 @@ class AnswerButtons:
             await (acknowledge(interaction) if words is None else refuse(interaction, words))
         elif await acknowledge(interaction):
             words = (await reply_or_error(interaction, self._answer_anew(interaction, button))).text
-            if words == NOT_THE_LAST:  # nor will it ever be again: the button goes
+            if words in (NOT_THE_LAST, NOTHING_ASKED):  # nor will it ever be again: the button goes
                 await show_instead(interaction, None)
             if words:
                 await say_privately(interaction, words)
@@ -96,20 +97,32 @@ class AnswerButtons:
         key = ConversationKey(PLATFORM, interaction.channel_id or 0, interaction.guild_id)
         await self._wait_delivered(button)
         turn = await self._chat.last_turn_asked_by(key, button.question_id)
-        if turn is None or turn.generation < button.generation:
-            return NOT_THE_LAST
-        if not may_moderate(interaction, turn.author_id):
-            return NOT_YOURS
-        if turn.generation > button.generation:
-            return ""  # it was answered anew already: the click was one of two
-        if self._chat.queue.is_busy(self._chat.settings.conversation_of(key, turn.author_id).identity):
-            return BUSY  # before it costs a turn
-        if self._sender.closed_channels.is_closed(key.channel_id) or _is_shut(interaction.channel):
-            return NOT_HERE
+        words = NOT_THE_LAST if turn is None else self._refusal(interaction, key, button, turn)
+        if words is not None:
+            return words
         await self._chat.take_turn(key, person_id, interaction.id)
         begin = self._chat.again if button.kind is ButtonKind.AGAIN else self._chat.continue_answer
         self._answers.begin(await begin(key, button.question_id, person_id, generation=button.generation))
         return ""
+
+    def _refusal(
+        self, interaction: discord.Interaction[Any], key: ConversationKey, button: Button, turn: LastTurn
+    ) -> str | None:
+        """Why nothing is begun, before it costs a turn; nothing is said where the answer was replaced already."""
+        words = None
+        if turn.generation < button.generation:
+            words = NOT_THE_LAST
+        elif not may_moderate(interaction, turn.author_id):
+            words = NOT_YOURS
+        elif turn.generation > button.generation:
+            words = ""  # it was answered anew already: the click was one of two
+        elif not turn.has_words:
+            words = NOTHING_ASKED
+        elif self._chat.queue.is_busy(self._chat.settings.conversation_of(key, turn.author_id).identity):
+            words = BUSY
+        elif self._sender.closed_channels.is_closed(key.channel_id) or _is_shut(interaction.channel):
+            words = NOT_HERE
+        return words
 
     async def _wait_delivered(self, button: Button) -> None:
         """The buttons appear with the last words, a moment before the answer is done with."""

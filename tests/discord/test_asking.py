@@ -6,7 +6,7 @@ from bot.chat.access import Access, AccessList
 from bot.chat.answer import WENT_ROUND
 from bot.chat.chat import Scope
 from bot.discord.access import NOT_ADMITTED
-from bot.discord.commands.asking import MENU, MESSAGE_FORGOTTEN, NOTHING_TO_READ
+from bot.discord.commands.asking import MENU, MESSAGE_FORGOTTEN, NO_TEXT, NOTHING_TO_READ
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
@@ -143,6 +143,18 @@ async def test_a_private_answer_shows_headings_and_tables_as_one_in_the_channel_
 
     await server.wait_until(lambda: "1  2" in used.text)
     assert used.text.startswith("**Ages**\n```\na  b")
+
+
+async def test_who_asks_without_a_word_is_told(house: House) -> None:
+    used = [
+        await house.server.person("Alice").uses("/ask", house.server.channel("general"), text="\u200b", private=private)
+        for private in (True, False)
+    ]
+
+    for each in used:
+        await each.answered()
+        assert (each.text, each.is_ephemeral) == (NO_TEXT, True)
+    assert house.engine.requests == []
 
 
 async def test_of_a_loop_a_private_answer_keeps_one_round(house: House) -> None:

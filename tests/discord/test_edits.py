@@ -6,7 +6,7 @@ from bot.conversation.turn_limits import TurnLimits
 from bot.errors import RequestFailed
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
-from tests.discord.house import House, ask, remembered, remembers
+from tests.discord.house import House, ask, labels, remembered, remembers
 from tests.engines import EchoEngine
 from tests.loopback import LoopbackDiscord, Message, judge
 
@@ -169,6 +169,21 @@ async def test_an_edit_that_takes_the_mention_away_takes_the_words_out_of_what_i
     await ask(house, "hello")
 
     assert "4711" not in house.prompts[1]
+
+
+async def test_a_question_whose_words_were_taken_back_is_not_answered_again(house: House) -> None:
+    server, alice = house.server, house.server.person("Alice")
+    question = await ask(house, "my number is 4711")
+    await alice.edits(question, "never mind")
+    await house.comes_true(lambda: remembers(house, ""))
+    answer = server.answer_to(question).parts[0]
+
+    click = await alice.clicks(answer, "Again")
+    await server.wait_until(lambda: click.followups)
+
+    assert (click.followups[0].content, click.followups[0].ephemeral_for) == (phrase("nothing_asked"), alice.user)
+    assert labels(answer) == []
+    assert len(house.engine.requests) == 1
 
 
 async def test_words_that_an_edit_takes_back_during_the_answer_are_forgotten_after_it(

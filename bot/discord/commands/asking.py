@@ -18,6 +18,7 @@ from discord import app_commands
 from bot.chat.chat import Preparation
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.quotes import quoted
+from bot.conversation.sanitize import has_visible_text
 from bot.conversation.text_filter import without_live_parts
 from bot.delivery.refusals import Rejected
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
@@ -42,6 +43,7 @@ KIND = "question"
 MESSAGE_FORGOTTEN = phrase("asked_about_forgotten")
 WHAT_DOES_IT_SAY = phrase("question_form_default")
 NOTHING_TO_READ = phrase("nothing_to_read")
+NO_TEXT = phrase("no_text_hint")
 _SHOWN_UNITS = 1500
 _Text = app_commands.Transform[str, TextOption(4000)]
 
@@ -52,6 +54,9 @@ _Text = app_commands.Transform[str, TextOption(4000)]
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
 async def ask(interaction: discord.Interaction, text: _Text, private: bool = False) -> None:
     """`/ask`"""
+    if not has_visible_text(text):
+        await reply_to(interaction, ready(CommandReply(NO_TEXT)), is_private=True)
+        return
     content = readable(text, names_of(interaction), interaction.application_id) or text
     await _put(interaction, content, phrase("asks", name=_name_of(interaction)), text, is_private=private)
 

@@ -11,6 +11,7 @@ from bot.chat.chat import Chat, PersonaChange
 from bot.conversation.cards import card_of, unread_note
 from bot.conversation.messages import ConversationKey, Question
 from bot.conversation.persona import MAX_PERSONA_NAME_LENGTH, Persona, normal_name
+from bot.conversation.sanitize import has_visible_text
 from bot.discord.card_files import read_card_file
 from bot.discord.command_replies import CommandReply, ReplyFile, reply_to
 from bot.discord.commands.persona_form import kept_words, open_persona_form
@@ -121,9 +122,10 @@ class PersonaCommands(app_commands.Group):
     @app_commands.describe(prompt=phrase("prompt_option"), question=phrase("question_option"))
     async def preview(self, interaction: discord.Interaction, prompt: _Prompt, question: _Question = "") -> None:
         async def work() -> CommandReply:
+            words = question if has_visible_text(question) else phrase("preview_question").to(interaction.locale)
             asked = Question(
-                key_of(interaction), interaction.id, interaction.user.id, interaction.user.display_name,
-                question or phrase("preview_question").to(interaction.locale), interaction.created_at, is_direct=True,
+                key_of(interaction), interaction.id, interaction.user.id, interaction.user.display_name, words,
+                interaction.created_at, is_direct=True,
             )  # fmt: skip
             answer = await chat_of(interaction).preview(asked, prompt)
             cost, limit = chat_of(interaction).personas.cost(Persona("", prompt))

@@ -12,6 +12,7 @@ from sqlalchemy import Row, and_, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
+from bot.conversation.sanitize import has_visible_text
 from bot.store.rows.conversations import ensure_conversation, find_conversation
 from bot.store.rows.locks import lock_conversation_of
 from bot.store.rows.questions import (
@@ -45,6 +46,8 @@ class LastTurn:
     """As in `inference.engine.FinishReason`."""
     is_open: bool
     """Whether its answer is still being delivered, or replaced."""
+    has_words: bool = True
+    """Whether its question says anything: an edit may have taken the words back."""
 
 
 async def find_last_turn(connection: AsyncConnection, key: ConversationKey) -> LastTurn | None:
@@ -54,7 +57,10 @@ async def find_last_turn(connection: AsyncConnection, key: ConversationKey) -> L
     if row is None:
         return None
     is_open = row.state in OPEN_STATES
-    return LastTurn(row.message_id, row.author_id, row.created_at, row.generation, row.finish_reason, is_open)
+    has_words = has_visible_text(row.content)
+    return LastTurn(
+        row.message_id, row.author_id, row.created_at, row.generation, row.finish_reason, is_open, has_words
+    )  # fmt: skip
 
 
 async def begin_generation(
