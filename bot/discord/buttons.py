@@ -109,7 +109,7 @@ class AnswerButtons:
         self, interaction: discord.Interaction[Any], key: ConversationKey, button: Button, turn: LastTurn
     ) -> str | None:
         """Why nothing is begun, before it costs a turn; nothing is said where the answer was replaced already."""
-        words = None
+        words: str | None = None
         if turn.generation < button.generation:
             words = NOT_THE_LAST
         elif not may_moderate(interaction, turn.author_id):
