@@ -94,6 +94,16 @@ async def test_a_token_that_is_there_may_be_kept(server: LoopbackDiscord, env_fi
     assert env_file.read_text() == written
 
 
+async def test_a_token_takes_the_place_of_the_one_that_was_there_whatever_that_is_called(
+    server: LoopbackDiscord, env_file
+) -> None:
+    env_file.write_bytes(b"DISCORD_BOT_TOKEN=\r\nDISCORD_TOKEN=MTA1.an.older\r\n# the end\r\n")
+
+    assert await run(env_file, server.token) == 0
+    assert env_file.read_bytes() == f"DISCORD_BOT_TOKEN=\r\nDISCORD_TOKEN={server.token}\n# the end\r\n".encode()
+    assert load_settings({}, env_file).discord_bot_token.get_secret_value() == server.token
+
+
 async def test_nobody_who_invites_her_is_waited_for_without_end(
     server: LoopbackDiscord, env_file, capsys: pytest.CaptureFixture[str]
 ) -> None:

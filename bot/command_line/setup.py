@@ -15,11 +15,14 @@ from bot.discord.inspection import Application, Inspector, open_inspector
 from bot.discord.run import DiscordOptions
 from bot.doctor.on_discord import PORTAL
 from bot.errors import ConfigError, DiscordError, DiscordRefused
-from bot.settings.env_file import set_in_env_file
+from bot.settings.env_file import read_env_file, set_in_env_file
+from bot.settings.names import TOKEN_NAMES
 from bot.settings.settings import ENV_FILE, Settings, load_settings
 from bot.words import phrase
 
 _TOKEN = "DISCORD_BOT_TOKEN"  # noqa: S105 - the setting's name
+_FILE = "DISCORD_BOT_TOKEN_FILE"
+_ANYBODYS = {"TRINITY_ALLOW_READABLE_ENV_FILE": "true"}
 _TRIES = 3
 WAITING_SECONDS = 900.0
 _LOOK_SECONDS = 3.0
@@ -54,16 +57,22 @@ def set_up(
     options, application = _token_that_works(settings, ask or _ask)
     typer.echo(f"Discord knows it: it is {application.name}'s.")
     if settings.discord_bot_token is None or options.token != settings.discord_bot_token.get_secret_value():
-        set_in_env_file(env_file, _TOKEN, options.token)
+        set_in_env_file(env_file, _name_in(env_file), options.token)
         typer.echo(f"It stands in {env_file} now, which you alone can read.")
     _warn_of_another(options.token, env_file)
     typer.echo(f"\nInvite her with this link:\n\n  {application.invite_url}\n")
     return asyncio.run(_wait_for_guild(options, waiting_seconds, look_seconds))
 
 
+def _name_in(env_file: Path) -> str:
+    """What the file calls the token: under the other name, a second one would contradict the first."""
+    written = read_env_file(env_file, _ANYBODYS)
+    return next((name for name in TOKEN_NAMES if written.get(name, "").strip() and name != _FILE), _TOKEN)
+
+
 def _settings(env_file: Path) -> Settings:
     """The settings as they are; a file that others can read is no reason to stop, since it is written for one alone."""
-    return load_settings({**os.environ, "TRINITY_ALLOW_READABLE_ENV_FILE": "true"}, env_file)
+    return load_settings({**os.environ, **_ANYBODYS}, env_file)
 
 
 def _token_that_works(settings: Settings, ask: Callable[[bool], str]) -> tuple[DiscordOptions, Application]:

@@ -110,7 +110,7 @@ def set_in_env_file(path: Path, name: str, value: str) -> None:
     """
     target = Path(os.path.realpath(path))
     try:
-        text = target.read_text(encoding="utf-8-sig") if target.exists() else ""
+        text = target.read_bytes().decode("utf-8-sig") if target.exists() else ""  # with its lines' own endings
         draft = target.with_name(f"{target.name}.new")
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
