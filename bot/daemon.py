@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 from bot.app import has_abandoned_threads, open_parts
 from bot.chat.access import AccessRules
 from bot.chat.chat import Chat
-from bot.discord.gateway_limits import wait_for_gateway_limits
 from bot.discord.messages import PLATFORM
 from bot.discord.proxy import proxy_for
-from bot.discord.run import DiscordOptions, check_token, run_discord
+from bot.discord.run import DiscordOptions, check_token, run_discord, wait_for_gateway_limits
 from bot.discord.sharding import AllShards, run_sharded
 from bot.errors import ConfigError, EngineError, EngineFailed, StoreError
 from bot.inference.engine import Engine
@@ -85,7 +84,7 @@ async def _run_on_discord(settings: Settings) -> EngineError | None:
                 AsyncExitStack() as parts,
             ):
                 async with in_background(_end_when(stop_request.signalled, opening)):
-                    await check_token(options)
+                    await _wait_for_sessions(await check_token(options))
                     url, is_shared = settings.effective_database_url, settings.shard_count is not None
                     await parts.enter_async_context(hold_server(url, is_shared=is_shared))
                     chat, engine = await parts.enter_async_context(
@@ -120,6 +119,12 @@ async def _run_on_discord(settings: Settings) -> EngineError | None:
     return lost
 
 
+async def _wait_for_sessions(seconds: float) -> None:
+    if seconds > 0:
+        log.warning("Discord allows no more sessions today; the next one begins in %.0f s", seconds)
+        await asyncio.sleep(seconds)
+
+
 async def _end_when(signalled: asyncio.Event, opening: asyncio.Timeout) -> None:
     """Give up opening at a signal: loading the model may take minutes."""
     await signalled.wait()
@@ -145,11 +150,14 @@ async def _chosen_connections(settings: Settings, options: DiscordOptions) -> As
     limits = await wait_for_gateway_limits(options)
     count, url = settings.shard_count or limits.num_shards, settings.effective_database_url
     if not is_server_url(url):
-        yield partial(run_sharded, leases=AllShards(count, limits.max_concurrency))
+        leases = AllShards(count, limits.max_concurrency)
+        yield partial(run_sharded, leases=leases, sessions_per_day=limits.sessions_per_day)
         return
     division = Division(count, settings.shard_ids, limits.max_concurrency, limits.sessions_per_day)
-    async with open_shards(url, division, adopts_count=not settings.shard_count) as leases:
-        yield partial(run_sharded, leases=leases, max_opening=limits.max_concurrency)
+    async with open_shards(url, division, adopts_count=not settings.shard_count) as shards:
+        yield partial(
+            run_sharded, leases=shards, max_opening=limits.max_concurrency, sessions_per_day=limits.sessions_per_day
+        )
 
 
 async def _serve_discord(

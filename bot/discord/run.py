@@ -28,6 +28,7 @@ from bot.discord.attachments import AttachmentReader
 from bot.discord.client import TrinityClient, invite_url
 from bot.discord.clock import DiscordClock
 from bot.discord.connection import LOGIN_REFUSED
+from bot.discord.gateway_limits import GatewayLimits, ask_gateway_limits
 from bot.discord.identify_turns import IdentifyTurns
 from bot.discord.presence import CHANGE_SECONDS, Presence
 from bot.discord.receivers import build_receivers
@@ -103,10 +104,11 @@ ALONE = Connection()
 """The only connection of a bot."""
 
 
-async def check_token(options: DiscordOptions) -> None:
+async def check_token(options: DiscordOptions) -> float:
     """Find out early, before a model is downloaded and loaded, that Discord refuses the token.
 
-    Whatever else keeps Discord from answering is left to `run_discord`, which keeps trying.
+    Whatever else keeps Discord from answering is left to `run_discord`, which keeps trying. Returns for how many
+    seconds no session may be begun, since all of the day's are used up: the count kept here may be lost, or not be all.
 
     Raises:
         DiscordRefused: the token was refused.
@@ -118,12 +120,34 @@ async def check_token(options: DiscordOptions) -> None:
         ):
             with pointed_at(options), _only_once():
                 await log_in(client, options.token)
+                return (await ask_gateway_limits(client)).wait_seconds
     except TimeoutError:
         log.info("Discord doesn't say yet whether it takes the token")
     except DiscordRefused:
         raise
     except DiscordError as error:
         log.info("Discord doesn't say yet whether it takes the token: %s", error)
+    return 0.0
+
+
+async def wait_for_gateway_limits(options: DiscordOptions) -> GatewayLimits:
+    """Ask until Discord says so.
+
+    Raises:
+        DiscordRefused: the token was refused.
+    """
+    for seconds in growing_pauses():
+        try:
+            async with TrinityClient(proxy=options.proxy, clock=options.clock) as client:
+                with pointed_at(options):
+                    await log_in(client, options.token)
+                    return await ask_gateway_limits(client)
+        except DiscordRefused:
+            raise
+        except DiscordError as error:
+            log.warning("Discord doesn't say how many shards there may be (%s); asked again in %.0f s", error, seconds)
+        await asyncio.sleep(seconds)
+    raise AssertionError("pauses never end")
 
 
 @contextmanager

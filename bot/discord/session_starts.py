@@ -15,9 +15,10 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 DAY_SECONDS = 86_400.0
-BURST = 200
-PER_DAY = 700
-"""With the burst, 900 at most in any day: a hundred are left for other uses of the token."""
+SESSIONS_PER_DAY = 1000
+"""What Discord allows a bot; one in very many guilds more."""
+_BURST_SHARE, _DAILY_SHARE = 0.2, 0.7
+"""So many at once, and so many more spread over the day: a tenth is left for other uses of the token."""
 STEADY_SECONDS = 60.0
 """A session that ended sooner makes the next pause longer."""
 FIRST_PAUSE_SECONDS = 1.0
@@ -28,10 +29,16 @@ _FILE_NAME = "gateway-sessions.json"
 class IdentifyBudget:
     """A bucket of IDENTIFYs, full at first and refilled evenly over the day; kept in `folder` where there is one."""
 
-    def __init__(self, folder: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.time,
+        sessions_per_day: int = SESSIONS_PER_DAY,
+    ) -> None:
+        self._burst, self._per_day = max(1.0, _BURST_SHARE * sessions_per_day), _DAILY_SHARE * sessions_per_day
         self._path = None if folder is None else folder / _FILE_NAME
         self._clock = clock
-        self._left = float(BURST)
+        self._left = self._burst
         self._counted_at = clock()
         self._is_read = folder is None
         self._writing = asyncio.Lock()
@@ -42,7 +49,7 @@ class IdentifyBudget:
             self._is_read = True
             await asyncio.to_thread(self._read)
         self._refill()
-        return max(0.0, 1 - self._left) * DAY_SECONDS / PER_DAY
+        return max(0.0, 1 - self._left) * DAY_SECONDS / self._per_day
 
     async def spend(self) -> None:
         """Count an IDENTIFY that is about to be sent."""
@@ -54,7 +61,7 @@ class IdentifyBudget:
     def _refill(self) -> None:
         now = self._clock()
         # A clock that was set back gives nothing, and one that was set ahead no more than a full bucket.
-        self._left = min(BURST, self._left + max(0.0, now - self._counted_at) * PER_DAY / DAY_SECONDS)
+        self._left = min(self._burst, self._left + max(0.0, now - self._counted_at) * self._per_day / DAY_SECONDS)
         self._counted_at = now
 
     def _read(self) -> None:
@@ -66,7 +73,7 @@ class IdentifyBudget:
         except (OSError, ValueError, TypeError, KeyError) as error:
             log.warning("how many sessions were begun today can't be read: %s", type(error).__name__)
             return
-        if counted_at <= self._clock() + DAY_SECONDS and -PER_DAY <= left <= BURST:
+        if counted_at <= self._clock() + DAY_SECONDS and -self._per_day <= left <= self._burst:
             self._left, self._counted_at = left, min(counted_at, self._clock())
 
     def _write(self) -> None:

@@ -17,7 +17,7 @@ from bot.conversation.shard import Shard
 from bot.delivery.limits import Pacer
 from bot.discord.identify_turns import IdentifyTurns, LocalTurns
 from bot.discord.run import Connection, DiscordOptions, Ending, pointed_at, stay_on_discord
-from bot.discord.session_starts import IdentifyBudget, SessionStarts
+from bot.discord.session_starts import SESSIONS_PER_DAY, IdentifyBudget, SessionStarts
 from bot.errors import StoreError
 from bot.observer import Observer, Observers, ShardsRecord
 from bot.tasks import in_background
@@ -116,13 +116,16 @@ async def run_sharded(
     on_movement: Callable[[], None] = lambda: None,
     observer: Observer | None = None,
     max_opening: int = 1,
+    sessions_per_day: int = SESSIONS_PER_DAY,
     beat_seconds: float = BEAT_SECONDS,
 ) -> None:
     """As `run_discord`, for the shards of which `leases` says that this process holds them.
 
-    So many as `max_opening` are taken at a time, until they are connected: others may take the rest meanwhile.
+    So many as `max_opening` are taken at a time, until they are connected: others may take the rest meanwhile. So many
+    as `sessions_per_day` may be begun in a day, as Discord says.
     """
-    shards = HeldShards(chat, options, leases, on_ready, on_movement, observer or Observers(), max_opening)
+    budget = IdentifyBudget(options.state_folder, sessions_per_day=sessions_per_day)
+    shards = HeldShards(chat, options, leases, budget, on_ready, on_movement, observer or Observers(), max_opening)
     with pointed_at(options):
         await shards.run(stop, beat_seconds)
 
@@ -135,6 +138,7 @@ class HeldShards:
         chat: Chat,
         options: DiscordOptions,
         leases: ShardLeases,
+        budget: IdentifyBudget,
         on_ready: Callable[[], None],
         on_movement: Callable[[], None],
         observer: Observer,
@@ -149,7 +153,7 @@ class HeldShards:
         self._max_opening = max_opening
         self._running: dict[int, _Running] = {}
         self._pacer = Pacer()
-        self._budget = IdentifyBudget(options.state_folder)
+        self._budget = budget
         self._news = asyncio.Event()
         self._problem: Exception | None = None
         self._is_ending = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from bot.discord.run import DiscordOptions, check_token, run_discord
 from bot.errors import DiscordRefused, EngineFailed
 from tests.discord.conftest import OpenHouse
 from tests.engines import EchoEngine
-from tests.loopback import CloudflareBan, LoopbackDiscord, RateLimited, Status, judge
+from tests.loopback import CloudflareBan, LoopbackDiscord, RateLimited, Status, judge, without_waits
 
 
 async def test_discord_unreachable_at_the_start_is_waited_for(
@@ -67,6 +68,14 @@ async def test_a_refused_token_is_found_out_by_the_check(server: LoopbackDiscord
         await check_token(DiscordOptions("not-the-token", server.api_url, server.gateway_url))
 
     assert server.gateway.counts["connections"] == 0
+
+
+@pytest.mark.parametrize(("sessions_left", "seconds"), [(1, 0), (0, 7200)])
+async def test_the_check_says_how_long_discord_allows_no_session(sessions_left: int, seconds: float) -> None:
+    async with LoopbackDiscord(replace(without_waits(), sessions_left=sessions_left)) as server:
+        options = DiscordOptions(server.token, server.api_url, server.gateway_url)
+
+        assert await check_token(options) == seconds
 
 
 @pytest.mark.parametrize("status", [None, 500, 503, 429])

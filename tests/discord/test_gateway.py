@@ -12,7 +12,7 @@ import pytest
 from bot.discord.client import TrinityClient
 from bot.discord.event_guard import mended_frame
 from bot.discord.gate import Gate
-from bot.discord.session_starts import SessionStarts
+from bot.discord.session_starts import IdentifyBudget, SessionStarts
 from bot.errors import DiscordRefused
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
@@ -300,6 +300,15 @@ async def test_a_process_that_is_restarted_again_and_again_keeps_the_budget(tmp_
 
     assert 800 < num <= 901
     assert (tmp_path / "gateway-sessions.json").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_bot_in_very_many_guilds_may_begin_as_many_sessions_at_once_as_it_has_shards() -> None:
+    budget, num = IdentifyBudget(clock=Clock(), sessions_per_day=2000), 0
+    while await budget.wait_seconds() == 0:
+        await budget.spend()
+        num += 1
+
+    assert num == 400
 
 
 @pytest.mark.parametrize(

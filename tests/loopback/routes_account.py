@@ -167,7 +167,8 @@ async def _get_member(call: Call) -> web.Response:
 async def _get_gateway(call: Call) -> web.Response:
     url = f"ws://{call.request.host}/"
     rules = call.world.rules
-    start = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": rules.max_concurrency}
+    left = rules.sessions_left
+    start = {"total": 1000, "remaining": left, "reset_after": 7_200_000, "max_concurrency": rules.max_concurrency}
     return json_answer({"url": url, "shards": rules.recommended_shards, "session_start_limit": start})
 
 

@@ -138,6 +138,8 @@ class Rules:
     max_concurrency: int = 1
     """Shards whose numbers leave different rests by this may identify at once."""
     recommended_shards: int = 1
+    sessions_left: int = 1000
+    """So many more may be begun today, as Discord says; nothing here holds anybody to it."""
     resume_window_seconds: float = 180.0
     max_gateway_frames_per_minute: int = 120
     interaction_deadline_seconds: float = 3.0

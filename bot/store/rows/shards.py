@@ -33,6 +33,7 @@ _DAY = timedelta(days=1)
 _BURST_SHARE, _DAILY_SHARE = 0.2, 0.7
 """Of the sessions that Discord allows in a day: so many at once, and so many more spread over it. It resets the token
 of a bot that begins more."""
+_NAMED = "named-"
 _OPENING_POLL_SECONDS = 0.25
 """A turn that is kept while a connection is made ends sooner."""
 _STEP_LIMITS = text(
@@ -89,8 +90,8 @@ class Shards:
         clock: Callable[[], float] = since_boot,
     ) -> None:
         self.count = division.count
-        self.process = secrets.token_hex(8)
-        """What this process is called among the others."""
+        self.process = ("" if division.wanted is None else _NAMED) + secrets.token_hex(8)
+        """What this process is called among the others; its beginning tells that it takes certain shards alone."""
         self._database = database
         self._division = division
         self._lease = timedelta(seconds=lease_seconds)
@@ -129,7 +130,10 @@ class Shards:
         await connection.execute(me.on_conflict_do_update(index_elements=["process"], set_=changed))
         holders = {row.shard_id: row.process for row in await connection.execute(select(shards))}
         held = {shard_id for shard_id, process in holders.items() if process == self.process}
-        fair_part = self.count if self._division.wanted is not None else -(-self.count // len(counts))
+        fair_part = self.count
+        if self._division.wanted is None:  # those who take certain shards alone leave the rest to the others
+            num_left = self.count - sum(process.startswith(_NAMED) for process in holders.values())
+            fair_part = -(-num_left // sum(not process.startswith(_NAMED) for process in counts))
         wanted = range(self.count) if self._division.wanted is None else sorted(self._division.wanted)
         free = [shard_id for shard_id in wanted if shard_id not in holders]
         claimed = free[: max(0, min(may_claim, fair_part - len(held)))]

@@ -98,7 +98,19 @@ async def test_who_names_its_shards_gets_these_alone(open_process: Open) -> None
     named, other = await open_process(replace(SIX, wanted=frozenset({2, 5}))), await open_process()
 
     assert await named.renew(6) == held(2, 5)
-    assert await other.renew(6) == held(0, 1, 3)
+    assert await other.renew(6) == held(0, 1, 3, 4)
+
+
+async def test_what_is_left_by_who_names_its_shards_is_the_others(open_process: Open) -> None:
+    anybody = await open_process()
+    await anybody.renew(6)
+    named = await open_process(replace(SIX, wanted=frozenset({0, 1})))
+    assert await named.renew(6) == held()
+
+    assert await anybody.renew(6) == held(*range(6))  # it would give up what nobody else takes
+    await anybody.leave()
+    assert await named.renew(6) == held(0, 1)
+    assert await anybody.renew(6) == held(2, 3, 4, 5)
 
 
 async def test_another_number_of_shards_is_refused_or_adopted(open_process: Open) -> None:
