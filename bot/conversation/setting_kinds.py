@@ -49,9 +49,12 @@ class Number:
     is_whole: bool = False
 
     def parse(self, text: str) -> Value:
-        """`text` as a number; a decimal comma is as good as a point."""
+        """`text` as a number, to four digits behind the point; a decimal comma is as good as one.
+
+        What is smaller than that makes no difference to anybody, and may be no number to a graphics card.
+        """
         try:
-            number = float(text.strip().replace(",", "."))
+            number = round(float(text.strip().replace(",", ".")), 4)
             return self.check(int(number) if self.is_whole and number.is_integer() else number)
         except (ValueError, OverflowError):
             raise InvalidSetting(self._expected()) from None

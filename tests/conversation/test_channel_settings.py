@@ -34,6 +34,8 @@ def test_every_setting_is_a_field_and_its_suggestions_are_values():
     [
         ("temperature", " 0,7 ", 0.7),
         ("temperature", "2", 2.0),
+        ("temperature", "1e-40", 0.0),
+        ("temperature", "0.70001", 0.7),
         ("top_p", "1e-3", 0.001),
         ("top_k", "50", 50),
         ("top_k", "50.0", 50),
@@ -52,6 +54,7 @@ def test_a_value_is_read_as_people_type_it(name, typed, value):
         ("temperature", "nan", "a number from 0 to 2"),
         ("temperature", "hot", "a number from 0 to 2"),
         ("top_p", "0", "a number above 0, up to 1"),
+        ("top_p", "1e-40", "a number above 0, up to 1"),
         ("top_k", "1.5", "a whole number from 0 to 1,000,000"),
         ("top_k", "-1", "a whole number"),
         ("top_k", "inf", "a whole number"),

@@ -139,7 +139,7 @@ class PersonaCommands(app_commands.Group):
         async def work() -> CommandReply:
             changes = await chat_of(interaction).personas.changes(key_of(interaction), _MAX_CHANGES)
             lines = [phrase("persona_changes" if changes else "no_persona_changes"), *map(_said_of_change, changes)]
-            return CommandReply(joined(lines))
+            return CommandReply(joined(lines), file_name="changes.txt")
 
         await reply_to(interaction, work(), is_private=True)
 

@@ -72,7 +72,7 @@ async def erase_words(interaction: discord.Interaction[Any]) -> CommandReply:
         lines += [phrase("privacy_repeated", n=len(receipt.repeated)), *_links(receipt.repeated)]
     if receipt.quoted:
         lines += [phrase("privacy_quoted", n=len(receipt.quoted)), *_links(receipt.quoted)]
-    return CommandReply(joined([*lines, phrase("privacy_left")]))
+    return CommandReply(joined([*lines, phrase("privacy_left")]), file_name="erased.txt")
 
 
 def _links(found: Sequence[Repeated]) -> list[str]:

@@ -6,6 +6,7 @@ also kept in memory, read at the start and followed from then on. One process wr
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +18,7 @@ from bot.conversation.messages import ConversationKey
 from bot.conversation.persona import DEFAULT
 from bot.conversation.setting_kinds import Value
 from bot.store.files.database import Database
+from bot.store.rows.conversations import ensure_conversation
 from bot.store.tables import channel_settings, inserts
 
 Layer = Mapping[str, Value]
@@ -62,12 +64,17 @@ class ChosenSettings:
         return [self._in_memory.get((key.accounts, *place), {}) for place in _places(key, key.parent_channel_id)]
 
     async def set(self, key: ConversationKey, scope: Scope, name: str, value: Value, by: int) -> None:
-        """Make a choice for a channel or its guild."""
+        """Make a choice for a channel or its guild.
+
+        The channel is known from then on, so that the choice is found where it, or what it belongs to, is deleted.
+        """
         place = _place(key, scope)
         changed = {"value": value, "changed_by": by, "changed_at": self._database.clock()}
 
         async def work(connection: AsyncConnection) -> None:
             platform, kind, scope_id = place
+            if scope is Scope.CHANNEL:
+                await ensure_conversation(connection, replace(key, person_id=None))
             values = {"platform": platform, "scope": kind, "scope_id": scope_id, "name": name} | changed
             await connection.execute(_SET[connection.dialect.name], values)
 

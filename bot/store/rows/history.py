@@ -260,8 +260,9 @@ class History:
 
         async def work(connection: AsyncConnection) -> ChannelDeletion:
             found = await _with_threads(connection, platform, channel_id)
-            keys = tuple(found.values()) or (ConversationKey(platform, channel_id),)
-            ids = list(found)
+            keys, ids = tuple(found.values()), list(found)
+            if all(key.channel_id != channel_id for key in keys):  # in which nothing was said, but perhaps chosen
+                keys += (ConversationKey(platform, channel_id),)
             is_open = inbox.c.conversation_id.in_(ids) & IS_OPEN
             withdrawn = await withdraw(connection, is_open)
             num_turns = await delete_turns(connection, messages.c.conversation_id.in_(ids))

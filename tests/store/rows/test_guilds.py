@@ -66,6 +66,15 @@ async def test_all_of_a_guild_is_deleted_and_nothing_of_others(database, others_
     assert await counts(database) == before
 
 
+async def test_what_was_chosen_where_nothing_was_said_goes_too(database):
+    await Guilds(database).note_left("discord", GUILD, MORNING)
+    await ChosenSettings(database).set(HERE, Scope.CHANNEL, "top_k", 5, by=5)
+
+    await Guilds(database).delete("discord", GUILD)
+
+    assert await counts(database) == {}
+
+
 async def test_thousands_of_turns_go_in_steps(database):
     await fill(database, [HERE, THREAD], 1000, 2500, MORNING, MORNING + timedelta(hours=1))
     await Guilds(database).note_left("discord", GUILD, MORNING)

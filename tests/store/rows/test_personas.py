@@ -7,7 +7,7 @@ from bot.errors import StoreError
 from bot.store.files.database import Database
 from bot.store.rows.history import History
 from bot.store.rows.personas import Personas, load_settings
-from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD
+from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD, ask, hold_turn
 
 ADA = {"author_id": 5, "author_name": "Ada"}
 OTHER_GUILD = ConversationKey("discord", 900, 8)
@@ -163,6 +163,15 @@ async def test_the_schema_refuses_a_name_that_should_not_have_come_so_far(person
         await personas.save(HERE, name, "Prompt", **ADA)
 
     assert await personas.changes(HERE) == []
+
+
+async def test_a_channel_is_deleted_with_its_choice_where_all_was_said_in_its_threads(database, personas):
+    await hold_turn(database, ask(1, key=THREAD))
+    await personas.choose(HERE, "pirate", **ADA)
+
+    await History(database).delete_channel("discord", HERE.channel_id)
+
+    assert await chosen(personas, HERE) == DEFAULT
 
 
 async def test_a_channels_deletion_takes_its_choice_and_a_direct_messages_personas(database, personas):
