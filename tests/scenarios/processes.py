@@ -104,6 +104,11 @@ class EchoDaemon:
             except sqlite3.OperationalError:
                 return {}  # not migrated yet
 
+    @property
+    def num_done(self) -> int:
+        """How many questions are done with."""
+        return sum(number for state, number in self.states().items() if state not in OPEN)
+
     async def settled(self, num_questions: int, seconds: float) -> None:
         """Wait until so many questions are done with and none is open."""
         give_up_at = time.monotonic() + seconds

@@ -18,6 +18,7 @@ from tests.scenarios.processes import EchoDaemon, open_echo_daemon
 from tests.scenarios.verdicts import report, require_all
 
 SEED = 20261122
+MOST_AT_ONCE = 60
 TWO_PARTS = {"num_words": (600,), "seconds_per_word": 0.0005}
 
 
@@ -31,7 +32,7 @@ class Size(NamedTuple):
 async def test_random_kills_lose_and_double_nothing(server: LoopbackDiscord, tmp_path: Path, size: Size) -> None:
     chance, began_at = random.Random(SEED), time.monotonic()
     async with open_echo_daemon(server, tmp_path) as daemon:
-        talking = asyncio.create_task(talk(server, chance, size))
+        talking = asyncio.create_task(talk(server, daemon, chance, size))
         await daemon.settled(1, 30)  # the inbox is known to Discord: a fresh install fetches nothing
         for _ in range(size.num_kills):
             await asyncio.sleep(0.1 + chance.random() * size.seconds_between_kills)
@@ -53,10 +54,12 @@ async def test_random_kills_lose_and_double_nothing(server: LoopbackDiscord, tmp
     )  # fmt: skip
 
 
-async def talk(server: LoopbackDiscord, chance: random.Random, size: Size) -> None:
-    """Questions in eight channels, for as long as the kills go on."""
+async def talk(server: LoopbackDiscord, daemon: EchoDaemon, chance: random.Random, size: Size) -> None:
+    """Questions in eight channels, for as long as the kills go on, and never more at once than the queue takes."""
     mean_seconds = size.num_kills * (0.1 + size.seconds_between_kills / 2 + 1.5) / size.num_turns
     for number in range(size.num_turns):
+        while number - daemon.num_done >= MOST_AT_ONCE:  # noqa: ASYNC110 - it is another process that answers
+            await asyncio.sleep(0.1)
         channel = server.channel(f"channel-{chance.randrange(8)}")
         await server.person(f"Person {number}").says(channel, f"question {number}", mention=True)
         await asyncio.sleep(0 if number == 0 else chance.random() * 2 * mean_seconds)
