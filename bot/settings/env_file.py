@@ -1,5 +1,6 @@
 """Reads `.env`, and refuses a file whose secrets others could read: the token in it is the whole bot."""
 
+import errno
 import io
 import os
 import stat
@@ -16,6 +17,7 @@ _SECRET_NAMES = (
     "TRINITY_ENGINE_API_KEY",
 )
 _OVERRIDE = "TRINITY_ALLOW_READABLE_ENV_FILE"
+_MAX_FILE_BYTES = 1024**2
 _TRUE = ("1", "true", "yes", "on", "t", "y")
 
 
@@ -30,8 +32,7 @@ def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """
     name = str(path)
     try:
-        with path.open("rb") as file:
-            content, status = file.read(), os.fstat(file.fileno())
+        content, status = read_bounded(path)
         text = content.decode("utf-8-sig")
     except FileNotFoundError:
         if path.is_symlink():  # a disk that isn't mounted is no reason to go on with nothing set
@@ -44,6 +45,19 @@ def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     values = _values(name, text)
     refuse_bared_secrets(path, status, values, environ)
     return values
+
+
+def read_bounded(path: Path) -> tuple[bytes, os.stat_result]:
+    """What is in a file with settings, and whose it is.
+
+    Raises:
+        OSError: it can't be read, or is another kind of file, such as a model's weights.
+    """
+    with path.open("rb") as file:
+        content = file.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            raise OSError(errno.EFBIG, "it is far too large for a file with settings")
+        return content, os.fstat(file.fileno())
 
 
 def refuse_bared_secrets(

@@ -4,14 +4,13 @@ Its values become text and are checked as if the environment had given them, so 
 file is only read, never written: whoever wrote it keeps their comments.
 """
 
-import os
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from bot.errors import ConfigError
-from bot.settings.env_file import refuse_bared_secrets
+from bot.settings.env_file import read_bounded, refuse_bared_secrets
 from bot.settings.names import PREFIX
 
 
@@ -33,8 +32,8 @@ def read_toml_file(path: Path, known: tuple[str, ...], environ: Mapping[str, str
     """
     names = {toml_key(name): name for name in known}
     try:
-        with path.open("rb") as file:
-            written, status = tomllib.loads(file.read().decode("utf-8-sig")), os.fstat(file.fileno())
+        content, status = read_bounded(path)
+        written = tomllib.loads(content.decode("utf-8-sig"))
         values = {names[key]: _as_text(path, key, value) for key, value in written.items() if key in names}
     except OSError as error:
         raise ConfigError("TRINITY_CONFIG", f"the file it names can't be read ({error.strerror})") from None

@@ -266,6 +266,16 @@ def test_env_file_that_is_no_text_is_refused(tmp_path, content):
         load({}, path)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file here that never ends")
+def test_a_file_without_an_end_is_not_read_to_it(tmp_path):
+    (tmp_path / ".env").symlink_to("/dev/zero")
+
+    with pytest.raises(ConfigError, match="far too large for a file with settings"):
+        load({}, tmp_path / ".env")
+    with pytest.raises(ConfigError, match=r"TRINITY_CONFIG: .*far too large for a file with settings"):
+        load({"TRINITY_CONFIG": "/dev/zero"})
+
+
 def test_env_file_behind_a_link_that_leads_nowhere_is_refused(tmp_path):
     (tmp_path / ".env").symlink_to(tmp_path / "not mounted" / "env")
 
