@@ -33,11 +33,14 @@ _PAGES = {
 _OWN_MARK = "\0"
 # Punctuation belongs to the mention where it touches it, and where it isn't the beginning of something else: of `::`,
 # of an emoji's `:name:`, of a smiley.
+_COMMAS = ",\uff0c\u3001\u060c"
+_ENDS = ".?!\u2026\u3002\uff01\uff1f\u061f"
 _OWN_MENTION = re.compile(
-    rf"(?P<before>,?)(?<![ \t])(?P<lead>[ \t]*)(?:{_OWN_MARK}[ \t]*)*{_OWN_MARK}"
-    r"(?P<possessive>['\u2019]s\b)?(?P<after>,|[:;](?=\s|\Z|[^\W\d_]{2,}(?![\w~+-]*:)))?(?P<rest>[ \t]*)"
+    rf"(?P<before>[{_COMMAS}]?)(?<![ \t])(?P<lead>[ \t]*)(?:{_OWN_MARK}[ \t]*)*{_OWN_MARK}(?P<possessive>['\u2019]s\b)?"
+    rf"(?:(?P<after>[{_COMMAS}\uff1a\uff1b]|[:;](?=\s|\Z|[^\W\d_]{{2,}}(?![\w~+-]*:)))"
+    rf"|(?P<call>[{_ENDS}]+(?=\s|\Z)))?(?P<rest>[ \t]*)"
 )
-_SENTENCE_ENDS = frozenset("\n.?!\u2026\u3002\uff01\uff1f")
+_SENTENCE_ENDS = frozenset(f"\n{_ENDS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +130,16 @@ def readable(content: str, names: Names, own_id: int) -> str:
 def _gap(match: re.Match[str]) -> str:
     """What stays where the own mention was, so that the sentence around it still reads well."""
     text, start, end = match.string, match.start(), match.end()
-    before, possessive, after = match["before"], match["possessive"] or "", match["after"] or ""
+    before, possessive, after, call = (match[group] or "" for group in ("before", "possessive", "after", "call"))
     begins = not before and (start == 0 or text[start - 1] in _SENTENCE_ENDS)
-    ends = text[end : end + 1] in {"", "\n", "?", "!", "."}
+    ends = bool(call) or text[end : end + 1] in {"", *_SENTENCE_ENDS}
     if possessive or not (begins or (before and (after or ends))):
-        is_glued = not after and not match["rest"] and text[end : end + 1].isalnum()
+        is_glued = not after and not call and not match["rest"] and text[end : end + 1].isalnum()
         blank = " " if is_glued else match["rest"]
-        return f"{before}{match['lead']}{DEFAULT_OWN_NAME}{possessive}{after}{blank}"
-    if start == 0 or text[start - 1] == "\n" or ends:
+        return f"{before}{match['lead']}{DEFAULT_OWN_NAME}{possessive}{after}{call}{blank}"
+    if not begins and call:
+        return call + match["rest"]
+    if start == 0 or text[start - 1] == "\n" or (ends and not call):
         return ""
     return before + " "
 
