@@ -65,6 +65,10 @@ class Overheard:
             if len(kept) < len(heard):
                 self._channels[place] = deque(kept, maxlen=MAX_MESSAGES)
 
+    def forget_all(self) -> None:
+        """Forget everything: what was deleted or edited meanwhile isn't known."""
+        self._channels.clear()
+
     def forget_channel(self, key: ConversationKey) -> None:
         """Forget what was said in a channel."""
         self._channels.pop((key.platform, key.channel_id), None)

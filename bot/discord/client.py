@@ -107,8 +107,9 @@ class TrinityClient(ReceivingClient):
         await self.receivers.answers.room()
 
     async def on_connect(self) -> None:
-        """A new session: live messages wait until it is known what was missed."""
+        """A new session: live messages wait until it is known what was missed. Deletions that were, nobody tells."""
         await super().on_connect()
+        self.receivers.chat.overheard.forget_all()
         self.is_session_ready = False
         self.receivers.catch_up.begin_session()
 

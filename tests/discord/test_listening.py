@@ -172,6 +172,21 @@ async def test_a_deleted_or_edited_message_is_not_read_as_it_was(house: House) -
     assert "herring" not in prompt
 
 
+async def test_what_was_read_along_may_be_deleted_while_there_is_no_session(house: House) -> None:
+    await choose(house, "reads_others", "5")
+    said = await says(house, "Bob", "the word is swordfish")
+    await house.server.wait_until(lambda: "swordfish" in str(house.chat.overheard.__dict__))
+
+    house.server.gateway.is_refusing = True
+    house.server.gateway.invalidate(is_resumable=False)
+    await house.server.wait_until(lambda: not house.server.gateway.connected())
+    await house.server.person("Bob").deletes(said)
+    house.server.gateway.is_refusing = False
+    await house.server.wait_until(lambda: house.num_ready == 2)
+
+    assert "swordfish" not in await asks(house, "which word?")
+
+
 async def test_what_was_read_along_of_a_person_is_erased_with_their_words(house: House) -> None:
     await choose(house, "reads_others", "5")
     await says(house, "Bob", "the word is swordfish")
