@@ -1,6 +1,7 @@
 """What servers and routers do that vLLM doesn't: how they refuse, load, change and come back."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -8,9 +9,10 @@ from tokenizers import Tokenizer
 
 from bot.conversation.chat_format import LLAMA_2
 from bot.errors import RequestFailed
-from bot.inference.engine import Request, SamplingParams
+from bot.inference.engine import FinishReason, Request, SamplingParams
 from bot.inference.remote.answer import BrokenOff, RemoteAnswer, parsed
 from bot.inference.remote.engine import open_remote_engine
+from bot.inference.remote.events import read_events
 from bot.inference.remote.requests import RequestWriter
 from bot.inference.remote.server import Server, ServerKind
 from tests.chat.house import until
@@ -114,6 +116,29 @@ async def test_what_a_filter_refuses_is_not_asked_again(tokenizer: Tokenizer) ->
 
         assert engine.problem is None
     assert len(server.asked) == 1
+
+
+async def lines(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), 5):
+        yield content[start : start + 5]
+
+
+async def test_an_error_in_place_of_a_stream_is_read() -> None:
+    error = b'{"error": {"message": "too long", "code": 400}}'
+    for content in (error, error + b"\n", b"\xef\xbb\xbfdata: {}\n\n" + error):
+        *_, last = [data async for data in read_events(lines(content))]
+        with pytest.raises(RequestFailed):
+            parsed(last)
+
+    assert [data async for data in read_events(lines(b"\xef\xbb\xbfdata: a\n\n"))] == ["a"]
+
+
+def test_a_character_that_was_cut_into_surrogates_is_whole(tokenizer: Tokenizer) -> None:
+    answer = RemoteAnswer(Request((1, 5)), tokenizer, [])
+    pieces = [answer.read({"choices": [{"text": text}]})[0] for text in ("a \ud83e", "\udd8a b\udd8a", " c\ud83e")]
+
+    shown = "".join(piece.text for piece in pieces if piece is not None) + answer.last(None, FinishReason.STOP).text
+    assert shown == answer.said == "a \U0001f98a b\ufffd c"
 
 
 @pytest.mark.parametrize(

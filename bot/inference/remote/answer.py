@@ -47,6 +47,7 @@ class RemoteAnswer:
         self._text = AnswerText(end_tokens, is_continued=request.is_continued)
         self._started_at = time.monotonic()
         self._begun_at = self._started_at
+        self._half = ""
         self._first_token_seconds = 0.0
 
     @property
@@ -78,7 +79,7 @@ class RemoteAnswer:
         if ended and finish_reason is None:
             raise BrokenOff(f"it ended an answer with “{str(ended)[:40]}”")
         text = choice.get("text")
-        text = text if isinstance(text, str) else ""
+        text = self._whole_characters(text if isinstance(text, str) else "")
         is_first = not self.said
         token_ids = self._token_ids(choice.get("token_ids"), text)
         self.said += text
@@ -95,6 +96,13 @@ class RemoteAnswer:
         rest = self._tokens.finish()
         self._num_told_tokens += len(rest)
         return Delta(text + self._text.finish(), token_ids + rest, finish_reason, self._counters())
+
+    def _whole_characters(self, text: str) -> str:
+        """A piece with whole characters: servers that count in UTF-16 cut one into two surrogates, of two pieces."""
+        text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def note_usage(self, event: Mapping[str, Any]) -> None:
         """Note what an event says of the prompt's tokens that the server had already."""
