@@ -3,8 +3,8 @@
 To read it, in a message's order: `run` (one client after the other), `client` (each event and the part that gets it),
 `receivers` (those parts), `intake` (a message becomes a question), `messages` and `mentions` (how a message is read),
 `access` (whether its author may ask there; commands and clicks are checked there too), `guild_watch` (guilds left),
-`changes` and `recent_changes` (edits and deletions), `gate`, `seen` and `catch_up` (what was missed meanwhile), `rest`
-(the requests, a `Transport` of `bot.delivery`).
+`lost_channels` (channels deleted meanwhile), `changes` and `recent_changes` (edits and deletions), `gate`, `seen` and
+`catch_up` (what was missed meanwhile), `rest` (the requests, a `Transport` of `bot.delivery`).
 
 More about questions: `listening` (without a mention), `pastes` (in several messages), `attached_files` and
 `attachments` (with text files). The slash commands: `commands`, `acknowledgements` (an interaction's first answer),

@@ -135,6 +135,7 @@ class TrinityClient(ReceivingClient):
             await self._resume_unfinished(limit_seconds=_STORE_LIMIT_SECONDS)
         await self.receivers.catch_up.finish()
         await self._follow_guilds(GuildWatch.compare)
+        await self._delete_lost_channels()
 
     async def on_message(self, message: discord.Message) -> None:
         if self.is_draining:
@@ -246,6 +247,16 @@ class TrinityClient(ReceivingClient):
         return await repeat_while_away(
             step, is_ending=lambda: self.is_draining or self.is_closed(), limit_seconds=limit_seconds
         )
+
+    async def _delete_lost_channels(self) -> None:
+        """Follow the deletion of channels that nobody told of."""
+        try:
+            lost = [] if self.is_draining else await self.receivers.lost_channels.find()
+        except StoreError as error:
+            log.warning("which channels were deleted meanwhile isn't known: %s", error)
+            return
+        for channel_id in lost:
+            await self._delete_channel(channel_id)
 
     async def _delete_channel(self, channel_id: int) -> None:
         try:

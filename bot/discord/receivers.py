@@ -17,6 +17,7 @@ from bot.discord.connection import ConnectedClient
 from bot.discord.guild_watch import GuildWatch
 from bot.discord.intake import Intake
 from bot.discord.listening import Listening
+from bot.discord.lost_channels import LostChannels
 from bot.discord.rest import DiscordTransport
 
 
@@ -36,6 +37,7 @@ class Receivers:
     asked_about: AskedAbout
     guilds: GuildWatch | None
     """None where nothing is kept of guilds that were left."""
+    lost_channels: LostChannels
 
 
 class ReceivingClient(ConnectedClient):
@@ -65,4 +67,7 @@ def build_receivers(
     catch_up = CatchUp(client, chat, intake, sender, transport)
     guilds = GuildWatch(client, chat.departures, sender, transport) if chat.departures else None
     buttons = AnswerButtons(chat, sender, answers)
-    return Receivers(chat, sender, answers, intake, catch_up, check, reader, files, buttons, AskedAbout(), guilds)
+    lost_channels = LostChannels(client, chat, sender, transport)
+    return Receivers(
+        chat, sender, answers, intake, catch_up, check, reader, files, buttons, AskedAbout(), guilds, lost_channels
+    )  # fmt: skip

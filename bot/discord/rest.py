@@ -49,6 +49,7 @@ _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 _TYPING = "/channels/{channel_id}/typing"
 _NO_MEMBER = (10004, 50001)
 """Unknown guild, and missing access."""
+_UNKNOWN_CHANNEL = 10003
 _THREADS = (10, 11, 12)
 """Discord's types of channel."""
 TIME_LIMIT = aiohttp.ClientTimeout(total=30)  # for one try; waiting for a rate limit doesn't count
@@ -168,6 +169,16 @@ class DiscordTransport:
             await self._get("/guilds/{guild_id}", guild_id=guild_id)
         except NoAccess as error:
             if error.code not in _NO_MEMBER:
+                raise
+            return False
+        return True
+
+    async def is_channel_there(self, channel_id: int) -> bool:
+        """Whether there is such a channel or thread; False only where Discord says that there is none."""
+        try:
+            await self._get("/channels/{channel_id}", channel_id=channel_id)
+        except NoAccess as error:
+            if error.code != _UNKNOWN_CHANNEL:
                 raise
             return False
         return True

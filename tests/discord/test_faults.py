@@ -1,6 +1,6 @@
 """What Discord and its network do to a bot, end to end: nothing is lost, and nothing is said twice."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +12,7 @@ from tests.discord.conftest import OpenHouse
 from tests.discord.house import House, ask
 from tests.engines import EchoEngine
 from tests.loopback import (
+    Channel,
     LoopbackDiscord,
     Message,
     Permission,
@@ -156,6 +157,32 @@ async def test_a_deleted_channel_ends_its_answers(server: LoopbackDiscord, enter
         await ask(house)
 
     assert engine.num_aborted == 1
+
+
+async def test_of_a_channel_that_is_deleted_while_the_bot_is_off_nothing_stays(
+    server: LoopbackDiscord, enter: OpenHouse
+) -> None:
+    alice, passing, hidden = server.person("Alice"), server.channel("passing"), server.channel("hidden")
+    closed = await alice.opens_thread(server.channel("general"), "closed")
+    places = (passing, hidden, closed)
+    async with enter(server) as house:
+        for place in places:
+            await house.reaches(await alice.says(place, "swordfish", mention=True), "answered")
+    server.world.delete_channel(passing)
+    server.world.overwrite(hidden, server.bot.user, deny=Permission.VIEW_CHANNEL)
+    server.world.update_thread(closed, is_archived=True)
+
+    async with enter(server) as house:
+
+        async def is_forgotten(place: Channel) -> bool:
+            return not (await house.history.load(replace(house.key, channel_id=place.id))).turns
+
+        await house.comes_true(lambda: is_forgotten(passing))
+        await server.wait_until(
+            lambda: [call for call in server.journal.calls if call.path == f"/channels/{closed.id}"]
+        )
+        assert not await is_forgotten(hidden)
+        assert not await is_forgotten(closed)
 
 
 @pytest.mark.parametrize("how", ["abort", "op7", "close"])
