@@ -28,13 +28,24 @@ INVISIBLE = (
 )
 """For a character class: what takes no ink, Unicode's default ignorable characters and the blank of Braille."""
 
-_COLONS = ":\uff1a\ufe55\ufe13\u2236\ua789\u02f8\u0589\u05c3"
+_COLONS = ":\uff1a\ufe55\ufe13\ufe30\u2236\u205a\ua789\ua4fd\u02f8\u0589\u05c3"
 _BLANK = rf"(?:[^\S\n]|[{INVISIBLE}])"
 _BLANKS = re.compile(rf"{_BLANK}+")
 _LEAD = re.compile(rf"(?:{_BLANK}|>|[-*+\u2022\u2023\u2013\u2014]{_BLANK}|\d{{1,3}}[.)]{_BLANK})*+")
-_TIME = re.compile(rf"[\[(<]?\d{{1,2}}:\d\d(?::\d\d)?(?:\ ?[AaPp][Mm])?[\])>]?(?:{_BLANK}|[-\u2013\u2014])*+")
-_TIME_OR_NUMBER_BEGUN = re.compile(r"[\[(<]?\d{0,3}(?:[.)]|:\d{0,2}(?::\d{0,2})?\ ?[AaPp]?[Mm]?[\])>]?)?")
-_HEAD = re.compile(rf"(?P<head>[^\n{_COLONS}]+)(?P<colon>[{_COLONS}])")
+_DATE = rf"\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}},?(?:T|{_BLANK}{{1,2}})"
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\ ?[AaPp][Mm])?"
+_TIME = re.compile(rf"[\[(<]?(?:{_DATE})?{_CLOCK}[\])>]?(?:{_BLANK}|[-\u2013\u2014])*+")
+_TIME_OR_NUMBER_BEGUN = re.compile(
+    rf"[\[(<]?(?:\d{{0,3}}(?:[.)]|:\d{{0,2}}(?::\d{{0,2}})?\ ?[AaPp]?[Mm]?[\])>]?)?"
+    rf"|\d{{1,4}}(?:[-./]\d{{0,2}}(?:[-./](?:\d{{0,4}}|\d{{1,4}},?(?:T|{_BLANK}{{0,2}})"
+    rf"(?:\d{{0,2}}|\d{{1,2}}:\d{{0,2}}(?::\d{{0,2}})?\ ?[AaPp]?[Mm]?[\])>]?))?)?)?)"
+)
+_TIME_BEHIND = rf"(?:{_BLANK}++[\[(<]?|[\[(<]){_CLOCK}[\])>]?[*_~|]*{_BLANK}*"
+_HEAD = re.compile(rf"(?P<head>[^\n{_COLONS}]+?)(?:{_TIME_BEHIND})?(?P<colon>[{_COLONS}])")
+_HEAD_AND_TIME_BEGUN = re.compile(
+    rf"(?P<head>[^\n{_COLONS}]+?)(?:{_BLANK}++[\[(<]?|[\[(<])"
+    rf"(?:\d{{1,2}}(?::\d{{0,2}}(?::\d{{0,2}})?\ ?[AaPp]?[Mm]?[\])>]?[*_~|]*{_BLANK}*)?)?"
+)
 _HAS_COLON = re.compile(rf"[^\n{_COLONS}]*+[{_COLONS}]")
 _NEVER_BEFORE_A_NAME = frozenset("\"'\u201c\u201d\u2018\u2019\u201e\u00ab`@$\\")
 _LOOK_ALIKES = str.maketrans(
@@ -114,12 +125,13 @@ def may_become_label(line: str, keys: Collection[str]) -> bool:
     rest = rest[_end(_TIME, rest, 0) :]
     if not rest:
         return True
-    if any(colon in rest for colon in _COLONS) or not _may_begin_name(rest):
+    if not _may_begin_name(rest):
         return False
-    if not any(map(str.isalnum, rest)):
+    if (begun := _HEAD_AND_TIME_BEGUN.fullmatch(rest)) is not None and name_key(begun["head"]) in keys:
         return True
-    begun = name_key(rest.strip("|"))
-    return any(key.startswith(begun) for key in keys)
+    shown = name_key(rest.strip("|"))
+    may_be_name = not any(map(str.isalnum, rest)) or any(key.startswith(shown) for key in keys)
+    return may_be_name and not any(colon in rest for colon in _COLONS)
 
 
 def without_labels(text: str, names: Collection[str]) -> str:

@@ -38,7 +38,7 @@ _NO_WORD_BEFORE = r"(?<!\w)"
 _TAG_PARTS = re.compile(r"([\[<|]+)(/?\w+)([\]>|]+)|()(\w+)(:)")
 _BRACKETS = {"[": "⟦", "]": "⟧", "<": "«", ">": "»", ":": INERT_COLON}
 
-_NAME_PUNCTUATION = frozenset("[]<>⟦⟧«»‹›`:\ua789\u02d0\u02f8\u2236\u0589\u05c3" + _BLANK_LETTERS)
+_NAME_PUNCTUATION = frozenset("[]<>⟦⟧«»‹›`:\ua789\ua4fd\u02d0\u02f8\u2236\u205a\u0589\u05c3" + _BLANK_LETTERS)
 _MAX_NAME_MARKS = 2
 
 

@@ -92,6 +92,8 @@ _PROSE = [
     "To Alice, Bob and fox_42\nRegarding your letter: yes.",
     "Q: What is it?\nA: A cat.\nQ: Sure?\nA: Yes.",
     "Time: 12:30\nPlace: Paris\nRatio: 3:2",
+    "Lunch 12:30: soup\nDinner (19:00): bread\nAlice 12:30 is late: yes",
+    "2024: a good year\n31.12.24: the last day\n2024-12-31 12:31 web: started\n1.5: a half more\n3/4: most",
     "12:30 - breakfast\n13:00 - lunch: soup",
     "Genesis 1:1 In the beginning.\nJohn 3:16 For God so loved.",
     "> To be or not to be: that is the question.\n— Hamlet",
@@ -188,9 +190,15 @@ LABELS = (
         "[12:31] {}:",
         "12:31 {}:",
         "(12:31 PM) {}:",
+        "{} [12:31]:",
+        "**{}** (12:31 PM):",
+        "{}\u00a012:31:05 :",
+        "[2024-12-31 12:31] {}:",
+        "[31.12.24, 12:31:05] {}:",
+        "12/31/24, 12:31 PM - {}:",
         "🗣️ {}:",
     ),
-    *("— {}:", "– {}:", "- - {}:", "{}\ua789", "{}\u2236"),
+    *("— {}:", "– {}:", "- - {}:", "{}\ua789", "{}\u2236", "{}\ufe30", "{}\ua4fd"),
 )
 _NAMES = ("Alice", "BOB", "daniel b.", "fox_42", "Zoe", "Ａｌｉｃｅ", "Аlice", "𝐁𝐨𝐛", "Al\u200dice")
 _LIVE_LINES = (
