@@ -93,8 +93,9 @@ class CompletionsServer:
         if not isinstance(prompt, str) and not self.takes_token_ids:
             return _error(self.refuses_ids_with, "prompt has to be a string")
         num_prompt_tokens = len(prompt) if isinstance(prompt, list) else len(self.ids_of(prompt))
-        if self.max_model_len is not None and num_prompt_tokens + body["max_tokens"] > self.max_model_len:
-            return _error(400, f"This model's maximum context length is {self.max_model_len} tokens")
+        window = self.slot["default_generation_settings"]["n_ctx"] if self.slot else self.max_model_len
+        if window is not None and num_prompt_tokens + body["max_tokens"] > window:
+            return _error(400, f"This model's maximum context length is {window} tokens")
         if not body["stream"]:
             usage = {"prompt_tokens": num_prompt_tokens, "completion_tokens": 1}
             choice = {"text": "x", "finish_reason": "length", "index": 0}

@@ -68,6 +68,17 @@ async def test_a_list_of_models_may_come_before_the_model(tokenizer: Tokenizer) 
     loading.cancel()
 
 
+async def test_a_window_that_became_smaller_is_noticed_by_a_refusal(tokenizer: Tokenizer) -> None:
+    slot = {"default_generation_settings": {"n_ctx": 2048}, "total_slots": 2}
+    server = CompletionsServer(tokenizer, owned_by="llamacpp", max_model_len=None, slot=slot)
+    async with engine_over(server) as engine:
+        server.slot = {"default_generation_settings": {"n_ctx": 80}, "total_slots": 2}
+        with pytest.raises(RequestFailed):
+            await whole(engine, request(server))
+
+        await until(lambda: "it takes 80 tokens now" in (engine.problem or ""))
+
+
 async def test_a_server_that_never_lists_its_models_is_told_which_one(tokenizer: Tokenizer) -> None:
     server = CompletionsServer(tokenizer, lists_models=False)
     async with engine_over(server, model="llama", context_window=2048) as engine:

@@ -99,6 +99,7 @@ class RemoteEngine:
         self._line = Line(1, MAX_WAITING)
         self._problem: str | None = None
         self._lost_at = 0.0
+        self._has_refused = False
         self._surveying = asyncio.Lock()
         self._salt = secrets.token_hex(16)
         self._generations: dict[str, int] = {}
@@ -193,20 +194,25 @@ class RemoteEngine:
         """See now and then whether the server is there, while nobody finds out by being answered."""
         while True:
             await asyncio.sleep(self._options.look_seconds)
+            if self._problem is None and not self._line.num_running and (problem := await self._changed()) is not None:
+                self._lose(problem)
             if self._problem is not None:
                 with suppress(BrokenOff):
                     async with self._surveying:
                         await self._survey_again(0.0)
-            elif not self._line.num_running:
-                try:
-                    status, listed = await self._client.ask("/v1/models")
-                except ServerAway as away:
-                    self._lose(str(away))
-                else:
-                    if status in PASSING_STATUS:
-                        self._lose(f"it isn't ready ({status})")
-                    elif status == HTTPStatus.OK and listing_of(listed, self._known.model) != self._known.listing:
-                        self._lose("what it says of its model has changed")
+
+    async def _changed(self) -> str | None:
+        """Why the server has to be surveyed anew; None where it seems to be what it was."""
+        if self._has_refused:
+            return "it refuses what it should take"
+        try:
+            status, listed = await self._client.ask("/v1/models")
+        except ServerAway as away:
+            return str(away)
+        if status in PASSING_STATUS:
+            return f"it isn't ready ({status})"
+        is_other = status == HTTPStatus.OK and listing_of(listed, self._known.model) != self._known.listing
+        return "what it says of its model has changed" if is_other else None
 
     @property
     def _known(self) -> Server:
@@ -296,6 +302,7 @@ class RemoteEngine:
                 "/v1/completions", body, headers=headers, silence_seconds=self._options.silence_seconds
             ) as response:
                 if response.status != HTTPStatus.OK:
+                    self._has_refused = True  # perhaps since its window is smaller than it was
                     raise refusal(response.status)
                 async with aclosing(read_events(response.content.iter_any())) as events:
                     async for data in events:
@@ -351,7 +358,7 @@ class RemoteEngine:
             raise BrokenOff(self._problem)
         if found.model_hash != before.model_hash:
             log.warning("the model's server runs something else than before")
-        self._server, self._problem = found, None
+        self._server, self._problem, self._has_refused = found, None, False
         log.info("the model's server is there again")
 
     def _announce(self) -> None:
