@@ -347,6 +347,14 @@ class Exchange:
         finally:
             self._admission.give_slot_back()
 
+    async def forget(self) -> None:
+        """Leave no trace of the question, which is done with: neither that it was asked nor by whom.
+
+        Raises:
+            StoreError: that it was asked is still known.
+        """
+        await self._context.inbox.forget(self.question)
+
     def close(self) -> None:
         """Give back whatever it holds: its slot, and its place in the registry. Twice does no harm."""
         self._admission.close()

@@ -1,8 +1,9 @@
 """Answers that live in the reply to a command: for the asker alone, or where the bot isn't a member of the place.
 
 There the bot may write nothing but that reply, for a quarter of an hour, by a token that is stored nowhere. So such an
-answer is remembered nowhere either: its turn is deleted as soon as it is shown, and what a process leaves unfinished is
-dropped by the next one. Nobody else may see it, so it has no place in the channel's conversation.
+answer is remembered nowhere either: its turn, and that it was asked, is deleted as soon as it is shown, and what a
+process leaves unfinished is dropped by the next one. Nobody else may see it, so it has no place in the channel's
+conversation.
 """
 
 import asyncio
@@ -59,6 +60,7 @@ async def drop_unfinished(chat: Chat, shard: Shard = WHOLE) -> None:
     for exchange in await chat.resume(PLATFORM, shard):
         try:
             await exchange.finish(InboxState.EXPIRED, keeps_answer=False)
+            await exchange.forget()
         finally:
             exchange.close()
 
@@ -131,9 +133,10 @@ class InteractionAnswers:
                 return False
             reply.note(outcome.sentence or phrase("not_possible_now"))
         finally:
-            if exchange.is_committed:
-                with suppress(StoreError):
+            with suppress(StoreError):
+                if exchange.is_committed:
                     await exchange.finish(state, keeps_answer=False)
+                await exchange.forget()
         return True
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Integer, Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Integer, Select, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.messages import ConversationKey, Question
@@ -50,7 +50,7 @@ from bot.store.rows.regeneration import (
     reopen,
 )
 from bot.store.rows.turn_limits import TakenTurn, give_back_untried, take_turn
-from bot.store.tables import conversations, hints, inbox, inserts, parts, turns_taken
+from bot.store.tables import conversations, hints, inbox, inserts, messages, parts, turns_taken
 
 T = TypeVar("T")
 
@@ -257,6 +257,17 @@ class Inbox:
             return bool((await connection.execute(_UPDATE_OPEN, row_params(question) | values)).rowcount)
 
         return await self._database.write(work)
+
+    async def forget(self, question: Question) -> None:
+        """Leave no trace of a question that is done with; nor of its conversation, where nothing else is in it."""
+
+        async def work(connection: AsyncConnection) -> None:
+            row = await ensure_conversation(connection, question.conversation)
+            await connection.execute(delete(inbox).where(IS_ROW, ~IS_OPEN), row_params(question))
+            is_empty = and_(*(~exists().where(table.c.conversation_id == row.id) for table in (inbox, messages)))
+            await connection.execute(delete(conversations).where(conversations.c.id == row.id, is_empty))
+
+        await self._database.write(work)
 
     async def edit_question(self, question: Question, content: str) -> bool:
         """Store the edit of a question that isn't answered yet; False if that changes nothing.
