@@ -26,7 +26,7 @@ from bot.chat.time_limits import TimeLimits
 from bot.conversation.chat_format import ChatFormat, TurnEncoder
 from bot.conversation.formats.choice import choose_format
 from bot.conversation.live_patterns import live_patterns
-from bot.conversation.persona import DEFAULT, Persona, check_prompt
+from bot.conversation.persona import DEFAULT, check_prompt
 from bot.conversation.tokenizer import load_tokenizer, read_tokenizer
 from bot.conversation.turn_limits import NO_LIMITS, TurnLimits
 from bot.conversation.window import TokenBudget
@@ -144,8 +144,7 @@ async def open_parts(
         await chosen.load()
         model = await _find_model(settings, on_progress or LoggedProgress("downloading"))
         encoder = TurnEncoder(model.tokenizer, model.chat_format)
-        widest = TokenBudget(model.context_window, model.context_window, settings.max_new_tokens)
-        _check_persona(persona, encoder, widest)
+        _settle_budget(settings, encoder, model.context_window, model.context_window)
         log.info("loading the model in %s for %s", model.place, platform)
         inbox = Inbox(database)
         if not turn_limits:
@@ -154,12 +153,7 @@ async def open_parts(
             noted_deaths(inbox, history, running_file) as running,
             model.open_engine(on_progress or LoggedProgress("loading"), running, observer) as engine,
         ):
-            budget = TokenBudget(
-                model.context_window,
-                engine.max_sequence_tokens,
-                settings.max_new_tokens,
-            )
-            _check_persona(persona, encoder, budget)
+            budget = _settle_budget(settings, encoder, model.context_window, engine.max_sequence_tokens)
             chat = Chat(
                 history,
                 inbox,
@@ -337,6 +331,8 @@ async def describe_server(settings: Settings) -> str:
 
     model = await _find_model(settings, LoggedProgress("downloading"))
     server = await ask_server(_remote_options(settings), model.tokenizer, model.chat_format)
+    encoder = TurnEncoder(model.tokenizer, model.chat_format)
+    _settle_budget(settings, encoder, model.context_window, server.max_sequence_tokens)
     prompts = "token ids" if server.takes_token_ids else "text"
     return (
         f"{server.kind} at {settings.engine_url} runs {server.model}: {server.window:,} tokens at a time, "
@@ -383,9 +379,7 @@ def _read_model(settings: Settings, folder: Path) -> Model:
     from bot.inference.loading.files import find_weight_files  # noqa: PLC0415
 
     shape = read_shape(folder)
-    if settings.context_window is not None and settings.context_window > shape.context_window:
-        problem = f"the model in {folder} was trained for {shape.context_window} tokens and can't read more"
-        raise ConfigError("TRINITY_CONTEXT_WINDOW", problem)
+    context_window = _settle_window(settings, folder, shape.context_window)
     find_weight_files(folder)  # what is missing is said before anything is allocated
     tokenizer = load_tokenizer(folder, num_embeddings=shape.vocab_size)
     template = read_chat_template(folder)
@@ -394,9 +388,7 @@ def _read_model(settings: Settings, folder: Path) -> Model:
     load = partial(_load, settings, folder, shape.eos_token_ids.union(chat_format.stop_ids))
     minutes, num_bytes = settings.idle_unload_minutes, sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     open_engine = partial(_open_local, load, None if minutes is None else IdleLimits(60 * minutes))
-    return Model(
-        str(folder), num_bytes, settings.context_window or shape.context_window, tokenizer, chat_format, open_engine
-    )
+    return Model(str(folder), num_bytes, context_window, tokenizer, chat_format, open_engine)
 
 
 def _read_remote_model(settings: Settings, url: str) -> Model:
@@ -458,13 +450,37 @@ def _load(
     )
 
 
-def _check_persona(persona: Persona, encoder: TurnEncoder, budget: TokenBudget) -> None:
-    """Refuse the operator's persona where it leaves too little room: before the model is loaded, and after."""
+def check_model(
+    settings: Settings, folder: Path, trained_window: int, tokenizer: "Tokenizer", chat_format: ChatFormat
+) -> None:
+    """Refuse settings that ask for more than a model takes, as a start does before it is loaded.
+
+    Raises:
+        ConfigError: they do.
+    """
+    window = _settle_window(settings, folder, trained_window)
+    _settle_budget(settings, TurnEncoder(tokenizer, chat_format), window, window)
+
+
+def _settle_window(settings: Settings, folder: Path, trained_window: int) -> int:
+    if settings.context_window is not None and settings.context_window > trained_window:
+        problem = f"the model in {folder} was trained for {trained_window} tokens and can't read more"
+        raise ConfigError("TRINITY_CONTEXT_WINDOW", problem)
+    return settings.context_window or trained_window
+
+
+def _settle_budget(
+    settings: Settings, encoder: TurnEncoder, context_window: int, max_sequence_tokens: int
+) -> TokenBudget:
+    """How the window is shared; refuses the operator's persona where it leaves too little room."""
+    budget = TokenBudget(context_window, max_sequence_tokens, settings.max_new_tokens)
+    persona = settings.default_persona or DEFAULT
     try:
         if persona.is_operators:
             check_prompt(persona.prompt, encoder, budget)
     except PersonaError as error:
         raise ConfigError("TRINITY_DEFAULT_PERSONA", str(error)) from error
+    return budget
 
 
 def _retention(

@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from bot.app import DEMO_MODEL, describe_server
+from bot.app import DEMO_MODEL, check_model, describe_server
 from bot.chat.access import AccessRules
 from bot.daemon import discord_options
 from bot.discord.inspection import open_inspector
@@ -98,7 +98,7 @@ def checks_for(survey: Survey) -> list[Check]:
         card = partial(look_at_card, _asked(settings, folder), settings.weights, settings.kv_cache, daemon=daemon)
         model = partial(
             look_at_model, settings.model, DEMO_MODEL, hub_token, environ, settings.made_models,
-            chat_format=settings.chat_format,
+            chat_format=settings.chat_format, check=partial(check_model, settings),
         )  # fmt: skip
         checks += [Check("model", model, _SLOW_SECONDS), Check("card", card, _SLOW_SECONDS)]
     if settings.discord_bot_token is not None:

@@ -10,17 +10,22 @@ from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
+from tokenizers import Tokenizer
 
+from bot.conversation.chat_format import ChatFormat
 from bot.conversation.formats.choice import choose_format
 from bot.conversation.tokenizer import load_tokenizer
 from bot.discord.proxy import proxy_for
 from bot.doctor.files import nearest
 from bot.doctor.finding import Finding, Topic
 from bot.errors import ConfigError, EngineUnavailable
+from bot.inference.loading.files import SETTING
 from bot.inference.loading.hub import hub_id, local_folder
 from bot.inference.loading.made_models import to_be_made
 from bot.tasks import in_daemon_thread
 
+CheckModel = Callable[[Path, int, Tokenizer, ChatFormat], None]
+"""Is given a model's folder, the window that it was trained for, its vocabulary and prompt format."""
 TOPIC = Topic("model")
 _HUB = "https://huggingface.co"
 _ASKING_SECONDS = 15.0
@@ -36,6 +41,7 @@ async def look_at_model(
     made_models: Path = Path("data/models"),
     *,
     chat_format: str | None = None,
+    check: CheckModel = lambda *_: None,
 ) -> list[Finding]:
     """Look into the folder, or into the hub's cache, or ask the hub.
 
@@ -46,10 +52,12 @@ async def look_at_model(
         environ: says where the cache is, and which hub is asked.
         made_models: the folder for models that are made here, of GGUF.
         chat_format: the prompt format that the operator named.
+        check: refuses other settings that ask for more than the model takes.
     """
+    look = partial(_look_into, wanted_format=chat_format, check=check)
     try:
         if model is None:
-            found = await in_daemon_thread(partial(_look_into, demo, chat_format), name="looking at the model")
+            found = await in_daemon_thread(partial(look, demo), name="looking at the model")
             said = "TRINITY_MODEL is not set: it is the small demonstration model"
             return [*found, TOPIC.note(said, "README.md, The real model, says how to get Llama 2")]
         made = await in_daemon_thread(lambda: to_be_made(model, made_models), name="looking at the model")
@@ -58,8 +66,8 @@ async def look_at_model(
         folder = made.folder if made is not None else None
         folder = folder or await in_daemon_thread(lambda: local_folder(model), name="looking at the model")
         if folder is not None:
-            return await in_daemon_thread(partial(_look_into, folder, chat_format), name="looking at the model")
-        return await _look_at_hub(hub_id(model), token, environ, chat_format)
+            return await in_daemon_thread(partial(look, folder), name="looking at the model")
+        return await _look_at_hub(hub_id(model), token, environ, look)
     except ConfigError as error:
         return [TOPIC.bad(str(error))]
 
@@ -87,7 +95,7 @@ def model_folder(
         return None
 
 
-def _look_into(folder: Path, wanted_format: str | None) -> list[Finding]:
+def _look_into(folder: Path, *, wanted_format: str | None, check: CheckModel) -> list[Finding]:
     from bot.inference.loading.chat_template import read_chat_template  # noqa: PLC0415 - slow to import
     from bot.inference.loading.config import read_shape  # noqa: PLC0415
     from bot.inference.loading.files import find_weight_files  # noqa: PLC0415
@@ -101,6 +109,7 @@ def _look_into(folder: Path, wanted_format: str | None) -> list[Finding]:
     tokenizer = load_tokenizer(folder, num_embeddings=shape.vocab_size)
     template = read_chat_template(folder)
     chosen = choose_format(tokenizer, template, wanted_format, where=str(folder), setting="TRINITY_MODEL")
+    check(folder, shape.context_window, tokenizer, chosen)
     size = sum(file.stat().st_size for file in files) / _GIB
     weights = f"{len(files)} file{'s' if len(files) > 1 else ''} of safetensors with {size:.2f} GiB"
     said = f"{folder}: {weights}, a tokenizer, prompts as {chosen.name}, a window of {shape.context_window:,} tokens"
@@ -122,14 +131,16 @@ def _missing_bytes(file: Path) -> int | None:
 
 
 async def _look_at_hub(
-    model: str, token: str | None, environ: Mapping[str, str], chat_format: str | None
+    model: str, token: str | None, environ: Mapping[str, str], look: Callable[[Path], list[Finding]]
 ) -> list[Finding]:
     cache = _cache(environ)
     folder = await asyncio.to_thread(_cached, model, cache)
     if folder is not None:
         try:
-            return await in_daemon_thread(partial(_look_into, folder, chat_format), name="looking at the model")
+            return await in_daemon_thread(partial(look, folder), name="looking at the model")
         except ConfigError as error:
+            if error.setting != SETTING:
+                raise
             beginning = TOPIC.note(f"the copy in the cache is not complete: {error.problem}", "the next start goes on")
     else:
         beginning = TOPIC.note(f"{model} is not here yet; the first start downloads it into {cache}")

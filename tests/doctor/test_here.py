@@ -4,18 +4,19 @@ import json
 import os
 import shutil
 import socket
+from functools import partial
 from importlib import metadata
 
 import pytest
 
-from bot.app import DEMO_MODEL
+from bot.app import DEMO_MODEL, check_model
 from bot.doctor.configuration import look_at_settings
 from bot.doctor.database import look_at_database
 from bot.doctor.files import look_at_files
 from bot.doctor.finding import State
 from bot.doctor.installation import look_at_installation
 from bot.doctor.model import look_at_model, model_folder
-from bot.settings.settings import survey_settings
+from bot.settings.settings import load_settings, survey_settings
 from bot.store.files.instance import hold_instance
 from bot.store.files.migrate import prepare_file
 from tests.loopback.hub import open_hub
@@ -150,6 +151,22 @@ async def test_the_demonstration_model_is_whole_and_said_to_be_it(tmp_path):
 
     assert [finding.state for finding in findings] == [State.OK, State.NOTE]
     assert model_folder(None, DEMO_MODEL, {}) == DEMO_MODEL
+
+
+@needs_weights
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TRINITY_CONTEXT_WINDOW", "8192"), ("TRINITY_MAX_NEW_TOKENS", "3900"), ("TRINITY_DEFAULT_PERSONA", "long.txt")],
+)
+async def test_settings_that_ask_for_more_than_the_model_takes_are_bad(tmp_path, monkeypatch, name, value):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "long.txt").write_text("Be kind. " * 2000)
+    check = partial(check_model, load_settings({name: value}, tmp_path / ".env"))
+
+    findings = await look_at_model(None, DEMO_MODEL, None, {}, tmp_path, check=check)
+
+    assert [finding.state for finding in findings] == [State.BAD]
+    assert findings[0].said.startswith(f"{name}: ")
 
 
 @needs_weights
