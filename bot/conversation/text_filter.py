@@ -21,6 +21,7 @@ _TRUSTED_SPAN = 900
 _DISTRUST = 2000
 """Behind a backtick that was not closed in time, so much text is taken for no code, whatever stands in it."""
 
+_WITHIN_UNSURE = frozenset({"line", "escape"})
 _ZERO_WIDTH_SPACE = "\u200b"
 _ANNOUNCING = re.compile(r"(?:[:\uff1a][\s*_~)\"\u201d]*|\A\s*#{1,3}\s[^\n]*|\A\s*(?:\*\*|__)[^\n]*(?:\*\*|__)\s*)\Z")
 _OUTER_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<rest>[^\n]*)")
@@ -92,8 +93,11 @@ class TextFilter:
         if self.is_cut:
             return False
         match = self._patterns.special.search(self._buffer, self._place)
-        if match is None:
-            return self._take_plain(len(self._buffer) - self._num_unsure(self._place))
+        if match is None or match.lastgroup in _WITHIN_UNSURE:
+            # What follows may still make one of a longer stretch: a line's end stands within a masked link.
+            sure_end = len(self._buffer) - self._num_unsure(self._place)
+            if match is None or sure_end < match.start():
+                return self._take_plain(sure_end)
         return self._advance_over(match)
 
     def _advance_over(self, match: re.Match[str]) -> bool:

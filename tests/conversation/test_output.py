@@ -18,6 +18,7 @@ FRAGMENTS = [
     *"[]()<>/@:`*_ \n\t\r.!&1\u200b\u200d\u0301\u202e\u2028\x00\x1b",
     *("\n", "Anna", "anna", "Daniel B.", "fox_42", "STRASSE", "AFK Eve", "User", "System", "Trinity", "Ann", "Dan"),
     *("```", "-#", "``", "</s>", "<s>", "[INST]", "<<SYS>>", "<</SYS", "@everyone", "@here", "<@", "](", "http://x.y)"),
+    *("](", "](\n", "]( \n\n", "discord.com\\\\", "](\\\\", "<https://x.y>)"),
     *(SCOTLAND, SCOTLAND[:3], "\U000e0067"),
     *("discord.gg/", "discord.com/inv", "ite/x", "disc", "hello", "😀", "İ", "ſ", "\ud83d"),
     *(
@@ -134,6 +135,19 @@ def test_where_the_stream_is_cut_changes_nothing(text, cuts):
     pieces = [text[start:stop] for start, stop in pairwise(places)]
 
     assert shown(*pieces) == shown(*text) == shown(text)
+
+
+@pytest.mark.parametrize("gap", ["\n", "\n\n", " \n <", "\\\\", "\t"])
+def test_a_link_is_unmasked_however_its_address_is_set_off_and_arrives(gap):
+    text = f"[bank]({gap}https://evil.example)"
+
+    assert shown(*text) == shown(text) == text.replace("](", "] (")
+
+
+def test_what_only_begins_as_a_masked_link_is_shown_as_it_is():
+    text = "[a](\nThen it goes on.\n[b](\n\nAnna's"
+
+    assert shown(*text) == shown(text) == text
 
 
 @pytest.mark.parametrize(
