@@ -85,6 +85,18 @@ async def test_without_discord_nothing_is_kept(server: LoopbackDiscord, env_file
     assert not env_file.exists()
 
 
+async def test_discord_is_asked_through_the_proxy_that_the_file_names(
+    server: LoopbackDiscord, env_file, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.setenv(name, "so that it is as before in the end")
+        monkeypatch.delenv(name)
+    env_file.write_text("HTTP_PROXY=http://127.0.0.1:1\n")
+
+    with pytest.raises(DiscordError, match="the proxy can't be connected to"):
+        await run(env_file, server.token)
+
+
 async def test_a_token_that_is_there_may_be_kept(server: LoopbackDiscord, env_file) -> None:
     written = f"DISCORD_TOKEN={server.token}\n"
     env_file.write_text(written)

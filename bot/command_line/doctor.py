@@ -31,7 +31,7 @@ from bot.doctor.model import look_at_model, look_at_server, model_folder
 from bot.doctor.on_discord import look_at_discord
 from bot.errors import ConfigError, DiscordError, DiscordRefused
 from bot.logs import escape_control_characters, flush_logs, redact_secrets
-from bot.settings.settings import ENV_FILE, Settings, Survey, survey_settings
+from bot.settings.settings import ENV_FILE, Settings, Survey, hand_on_library_variables, survey_settings
 from bot.store.files.instance import running_process
 from bot.tasks import in_daemon_thread
 
@@ -44,6 +44,7 @@ _ADVICE = "      mend: "
 def examine_all(*, as_json: bool) -> int:
     """Look at everything, tell of each thing as it is known, and end with 78 or 69 where something isn't well."""
     logging.getLogger("discord").setLevel(logging.ERROR)
+    hand_on_library_variables()
     status = asyncio.run(_examine(survey_settings(), as_json=as_json))
     if threading.active_count() > 1 and any(thread.name.startswith("looking") for thread in threading.enumerate()):
         flush_logs()

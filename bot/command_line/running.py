@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from bot.command_line.ending import PASSING_ERRNOS
 from bot.errors import ConfigError
 from bot.logs import configure_logging, lines_above_bar
 from bot.settings.checks import expand_folder
-from bot.settings.settings import Settings, library_variables, load_settings, suited_to_model
+from bot.settings.settings import Settings, hand_on_library_variables, load_settings, suited_to_model
 from bot.store.files.server_url import is_server_url
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ def load() -> Settings:
         ConfigError: the first thing that is wrong.
     """
     settings = load_settings()
-    for name, value in library_variables().items():
-        os.environ.setdefault(name, value)
+    hand_on_library_variables()
     if is_server_url(settings.effective_database_url):
         require_asyncpg()
     return settings

@@ -17,7 +17,7 @@ from bot.doctor.on_discord import PORTAL
 from bot.errors import ConfigError, DiscordError, DiscordRefused
 from bot.settings.env_file import read_env_file, set_in_env_file
 from bot.settings.names import TOKEN_NAMES
-from bot.settings.settings import ENV_FILE, Settings, load_settings
+from bot.settings.settings import ENV_FILE, Settings, hand_on_library_variables, load_settings
 from bot.words import phrase
 
 _TOKEN = "DISCORD_BOT_TOKEN"  # noqa: S105 - the setting's name
@@ -54,6 +54,7 @@ def set_up(
         DiscordError: Discord refuses the token, or can't be asked.
     """
     settings = _settings(env_file)
+    hand_on_library_variables(env_file)
     options, application = _token_that_works(settings, ask or _ask)
     typer.echo(f"Discord knows it: it is {application.name}'s.")
     if settings.discord_bot_token is None or options.token != settings.discord_bot_token.get_secret_value():

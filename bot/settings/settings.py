@@ -7,6 +7,7 @@ message repeats a value, since people paste tokens into the wrong line.
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -323,14 +324,17 @@ def setting_names() -> tuple[str, ...]:
     return (*names, *TOKEN_NAMES[1:], *HUB_TOKEN_NAMES[1:])
 
 
-def library_variables(env_file: Path = ENV_FILE) -> dict[str, str]:
-    """What `.env` sets for libraries that read the environment themselves: the hub's (HF_HOME ...), proxies.
+def hand_on_library_variables(env_file: Path = ENV_FILE) -> None:
+    """Put into the environment what `.env` sets for libraries that read that: the hub's (HF_HOME ...), proxies.
 
-    Raises:
-        ConfigError: as `load_settings`, for the file.
+    What the environment has already goes before it. A file that can't be read is `load_settings`' to refuse.
     """
-    values = read_env_file(env_file, os.environ)
-    return {name: value for name, value in values.items() if value and is_for_libraries(name)}
+    values: dict[str, str] = {}
+    with suppress(ConfigError):
+        values = read_env_file(env_file, {**os.environ, "TRINITY_ALLOW_READABLE_ENV_FILE": "true"})
+    for name, value in values.items():
+        if value and is_for_libraries(name):
+            os.environ.setdefault(name, value)
 
 
 def _refuse_what_is_no_folder(folder: Path) -> None:

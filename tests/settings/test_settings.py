@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from bot.chat.access import Access
 from bot.conversation.persona import PIRATE, Persona
 from bot.errors import ConfigError
-from bot.settings.settings import Settings, library_variables, load_settings, setting_names
+from bot.settings.settings import Settings, hand_on_library_variables, load_settings, setting_names
 
 NO_FILE = Path("/nowhere/.env")
 CANARY = "canary-MTA1.Gx0aBc.a-secret-that-nobody-may-read"
@@ -551,12 +551,18 @@ def test_what_else_stands_in_a_token_is_named(written, words):
         load({"DISCORD_BOT_TOKEN": written})
 
 
-def test_the_file_may_set_what_libraries_read(tmp_path):
+def test_the_file_may_set_what_libraries_read(tmp_path, monkeypatch):
+    for name in ("HF_HOME", "https_proxy", "NO_PROXY", "SOMETHING", "TRINITY_SEED"):
+        monkeypatch.setenv(name, "so that it is as before in the end")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HF_HUB_CACHE", "/there/already")
+    before = dict(os.environ)
     text = "HF_HOME=/srv/hub\nhttps_proxy=http://proxy:3128\nNO_PROXY=\nSOMETHING=else\nTRINITY_SEED=1\n"
 
-    found = library_variables(write_env_file(tmp_path, text))
+    hand_on_library_variables(write_env_file(tmp_path, text + "HF_HUB_CACHE=/another\n"))
+    hand_on_library_variables(write_env_file(tmp_path, "no settings at all\n"))
 
-    assert found == {"HF_HOME": "/srv/hub", "https_proxy": "http://proxy:3128"}
+    assert dict(os.environ) == before | {"HF_HOME": "/srv/hub", "https_proxy": "http://proxy:3128"}
 
 
 def test_the_small_model_has_defaults_of_its_own_and_what_is_set_goes_before_them():
