@@ -1,5 +1,6 @@
 """Whether the database can be reached, is whole and of a schema that is known. Nothing in it is changed."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.doctor.files import nearest
 from bot.doctor.finding import Finding, Topic
 from bot.errors import DatabaseBusy, StoreError
 from bot.store.files.check import check_file, refuse_newer
@@ -37,6 +39,10 @@ async def look_at_database(url: str) -> list[Finding]:
 
 def _look_at_file(file: Path) -> Iterator[Finding]:
     if not file.exists() and not file.is_symlink():
+        place = nearest(file.parent)
+        if not os.access(place, os.W_OK | os.X_OK):
+            yield TOPIC.bad(f"nothing can be written into {place}, where {file} is to be made", f"chmod u+rwx {place}")
+            return
         yield TOPIC.ok(f"{file} is made at the first start")
         return
     if not file.exists():

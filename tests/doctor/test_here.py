@@ -109,6 +109,15 @@ async def test_a_database_that_is_not_there_yet_is_not_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_database_that_cannot_be_made_is_bad(tmp_path):
+    (tmp_path / "file").touch()
+
+    findings = await look_at_database(f"sqlite+aiosqlite:///{tmp_path}/file/trinity.db")
+
+    assert [finding.state for finding in findings] == [State.BAD]
+    assert f"nothing can be written into {tmp_path}/file" in findings[0].said
+
+
 async def test_a_whole_database_is_left_as_it_is(tmp_path):
     file = tmp_path / "trinity.db"
     prepare_file(file)
