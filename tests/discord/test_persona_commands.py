@@ -117,6 +117,23 @@ async def test_a_prompt_that_no_form_holds_is_told(house: House) -> None:
     assert refused.text == phrase("form_too_small", name="own")
 
 
+async def test_to_be_changed_or_deleted_only_what_was_made_here_is_suggested(house: House) -> None:
+    mod, general = house.server.person("Mod"), house.server.channel("general")
+    await use(house, "/persona set", name="poetic", prompt="You are one.")
+
+    suggested = {
+        command: [
+            choice["value"]
+            for choice in (await (await mod.completes(command, general, "name", "po")).answered()).choices
+        ]
+        for command in ("/persona use", "/persona edit", "/persona delete")
+    }
+
+    assert suggested == {
+        "/persona use": ["poet", "poetic"], "/persona edit": ["poetic"], "/persona delete": ["poetic"]
+    }  # fmt: skip
+
+
 async def test_changes_are_shown_and_taken_back(house: House) -> None:
     for prompt in ("You are one.", "You are two."):
         await use(house, "/persona set", name="own", prompt=prompt)

@@ -1,7 +1,7 @@
 """`/persona`: who the bot is in a channel."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import discord
@@ -38,11 +38,23 @@ _CHOICE_SECONDS = 2.0  # Discord waits for three
 
 async def suggest_names(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The names of personas that have `typed` in them."""
+    return _choices(await _personas_here(interaction), typed)
+
+
+async def suggest_own_names(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """The same of those that were made here, and so can be changed and deleted."""
+    return _choices([each for each in await _personas_here(interaction) if not each.is_built_in], typed)
+
+
+async def _personas_here(interaction: discord.Interaction) -> list[Persona]:
     try:
         async with asyncio.timeout(_CHOICE_SECONDS):
-            personas = await chat_of(interaction).personas.list(channel_of(interaction))
+            return await chat_of(interaction).personas.list(channel_of(interaction))
     except (TimeoutError, TrinityError):
         return []
+
+
+def _choices(personas: Iterable[Persona], typed: str) -> list[app_commands.Choice[str]]:
     wanted = normal_name(typed)
     names = [persona.name for persona in personas if wanted in normal_name(persona.name)]
     return [app_commands.Choice(name=name, value=name) for name in names[:_MAX_CHOICES]]
@@ -91,7 +103,7 @@ class PersonaCommands(app_commands.Group):
 
     @app_commands.command(description=phrase("persona_delete_description"))
     @app_commands.describe(name=phrase("name_option"))
-    @app_commands.autocomplete(name=suggest_names)
+    @app_commands.autocomplete(name=suggest_own_names)
     async def delete(self, interaction: discord.Interaction, name: _Name) -> None:
         async def work() -> str:
             may_change_in = may_change_personas_in(interaction)
@@ -114,7 +126,7 @@ class PersonaCommands(app_commands.Group):
 
     @app_commands.command(description=phrase("persona_edit_description"))
     @app_commands.describe(name=phrase("name_option"))
-    @app_commands.autocomplete(name=suggest_names)
+    @app_commands.autocomplete(name=suggest_own_names)
     async def edit(self, interaction: discord.Interaction, name: _Name) -> None:
         await open_persona_form(interaction, name)
 
