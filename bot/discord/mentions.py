@@ -41,6 +41,16 @@ _OWN_MENTION = re.compile(
     rf"|(?P<call>[{_ENDS}]+(?=\s|\Z)))?(?P<rest>[ \t]*)"
 )
 _SENTENCE_ENDS = frozenset(f"\n{_ENDS}")
+# A name that ends a sentence is called, unless it stands behind a word like these: then it is spoken of.
+_BEFORE_WHAT_IS_MEANT = """
+is isn't are aren't was wasn't were be am who's what's about to with without for of by from like likes love loves
+hate hates named called call and or nor than as versus vs my your our their the a an this that named ask asks tell
+say says mention know knows meet met thank mean means see trust use made created
+ist bin bist sind war heißt heisst über von mit ohne für zu bei und oder als wie der die das dem den ein eine mein
+dein frag frage kennst kennt mag
+es eres está son era sobre de del con sin para por a y o como el la un una que conoces conoce pregunta
+é és são foi era do da com sem e ou o um uma conheces conhece pergunta
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +120,8 @@ def _can_see(person: discord.abc.User, channel: discord.abc.GuildChannel | disco
 def readable(content: str, names: Names, own_id: int) -> str:
     """`content` with names in place of ids, and without the bot's own mention where that only says whom it is for.
 
-    So it is at the beginning of a line or a sentence, between commas, and behind the last sentence. Elsewhere the bot
-    is spoken of, and named: "who is Trinity?". Code stays as it is.
+    So it is at the beginning of a line or a sentence, between commas, and at the end: "and today, @Trinity?", "hello
+    @Trinity". Elsewhere the bot is spoken of, and named, also in "who is Trinity?". Code stays as it is.
 
     NUL and lone surrogates are left alone: whoever builds prompts or stores text repairs them.
     """
@@ -133,7 +143,8 @@ def _gap(match: re.Match[str]) -> str:
     before, possessive, after, call = (match[group] or "" for group in ("before", "possessive", "after", "call"))
     begins = not before and (start == 0 or text[start - 1] in _SENTENCE_ENDS)
     ends = bool(call) or text[end : end + 1] in {"", *_SENTENCE_ENDS}
-    if possessive or not (begins or (before and (after or ends))):
+    is_called = begins or (before and (after or ends)) or (ends and not after and _is_called_behind(text[:start]))
+    if possessive or not is_called:
         is_glued = not after and not call and not match["rest"] and text[end : end + 1].isalnum()
         blank = " " if is_glued else match["rest"]
         return f"{before}{match['lead']}{DEFAULT_OWN_NAME}{possessive}{after}{call}{blank}"
@@ -142,6 +153,12 @@ def _gap(match: re.Match[str]) -> str:
     if start == 0 or text[start - 1] == "\n" or (ends and not call):
         return ""
     return before + " "
+
+
+def _is_called_behind(text: str) -> bool:
+    """Whether a name at the end of a sentence whose other words these are says only whom it is for."""
+    word = re.split(r"\s", text.replace("\u2019", "'").lower())[-1].lstrip("\"'([{*_~")
+    return word[-1:].isalnum() and word not in _BEFORE_WHAT_IS_MEANT.split()
 
 
 def _name(kind: str, value: str, names: Names) -> str:
