@@ -251,6 +251,10 @@ class Chat:
             and self.exchanges.asked_by(platform, left.question.message_id) is None
         ]
 
+    async def forget_ended(self, platform: str) -> None:
+        """Leave no trace of the questions of a platform that are done with."""
+        await self._inbox.forget_ended(platform)
+
     def under_way(self, key: ConversationKey) -> list[Exchange]:
         """What is asked and answered in a channel: the exchange that has its turn first, then those that wait.
 

@@ -78,6 +78,10 @@ class Unreadable(Unreachable):
     """Discord answered, but what it said can't be read. Whether the request took effect isn't known."""
 
 
+class ConnectionClosed(Unreachable):
+    """The connection to Discord was ended, and nothing makes another."""
+
+
 class TokenRefused(Unreachable):
     """Discord doesn't know the bot's token just now. A new login finds out whether that lasts."""
 

@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 
 import discord
 
-from bot.delivery.refusals import ACKNOWLEDGED_ALREADY, InteractionGone, RateLimited, Unclear, Unreachable, Unreadable
+from bot.delivery.refusals import (
+    ACKNOWLEDGED_ALREADY,
+    ConnectionClosed,
+    InteractionGone,
+    RateLimited,
+    Unclear,
+    Unreachable,
+    Unreadable,
+)
 from bot.delivery.sender import TRIES_OF_UNCLEAR, growing_pauses
 from bot.discord.rest import translated
 
@@ -67,6 +75,8 @@ async def until_taken(request: Callable[[], Awaitable[Result]], seconds: float =
         try:
             async with translated():
                 return await request()
+        except ConnectionClosed:
+            raise
         except Unreachable as error:
             wanted = max(pause, error.seconds) if isinstance(error, RateLimited) else pause
             if loop.time() + wanted > give_up_at:

@@ -56,13 +56,13 @@ _LAST_WORDS_SECONDS = 2.0
 
 
 async def drop_unfinished(chat: Chat, shard: Shard = WHOLE) -> None:
-    """End what an earlier process left in a shard: nobody can be reached any more."""
+    """End what an earlier process left in a shard, without a trace: nobody can be reached any more."""
     for exchange in await chat.resume(PLATFORM, shard):
         try:
             await exchange.finish(InboxState.EXPIRED, keeps_answer=False)
-            await exchange.forget()
         finally:
             exchange.close()
+    await chat.forget_ended(PLATFORM)
 
 
 class InteractionAnswers:

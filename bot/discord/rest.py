@@ -20,6 +20,7 @@ from discord.utils import MISSING
 
 from bot.delivery.refusals import (
     MISSING_PERMISSIONS,
+    ConnectionClosed,
     NoAccess,
     RateLimited,
     Refusal,
@@ -276,7 +277,7 @@ async def translated() -> AsyncIterator[None]:
     except RuntimeError as error:
         if "closed" not in str(error):
             raise
-        raise Unreachable("the connection to Discord was closed") from error
+        raise ConnectionClosed("the connection to Discord was closed") from error
 
 
 def why_unconnected(error: BaseException) -> str:

@@ -264,10 +264,20 @@ class Inbox:
         async def work(connection: AsyncConnection) -> None:
             row = await ensure_conversation(connection, question.conversation)
             await connection.execute(delete(inbox).where(IS_ROW, ~IS_OPEN), row_params(question))
-            is_empty = and_(*(~exists().where(table.c.conversation_id == row.id) for table in (inbox, messages)))
-            await connection.execute(delete(conversations).where(conversations.c.id == row.id, is_empty))
+            await connection.execute(delete(conversations).where(conversations.c.id == row.id, _IS_EMPTY))
 
         await self._database.write(work)
+
+    async def forget_ended(self, platform: str) -> None:
+        """The same of all that a process left of a platform's questions when it died, and of what older ones kept."""
+        is_its = inbox.c.platform == platform
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(delete(inbox).where(is_its, ~IS_OPEN))
+            await connection.execute(delete(conversations).where(conversations.c.platform == platform, _IS_EMPTY))
+
+        if await self._database.read(lambda connection: connection.scalar(select(exists().where(is_its, ~IS_OPEN)))):
+            await self._database.write(work)
 
     async def edit_question(self, question: Question, content: str) -> bool:
         """Store the edit of a question that isn't answered yet; False if that changes nothing.
@@ -410,6 +420,7 @@ async def _is_received(_connection: AsyncConnection, _row: ConversationRow) -> b
     return True
 
 
+_IS_EMPTY = and_(*(~exists().where(table.c.conversation_id == conversations.c.id) for table in (inbox, messages)))
 _UPDATE_OPEN = update(inbox).where(IS_ROW, IS_OPEN)
 _BEGIN_ATTEMPT = _UPDATE_OPEN.values(
     state="answering", attempts=inbox.c.attempts + 1, seed=func.coalesce(inbox.c.seed, bindparam("new_seed"))

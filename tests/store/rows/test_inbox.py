@@ -9,6 +9,7 @@ from bot.store.files.database import Database, open_database
 from bot.store.rows.history import History
 from bot.store.rows.inbox import Inbox
 from bot.store.rows.questions import AnswerKind, InboxState, Part
+from bot.store.tables import conversations
 from bot.store.tables import inbox as inbox_table
 from tests.store.said import DIRECT, ELSEWHERE, HERE, MORNING, THREAD, answer, ask, hold_turn
 
@@ -36,6 +37,27 @@ async def test_the_same_id_on_another_platform_is_another_question(inbox):
     terminal = replace(HERE, platform="terminal")
 
     assert [await inbox.receive(ask(1)), await inbox.receive(ask(1, key=terminal))] == [True, True]
+
+
+async def test_of_a_platforms_questions_that_are_done_with_no_trace_stays(inbox, database):
+    private, privately_open = replace(HERE, platform="private"), replace(ELSEWHERE, platform="private")
+    for question in (ask(1, key=private), ask(2, key=privately_open), ask(3)):
+        await inbox.receive(question)
+    for question in (ask(1, key=private), ask(3)):
+        await inbox.set_state(question, InboxState.EXPIRED)
+
+    await inbox.forget_ended("private")
+
+    async def left(connection):
+        rows = (
+            (inbox_table.c.platform, inbox_table.c.message_id),
+            (conversations.c.platform, conversations.c.channel_id),
+        )
+        return [{tuple(row) for row in await connection.execute(select(*columns))} for columns in rows]
+
+    questions, places = await database.read(left)
+    assert questions == {("private", 2), (HERE.platform, 3)}
+    assert places == {("private", ELSEWHERE.channel_id), (HERE.platform, HERE.channel_id)}
 
 
 async def test_unfinished_questions_come_back_oldest_first_and_whole(inbox):
