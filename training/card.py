@@ -30,6 +30,10 @@ def total(entries: Report) -> Report:
     return {name: sum(entry[name] for entry in entries.values()) for name in ("right", "cases")}
 
 
+def _lowest_first(entries: Report) -> Report:
+    return dict(sorted(entries.items(), key=lambda item: (item[1]["right"] / item[1]["cases"], item[0])))
+
+
 def _rows(entries: Report) -> str:
     return "\n".join(f"| {name} | {share(entry)} |" for name, entry in entries.items())
 
@@ -48,6 +52,16 @@ def _run(log: Report) -> str:
     )
 
 
+def _averaged(log: Report) -> str:
+    """What a run's weights were averaged with afterwards, as a line of the list."""
+    if "averaged" not in log:
+        return ""
+    parts = " and ".join(f"{part['share']} of `{part['sha256']}`" for part in log["averaged"])
+    return (
+        f"* Then the average of that run's weights and of those that it went on from: {parts}, by `training.average`.\n"
+    )
+
+
 def _command(log: Report) -> str:
     twice = " --twice" if log.get("twice") else ""
     return f"--seconds {log['seconds']:.0f} --peak-lr {log['peak_rate']} --seed {log['seed']}{twice}"
@@ -57,17 +71,20 @@ def card(folder: Path, figures: Path) -> str:
     """The text of the model card."""
     evaluation: Report = json.loads((figures / REPORT_NAME).read_text(encoding="utf-8"))
     log: Report = json.loads((figures / LOG_NAME).read_text(encoding="utf-8"))
-    skills, silent = evaluation["skills"], evaluation["silent"]
-    lowest_first = sorted(skills.items(), key=lambda item: (item[1]["right"] / item[1]["cases"], item[0]))
+    skills, memory, silent = evaluation["skills"], evaluation["memory"], evaluation["silent"]
     return string.Template((FOLDER / "card.md").read_text(encoding="utf-8")).substitute(
         size=f"{(folder / 'model.safetensors').stat().st_size:,}",
         weights_hash=file_hash(folder / "model.safetensors"),
         tokenizer_hash=file_hash(folder / "tokenizer.json"),
         run=_run(log),
+        averaged=_averaged(log),
         options=_command(log),
-        skills=_rows(dict(lowest_first)),
+        skills=_rows(_lowest_first(skills)),
         per_skill=max(entry["cases"] for entry in skills.values()),
         overall=share(total(skills)),
+        memory=_rows(_lowest_first(memory)),
+        per_memory=max(entry["cases"] for entry in memory.values()),
+        memory_overall=share(total(memory)),
         personas=_rows(evaluation["personas"]),
         distances=_rows(evaluation["distances"]),
         long=share(evaluation["long"]["long"]),

@@ -2,10 +2,11 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.conversation.persona import BUILT_IN, DEFAULT
-from training import asking, long_answers, talking, telling
+from training import asking, long_answers, memories, talking, telling
 from training.conversation import Drawn
 from training.personas import TRINITY, built_in
 from training.rows import FILLER, RowWriter, WordEncoder, choose
@@ -31,14 +32,45 @@ def _case(writer: RowWriter, drawn: Drawn, skill: str) -> Case:
 
 
 def skill_cases(rng: random.Random, encoder: WordEncoder, per_skill: int, most_rows: int) -> list[Case]:
-    """At most `per_skill` of every kind of turn, and of all in styled personas, harvested from held-out rows."""
+    """At most `per_skill` of every kind of turn, and of all in styled personas, harvested from held-out rows.
+
+    No notes, summary or pins stand in them: `memory_cases` has those.
+    """
+
+    def skill_of(writer: RowWriter, drawn: Drawn) -> str:
+        is_styled = bool(writer.conversation.persona.styles)
+        return "persona style" if is_styled and rng.random() < 0.3 else drawn.skill
+
+    return _harvested(rng, encoder, per_skill, most_rows, skill_of, has_memory=False)
+
+
+def memory_cases(rng: random.Random, encoder: WordEncoder, per_skill: int, most_rows: int) -> list[Case]:
+    """The same of turns with notes, a summary or pins in their prompts."""
+
+    def skill_of(writer: RowWriter, drawn: Drawn) -> str:
+        if drawn.skill in memories.SKILLS:
+            return drawn.skill
+        return "beside pins" if writer.conversation.pinned else ""
+
+    return _harvested(rng, encoder, per_skill, most_rows, skill_of, has_memory=True)
+
+
+def _harvested(
+    rng: random.Random,
+    encoder: WordEncoder,
+    per_skill: int,
+    most_rows: int,
+    skill_of: Callable[[RowWriter, Drawn], str],
+    *,
+    has_memory: bool,
+) -> list[Case]:
     found: dict[str, list[Case]] = defaultdict(list)
     for _ in range(most_rows):
-        writer = RowWriter(rng, encoder, _ROW_TOKENS, held_out=True).fill()
-        whole, styled = writer.ids, bool(writer.conversation.persona.styles)
+        writer = RowWriter(rng, encoder, _ROW_TOKENS, held_out=True, has_memory=has_memory).fill()
+        whole = writer.ids
         for begin, drawn in writer.learnt_turns.items():
-            skill = "persona style" if styled and rng.random() < 0.3 else drawn.skill
-            if drawn.skill != "long" and len(found[skill]) < per_skill and rng.random() < 0.7:
+            skill = skill_of(writer, drawn)
+            if skill not in ("", "long") and len(found[skill]) < per_skill and rng.random() < 0.7:
                 writer.ids = whole[:begin]
                 found[skill].append(_case(writer, drawn, skill))
     return [case for cases in found.values() for case in cases]

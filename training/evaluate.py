@@ -1,4 +1,4 @@
-"""The evaluation: held-out cases by skill, recall by distance, changed personas, long answers, hand-written probes.
+"""The evaluation: held-out cases by skill, by distance, of memory, of changed personas, of long answers, and probes.
 
 `python -m training.evaluate FOLDER [CASES]` writes FOLDER/evaluation.json.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.conversation.persona import DEFAULT
-from training.cases import Case, far_cases, long_cases, skill_cases, switch_cases
+from training.cases import Case, far_cases, long_cases, memory_cases, skill_cases, switch_cases
 from training.greedy import Greedy
 from training.probes import ACKNOWLEDGES, KNOWN, NEVER_TRAINED, Probe, read_probes, silent_statements
 from training.rows import WordEncoder
@@ -66,6 +66,7 @@ def evaluate_folder(folder: Path, per_skill: int = 100) -> Report:
     rng, encoder = random.Random(_SEED), WordEncoder()
     parts: dict[str, Callable[[], tuple[Report, list[Report]]]] = {
         "skills": lambda: _by_skill(greedy, skill_cases(rng, encoder, per_skill, 90 * per_skill), _SHORT_TOKENS),
+        "memory": lambda: _by_skill(greedy, memory_cases(rng, encoder, per_skill, 20 * per_skill), _SHORT_TOKENS),
         "personas": lambda: _by_skill(greedy, switch_cases(rng, encoder, per_skill), _SHORT_TOKENS),
         "distances": lambda: _by_skill(greedy, far_cases(rng, encoder, per_skill), _SHORT_TOKENS),
         "long": lambda: _by_skill(greedy, long_cases(encoder), _LONG_TOKENS),

@@ -21,6 +21,11 @@ SUMMARISED_TURNS = 4
 """So many turns are summarised at a time."""
 MOST_SUMMARISED = 6
 """The facts of one piece of a summary: more, a model of this size can't list reliably."""
+SKILLS = (
+    "from a note", "corrected in notes", "newer than a note", "beside notes", "from the summary", "recall pinned",
+    "write a summary", "nothing to summarise",
+)  # fmt: skip
+"""What a turn with sections before it, or a question for what is pinned, is called."""
 _MOST_LINES = 24
 _MOST_NOTES = 8
 _MOST_PINS = 6

@@ -78,8 +78,16 @@ class WordEncoder:
 class RowWriter:
     """Writes the turns of one conversation until its tokens are used up."""
 
-    def __init__(self, rng: random.Random, encoder: WordEncoder, num_tokens: int, *, held_out: bool = False) -> None:
-        self.rng, self.encoder, self.num_tokens = rng, encoder, num_tokens
+    def __init__(
+        self,
+        rng: random.Random,
+        encoder: WordEncoder,
+        num_tokens: int,
+        *,
+        held_out: bool = False,
+        has_memory: bool | None = None,
+    ) -> None:
+        self.rng, self.encoder, self.num_tokens, self._has_memory = rng, encoder, num_tokens, has_memory
         self.conversation = Conversation(rng, held_out=held_out, is_group=rng.random() < 0.36)
         self.system = self.conversation.persona.prompt
         self.ids: list[int] = []
@@ -117,8 +125,13 @@ class RowWriter:
             self.conversation.speaker = self.rng.choice(self.conversation.speakers)
 
     def fill(self) -> "RowWriter":
-        """Turns until the row is full: mixed, or facts first and questions far away; some with what is remembered."""
-        roll = self.rng.random()
+        """Turns until the row is full: mixed, or facts first and questions far away.
+
+        Some rows have what is remembered from before them: the shares say how many, `has_memory` that all or none do.
+        """
+        roll, share = self.rng.random(), NOTES_SHARE
+        if self._has_memory is not None:
+            roll, share = (roll, 1.0) if self._has_memory else (1.0, 0.0)
         if roll < SUMMARY_SHARE and self.num_tokens > 400:
             return self._fill(self._summaries())
         if roll < SUMMARY_SHARE + PINS_SHARE and (pins := memories.pin_facts(self.conversation)):
@@ -131,7 +144,7 @@ class RowWriter:
         turns = self._far() if is_far else self._mixed()
         if self.conversation.pinned:
             turns = self._asking_for_pins(turns)
-        return self._fill(self._remembering(turns) if self.rng.random() < NOTES_SHARE else turns)
+        return self._fill(self._remembering(turns) if self.rng.random() < share else turns)
 
     def _fill(self, turns: Iterator[Drawn | None]) -> "RowWriter":
         for drawn in turns:

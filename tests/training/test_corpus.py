@@ -275,6 +275,17 @@ def test_notes_and_pins_stand_as_the_bot_puts_them(remembering: list[RowWriter])
     assert not [line for line in lines if line and not line.startswith(("- ", NOTES_HEADING, SUMMARY_HEADING))]
 
 
+@pytest.mark.parametrize(("has_memory", "least", "most"), [(False, 0, 0), (True, 20, 25)])
+def test_rows_have_something_remembered_or_nothing_as_asked(
+    encoder: WordEncoder, has_memory: bool, least: int, most: int
+) -> None:
+    rows = [RowWriter(random.Random(seed), encoder, 900, has_memory=has_memory).fill() for seed in range(25)]
+
+    num_remembering = sum(any(turn.skill in memories.SKILLS for turn in row.turns) for row in rows)
+
+    assert least <= num_remembering <= most
+
+
 def test_a_summary_has_a_line_for_each_fact_or_says_that_there_is_none(remembering: list[RowWriter]) -> None:
     answers = [turn.answer for row in remembering for turn in row.turns if row.system == SUMMARY_PROMPT]
 
