@@ -1,13 +1,12 @@
 """What a failing connection costs an interaction: nothing, or it ends in words."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import discord
 import pytest
-from aiohttp import web
 
 from bot.conversation.messages import Question
 from bot.delivery.outcomes import NOT_TAKEN
@@ -18,8 +17,7 @@ from bot.discord.interaction_answers import OUT_OF_TIME, PLATFORM, InteractionAn
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import House
 from tests.engines import EchoEngine
-from tests.loopback import Garbled, LoopbackDiscord, Reset, Status
-from tests.loopback.wire import Call, json_answer
+from tests.loopback import Garbled, LoopbackDiscord, Reset, Status, WordFilter
 
 FIRST_ANSWER = "/interactions/*/*/callback"
 EDIT = "/webhooks/*/*/messages/@original"
@@ -29,21 +27,6 @@ ANSWER = "one two three four five six seven eight"
 @pytest.fixture
 def engine() -> EchoEngine:
     return EchoEngine(answer=lambda _: ANSWER, seconds_per_word=0.02)
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Refuses every text with a certain word in it."""
-
-    word: str
-
-    async def before(self, call: Call) -> web.Response | None:
-        body = await call.body()
-        content = body.get("content") or (body.get("data") or {}).get("content") or ""
-        return json_answer({"code": 200000, "message": "blocked"}, status=400) if self.word in content else None
-
-    async def after(self, call: Call, answer: web.Response) -> web.Response:
-        return answer
 
 
 @pytest.mark.parametrize("nth", [1, 2])
@@ -109,7 +92,7 @@ async def test_an_answer_in_a_reply_that_discord_stops_taking_ends_in_words(
 ) -> None:
     engine = EchoEngine(answer=lambda _: "Once there was a darn fox", words_before_gate=2, is_held=True)
     async with enter(server, engine=engine):
-        server.faults.add(Filter("darn"), method="PATCH", route=EDIT)
+        server.faults.add(WordFilter("darn"), method="PATCH", route=EDIT)
 
         used = await server.person("Alice").uses("/ask", server.channel("general"), text="hi", private=True)
         await server.wait_until(lambda: used.text.startswith("Once"))
@@ -124,7 +107,7 @@ async def test_a_question_by_command_that_discord_does_not_show_is_told(
     server: LoopbackDiscord, enter: OpenHouse, engine: EchoEngine
 ) -> None:
     async with enter(server, engine=engine) as house:
-        server.faults.add(Filter("darn"), method="POST", route=FIRST_ANSWER)
+        server.faults.add(WordFilter("darn"), method="POST", route=FIRST_ANSWER)
 
         used = await server.person("Alice").uses("/ask", server.channel("general"), text="what is a darn?")
         await used.answered()

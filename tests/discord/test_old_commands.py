@@ -10,7 +10,7 @@ from bot.discord.commands.tree import GONE, OUTDATED
 from bot.words import phrase
 from tests.discord.conftest import OpenHouse
 from tests.discord.house import COMMANDS, House, ask
-from tests.loopback import Garbled, Interaction, LoopbackDiscord, Permission
+from tests.loopback import Garbled, Interaction, LoopbackDiscord, Permission, WordFilter
 from tests.loopback.interaction import AUTOCOMPLETE, COMMAND
 from tests.loopback.wire import Call, json_answer
 
@@ -147,25 +147,10 @@ async def test_a_command_is_answered_where_its_acknowledgement_cannot_be_read(
     assert "Traceback" not in caplog.text
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Refuses every answer with a certain word in it."""
-
-    word: str
-
-    async def before(self, call: Call) -> web.Response | None:
-        body = await call.body()
-        content = body.get("content") or (body.get("data") or {}).get("content") or ""
-        return json_answer({"code": 200000, "message": "blocked"}, status=400) if self.word in content else None
-
-    async def after(self, call: Call, answer: web.Response) -> web.Response:
-        return answer
-
-
 async def test_a_commands_answer_that_discord_does_not_take_is_told(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.server.faults.add(Filter("Mention"), method="POST", route="/interactions/*/*/callback")
+    house.server.faults.add(WordFilter("Mention"), method="POST", route="/interactions/*/*/callback")
 
     used = await (await use(house, {"name": "help", "type": 1})).answered()
 

@@ -120,7 +120,7 @@ def test_every_event_that_the_bot_follows_is_read() -> None:
         "message": "MESSAGE_CREATE", "raw_message_edit": "MESSAGE_UPDATE", "raw_message_delete": "MESSAGE_DELETE",
         "raw_bulk_message_delete": "MESSAGE_DELETE_BULK", "guild_channel_delete": "CHANNEL_DELETE",
         "raw_thread_delete": "THREAD_DELETE", "guild_remove": "GUILD_DELETE", "guild_channel_update": "CHANNEL_UPDATE",
-        "thread_update": "THREAD_UPDATE", "guild_role_update": "GUILD_ROLE_UPDATE",
+        "raw_thread_update": "THREAD_UPDATE", "guild_role_update": "GUILD_ROLE_UPDATE",
         "member_update": "GUILD_MEMBER_UPDATE", "guild_available": "GUILD_CREATE", "guild_join": "GUILD_CREATE",
         "ready": "READY", "connect": "READY", "resumed": "RESUMED",
         "interaction": "INTERACTION_CREATE",

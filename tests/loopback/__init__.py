@@ -30,6 +30,7 @@ from tests.loopback.faults import (
     RateLimited,
     Reset,
     Status,
+    WordFilter,
     close_with,
 )
 from tests.loopback.interaction import Interaction
@@ -71,6 +72,7 @@ __all__ = [
     "Status",
     "User",
     "Verdict",
+    "WordFilter",
     "close_with",
     "judge",
     "judge_database",

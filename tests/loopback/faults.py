@@ -80,6 +80,23 @@ class Garbled(_Strike):
 
 
 @dataclass(frozen=True, slots=True)
+class WordFilter:
+    """Refuses every text with a certain word in it, as a server's own filter does."""
+
+    word: str
+
+    async def before(self, call: Call) -> web.Response | None:
+        """The refusal, before anything is shown."""
+        body = await call.body()
+        content = body.get("content") or (body.get("data") or {}).get("content") or ""
+        return json_answer({"code": 200000, "message": "blocked"}, status=400) if self.word in content else None
+
+    async def after(self, call: Call, answer: web.Response) -> web.Response:
+        """The answer as it is."""
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
 class Reset(_Strike):
     """Cuts the connection without an answer; `is_hard` sends a TCP reset in place of an orderly end."""
 

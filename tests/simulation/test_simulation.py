@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NUM_QUICK_SEEDS, NUM_SEEDS = 60, 200
+NUM_QUICK_SEEDS, NUM_SEEDS = 60, 150
 """The rest of them is for `make test-slow`. Beyond, chance finds what they don't: `make simulate`."""
 
 pytestmark = pytest.mark.no_cover
