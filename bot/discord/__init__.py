@@ -7,7 +7,7 @@ To read it, in a message's order: `run` (one client after the other), `client` (
 `catch_up` (what was missed meanwhile), `rest` (the requests, a `Transport` of `bot.delivery`).
 
 More about questions: `listening` (without a mention), `pastes` (in several messages), `attached_files` and
-`attachments` (with text files). The slash commands: `commands`, `acknowledgements` (an interaction's first answer),
+`attachments` (with text files). The slash commands: `commands`, `interaction_requests` (an interaction's answers),
 `command_replies`, `interaction_answers` (an answer in such a reply), `card_files`, `markdown`, `registration`,
 `translator` and `languages`. Buttons and forms: `components`
 and `forms` (how they are written down), `clicks` (what a click takes), `buttons` (below answers), `asked_about`. The

@@ -7,10 +7,10 @@ from typing import Any
 import discord
 
 from bot.discord.access import may_interact
-from bot.discord.acknowledgements import follow_up, respond, until_taken
 from bot.discord.command_replies import CommandReply, reply_to
 from bot.discord.components import is_answer_button, is_reply_button
 from bot.discord.forms import sent_form
+from bot.discord.interaction_requests import follow_up, respond, until_taken
 from bot.errors import DiscordError
 from bot.words import in_language, phrase
 

@@ -18,8 +18,8 @@ from discord.utils import MISSING
 from bot.delivery.outcomes import outcome_of
 from bot.delivery.refusals import InteractionGone, MessageGone, Rejected
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
-from bot.discord.acknowledgements import follow_up, respond, until_taken
 from bot.discord.components import ReplyButton, view_of_reply
+from bot.discord.interaction_requests import follow_up, respond, until_taken
 from bot.errors import DiscordError
 from bot.words import in_language, phrase
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import discord
 
-from bot.discord.acknowledgements import respond
 from bot.discord.command_replies import ReplyFile
+from bot.discord.interaction_requests import respond
 
 _PREFIX = "form:"
 

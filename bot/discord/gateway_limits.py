@@ -9,8 +9,7 @@ from discord.http import Route
 
 from bot.delivery.refusals import Unreadable
 from bot.discord.rest import translated
-
-_DAY_SECONDS = 86_400.0
+from bot.discord.session_starts import DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class GatewayLimits:
     @property
     def wait_seconds(self) -> float:
         """How long no session may be begun: Discord resets the token of a bot that begins one more."""
-        return 0.0 if self.sessions_left > 0 else min(max(1.0, self.reset_seconds), _DAY_SECONDS)
+        return 0.0 if self.sessions_left > 0 else min(max(1.0, self.reset_seconds), DAY_SECONDS)
 
 
 async def ask_gateway_limits(client: discord.Client) -> GatewayLimits:

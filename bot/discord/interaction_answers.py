@@ -36,7 +36,7 @@ from bot.delivery.refusals import MessageGone, RateLimited, Rejected, Unclear, U
 from bot.delivery.sender import Sender
 from bot.delivery.shown_text import ShownText
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
-from bot.discord.acknowledgements import respond, until_taken
+from bot.discord.interaction_requests import respond, until_taken
 from bot.discord.rest import FILE_NAME, TIME_LIMIT, translated
 from bot.errors import DiscordError, StoreError
 from bot.inference.engine import FinishReason

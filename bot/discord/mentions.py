@@ -42,15 +42,16 @@ _OWN_MENTION = re.compile(
 )
 _SENTENCE_ENDS = frozenset(f"\n{_ENDS}")
 # A name that ends a sentence is called, unless it stands behind a word like these: then it is spoken of.
-_BEFORE_WHAT_IS_MEANT = """
+_WANTING_A_NAME = """
 is isn't are aren't was wasn't were be am who's what's about to with without for of by from like likes love loves
-hate hates named called call and or nor than as versus vs my your our their the a an this that named ask asks tell
+hate hates named called call and or nor than as versus vs my your our their the a an this that ask asks tell
 say says mention know knows meet met thank mean means see trust use made created
 ist bin bist sind war heißt heisst über von mit ohne für zu bei und oder als wie der die das dem den ein eine mein
 dein frag frage kennst kennt mag
 es eres está son era sobre de del con sin para por a y o como el la un una que conoces conoce pregunta
 é és são foi era do da com sem e ou o um uma conheces conhece pergunta
 """
+_BEFORE_WHAT_IS_MEANT = frozenset(_WANTING_A_NAME.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def _gap(match: re.Match[str]) -> str:
 def _is_called_behind(text: str) -> bool:
     """Whether a name at the end of a sentence whose other words these are says only whom it is for."""
     word = re.split(r"\s", text.replace("\u2019", "'").lower())[-1].lstrip("\"'([{*_~")
-    return word[-1:].isalnum() and word not in _BEFORE_WHAT_IS_MEANT.split()
+    return word[-1:].isalnum() and word not in _BEFORE_WHAT_IS_MEANT
 
 
 def _name(kind: str, value: str, names: Names) -> str:

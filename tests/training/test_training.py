@@ -122,9 +122,16 @@ def test_the_shipped_weights_were_measured_and_good() -> None:
     assert report["silent"]["right"] >= 0.985 * report["silent"]["cases"]
 
 
-@pytest.mark.parametrize(("part", "least"), [("skills", 0.965), ("memory", 0.9)])
-def test_every_skill_of_the_shipped_weights_was_measured_often_and_good(part: str, least: float) -> None:
+LEAST_SHARES = {"skills": 0.97, "memory": 0.9}
+LESS_GOOD = {"said other": 0.965}
+"""What the average of two runs lost a little of, for what it won in memory: docs/benchmarks.md says so."""
+
+
+@pytest.mark.parametrize("part", LEAST_SHARES)
+def test_every_skill_of_the_shipped_weights_was_measured_often_and_good(part: str) -> None:
     skills = json.loads((card.FIGURES / REPORT_NAME).read_text(encoding="utf-8"))[part]
 
+    least = {name: LESS_GOOD.get(name, LEAST_SHARES[part]) for name in skills}
+
     assert min(entry["cases"] for entry in skills.values()) >= 100
-    assert not [name for name, entry in skills.items() if entry["right"] < least * entry["cases"]]
+    assert not [name for name, entry in skills.items() if entry["right"] < least[name] * entry["cases"]]

@@ -22,12 +22,12 @@ from bot.conversation.sanitize import has_visible_text
 from bot.conversation.text_filter import without_live_parts
 from bot.delivery.refusals import Rejected
 from bot.delivery.split import MESSAGE_UNITS, utf16_length
-from bot.discord.acknowledgements import respond, until_taken
 from bot.discord.command_replies import NOT_TAKEN, CommandReply, reply_to
 from bot.discord.commands.shared import TextOption, key_of, ready
 from bot.discord.forms import form_id, open_form, written_in
 from bot.discord.interaction_answers import PLATFORM as INTERACTION
 from bot.discord.interaction_answers import InteractionAnswers
+from bot.discord.interaction_requests import respond, until_taken
 from bot.discord.markdown import escape_markdown
 from bot.discord.mentions import names_of, readable
 from bot.discord.messages import named_in, quoted_name, text_files_in, words_in
